@@ -1,0 +1,3 @@
+"""The mathematics: layers, losses, optimizers, schedules, the readable engine. Imports NumPy,
+nothing else.
+"""

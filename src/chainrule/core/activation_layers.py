@@ -1,0 +1,199 @@
+"""The elementwise layers: one class for each activation, so that it is a factor of its own."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from .activations import ACTIVATIONS, Activation
+from .arrays import Array, Arrays, Shapes
+from .layers import Layer
+
+
+class ElementwiseLayer(Layer):
+    """A = f(Z)   Z (n, k)  A (n, k),  dZ = dA * f′(Z); f is a row of `ACTIVATIONS`."""
+
+    activation: ClassVar[Activation] = ACTIVATIONS["identity"]
+
+    @property
+    def setting(self) -> float:
+        """The activation's α, for those that have one."""
+        return float(getattr(self, "alpha", self.activation.alpha))
+
+    def forward(
+        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, dict[str, Array]]:
+        A = self.activation.function(X, self.setting)
+        return A, {"Z": X, "A": A}
+
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+        return dY * self.activation.slope(cache["Z"], cache["A"], self.setting), {}
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        return self.activation.kinks
+
+
+@dataclass(frozen=True)
+class Identity(ElementwiseLayer):
+    """A = Z,  slope 1."""
+
+    activation = ACTIVATIONS["identity"]
+
+
+@dataclass(frozen=True)
+class Step(ElementwiseLayer):
+    """A = 1 if Z > 0 else 0,  slope 0: nothing below it can learn by gradients. Rosenblatt 1958."""
+
+    activation = ACTIVATIONS["step"]
+
+
+@dataclass(frozen=True)
+class Sigmoid(ElementwiseLayer):
+    """A = 1 / (1 + e^-Z),  slope A (1 - A)."""
+
+    activation = ACTIVATIONS["sigmoid"]
+
+
+@dataclass(frozen=True)
+class Tanh(ElementwiseLayer):
+    """A = tanh Z,  slope 1 - A²."""
+
+    activation = ACTIVATIONS["tanh"]
+
+
+@dataclass(frozen=True)
+class ReLU(ElementwiseLayer):
+    """A = max(Z, 0),  slope 1 if Z > 0 else 0 (0 at the kink Z = 0)."""
+
+    activation = ACTIVATIONS["relu"]
+
+
+@dataclass(frozen=True)
+class LeakyReLU(ElementwiseLayer):
+    """A = Z if Z > 0 else alpha Z,  slope 1 or alpha. Maas et al. 2013."""
+
+    alpha: float = 0.01
+    activation = ACTIVATIONS["leaky_relu"]
+
+
+@dataclass(frozen=True)
+class ELU(ElementwiseLayer):
+    """A = Z if Z > 0 else alpha (e^Z - 1),  slope 1 or A + alpha. Clevert et al. 2016."""
+
+    alpha: float = 1.0
+    activation = ACTIVATIONS["elu"]
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        return () if self.alpha == 1.0 else (0.0,)
+
+
+@dataclass(frozen=True)
+class SELU(ElementwiseLayer):
+    """A = λ Z if Z > 0 else λ α (e^Z - 1), λ = 1.0507…, α = 1.6732…. Klambauer et al. 2017."""
+
+    activation = ACTIVATIONS["selu"]
+
+
+@dataclass(frozen=True)
+class GELU(ElementwiseLayer):
+    """A = Z Φ(Z), Φ the standard normal distribution; exact, by erfc. Hendrycks and Gimpel 2016."""
+
+    activation = ACTIVATIONS["gelu"]
+
+
+@dataclass(frozen=True)
+class SiLU(ElementwiseLayer):
+    """A = Z σ(Z), also called Swish. Elfwing et al. 2018."""
+
+    activation = ACTIVATIONS["silu"]
+
+
+@dataclass(frozen=True)
+class Mish(ElementwiseLayer):
+    """A = Z tanh(ln(1 + e^Z)). Misra 2019."""
+
+    activation = ACTIVATIONS["mish"]
+
+
+@dataclass(frozen=True)
+class Softplus(ElementwiseLayer):
+    """A = ln(1 + e^Z),  slope σ(Z)."""
+
+    activation = ACTIVATIONS["softplus"]
+
+
+@dataclass(frozen=True)
+class Softsign(ElementwiseLayer):
+    """A = Z / (1 + |Z|),  slope (1 - |A|)²."""
+
+    activation = ACTIVATIONS["softsign"]
+
+
+@dataclass(frozen=True)
+class HardSigmoid(ElementwiseLayer):
+    """A = min(max(Z/6 + 1/2, 0), 1),  slope 1/6 for |Z| < 3."""
+
+    activation = ACTIVATIONS["hard_sigmoid"]
+
+
+@dataclass(frozen=True)
+class HardTanh(ElementwiseLayer):
+    """A = min(max(Z, -1), 1),  slope 1 for |Z| < 1."""
+
+    activation = ACTIVATIONS["hard_tanh"]
+
+
+@dataclass(frozen=True)
+class PReLU(Layer):
+    """A = Z if Z > 0 else alpha * Z   alpha (k,) is learned, one for each unit. He et al. 2015.
+
+    dalpha = Σ_rows dA * Z where Z ≤ 0; `start` is where every alpha begins.
+    """
+
+    start: float = 0.25
+
+    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
+        return n_in, {"alpha": (n_in,)}, {}
+
+    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
+        p["alpha"][...] = self.start
+
+    def forward(
+        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, dict[str, Array]]:
+        A = np.where(X > 0, X, p["alpha"] * X)
+        return A, {"Z": X, "A": A}
+
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+        below = np.minimum(cache["Z"], 0.0)
+        slope = np.where(cache["Z"] > 0, 1.0, p["alpha"]).astype(dY.dtype)
+        return dY * slope, {"alpha": (dY * below).sum(axis=0)}
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        return (0.0,)
+
+
+ELEMENTWISE: dict[str, type[Layer]] = {
+    layer.activation.name: layer
+    for layer in (
+        Identity, Step, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, Softplus,
+        Softsign, HardSigmoid, HardTanh,
+    )
+} | {"prelu": PReLU}  # fmt: skip
+
+
+def get_activation(activation: "str | Layer") -> Layer:
+    """The layer of an activation's name ("relu" -> ReLU()), or the layer itself.
+
+    Raises ValueError for a name that is not in `ELEMENTWISE`.
+    """
+    if isinstance(activation, Layer):
+        return activation
+    if activation not in ELEMENTWISE:
+        raise ValueError(
+            f"activation is {activation!r}: use a layer or one of {', '.join(sorted(ELEMENTWISE))}"
+        )
+    return ELEMENTWISE[activation]()

@@ -1,0 +1,165 @@
+"""check_layer and check_loss: does an own layer or loss keep the protocol, and is its derivative
+right?
+
+Each raises AssertionError with one sentence for the first promise that is broken, and returns None
+where all are kept. Derivatives are held against central differences in float64; a point beside a
+kink, where the left and the right difference disagree, is left out.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .arrays import Array
+from .layers import Layer
+from .losses import Loss
+from .network import Network
+
+RTOL = 1e-6
+
+
+def central_difference(
+    f: Callable[[], float], x: Array, i: int, eps: float = 1e-5
+) -> tuple[float, bool]:
+    """(f(x + ε eᵢ) - f(x - ε eᵢ)) / 2ε and whether a kink lies within ε of xᵢ.
+
+    `f` reads x (flat, changed in place and put back). ε is scaled by max(1, |xᵢ|). At a kink the
+    two one-sided differences disagree by more than curvature explains.
+    """
+    old, step = x[i], eps * max(1.0, abs(float(x[i])))
+    middle, values = f(), []
+    for h in (step, -step, step / 2, -step / 2):
+        x[i] = old + h
+        values.append(f())
+    x[i] = old
+    gap = abs(values[0] - 2 * middle + values[1]) / step
+    half = abs(values[2] - 2 * middle + values[3]) / (step / 2)
+    noise = 1e-9 * max(1.0, abs(middle)) / step * 1e-3
+    kink = half > max(
+        0.75 * gap, 1e-5, noise
+    )  # curvature halves the gap when ε is halved; a kink does not
+    return (8 * (values[2] - values[3]) - (values[0] - values[1])) / (6 * step), bool(kink)
+
+
+def compare_gradients(
+    f: Callable[[], float], x: Array, grad: Array, picks: Sequence[int], what: str
+) -> int:
+    """Hold grad[i] against central differences of f at each pick; returns how many were compared.
+
+    Raises AssertionError with the place and both numbers where they differ by more than RTOL of
+    their size, plus the rounding noise of the difference itself.
+    """
+    compared = 0
+    for i in picks:
+        numeric, kink = central_difference(f, x, i)
+        if kink:
+            continue
+        scale = max(abs(numeric), abs(float(grad[i])))
+        noise = 4e-16 * max(1.0, abs(f())) / 1e-5 * 20
+        assert abs(numeric - grad[i]) <= RTOL * scale + noise, (
+            f"{what}[{i}] is {grad[i]:.12g}, but central differences give {numeric:.12g}: "
+            "the backward pass is not the derivative of the forward pass"
+        )
+        compared += 1
+    return compared
+
+
+def check_layer(layer: Layer, n_in: int = 3, *, rows: int = 5, seed: int = 0) -> None:
+    """Shapes, names, purity, absorb and both gradients (by X and by every parameter) of one layer.
+
+    Tested in prediction and in training mode on `rows` rows of n_in standard normal inputs.
+    """
+    rng = np.random.default_rng(seed)
+    net = Network(n_in, [layer], rng=rng)
+    assert net.n_out >= 1, f"{layer}.shapes({n_in}) gives {net.n_out} outputs: at least 1"
+    net.theta = net.theta + 0.1 * rng.normal(size=net.theta.shape)
+    X = rng.normal(size=(rows, n_in))
+    for train in (False, True):
+        _check_mode(net, X, train, seed)
+
+
+def _check_mode(net: Network, X: Array, train: bool, seed: int) -> None:
+    layer, mode = net.layers[0], "training" if train else "prediction"
+
+    def forward() -> tuple[Array, list[dict[str, Array]]]:
+        return net.forward(X, train=train, rng=np.random.default_rng(seed + 1))
+
+    before = net.theta.copy(), net.buffers.copy(), X.copy()
+    Y, caches = forward()
+    assert Y.shape == (len(X), net.n_out), (
+        f"{layer} gave Y {Y.shape}, promised {(len(X), net.n_out)}"
+    )
+    assert all(isinstance(v, np.ndarray) for v in caches[0].values()), (
+        f"{layer}: cache holds arrays only"
+    )
+    dY = np.random.default_rng(seed + 2).normal(size=Y.shape)
+    kept = {k: v.copy() for k, v in caches[0].items()}
+    dX, grad = net.backward(caches, dY)
+    for name, old, new in zip(
+        ("theta", "buffers", "X"), before, (net.theta, net.buffers, X), strict=True
+    ):
+        assert np.array_equal(old, new), (
+            f"{layer} changed {name} in {mode}: forward and backward are pure"
+        )
+    assert all(np.array_equal(v, caches[0][k]) for k, v in kept.items()), (
+        f"{layer}.backward changed its cache"
+    )
+    assert np.array_equal(forward()[0], Y), (
+        f"{layer} gave two results for the same input and rng in {mode}"
+    )
+    assert dX.shape == X.shape, f"{layer} gave dX {dX.shape} for X {X.shape}"
+
+    def f() -> float:
+        return float(np.sum(dY * forward()[0]))
+
+    compare_gradients(
+        f, X.reshape(-1), dX.reshape(-1), range(X.size), f"{layer} dX in {mode}, flat"
+    )
+    compare_gradients(f, net.theta, grad, range(grad.size), f"{layer} gradient in {mode}, flat")
+    if train:
+        net.absorb(caches)
+        assert np.array_equal(before[0], net.theta), (
+            f"{layer}.absorb changed a parameter: buffers only"
+        )
+        net.buffers = before[1]
+
+
+def check_loss(loss: Loss, y: ArrayLike, n_outputs: int = 1, *, seed: int = 0) -> None:
+    """Value against gradient, weights, reduction and factors of one loss on the targets y it is
+    meant for.
+    """
+    rng = np.random.default_rng(seed)
+    targets = np.asarray(y)
+    n = len(targets)
+    Z = rng.normal(size=(n, n_outputs)) * 2.0
+    for weight in (None, rng.uniform(0.1, 2.0, n)):
+        before = Z.copy()
+        grad = loss.grad(Z, targets, weight)
+        assert grad.shape == Z.shape, f"{loss}.grad has shape {grad.shape}, but Z is {Z.shape}"
+        assert np.array_equal(before, Z), f"{loss}.grad changed Z"
+        compare_gradients(
+            lambda w=weight: loss.value(Z, targets, w),  # type: ignore[misc]
+            Z.reshape(-1), grad.reshape(-1), range(Z.size), f"{loss} gradient, flat",
+        )  # fmt: skip
+        product = contract(loss.factors(Z, targets, weight))
+        assert np.allclose(product, grad, rtol=1e-9, atol=1e-12), (
+            f"{loss}.factors do not multiply to grad"
+        )
+    doubled = loss.value(np.r_[Z, Z], np.r_[targets, targets])
+    once = loss.value(Z, targets) * (2.0 if loss.reduction == "sum" else 1.0)
+    assert np.isclose(doubled, once, rtol=1e-12), f"{loss} is no {loss.reduction} over rows"
+    ones = loss.value(Z, targets, np.ones(n))
+    assert np.isclose(ones, loss.value(Z, targets), rtol=1e-12), f"{loss} with weights of 1 differs"
+    far = np.where(rng.random(Z.shape) < 0.5, -1000.0, 1000.0)
+    link = loss.link(far)
+    assert np.isfinite(loss.value(far, targets)) or np.isinf(link).any(), (
+        f"{loss} is not finite at z = ±1000"
+    )
+
+
+def contract(factors: dict[str, Array]) -> Array:
+    """The product of a loss's factors (n, k), summed over the outputs that the link mixes."""
+    outer = factors["dL_dl"] * factors["dl_dYhat"]
+    inner = factors["dYhat_dZ"]
+    return np.asarray(np.einsum("na,nab->nb", outer, inner) if inner.ndim == 3 else outer * inner)

@@ -1,0 +1,163 @@
+"""The readable engine: one step of training on one screen, and one epoch of steps.
+
+This is the oracle that every faster engine must agree with.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .activation_layers import HardSigmoid, Sigmoid
+from .arrays import Array
+from .losses import Loss, check_weight
+from .network import Network
+from .nonfinite import Diverged, name_nonfinite
+from .optimizers import Optimizer, State
+from .penalty import Penalty
+from .schedules import Schedule, value_at
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """What one step is made of, apart from the numbers: loss, optimizer, learning rate, penalty,
+    clipping.
+    """
+
+    loss: Loss
+    optimizer: Optimizer
+    lr: float | Schedule
+    penalty: Penalty | None = None
+    clip: float | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """X (n, n_in), y, weight (n,) or None, as `check_batch` has found them fit."""
+
+    X: Array
+    y: Array
+    weight: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def take(self, rows: Any) -> "Batch":
+        """The batch of these rows."""
+        return Batch(self.X[rows], self.y[rows], None if self.weight is None else self.weight[rows])
+
+
+def train_step(
+    net: Network,
+    settings: StepSettings,
+    state: State,
+    batch: Batch,
+    lr: float,
+    decay: float,
+    rng: np.random.Generator,
+) -> float:
+    """One update of net.theta from one batch; returns the loss before it, penalty included.
+
+    Raises Diverged, and leaves theta as it was, at the first number that is not finite.
+    """
+    loss, optimizer, penalty = settings.loss, settings.optimizer, settings.penalty
+    X, y, weight = batch.X, batch.y, batch.weight
+    Z, caches = net.forward(X, train=True, rng=rng)
+    L = loss.value(Z, y, weight)
+    dX, grad = net.backward(caches, loss.grad(Z, y, weight))
+    if penalty is not None:
+        L += penalty.value(net.theta, net.decay_factor)
+        grad += penalty.grad(net.theta, net.decay_factor)
+    if settings.clip is not None:
+        grad = clip_by_norm(grad, settings.clip)
+    delta = optimizer.update(grad, state, net.theta, lr * net.lr_factor, decay * net.decay_factor)
+    moved = net.theta + delta
+    if not (np.isfinite(L) and np.isfinite(moved).all()):
+        raise Diverged(name_nonfinite(net, loss, batch.X, caches, Z, L, grad))
+    net.theta = moved
+    net.absorb(caches)
+    return L
+
+
+def run_epoch(
+    net: Network,
+    settings: StepSettings,
+    state: State,
+    data: Batch,
+    *,
+    epoch: int,
+    epochs: int,
+    batch_size: int,
+    shuffle: bool,
+    rng: np.random.Generator,
+    losses: Sequence[float] = (),
+) -> tuple[float, float]:
+    """One pass over the rows; returns (mean of the batch losses weighted by Σw, learning rate of
+    the last step).
+
+    Draws one permutation, none for a full batch or without `shuffle`. A batch of zero weight is
+    skipped.
+    """
+    n = len(data)
+    order = rng.permutation(n) if shuffle and batch_size < n else None
+    per_epoch, schedules = -(-n // batch_size), net.schedules()
+    total, counted, lr = 0.0, 0.0, 0.0
+    for k in range(per_epoch):
+        step, steps = epoch * per_epoch + k, epochs * per_epoch
+        rows = slice(k * batch_size, (k + 1) * batch_size)
+        batch = data.take(rows if order is None else order[rows])
+        mass = len(batch) if batch.weight is None else float(batch.weight.sum())
+        if mass == 0:
+            continue
+        lr = value_at(settings.lr, step, steps, losses)
+        decay = value_at(settings.optimizer.decay, step, steps, losses)
+        for name, schedule in schedules.items():
+            net[name] = schedule.at(step, steps, losses)
+        try:
+            with np.errstate(all="ignore"):  # what overflows is found and named by the step itself
+                L = train_step(net, settings, state, batch, lr, decay, rng)
+        except Diverged as stop:
+            raise Diverged(f"training diverged at epoch {epoch}, step {k}: {stop}") from None
+        total, counted = total + L * mass, counted + mass
+    return total / counted, lr
+
+
+def clip_by_norm(grad: Array, limit: float) -> Array:
+    """g · min(1, limit / ‖g‖): the gradient (p,) with its direction kept. Pascanu et al. 2013."""
+    norm = float(np.sqrt(np.sum(np.square(grad))))
+    return grad * grad.dtype.type(limit / norm) if norm > limit else grad
+
+
+def check_batch(
+    net: Network, loss: Loss, X: ArrayLike, y: ArrayLike, weight: ArrayLike | None = None
+) -> Batch:
+    """The data as arrays that fit the network and the loss; raises ValueError with what does not
+    fit.
+    """
+    if loss.wants_logits and isinstance(net.layers[-1], Sigmoid | HardSigmoid):
+        raise ValueError(
+            f"{type(loss).__name__} wants logits, but the network ends in {net.layers[-1]}: "
+            "leave that layer out, the loss applies its own link"
+        )
+    matrix, targets = net.as_input(X), np.asarray(y)
+    if len(matrix) == 0:
+        raise ValueError("X has no rows: give at least one")
+    if len(targets) != len(matrix) or targets.ndim == 0:
+        raise ValueError(
+            f"y has shape {targets.shape}, but X has {len(matrix)} rows: give one target for each"
+        )
+    for name, array in (("X", matrix), ("y", targets)):
+        if not np.issubdtype(array.dtype, np.number) and array.dtype != bool:
+            raise ValueError(f"{name} has type {array.dtype}: give numbers")
+        if not np.isfinite(array).all():
+            place = np.argwhere(~np.isfinite(array))[0].tolist()
+            raise ValueError(
+                f"{name} holds {array[tuple(place)]} at {place}: fill or drop non-finite numbers"
+            )
+    outputs = np.broadcast_to(np.zeros((), net.dtype), (len(matrix), net.n_out))
+    loss.targets(outputs, targets)
+    return Batch(
+        matrix, targets, None if weight is None else check_weight(np.asarray(weight), len(matrix))
+    )

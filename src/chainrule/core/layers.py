@@ -1,0 +1,310 @@
+"""Layers: one layer is one factor of the chain rule, its forward written beside its backward.
+
+A layer is a frozen dataclass of settings and holds no numbers. Its parameters and buffers come in
+as the dict of named arrays `p`; what forward computed goes out as the dict of named arrays `cache`,
+and backward reads it. Own layers derive from `Layer` and are tested by `check_layer`. The
+elementwise layers, one for each activation, stand in `activation_layers.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from .arrays import Array, Arrays, Shapes
+from .initializers import Initializer, get_initializer
+from .schedules import Schedule
+
+V = TypeVar("V")
+
+
+class Layer:
+    """Y = f(X; p)   X (n, n_in)  Y (n, n_out); the protocol that every layer, own ones too,
+    fulfils.
+    """
+
+    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
+        """(n_out, parameter shapes by name, buffer shapes by name) for n_in inputs."""
+        return n_in, {}, {}
+
+    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
+        """Fill the parameters and buffers of `p` in place; X, where given, is data to look at."""
+
+    def forward(
+        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, dict[str, Array]]:
+        """(Y, cache) with X (n, n_in), Y (n, n_out). Changes nothing, neither X nor p."""
+        raise TypeError(
+            f"{type(self).__name__} has no forward: define forward(p, X, *, train, rng)"
+        )
+
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+        """(dX, gradients by parameter name) from dY, the derivative of the loss by Y."""
+        raise TypeError(f"{type(self).__name__} has no backward: define backward(p, cache, dY)")
+
+    def absorb(self, p: Arrays, cache: Arrays) -> None:
+        """Update the buffers of `p` in place from a training step's cache (running statistics)."""
+
+    def schedules(self) -> dict[str, Schedule]:
+        """Buffers that a schedule drives, by name; the training step sets them before it runs."""
+        return {}
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        """The inputs at which the layer has no derivative."""
+        return ()
+
+    @property
+    def random(self) -> bool:
+        """Whether forward draws random numbers when it trains."""
+        return False
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """Z = X @ W + b   X (rows, i)  W (i, n)  b (n,)  Z (rows, n).
+
+    dW = Xᵀ @ dZ,  db = Σ_rows dZ,  dX = dZ @ Wᵀ. `n` is the number of units, `init` the initializer
+    of W: a name of `INITIALIZERS`, a number for a constant, or a function (shape, rng) -> array. b
+    starts at 0.
+    """
+
+    n: int
+    bias: bool = True
+    init: str | float | Initializer = "glorot_uniform"
+
+    def __post_init__(self) -> None:
+        require_count("Dense", "n", self.n)
+        get_initializer(self.init)
+
+    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
+        params: Shapes = {"W": (n_in, self.n)}
+        if self.bias:
+            params["b"] = (self.n,)
+        return self.n, params, {}
+
+    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
+        p["W"][...] = get_initializer(self.init)(p["W"].shape, rng)
+        if self.bias:
+            p["b"][...] = 0.0
+
+    def forward(
+        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, dict[str, Array]]:
+        Z = X @ p["W"]
+        if self.bias:
+            Z = Z + p["b"]
+        return Z, {"X": X, "Z": Z}
+
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+        grads = {"W": cache["X"].T @ dY}
+        if self.bias:
+            grads["b"] = dY.sum(axis=0)
+        return dY @ p["W"].T, grads
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """Y = X * M,  M = 0 with probability rate, else 1 / (1 - rate); in prediction Y = X.
+
+    Srivastava et al. 2014, scaled while training. `rate` is a number in [0, 1) or a schedule of
+    one; the rate of the step is the buffer "rate". Draws one float64 `rng.random()` for every
+    number of X.
+    """
+
+    rate: float | Schedule = 0.5
+
+    def __post_init__(self) -> None:
+        peak = self.rate.value if isinstance(self.rate, Schedule) else self.rate
+        if not 0.0 <= peak < 1.0:
+            raise ValueError(f"Dropout rate is {peak}: it must be at least 0 and below 1")
+
+    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
+        return n_in, {}, {"rate": ()}
+
+    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
+        p["rate"][...] = self.rate.value if isinstance(self.rate, Schedule) else self.rate
+
+    def forward(
+        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, dict[str, Array]]:
+        if not train:
+            return X, {}
+        if rng is None:
+            raise ValueError("Dropout draws random numbers when it trains: pass rng=")
+        rate = float(p["rate"])
+        M = (rng.random(X.shape) >= rate).astype(X.dtype) / X.dtype.type(1.0 - rate)
+        return X * M, {"M": M}
+
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+        return (dY * cache["M"] if "M" in cache else dY), {}
+
+    def schedules(self) -> dict[str, Schedule]:
+        return {"rate": self.rate} if isinstance(self.rate, Schedule) else {}
+
+    @property
+    def random(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """Y = gamma * H + beta,  H = (X - mean) / √(var + epsilon), mean and var of each column of the
+    batch.
+
+    In prediction the running mean and variance (buffers) take their place; a training step moves
+    them by buffer ← momentum * buffer + (1 - momentum) * batch, the variance with n - 1. Ioffe and
+    Szegedy 2015.
+    """
+
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+
+    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
+        return n_in, {"gamma": (n_in,), "beta": (n_in,)}, {"mean": (n_in,), "var": (n_in,)}
+
+    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
+        p["gamma"][...], p["beta"][...] = 1.0, 0.0
+        p["mean"][...], p["var"][...] = 0.0, 1.0
+
+    def forward(
+        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, dict[str, Array]]:
+        mean, var = (X.mean(axis=0), X.var(axis=0)) if train else (p["mean"], p["var"])
+        S = 1.0 / np.sqrt(var + X.dtype.type(self.epsilon))
+        H = (X - mean) * S
+        cache = {"H": H, "S": S} | ({"mean": mean, "var": var} if train else {})
+        return p["gamma"] * H + p["beta"], cache
+
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+        H, S = cache["H"], cache["S"]
+        grads = {"gamma": (dY * H).sum(axis=0), "beta": dY.sum(axis=0)}
+        dH = dY * p["gamma"]
+        if "mean" in cache:  # the batch's mean and variance depend on X too
+            dH = dH - dH.mean(axis=0) - H * (dH * H).mean(axis=0)
+        return dH * S, grads
+
+    def absorb(self, p: Arrays, cache: Arrays) -> None:
+        n = len(cache["H"])
+        if n < 2:
+            return  # one row has no variance
+        for name, batch in (("mean", cache["mean"]), ("var", cache["var"] * (n / (n - 1)))):
+            p[name][...] = self.momentum * p[name] + (1.0 - self.momentum) * batch
+
+
+@dataclass(frozen=True)
+class LayerNorm(Layer):
+    """Y = gamma * H + beta,  H = (X - mean) / √(var + epsilon), mean and var of each row. Ba et al.
+    2016.
+    """
+
+    epsilon: float = 1e-5
+
+    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
+        return n_in, {"gamma": (n_in,), "beta": (n_in,)}, {}
+
+    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
+        p["gamma"][...], p["beta"][...] = 1.0, 0.0
+
+    def forward(
+        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, dict[str, Array]]:
+        var = X.var(axis=1, keepdims=True)
+        S = 1.0 / np.sqrt(var + X.dtype.type(self.epsilon))
+        H = (X - X.mean(axis=1, keepdims=True)) * S
+        return p["gamma"] * H + p["beta"], {"H": H, "S": S}
+
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+        H, S = cache["H"], cache["S"]
+        grads = {"gamma": (dY * H).sum(axis=0), "beta": dY.sum(axis=0)}
+        dH = dY * p["gamma"]
+        dH = dH - dH.mean(axis=1, keepdims=True) - H * (dH * H).mean(axis=1, keepdims=True)
+        return dH * S, grads
+
+
+@dataclass(frozen=True)
+class Residual(Layer):
+    """Y = X + f(X), f a list of layers that gives back as many columns as it takes. He et al. 2016.
+
+    The names of the inner layers carry their place: "0.W" of the first, so "3.0.W" in a network.
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+        if not self.layers:
+            raise ValueError("Residual got no layers: give the list that its branch runs through")
+
+    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
+        n, params, buffers = chain_shapes(self.layers, n_in)
+        if n != n_in:
+            raise ValueError(
+                f"Residual adds its input of {n_in} columns to a branch of {n}: make them equal"
+            )
+        return n_in, params, buffers
+
+    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
+        for i, layer in enumerate(self.layers):
+            layer.initialize(inner(p, i), rng, X)
+            if X is not None:
+                X = layer.forward(inner(p, i), X)[0]
+
+    def forward(
+        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, dict[str, Array]]:
+        F, cache = X, dict[str, Array]()
+        for i, layer in enumerate(self.layers):
+            F, inner_cache = layer.forward(inner(p, i), F, train=train, rng=rng)
+            cache |= outer(inner_cache, i)
+        return X + F, cache | {"F": F}
+
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+        dF, grads = dY, dict[str, Array]()
+        for i, layer in reversed(list(enumerate(self.layers))):
+            dF, inner_grads = layer.backward(inner(p, i), inner(cache, i), dF)
+            grads |= outer(inner_grads, i)
+        return dY + dF, grads
+
+    def absorb(self, p: Arrays, cache: Arrays) -> None:
+        for i, layer in enumerate(self.layers):
+            layer.absorb(inner(p, i), inner(cache, i))
+
+    def schedules(self) -> dict[str, Schedule]:
+        found: dict[str, Schedule] = {}
+        for i, layer in enumerate(self.layers):
+            found |= outer(layer.schedules(), i)
+        return found
+
+    @property
+    def random(self) -> bool:
+        return any(layer.random for layer in self.layers)
+
+
+def inner(named: Mapping[str, V], i: int) -> dict[str, V]:
+    """The entries of layer i, without its number: {"0.W": W, "2.b": b} -> {"W": W} for i = 0."""
+    prefix = f"{i}."
+    return {key[len(prefix) :]: value for key, value in named.items() if key.startswith(prefix)}
+
+
+def outer(named: Mapping[str, V], i: int) -> dict[str, V]:
+    """The entries with the number of layer i before their names; the way back from `inner`."""
+    return {f"{i}.{key}": value for key, value in named.items()}
+
+
+def chain_shapes(layers: tuple[Layer, ...], n_in: int) -> tuple[int, Shapes, Shapes]:
+    """`shapes` of layers one after the other, each name with its layer's number."""
+    params: Shapes = {}
+    buffers: Shapes = {}
+    for i, layer in enumerate(layers):
+        n_in, layer_params, layer_buffers = layer.shapes(n_in)
+        params |= outer(layer_params, i)
+        buffers |= outer(layer_buffers, i)
+    return n_in, params, buffers
+
+
+def require_count(owner: str, name: str, value: object) -> None:
+    """Raise ValueError unless value is a whole number of at least 1."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{owner} {name} is {value!r}: it must be a whole number of at least 1")

@@ -1,0 +1,378 @@
+"""Losses: each starts from the network's raw output Z, owns its link, and has value and grad as one
+function.
+
+Reduction, stated once: L = scale · Σ_i w_i Σ_k l(Z_ik, Y_ik) / Σ_i w_i, the weighted mean over rows
+of the sum over outputs; with `reduction="sum"` the division is left out. The gradient is always the
+gradient of exactly that number. So ½Σ(t-o)² is `SquaredError(scale=0.5)` and Σ(y-ŷ)² over a batch
+`SquaredError(reduction="sum")`.
+
+Targets: (n,) or (n, 1) numbers for one output, (n, k) for k; classes as integers (n,) or one-hot
+(n, k).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from .activations import log_sum_exp, sigmoid, softmax, softplus
+from .arrays import Array
+
+
+@dataclass(frozen=True)
+class Loss:
+    """L = scale · Σ_i w_i Σ_k l(Z_ik, Y_ik) / Σ_i w_i   Z (n, k)  Y (n, k)  w (n,).
+
+    An own loss defines `terms` and `slopes` (elementwise), and `link` where Ŷ is not Z.
+    `check_loss` tests it.
+    """
+
+    scale: float = 1.0
+    reduction: str = "mean"
+    wants_logits: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.reduction not in ("mean", "sum"):
+            raise ValueError(f'reduction is {self.reduction!r}: it must be "mean" or "sum"')
+        if not 0.0 < self.scale < np.inf:
+            raise ValueError(f"scale is {self.scale}: it must be a finite number above 0")
+
+    def link(self, Z: Array) -> Array:
+        """Ŷ (n, k), the prediction in the target's own terms: the identity unless the loss says
+        otherwise.
+        """
+        return Z
+
+    def terms(self, Z: Array, Y: Array) -> Array:
+        """l(Z, Y) (n, k), the loss of each output of each row before it is summed."""
+        raise TypeError(f"{type(self).__name__} has no terms: define terms(Z, Y)")
+
+    def slopes(self, Z: Array, Y: Array) -> Array:
+        """dl/dZ (n, k)."""
+        raise TypeError(f"{type(self).__name__} has no slopes: define slopes(Z, Y)")
+
+    def targets(self, Z: Array, y: Array) -> Array:
+        """Y (n, k) from targets in any accepted form. Raises ValueError where they do not fit Z or
+        the loss.
+        """
+        y = np.asarray(y)
+        if Z.ndim != 2:
+            raise ValueError(f"Z has shape {Z.shape}: a network's output is (rows, outputs)")
+        Y = y[:, None] if y.ndim == 1 and Z.shape[1] == 1 else y
+        if Y.shape != Z.shape:
+            raise ValueError(
+                f"y has shape {y.shape}, but the network's output is {Z.shape}: {self._hint}"
+            )
+        return np.asarray(Y, dtype=Z.dtype)
+
+    _hint: ClassVar[str] = "give one row of targets for each row and one column for each output"
+
+    def value(self, Z: Array, y: Array, weight: Array | None = None) -> float:
+        """L as a number."""
+        Y = self.targets(Z, y)
+        return float(np.sum(self._shares(Z, weight) * self.terms(Z, Y)))
+
+    def grad(self, Z: Array, y: Array, weight: Array | None = None) -> Array:
+        """dL/dZ (n, k), the gradient of exactly `value`."""
+        Y = self.targets(Z, y)
+        return np.asarray(self._shares(Z, weight) * self.slopes(Z, Y))
+
+    def factors(self, Z: Array, y: Array, weight: Array | None = None) -> dict[str, Array]:
+        """dL/dZ unfused: "dL_dl" (n, 1) · "dl_dYhat" (n, k) · "dYhat_dZ" (n, k); their product is
+        `grad`.
+
+        Where the link mixes the outputs, as softmax does, "dYhat_dZ" is (n, k, k): [i, a, b] =
+        dŶ_ia/dZ_ib.
+        """
+        Y = self.targets(Z, y)
+        return {
+            "dL_dl": self._shares(Z, weight),
+            "dl_dYhat": self.slopes(Z, Y),
+            "dYhat_dZ": np.ones_like(Z),
+        }
+
+    def _shares(self, Z: Array, weight: Array | None) -> Array:
+        """scale · w_i / Σw (n, 1), what one row's loss counts in L."""
+        n = len(Z)
+        w = np.ones(n, Z.dtype) if weight is None else check_weight(weight, n).astype(Z.dtype)
+        total = w.sum() if self.reduction == "mean" else Z.dtype.type(1.0)
+        if total == 0:
+            raise ValueError("weight sums to 0: at least one row must count")
+        return np.asarray(w * (Z.dtype.type(self.scale) / total))[:, None]
+
+
+def check_weight(weight: Array, n: int) -> Array:
+    """The sample weights (n,) if they are finite and ≥ 0; raises ValueError otherwise."""
+    w = np.asarray(weight)
+    if w.shape != (n,):
+        raise ValueError(
+            f"weight has shape {w.shape}, but there are {n} rows: give one number a row"
+        )
+    if not np.all((w >= 0) & (w < np.inf)):
+        raise ValueError("weight holds a negative or non-finite number: weights are finite and ≥ 0")
+    return w
+
+
+@dataclass(frozen=True)
+class SquaredError(Loss):
+    """l = (z - y)²,  dl/dz = 2 (z - y)."""
+
+    def terms(self, Z: Array, Y: Array) -> Array:
+        return np.asarray(np.square(Z - Y))
+
+    def slopes(self, Z: Array, Y: Array) -> Array:
+        return 2.0 * (Z - Y)
+
+
+@dataclass(frozen=True)
+class AbsoluteError(Loss):
+    """l = |z - y|,  dl/dz = sign(z - y), 0 at the kink z = y; its minimum is the median."""
+
+    def terms(self, Z: Array, Y: Array) -> Array:
+        return np.asarray(np.abs(Z - Y))
+
+    def slopes(self, Z: Array, Y: Array) -> Array:
+        return np.asarray(np.sign(Z - Y))
+
+
+@dataclass(frozen=True)
+class SumOfErrors(Loss):
+    """l = y - z: the plain sum of errors of text 001. It can be read but not trained on.
+
+    Errors of opposite sign cancel, so 0 does not mean right, and it has no minimum: a larger z
+    always makes it smaller. `slopes` and so `grad` raise ValueError with that reason.
+    """
+
+    reduction: str = "sum"
+
+    def terms(self, Z: Array, Y: Array) -> Array:
+        return Y - Z
+
+    def slopes(self, Z: Array, Y: Array) -> Array:
+        raise ValueError(
+            "SumOfErrors cannot be trained on: errors of opposite sign cancel and a larger output "
+            "always lowers it, so it has no minimum; use SquaredError or AbsoluteError"
+        )
+
+
+@dataclass(frozen=True)
+class Huber(Loss):
+    """l = ½ r² if |r| ≤ delta else delta (|r| - ½ delta),  r = z - y,  dl/dz = clip(r, ±delta).
+    Huber 1964.
+    """
+
+    delta: float = 1.0
+
+    def terms(self, Z: Array, Y: Array) -> Array:
+        r = np.abs(Z - Y)
+        near = np.minimum(r, self.delta)
+        return np.asarray(near * (r - 0.5 * near))
+
+    def slopes(self, Z: Array, Y: Array) -> Array:
+        return np.asarray(np.clip(Z - Y, -self.delta, self.delta))
+
+
+@dataclass(frozen=True)
+class Pinball(Loss):
+    """l = max(q r, (q - 1) r),  r = y - z; its minimum is the quantile q. Koenker and Bassett 1978.
+
+    `quantile` is one number in (0, 1), or a tuple of k, one for each output.
+    """
+
+    quantile: float | tuple[float, ...] = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not all(0.0 < q < 1.0 for q in np.atleast_1d(self.quantile)):
+            raise ValueError(f"quantile is {self.quantile}: it must lie between 0 and 1")
+
+    def targets(self, Z: Array, y: Array) -> Array:
+        Y = super().targets(Z, y)
+        if np.size(self.quantile) not in (1, Z.shape[1]):
+            raise ValueError(
+                f"Pinball has {np.size(self.quantile)} quantiles for {Z.shape[1]} outputs: "
+                "give one for each"
+            )
+        return Y
+
+    def terms(self, Z: Array, Y: Array) -> Array:
+        q, r = np.asarray(self.quantile, Z.dtype), Y - Z
+        return np.asarray(np.maximum(q * r, (q - 1) * r))
+
+    def slopes(self, Z: Array, Y: Array) -> Array:
+        q = np.asarray(self.quantile, Z.dtype)
+        return np.where(Y > Z, -q, np.where(Y < Z, 1 - q, 0)).astype(Z.dtype)
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(Loss):
+    """l = -(y ln p + (1 - y) ln(1 - p)) = ln(1 + e^z) - y z,  p = σ(z),  dl/dz = p - y.
+
+    y in [0, 1]; each output is a yes-or-no question of its own. Finite at every finite z. Also
+    called log loss.
+    """
+
+    wants_logits: ClassVar[bool] = True
+
+    def link(self, Z: Array) -> Array:
+        return sigmoid(Z)
+
+    def targets(self, Z: Array, y: Array) -> Array:
+        Y = super().targets(Z, y)
+        if not np.all((Y >= 0) & (Y <= 1)):
+            raise ValueError(
+                f"BinaryCrossEntropy got targets between {Y.min()} and {Y.max()}: they must "
+                "lie in [0, 1]; for more than two classes use SoftmaxCrossEntropy"
+            )
+        return Y
+
+    def terms(self, Z: Array, Y: Array) -> Array:
+        return np.asarray(softplus(Z) - Y * Z)
+
+    def slopes(self, Z: Array, Y: Array) -> Array:
+        return sigmoid(Z) - Y
+
+    def factors(self, Z: Array, y: Array, weight: Array | None = None) -> dict[str, Array]:
+        Y, P, Q = self.targets(Z, y), sigmoid(Z), sigmoid(-Z)  # Q = 1 - P to the last digit
+        dl_dP = _ratio(1 - Y, Q) - _ratio(Y, P)
+        return {"dL_dl": self._shares(Z, weight), "dl_dYhat": dl_dP, "dYhat_dZ": P * Q}
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossEntropy(Loss):
+    """l = -Σ_k y_k ln p_k = ln Σ_k e^z_k - Σ_k y_k z_k,  p = softmax(z),  dl/dz = p - y.
+
+    Targets: integers (n,) from 0 to k-1, or rows of k probabilities that sum to 1.
+    `label_smoothing` s puts y (1 - s) + s/k in their place (Szegedy et al. 2016). Finite at every
+    finite z.
+    """
+
+    label_smoothing: float = 0.0
+    wants_logits: ClassVar[bool] = True
+    _hint: ClassVar[str] = "give integer classes (rows,) or one-hot rows (rows, outputs)"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.label_smoothing < 1.0:
+            raise ValueError(f"label_smoothing is {self.label_smoothing}: it must be in [0, 1)")
+
+    def link(self, Z: Array) -> Array:
+        return softmax(Z)
+
+    def targets(self, Z: Array, y: Array) -> Array:
+        Y = class_targets(Z, y, "SoftmaxCrossEntropy")
+        if Y is None:
+            Y = super().targets(Z, y)
+            if not (np.all(Y >= 0) and np.allclose(Y.sum(axis=1), 1.0, rtol=0, atol=1e-5)):
+                raise ValueError(
+                    "SoftmaxCrossEntropy got target rows that are no probabilities: "
+                    "each must sum to 1"
+                )
+        s = self.label_smoothing
+        return Y if s == 0 else np.asarray(Y * (1 - s) + s / Z.shape[1], dtype=Z.dtype)
+
+    def terms(self, Z: Array, Y: Array) -> Array:
+        return np.asarray(Y * (log_sum_exp(Z) - Z))
+
+    def slopes(self, Z: Array, Y: Array) -> Array:
+        return softmax(Z) - Y
+
+    def factors(self, Z: Array, y: Array, weight: Array | None = None) -> dict[str, Array]:
+        Y, P = self.targets(Z, y), softmax(Z)
+        jacobian = P[:, :, None] * (np.eye(Z.shape[1], dtype=Z.dtype) - P[:, None, :])
+        return {"dL_dl": self._shares(Z, weight), "dl_dYhat": -_ratio(Y, P), "dYhat_dZ": jacobian}
+
+
+@dataclass(frozen=True)
+class Poisson(Loss):
+    """l = e^z - y z,  ŷ = e^z,  dl/dz = e^z - y: counts y ≥ 0; the constant ln y! is left out.
+
+    e^z overflows to inf above z ≈ 709 (88 in float32); training then stops and names this loss.
+    """
+
+    wants_logits: ClassVar[bool] = True
+
+    def link(self, Z: Array) -> Array:
+        with np.errstate(over="ignore"):
+            return np.exp(Z)
+
+    def targets(self, Z: Array, y: Array) -> Array:
+        Y = super().targets(Z, y)
+        if not np.all(Y >= 0):
+            raise ValueError(f"Poisson got a target of {Y.min()}: counts are ≥ 0")
+        return Y
+
+    def terms(self, Z: Array, Y: Array) -> Array:
+        return np.asarray(self.link(Z) - Y * Z)
+
+    def slopes(self, Z: Array, Y: Array) -> Array:
+        return self.link(Z) - Y
+
+    def factors(self, Z: Array, y: Array, weight: Array | None = None) -> dict[str, Array]:
+        Y, rate = self.targets(Z, y), self.link(Z)
+        return {"dL_dl": self._shares(Z, weight), "dl_dYhat": 1 - _ratio(Y, rate), "dYhat_dZ": rate}
+
+
+@dataclass(frozen=True)
+class Hinge(Loss):
+    """l = max(0, 1 - s z),  s = ±1 the class,  dl/dz = -s where s z < 1. Cortes and Vapnik 1995.
+
+    Targets: 0/1 or -1/1 for one output; integers (n,) or one-hot (n, k) for k, each against the
+    rest.
+    """
+
+    wants_logits: ClassVar[bool] = True
+
+    def targets(self, Z: Array, y: Array) -> Array:
+        Y = class_targets(Z, y, "Hinge") if Z.ndim == 2 and Z.shape[1] > 1 else None
+        Y = super().targets(Z, y) if Y is None else Y
+        if not np.all((np.abs(Y) == 1) | (Y == 0)):
+            raise ValueError("Hinge got targets other than 0/1 or -1/1: it wants classes")
+        return np.asarray(np.where(Y > 0, 1, -1), dtype=Z.dtype)
+
+    def terms(self, Z: Array, Y: Array) -> Array:
+        return np.asarray(np.maximum(0.0, 1 - Y * Z))
+
+    def slopes(self, Z: Array, Y: Array) -> Array:
+        return np.where(Y * Z < 1, -Y, 0).astype(Z.dtype)
+
+
+def class_targets(Z: Array, y: Array, owner: str) -> Array | None:
+    """One-hot rows (n, k) from integer classes (n,), or None where y is no vector."""
+    y, k = np.asarray(y), Z.shape[1]
+    if k < 2:
+        raise ValueError(
+            f"{owner} needs an output for each class, at least 2, but the network has {k}"
+        )
+    if y.ndim != 1:
+        return None
+    if y.shape != (len(Z),) or not (np.issubdtype(y.dtype, np.integer) or y.dtype == bool):
+        raise ValueError(
+            f"y has shape {y.shape} and type {y.dtype}, but the network's output is {Z.shape}: "
+            "give integer classes (rows,) or one-hot rows (rows, outputs)"
+        )
+    y = y.astype(np.int64)
+    if len(y) and not (y.min() >= 0 and y.max() < k):
+        raise ValueError(
+            f"y holds classes {y.min()} to {y.max()}, but the network has {k} outputs: 0 to {k - 1}"
+        )
+    return np.asarray(y[:, None] == np.arange(k), dtype=Z.dtype)
+
+
+def _ratio(a: Array, b: Array) -> Array:
+    """a / b, and 0 where a is 0 even if b is 0 too (an absent term of a cross-entropy)."""
+    with np.errstate(divide="ignore", over="ignore"):
+        return np.divide(a, b, out=np.zeros_like(b), where=a != 0)
+
+
+LOSSES: dict[str, type[Loss]] = {
+    "squared_error": SquaredError,
+    "absolute_error": AbsoluteError,
+    "sum_of_errors": SumOfErrors,
+    "huber": Huber,
+    "pinball": Pinball,
+    "binary_cross_entropy": BinaryCrossEntropy,
+    "softmax_cross_entropy": SoftmaxCrossEntropy,
+    "poisson": Poisson,
+    "hinge": Hinge,
+}

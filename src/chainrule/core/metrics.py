@@ -1,0 +1,117 @@
+"""Metrics: what a model's predictions are worth, with scikit-learn's meanings. All take sample
+weights.
+
+y_true and y_pred are (n,) or (n, k) for numbers; classes are integers (n,), probabilities P (n, k),
+rows summing to 1, columns in the order of the classes 0 … k-1.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .arrays import Array
+
+
+def _weights(n: int, weight: ArrayLike | None) -> Array:
+    w = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
+    if n == 0 or w.shape != (n,) or w.sum() <= 0:
+        raise ValueError(
+            f"a metric needs at least one row of positive weight, got {n} rows, weights {w.shape}"
+        )
+    return np.asarray(w / w.sum())
+
+
+def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
+    a, b = np.asarray(y_true), np.asarray(y_pred)
+    if a.shape != b.shape:
+        raise ValueError(
+            f"y_true has shape {a.shape} and y_pred {b.shape}: give both the same shape"
+        )
+    return a, b
+
+
+def accuracy(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """Σ w [y = ŷ] / Σ w, the share of rows predicted rightly."""
+    a, b = _pair(y_true, y_pred)
+    return float(np.sum(_weights(len(a), weight) * (a == b)))
+
+
+def log_loss(y_true: ArrayLike, P: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """-Σ w ln P[i, y_i] / Σ w in nats; P is raised to the smallest float, so it stays finite."""
+    y, P = np.asarray(y_true), np.asarray(P, dtype=np.float64)
+    right = P[np.arange(len(y)), y]
+    return float(
+        -np.sum(_weights(len(y), weight) * np.log(np.maximum(right, np.finfo(np.float64).tiny)))
+    )
+
+
+def auc(y_true: ArrayLike, P: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """Area under the ROC curve: the chance that a positive scores above a negative, ties counting
+    half.
+
+    P is (n,) scores of class 1 or (n, k); for k > 2 the mean over the classes, each against the
+    rest. nan where a class has no rows, since nothing can be ranked.
+    """
+    y, P = np.asarray(y_true), np.asarray(P, dtype=np.float64)
+    w = _weights(len(y), weight)
+    if P.ndim == 1 or P.shape[1] == 2:
+        return _auc_of_one(y == 1, P if P.ndim == 1 else P[:, 1], w)
+    return float(np.mean([_auc_of_one(y == k, P[:, k], w) for k in range(P.shape[1])]))
+
+
+def _auc_of_one(positive: Array, score: Array, w: Array) -> float:
+    order = np.argsort(score, kind="stable")
+    s, pos, neg = score[order], (w * positive)[order], (w * ~positive)[order]
+    starts = np.flatnonzero(np.r_[True, s[1:] != s[:-1]])  # equal scores rank as one
+    pos, neg = np.add.reduceat(pos, starts), np.add.reduceat(neg, starts)
+    mass = pos.sum() * neg.sum()
+    below = np.cumsum(neg) - neg
+    return float(np.sum(pos * (below + 0.5 * neg)) / mass) if mass > 0 else float("nan")
+
+
+def confusion_matrix(
+    y_true: ArrayLike, y_pred: ArrayLike, n_classes: int, weight: ArrayLike | None = None
+) -> Array:
+    """C (k, k): C[a, b] rows of true class a predicted as b (sum of their weights where given)."""
+    a, b = _pair(y_true, y_pred)
+    C = np.zeros((n_classes, n_classes), np.int64 if weight is None else np.float64)
+    np.add.at(C, (a, b), 1 if weight is None else np.asarray(weight))
+    return C
+
+
+def mse(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """Σ w mean_k (y - ŷ)² / Σ w, the mean squared error over rows and outputs."""
+    a, b = _pair(y_true, y_pred)
+    return float(np.sum(_weights(len(a), weight) * _row_mean(np.square(a - b))))
+
+
+def rmse(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """√ mse, in the target's own units."""
+    return float(np.sqrt(mse(y_true, y_pred, weight)))
+
+
+def mae(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """Σ w mean_k |y - ŷ| / Σ w, the mean absolute error in the target's own units."""
+    a, b = _pair(y_true, y_pred)
+    return float(np.sum(_weights(len(a), weight) * _row_mean(np.abs(a - b))))
+
+
+def r2(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """1 - Σw(y - ŷ)² / Σw(y - ȳ)², mean over outputs: 1 is perfect, 0 as good as the mean.
+
+    A constant target gives 1 where it is met exactly, else 0, as scikit-learn has it.
+    """
+    a, b = _pair(y_true, y_pred)
+    w = _weights(len(a), weight)
+    A, B = a.reshape(len(a), -1), b.reshape(len(b), -1)
+    around = np.sum(w[:, None] * np.square(A - w @ A), axis=0)
+    off = np.sum(w[:, None] * np.square(A - B), axis=0)
+    flat = around == 0
+    return float(
+        np.mean(
+            np.where(flat, np.where(off == 0, 1.0, 0.0), 1.0 - off / np.where(flat, 1.0, around))
+        )
+    )
+
+
+def _row_mean(values: Array) -> Array:
+    return np.asarray(values.reshape(len(values), -1).mean(axis=1))

@@ -1,0 +1,263 @@
+"""Network: layers one after the other, all their numbers in one flat vector `theta`.
+
+Layers see named views into `theta` ("0.W", "2.b") and into the second flat vector `buffers`
+(running statistics). Optimizers, penalties, storage and both engines handle `theta` alone.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from .activation_layers import get_activation
+from .arrays import Array, Shapes
+from .initializers import Initializer
+from .layers import Dense, Dropout, Layer, chain_shapes, require_count
+from .schedules import Schedule
+
+RNG = int | np.random.Generator | None
+RELU_FAMILY = ("relu", "leaky_relu", "prelu", "elu", "gelu", "silu", "mish", "softplus")
+
+
+def make_rng(rng: RNG) -> tuple[np.random.Generator, int | None]:
+    """(generator, the seed it was made from); None draws a fresh seed, so that the run can be
+    repeated.
+
+    The seed is None for a generator handed in: only its owner knows where it stands.
+    """
+    if isinstance(rng, np.random.Generator):
+        return rng, None
+    seed = int(np.random.SeedSequence().generate_state(1)[0]) if rng is None else rng
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
+        raise ValueError(f"rng is {rng!r}: use a whole number ≥ 0, a numpy Generator, or None")
+    return np.random.default_rng(int(seed)), int(seed)
+
+
+def named_views(vector: Array, shapes: Shapes) -> dict[str, Array]:
+    """Views of a flat vector by name, one after the other in the order of `shapes`."""
+    views, start = {}, 0
+    for name, shape in shapes.items():
+        size = math.prod(shape)
+        views[name] = vector[start : start + size].reshape(shape)
+        start += size
+    return views
+
+
+class Network:
+    """Z = f_k(… f_2(f_1(X)))   X (n, n_in)  Z (n, n_out); `layers` in order, each one factor.
+
+    `theta` (p,) holds every parameter, `buffers` the running statistics; `net["0.W"]` is a view by
+    name. `lr_factor` and `decay_factor` (p,) multiply the learning rate and the weight decay of
+    each parameter: 1 everywhere, and 1 for matrices and 0 for vectors; both may be edited in place.
+
+    Raises ValueError where layers and sizes do not fit. `rng` is a seed or a generator; `seed`
+    records it.
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        layers: Iterable[Layer],
+        *,
+        rng: RNG = None,
+        dtype: DTypeLike = np.float64,
+        X: ArrayLike | None = None,
+    ) -> None:
+        require_count("Network", "n_in", n_in)
+        self.n_in, self.layers, self.dtype = int(n_in), tuple(layers), np.dtype(dtype)
+        if self.dtype not in (np.float64, np.float32):
+            raise ValueError(f"dtype is {self.dtype}: a network computes in float64 or float32")
+        if not self.layers or not all(isinstance(layer, Layer) for layer in self.layers):
+            raise ValueError("layers must be a list of at least one Layer, such as [Dense(1)]")
+        self.n_out, self.shapes, self.buffer_shapes = chain_shapes(self.layers, self.n_in)
+        self._theta = np.zeros(sum(map(math.prod, self.shapes.values())), self.dtype)
+        self._buffers = np.zeros(sum(map(math.prod, self.buffer_shapes.values())), self.dtype)
+        self._views = self.views(self._theta) | named_views(self._buffers, self.buffer_shapes)
+        self._p = [self._of_layer(self._views, i) for i in range(len(self.layers))]
+        self.lr_factor = np.ones_like(self._theta)
+        self.decay_factor = np.zeros_like(self._theta)
+        for view in self.views(self.decay_factor).values():
+            view[...] = 1.0 if view.ndim >= 2 else 0.0
+        generator, self.seed = make_rng(rng)
+        self.initialize(generator, X)
+
+    @classmethod
+    def mlp(
+        cls,
+        sizes: Sequence[int],
+        activation: "str | Layer | Sequence[str | Layer]" = "relu",
+        *,
+        bias: bool = True,
+        init: str | float | Initializer | None = None,
+        dropout: float | Schedule = 0.0,
+        rng: RNG = None,
+        dtype: DTypeLike = np.float64,
+    ) -> "Network":
+        """Dense–activation–…–Dense for sizes [inputs, hidden …, outputs]; it ends in logits.
+
+        `activation` is one for all hidden layers or a list of them. `init` defaults to He for the
+        ReLU family, LeCun for SELU, Glorot for the rest and for the last layer. `dropout` follows
+        each activation.
+        """
+        if len(sizes) < 2:
+            raise ValueError(f"sizes is {list(sizes)}: give at least the inputs and the outputs")
+        hidden = sizes[1:-1]
+        if isinstance(activation, str | Layer):
+            activations: list[str | Layer] = [activation] * len(hidden)
+        else:
+            activations = list(activation)
+        if len(activations) != len(hidden):
+            raise ValueError(
+                f"activation lists {len(activations)} for {len(hidden)} hidden layers: "
+                "give one each"
+            )
+        layers: list[Layer] = []
+        for n, chosen in zip(hidden, activations, strict=True):
+            factor = get_activation(chosen)
+            layers += [Dense(n, bias, default_init(factor) if init is None else init), factor]
+            if isinstance(dropout, Schedule) or dropout > 0:
+                layers.append(Dropout(dropout))
+        layers.append(Dense(sizes[-1], bias, "glorot_uniform" if init is None else init))
+        return cls(sizes[0], layers, rng=rng, dtype=dtype)
+
+    def initialize(self, rng: np.random.Generator, X: ArrayLike | None = None) -> None:
+        """Fill theta and the buffers from the layers' initializers; X (n, n_in) is data they may
+        look at.
+        """
+        A = None if X is None else self.as_input(X)
+        for layer, p in zip(self.layers, self._p, strict=True):
+            layer.initialize(p, rng, A)
+            if A is not None:
+                A = layer.forward(p, A)[0]
+
+    @property
+    def theta(self) -> Array:
+        """Every parameter (p,); assigning copies into it, so that all views stay views."""
+        return self._theta
+
+    @theta.setter
+    def theta(self, value: ArrayLike) -> None:
+        _copy_into(self._theta, value, "theta")
+
+    @property
+    def buffers(self) -> Array:
+        """The running statistics (q,); assigning copies into it."""
+        return self._buffers
+
+    @buffers.setter
+    def buffers(self, value: ArrayLike) -> None:
+        _copy_into(self._buffers, value, "buffers")
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._views:
+            raise KeyError(
+                f"{name!r} names nothing here: this network has {', '.join(self._views)}"
+            )
+        return self._views[name]
+
+    def __setitem__(self, name: str, value: ArrayLike) -> None:
+        _copy_into(self[name], value, name)
+
+    def views(self, vector: Array) -> dict[str, Array]:
+        """Named views of any theta-shaped vector, such as a gradient or an optimizer's state."""
+        if vector.shape != self._theta.shape:
+            raise ValueError(f"vector has shape {vector.shape}, but theta is {self._theta.shape}")
+        return named_views(vector, self.shapes)
+
+    def as_input(self, X: ArrayLike) -> Array:
+        """X as a matrix (n, n_in) of the network's dtype; raises ValueError where it cannot be."""
+        matrix = np.asarray(X, dtype=self.dtype)
+        if matrix.ndim != 2:
+            raise ValueError(
+                f"X has shape {matrix.shape}: give a matrix (rows, features), "
+                "one row for one sample"
+            )
+        if matrix.shape[1] != self.n_in:
+            raise ValueError(
+                f"X has {matrix.shape[1]} features, but this network was built for {self.n_in}: "
+                "pass the columns it was trained on"
+            )
+        return matrix
+
+    def forward(
+        self, X: ArrayLike, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, list[dict[str, Array]]]:
+        """(Z, caches): the raw output (n, n_out) and what each layer computed. Changes nothing."""
+        A = self.as_input(X)
+        caches = []
+        for layer, p in zip(self.layers, self._p, strict=True):
+            A, cache = layer.forward(p, A, train=train, rng=rng)
+            caches.append(cache)
+        return A, caches
+
+    def backward(self, caches: Sequence[dict[str, Array]], dZ: Array) -> tuple[Array, Array]:
+        """(dX, grad): the derivative of the loss by the input (n, n_in) and by theta (p,)."""
+        grad = np.zeros_like(self._theta)
+        views, dA = self.views(grad), dZ
+        for i in range(len(self.layers) - 1, -1, -1):
+            dA, grads = self.layers[i].backward(self._p[i], caches[i], dA)
+            for name, value in grads.items():
+                views[f"{i}.{name}"][...] = value
+        return dA, grad
+
+    def absorb(self, caches: Sequence[dict[str, Array]]) -> None:
+        """Let each layer move its running statistics by what a training step computed."""
+        for layer, p, cache in zip(self.layers, self._p, caches, strict=True):
+            layer.absorb(p, cache)
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The raw output (n, n_out); the loss's `link` turns it into probabilities or counts.
+
+        Computed in float64 whatever the dtype, so that a row's result does not depend on its
+        neighbours.
+        """
+        exact = self if self.dtype == np.float64 else self.astype(np.float64)
+        return exact.forward(self.as_input(X))[0].astype(self.dtype)
+
+    def schedules(self) -> dict[str, Schedule]:
+        """The buffers that a schedule drives, by name."""
+        return {
+            f"{i}.{k}": s
+            for i, layer in enumerate(self.layers)
+            for k, s in layer.schedules().items()
+        }
+
+    def copy(self) -> "Network":
+        """An equal network that shares no number with this one."""
+        return self.astype(self.dtype)
+
+    def astype(self, dtype: DTypeLike) -> "Network":
+        """A copy that computes in another dtype."""
+        twin = Network(self.n_in, self.layers, rng=0, dtype=dtype)
+        twin.theta, twin.buffers, twin.seed = self.theta, self.buffers, self.seed
+        twin.lr_factor[...], twin.decay_factor[...] = self.lr_factor, self.decay_factor
+        return twin
+
+    def __repr__(self) -> str:
+        chain = " → ".join([str(self.n_in), *map(repr, self.layers)])
+        return f"Network({chain}; {self._theta.size} parameters, {self.dtype})"
+
+    @staticmethod
+    def _of_layer(named: dict[str, Array], i: int) -> dict[str, Array]:
+        return {
+            key.partition(".")[2]: view for key, view in named.items() if key.startswith(f"{i}.")
+        }
+
+
+def default_init(activation: Layer) -> str:
+    """The initializer that keeps the variance through this activation."""
+    name = type(activation).__name__.lower()
+    if name == "selu":
+        return "lecun_normal"
+    return "he_uniform" if name in {n.replace("_", "") for n in RELU_FAMILY} else "glorot_uniform"
+
+
+def _copy_into(target: Array, value: ArrayLike, name: str) -> None:
+    source = np.asarray(value)
+    if source.shape != target.shape:
+        raise ValueError(
+            f"{name} has shape {target.shape}, but got {source.shape}: give it the same shape"
+        )
+    if source is not target:
+        target[...] = source

@@ -1,0 +1,167 @@
+"""Optimizers: from the gradient to the change of theta. They see flat vectors and never a layer.
+
+`update` returns delta, which the training step adds to theta, so the change can be looked at before
+it is made. The state is a dict of named arrays, updated in place; `lr` and `decay` are numbers or
+theta-shaped vectors of factors. Symbols: g gradient, θ theta, t the number of this update, from 1.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .arrays import Array
+from .schedules import Schedule
+
+State = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """delta = f(g, state, θ, lr)   all of theta's shape (p,)."""
+
+    def init(self, theta: Array) -> State:
+        """The state before the first update: named arrays, zeros where nothing is known yet."""
+        return {}
+
+    def update(
+        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+    ) -> Array:
+        """The change of theta (p,). Updates the state in place; changes neither grad nor theta."""
+        raise TypeError(
+            f"{type(self).__name__} has no update: define update(grad, state, theta, lr)"
+        )
+
+    @property
+    def decay(self) -> float | Schedule:
+        """The decoupled weight decay that the training step passes to `update`; 0 for most."""
+        return 0.0
+
+
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    """delta = -lr g."""
+
+    def update(
+        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+    ) -> Array:
+        return -lr * grad
+
+
+@dataclass(frozen=True)
+class Momentum(Optimizer):
+    """v ← beta v - lr g,  delta = v. Polyak 1964, in scikit-learn's form."""
+
+    beta: float = 0.9
+
+    def init(self, theta: Array) -> State:
+        return {"v": np.zeros_like(theta)}
+
+    def update(
+        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+    ) -> Array:
+        state["v"][...] = self.beta * state["v"] - lr * grad
+        return state["v"].copy()
+
+
+@dataclass(frozen=True)
+class Nesterov(Momentum):
+    """v ← beta v - lr g,  delta = beta v - lr g: looks one step ahead. Nesterov 1983, Sutskever
+    2013.
+    """
+
+    def update(
+        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+    ) -> Array:
+        v = super().update(grad, state, theta, lr)
+        return self.beta * v - lr * grad
+
+
+@dataclass(frozen=True)
+class AdaGrad(Optimizer):
+    """s ← s + g²,  delta = -lr g / (√s + epsilon). Duchi et al. 2011."""
+
+    epsilon: float = 1e-8
+
+    def init(self, theta: Array) -> State:
+        return {"s": np.zeros_like(theta)}
+
+    def update(
+        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+    ) -> Array:
+        state["s"] += grad * grad
+        return -lr * grad / (np.sqrt(state["s"]) + self.epsilon)
+
+
+@dataclass(frozen=True)
+class RMSProp(Optimizer):
+    """s ← rho s + (1 - rho) g²,  delta = -lr g / (√s + epsilon). Tieleman and Hinton 2012."""
+
+    rho: float = 0.9
+    epsilon: float = 1e-8
+
+    def init(self, theta: Array) -> State:
+        return {"s": np.zeros_like(theta)}
+
+    def update(
+        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+    ) -> Array:
+        state["s"][...] = self.rho * state["s"] + (1.0 - self.rho) * grad * grad
+        return -lr * grad / (np.sqrt(state["s"]) + self.epsilon)
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """m ← β₁m + (1-β₁)g,  v ← β₂v + (1-β₂)g²,  delta = -lr m̂ / (√v̂ + epsilon).
+
+    m̂ = m / (1 - β₁^t) and v̂ = v / (1 - β₂^t) undo the start from zero. Kingma and Ba 2015,
+    Algorithm 1.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    def init(self, theta: Array) -> State:
+        return {"t": np.zeros((), np.int64), "m": np.zeros_like(theta), "v": np.zeros_like(theta)}
+
+    def update(
+        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+    ) -> Array:
+        state["t"] += 1
+        t = int(state["t"])
+        state["m"][...] = self.beta1 * state["m"] + (1.0 - self.beta1) * grad
+        state["v"][...] = self.beta2 * state["v"] + (1.0 - self.beta2) * grad * grad
+        m_hat = state["m"] / (1.0 - self.beta1**t)
+        v_hat = state["v"] / (1.0 - self.beta2**t)
+        return -lr * m_hat / (np.sqrt(v_hat) + self.epsilon)
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """delta = Adam's - lr · decay · θ: decay apart from the gradient. Loshchilov and Hutter 2019.
+
+    `weight_decay` is a number or a schedule; the training step multiplies it by `net.decay_factor`,
+    which is 1 for matrices and 0 for vectors (biases, gains), and passes it as `decay`.
+    """
+
+    weight_decay: float | Schedule = 0.01
+
+    def update(
+        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+    ) -> Array:
+        return super().update(grad, state, theta, lr) - lr * decay * theta
+
+    @property
+    def decay(self) -> float | Schedule:
+        return self.weight_decay
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adagrad": AdaGrad,
+    "rmsprop": RMSProp,
+    "adam": Adam,
+    "adamw": AdamW,
+}

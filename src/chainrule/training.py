@@ -1,0 +1,264 @@
+"""train(): picks the engine, hands out one record an epoch; validation, patience, the best epoch.
+
+The one place that knows both engines. A callback is the body of the caller's `for` loop, early
+stopping by hand is `break`.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .core.epoch import Batch, StepSettings, check_batch, run_epoch, train_step
+from .core.layers import require_count
+from .core.losses import Loss
+from .core.network import RNG, Network, make_rng
+from .core.nonfinite import Diverged
+from .core.optimizers import Optimizer
+from .core.penalty import Penalty
+from .core.schedules import Schedule
+
+ENGINES = ("auto", "readable")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one epoch gave: its losses, the learning rate of its last step, its time in seconds.
+
+    `loss` is the mean of the batch losses before each update, penalty included; `valid_loss` the
+    loss of the validation rows after the epoch, penalty left out, None without such rows. `epoch`
+    counts from 0. `seed` repeats the run; None where a generator was handed in.
+    """
+
+    epoch: int
+    loss: float
+    valid_loss: float | None
+    lr: float
+    seconds: float
+    engine: str
+    seed: int | None = None
+
+    @property
+    def monitored(self) -> float:
+        """The loss that patience, `restore` and Plateau look at: validation where there is any."""
+        return self.loss if self.valid_loss is None else self.valid_loss
+
+
+def train(
+    net: Network,
+    loss: Loss,
+    optimizer: Optimizer,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    epochs: int,
+    batch_size: int | None = 32,
+    lr: float | Schedule,
+    weight: ArrayLike | None = None,
+    valid: tuple[ArrayLike, ...] | None = None,
+    penalty: Penalty | None = None,
+    clip: float | None = None,
+    patience: int | None = None,
+    restore: str = "last",
+    shuffle: bool = True,
+    rng: RNG = None,
+    threads: int | None = None,
+    engine: str = "auto",
+) -> Iterator[Record]:
+    """Train `net` in place by mini-batches; yields a Record after each epoch, with net.theta of
+    that epoch.
+
+    X (n, n_in), y as the loss takes it, weight (n,) or None. `batch_size=None` takes all rows at
+    once. `valid` is (X, y) or (X, y, weight). `patience` stops after so many epochs without a new
+    best loss; `restore="best"` puts the best epoch's theta back when the loop ends, however it
+    ends: last epoch, break, Ctrl-C or divergence. `threads` limits the matrix products' threads.
+
+    Raises ValueError at the call for anything that does not fit, Diverged while running.
+    """
+    settings = StepSettings(loss, optimizer, lr, penalty, clip)
+    check_settings(settings)
+    plan = Plan(epochs, batch_size, shuffle, patience, restore, threads, engine)
+    data = check_batch(net, loss, X, y, weight)
+    if data.weight is not None and data.weight.sum() == 0:
+        raise ValueError("weight sums to 0: at least one row must count")
+    held_out = None if valid is None else check_batch(net, loss, *valid)
+    return _records(net, settings, plan, data, held_out, *make_rng(rng))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the steps follow each other: epochs, batches, when to stop; each field as in `train`."""
+
+    epochs: int
+    batch_size: int | None
+    shuffle: bool
+    patience: int | None
+    restore: str
+    threads: int | None
+    engine: str = "auto"
+
+    def __post_init__(self) -> None:
+        require_count("train", "epochs", self.epochs)
+        for name in ("batch_size", "patience", "threads"):
+            if getattr(self, name) is not None:
+                require_count("train", name, getattr(self, name))
+        for name, known in (("restore", ("last", "best")), ("engine", ENGINES)):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)!r}: use one of {', '.join(known)}"
+                )
+
+
+def _records(
+    net: Network,
+    settings: StepSettings,
+    plan: Plan,
+    data: Batch,
+    valid: Batch | None,
+    rng: np.random.Generator,
+    seed: int | None,
+) -> Iterator[Record]:
+    state = settings.optimizer.init(net.theta)
+    best, losses = Best(net), list[float]()
+    batch_size = len(data) if plan.batch_size is None else min(plan.batch_size, len(data))
+    try:
+        for epoch in range(plan.epochs):
+            started = time.perf_counter()
+            with limit_threads(plan.threads):
+                mean, lr = run_epoch(
+                    net, settings, state, data, epoch=epoch, epochs=plan.epochs,
+                    batch_size=batch_size, shuffle=plan.shuffle, rng=rng, losses=losses,
+                )  # fmt: skip
+                valid_loss = None if valid is None else evaluate(net, settings.loss, valid, epoch)
+            seconds = time.perf_counter() - started
+            record = Record(epoch, mean, valid_loss, lr, seconds, "readable", seed)
+            losses.append(record.monitored)
+            best.see(record.monitored, epoch)
+            yield record
+            if plan.patience is not None and epoch - best.epoch >= plan.patience:
+                return
+    finally:
+        if plan.restore == "best":
+            best.put_back()
+
+
+class Best:
+    """The numbers of a network at its best epoch so far."""
+
+    def __init__(self, net: Network) -> None:
+        self.net, self.epoch, self.loss = net, -1, math.inf
+        self._theta, self._buffers = net.theta.copy(), net.buffers.copy()
+
+    def see(self, loss: float, epoch: int) -> None:
+        """Keep the network's numbers if this loss is lower than every one before."""
+        if loss < self.loss:
+            self.loss, self.epoch = loss, epoch
+            self._theta[...], self._buffers[...] = self.net.theta, self.net.buffers
+
+    def put_back(self) -> None:
+        """Set the network to its best epoch; to where it started if no epoch ended."""
+        self.net.theta, self.net.buffers = self._theta, self._buffers
+
+
+def check_settings(settings: StepSettings) -> None:
+    """Raise ValueError for a loss that cannot be trained on, or a learning rate or clip that makes
+    no sense.
+    """
+    one = np.zeros((1, 1))
+    if settings.loss.scale > 0 and type(settings.loss).__name__ == "SumOfErrors":
+        settings.loss.slopes(one, one)
+    lr = settings.lr.value if isinstance(settings.lr, Schedule) else settings.lr
+    if not 0 < lr < math.inf:
+        raise ValueError(f"lr is {lr}: the learning rate must be a finite number above 0")
+    if settings.clip is not None and not 0 < settings.clip < math.inf:
+        raise ValueError(f"clip is {settings.clip}: the gradient's largest norm must be above 0")
+
+
+def evaluate(net: Network, loss: Loss, data: Batch, epoch: int = 0) -> float:
+    """The loss of these rows in prediction mode, without penalty. Raises Diverged if it is not
+    finite.
+    """
+    with np.errstate(all="ignore"):
+        value = loss.value(net.forward(data.X)[0], data.y, data.weight)
+    if not math.isfinite(value):
+        raise Diverged(f"training diverged at epoch {epoch}: the validation loss became {value}")
+    return value
+
+
+def limit_threads(threads: int | None) -> AbstractContextManager[Any]:
+    """A context in which matrix products use at most so many threads; None changes nothing."""
+    if threads is None:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=threads, user_api="blas")
+    return limits
+
+
+@dataclass(frozen=True)
+class LearningRates:
+    """What `find_lr` saw: learning rates (k,), the smoothed loss at each (k,), and the one it
+    suggests.
+    """
+
+    lrs: NDArray[Any]
+    losses: NDArray[Any]
+    suggestion: float
+
+
+def find_lr(
+    net: Network,
+    loss: Loss,
+    optimizer: Optimizer,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    batch_size: int = 32,
+    weight: ArrayLike | None = None,
+    low: float = 1e-6,
+    high: float = 10.0,
+    steps: int = 100,
+    rng: RNG = None,
+) -> LearningRates:
+    """Train a copy for `steps` steps while lr grows from low to high by a constant factor; net
+    stays as it is.
+
+    The loss is smoothed (0.9 of the past); the run ends where it exceeds 4 × the lowest or is not
+    finite. The suggestion is where it falls steepest over log lr. Smith 2017, "Cyclical learning
+    rates".
+    """
+    if not 0 < low < high < math.inf or steps < 10:
+        raise ValueError(
+            f"find_lr got low={low}, high={high}, steps={steps}: use 0 < low < high, steps ≥ 10"
+        )
+    settings = StepSettings(loss, optimizer, low)
+    check_settings(settings)
+    data, trial, (generator, _) = check_batch(net, loss, X, y, weight), net.copy(), make_rng(rng)
+    state, lrs, smooth = optimizer.init(trial.theta), list[float](), list[float]()
+    average, size = 0.0, min(batch_size, len(data))
+    for k in range(steps):
+        lr = low * (high / low) ** (k / (steps - 1))
+        batch = data.take(generator.choice(len(data), size, replace=False))
+        try:
+            with np.errstate(all="ignore"):
+                value = train_step(trial, settings, state, batch, lr, 0.0, generator)
+        except Diverged:
+            break
+        average = 0.9 * average + 0.1 * value
+        lrs, smooth = [*lrs, lr], [*smooth, average / (1 - 0.9 ** (k + 1))]
+        if smooth[-1] > 4 * min(smooth) and min(smooth) > 0:
+            break
+    return LearningRates(np.array(lrs), np.array(smooth), _steepest(lrs, smooth))
+
+
+def _steepest(lrs: Sequence[float], losses: Sequence[float]) -> float:
+    lowest = int(np.argmin(losses))
+    if lowest < 2:
+        return lrs[0]
+    fall = np.gradient(np.array(losses[: lowest + 1]), np.log(lrs[: lowest + 1]))
+    return float(lrs[int(np.argmin(fall))])

@@ -1,0 +1,54 @@
+"""What every test may ask for: the real tables, the texts' worked numbers, a seeded generator."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# Before anything imports matplotlib, here and in the processes that tests start.
+os.environ["MPLBACKEND"] = "Agg"
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+settings.register_profile("ci", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("ci")
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real tables, or a skip with the reason."""
+    folder = Path(os.environ.get("CHAINRULE_DATA", SHARED / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there: set CHAINRULE_DATA to the folder of real tables")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def texts() -> dict[str, Any]:
+    """The worked numbers of the five texts by case name, or a skip with the reason."""
+    file = SHARED / "acceptance" / "texts.json"
+    if not file.is_file():
+        pytest.skip(f"{file} is not there: the texts' worked numbers are kept beside the checkout")
+    cases: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["cases"]
+    return cases
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A fresh generator with seed 0."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def _floating_point_errors() -> Iterator[None]:
+    """Overflow, 0/0 and x/0 raise, unless the code under test silences them on purpose.
+
+    Underflow to zero is what a sigmoid far from zero is meant to do, so it passes.
+    """
+    with np.errstate(divide="raise", over="raise", invalid="raise"):
+        yield
