@@ -8,7 +8,8 @@ from pathlib import Path
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> Path:
     """Write data beside `path` and put it in place in one move; returns the path.
 
-    Raises OSError with one sentence where the place cannot be written; an existing file stays as it is.
+    Raises OSError with one sentence where the place cannot be written; an existing file stays as it
+    is.
     """
     target = check_writable(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)

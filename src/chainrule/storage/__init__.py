@@ -1,4 +1,6 @@
-"""Model files: one safetensors file with a JSON header; written atomically, read without running code."""
+"""Model files: one safetensors file with a JSON header; written atomically, read without running
+code.
+"""
 
 from .modelfile import ModelFileError, load, save
 

@@ -1,7 +1,7 @@
 """save() and load(): one safetensors file; its header holds what the numbers mean as JSON.
 
-Every parameter and buffer is a tensor under its own name ("0.W"), readable by any program that reads
-safetensors; the metadata entry "chainrule" holds architecture, loss, preparation and facts.
+Every parameter and buffer is a tensor under its own name ("0.W"), readable by any program that
+reads safetensors; the metadata entry "chainrule" holds architecture, loss, preparation and facts.
 """
 
 import json
@@ -20,11 +20,13 @@ from ..core.layers import chain_shapes
 from ..core.network import Network
 from ..files import write_atomically
 from ..model import Model
-from ..tables import Preparation
+from ..tables import Preparation, Schema
 from .spec import Known, decode_layers, decode_loss, encode, known_with
 
 FORMAT = 1
-LARGEST_FILE = 8 * 2**30  # bytes; a file is read whole, so a bound stands before the memory is taken
+LARGEST_FILE = (
+    8 * 2**30
+)  # bytes; a file is read whole, so a bound stands before the memory is taken
 
 
 class ModelFileError(ValueError):
@@ -49,6 +51,7 @@ def save(model: Model | Network, path: str | os.PathLike[str]) -> Path:
         "layers": encode(net.layers),
         "loss": encode(whole.loss),
         "preparation": None if whole.preparation is None else whole.preparation.to_dict(),
+        "schema": None if whole.schema is None else whole.schema.to_dict(),
         "facts": whole.facts,
         "versions": {
             "chainrule": version("chainrule"),
@@ -62,10 +65,11 @@ def save(model: Model | Network, path: str | os.PathLike[str]) -> Path:
 
 
 def load(path: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Any:
-    """Read what `save` wrote: a Model, or the Network that was saved bare. Runs no code of the file.
+    """Read what `save` wrote: a Model, or the Network that was saved bare. Runs no code of the
+    file.
 
-    `own` lists the classes of own layers and losses. Raises OSError where the file cannot be read and
-    ModelFileError where it is truncated, of another version, not ours, or contradicts itself.
+    `own` lists the classes of own layers and losses. Raises OSError where the file cannot be read
+    and ModelFileError where it is truncated, of another version, not ours, or contradicts itself.
     """
     file = Path(path)
     header, tensors = _read(file)
@@ -74,18 +78,22 @@ def load(path: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Any:
         loss = decode_loss(header["loss"], known_with(own))
         prepared = header["preparation"]
         preparation = None if prepared is None else Preparation.from_dict(prepared)
+        schema = None if header["schema"] is None else Schema.from_dict(header["schema"])
         facts = header["facts"]
         if not isinstance(facts, dict):
             raise ValueError("facts is no object")
         if preparation is not None and len(preparation.feature_names) != net.n_in:
             raise ValueError(
-                f"the preparation makes {len(preparation.feature_names)} features, the network takes {net.n_in}"
+                f"the preparation makes {len(preparation.feature_names)} features, "
+                f"but the network takes {net.n_in}"
             )
     except KeyError as error:
-        raise ModelFileError(f"{file} is damaged: its header lacks {error}; save the model again") from None
+        raise ModelFileError(
+            f"{file} is damaged: its header lacks {error}; save the model again"
+        ) from None
     except (ValueError, TypeError) as error:
         raise ModelFileError(f"{file} cannot be used: {error}") from None
-    model = Model(net, loss, preparation, facts)
+    model = Model(net, loss, preparation, schema, facts)
     return net if header["kind"] == "network" else model
 
 
@@ -116,16 +124,22 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def check_header(file: Path, header: Any) -> None:
-    """Raise ModelFileError unless the header is one of ours and of a format that this version reads."""
+    """Raise ModelFileError unless the header is one of ours and of a format that this version
+    reads.
+    """
     if not isinstance(header, dict) or not isinstance(header.get("format"), int):
-        raise ModelFileError(f"{file} has a header without a format number: it was not saved by chainrule")
+        raise ModelFileError(
+            f"{file} has a header without a format number: it was not saved by chainrule"
+        )
     if header["format"] != FORMAT:
         raise ModelFileError(
             f"{file} is of format {header['format']}, this version reads format {FORMAT}: "
             "use the chainrule that saved it, or save it again"
         )
     if header.get("kind") not in ("model", "network"):
-        raise ModelFileError(f"{file} is of kind {header.get('kind')!r}: expected a model or a network")
+        raise ModelFileError(
+            f"{file} is of kind {header.get('kind')!r}: expected a model or a network"
+        )
 
 
 def _network(header: dict[str, Any], tensors: dict[str, Any], known: Known) -> Network:

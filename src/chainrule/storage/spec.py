@@ -57,7 +57,9 @@ def decode(data: Any, known: Known, base: type, place: str) -> Any:
             settings[field.name] = _setting(data[field.name], known, f"{place}.{field.name}")
     unknown = set(data) - {"type"} - {f.name for f in fields(cls) if f.init}
     if unknown:
-        raise ValueError(f"{place} has fields that {data['type']} does not: {', '.join(sorted(unknown))}")
+        raise ValueError(
+            f"{place} has fields that {data['type']} does not: {', '.join(sorted(unknown))}"
+        )
     try:
         return cls(**settings)
     except (TypeError, ValueError) as error:

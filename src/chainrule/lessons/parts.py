@@ -1,0 +1,155 @@
+"""What a lesson is made of: paragraphs, tables, claims, pictures, and the progress of a training.
+
+A lesson is a generator of these parts, so that a terminal can show each as it is computed; the same
+parts become Markdown and JSON. Nothing here computes a network's number.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Cell = str | float | None
+Value = float | tuple[float, ...]
+BARS = "▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True)
+class Say:
+    """A paragraph in plain text, formulas between backticks; `heading` begins a section."""
+
+    text: str
+    heading: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under named columns; None is an empty cell, a float is shown with every digit
+    and a str as it stands (so that "0.10" keeps the digits a text prints).
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """|actual - expected| ≤ tolerance, number by number; booleans are claims of a plain fact."""
+
+    sentence: str
+    expected: Value
+    actual: Value
+    tolerance: float = 1e-12
+
+    @property
+    def holds(self) -> bool:
+        """Whether every number is within the tolerance; nan never is."""
+        expected, actual = as_tuple(self.expected), as_tuple(self.actual)
+        pairs = zip(expected, actual, strict=False)
+        near = all(abs(a - e) <= self.tolerance for e, a in pairs)
+        return near and len(expected) == len(actual)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A matplotlib figure, drawn only when `make` is called; `name` serves as its file name and
+    `sketch` is one line that stands in for it in a terminal.
+    """
+
+    name: str
+    title: str
+    make: "Callable[[], Figure]"
+    sketch: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """`done` of `total` epochs of the training named `task`."""
+
+    done: int
+    total: int
+    task: str
+
+
+Part = Say | Table | Claim | Picture | Progress
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One text's system: what it is about, and the generator of its parts.
+
+    `source` names the text. A lesson that `needs_file` works on a table of the reader's; run
+    without one it says where to get it.
+    """
+
+    name: str
+    title: str
+    source: str
+    summary: str
+    parts: Callable[..., Iterator[Part]]
+    needs_file: bool = False
+
+    def run(self, file: str | PathLike[str] | None = None) -> Iterator[Part]:
+        """The parts, computed as they are asked for. Raises ValueError for a file the lesson has no
+        use for; OSError or ValueError where the file cannot be read or is another table.
+        """
+        if self.needs_file:
+            return self.parts(file)
+        if file is not None:
+            raise ValueError(
+                f"the lesson {self.name} takes no file, but got {file}: leave it out, "
+                "its data are in the text"
+            )
+        return self.parts()
+
+
+def say(text: str, heading: str | None = None) -> Say:
+    """A paragraph from a string that may be broken over lines."""
+    return Say(" ".join(text.split()), heading)
+
+
+def numbers(title: str, *rows: tuple[str, str, str | None, Cell]) -> Table:
+    """The table of a text's numbers: rows of (name, formula, as the text prints it, exact)."""
+    if any(printed is not None for _, _, printed, _ in rows):
+        return Table(title, ("name", "formula", "printed", "exact"), rows)
+    short = tuple((name, formula, exact) for name, formula, _, exact in rows)
+    return Table(title, ("name", "formula", "exact"), short)
+
+
+def claim(
+    sentence: str, expected: ArrayLike, actual: ArrayLike, tolerance: float = 1e-12
+) -> Claim:
+    """A claim about numbers of any shape, compared in their order; about a fact where `expected`
+    is True.
+    """
+    return Claim(sentence, _plain(expected), _plain(actual), tolerance)
+
+
+def as_tuple(value: Value) -> tuple[float, ...]:
+    """The numbers of a claim's side, one or many."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _plain(value: ArrayLike) -> Value:
+    array = np.asarray(value)
+    if array.dtype == bool and array.ndim == 0:
+        return bool(array)
+    flat = [float(v) for v in array.astype(np.float64).ravel()]
+    return flat[0] if len(flat) == 1 else tuple(flat)
+
+
+def sketch(values: Sequence[float], width: int = 40) -> str:
+    """A curve as one line of blocks between its first and last value: `2.08 █▅▂▁▁ 0.0017`."""
+    curve = np.asarray(values, dtype=np.float64)
+    picked = curve[np.linspace(0, len(curve) - 1, min(width, len(curve))).round().astype(int)]
+    low, span = float(picked.min()), float(np.ptp(picked))
+    heights = np.zeros(len(picked)) if span == 0 else (picked - low) / span
+    blocks = "".join(BARS[round(float(h) * (len(BARS) - 1))] for h in heights)
+    return f"{curve[0]:.4g} {blocks} {curve[-1]:.4g}"

@@ -1,0 +1,112 @@
+"""Model: a trained network with what its numbers mean, from the raw table to the answer."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .core import metrics
+from .core.losses import Loss
+from .core.network import Network
+
+if TYPE_CHECKING:
+    from .tables import Preparation, Schema, Table
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Model:
+    """answer = meaning(link(net(prepare(table)))): a network, its loss, its preparation, and facts.
+
+    `schema` says what each column of the training table was. `facts` is JSON-able: metrics, seed,
+    hash of the data. Without a preparation the model takes matrices X (n, n_in) and answers in
+    the network's own terms.
+    """
+
+    net: Network
+    loss: Loss | None = None
+    preparation: "Preparation | None" = None
+    schema: "Schema | None" = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def task(self) -> str | None:
+        """ "binary", "multiclass" or "regression"; None without a preparation."""
+        return None if self.preparation is None else self.preparation.task
+
+    @property
+    def classes(self) -> tuple[Any, ...] | None:
+        """The classes in the order of the probabilities' columns; None for numbers."""
+        return None if self.preparation is None else self.preparation.classes
+
+    def output(self, table: "Table | Array") -> Array:
+        """Ŷ = link(Z) (n, n_out): probabilities, or a regression's scaled number."""
+        X = table if self.preparation is None else self.preparation.transform(table)  # type: ignore[arg-type]
+        Z = self.net.predict(X)  # type: ignore[arg-type]
+        return Z if self.loss is None else self.loss.link(Z)
+
+    def predict_proba(self, table: "Table | Array") -> Array:
+        """P (n, classes), rows summing to 1. Raises ValueError for a regression."""
+        if self.task == "regression":
+            raise ValueError("a regression has no probabilities: use predict")
+        return probabilities(self.output(table))
+
+    def predict(self, table: "Table | Array") -> Array:
+        """The answers (n,) in the table's terms: class labels, or numbers in the target's unit."""
+        if self.preparation is None:
+            return self.output(table)
+        if self.task == "regression":
+            return self.preparation.restore_target(self.output(table)[:, 0])
+        return self.preparation.restore_target(self.predict_proba(table).argmax(axis=1))
+
+    def evaluate(self, table: "Table") -> dict[str, float]:
+        """The metrics of the rows of this table that have a target, by the weight column if any.
+
+        Classes: accuracy, log_loss, auc. Numbers: r2, rmse, mae, in the target's unit. Raises
+        ValueError without a preparation, or where target or columns are not there.
+        """
+        if self.preparation is None or self.schema is None:
+            raise ValueError("this model was trained on matrices: score its predictions yourself")
+        known, y, weight = labelled(self.preparation, self.schema, table)
+        return scores(self.preparation, y, self.output(known), weight)
+
+
+def labelled(
+    preparation: "Preparation", schema: "Schema", table: "Table"
+) -> "tuple[Table, Array, Array | None]":
+    """(rows with a target, their codes or scaled numbers, their weights or None)."""
+    from .tables.schema import row_weights
+    from .tables.table import is_missing
+
+    if schema.target not in table.columns:
+        raise ValueError(
+            f'{table.source} has no column "{schema.target}": scoring needs the true answers'
+        )
+    known = table.take(np.flatnonzero(~is_missing(table.columns[schema.target])))
+    if len(known) == 0:
+        raise ValueError(f'column "{schema.target}" of {table.source} is empty: nothing to score')
+    weighted = schema.weight is not None and schema.weight in known.columns
+    weight = row_weights(known, schema.weight) if weighted else None  # type: ignore[arg-type]
+    return known, preparation.target(known), weight
+
+
+def probabilities(output: Array) -> Array:
+    """P (n, k) from a link's output: a single column p becomes [1 - p, p]."""
+    return np.hstack([1.0 - output, output]) if output.shape[1] == 1 else output
+
+
+def scores(
+    preparation: "Preparation", y: Array, output: Array, weight: Array | None
+) -> dict[str, float]:
+    """Held-out metrics from targets as `labelled` gives them and a link's output (n, k)."""
+    if preparation.task == "regression":
+        true, guess = preparation.restore_target(y), preparation.restore_target(output[:, 0])
+        return {m.__name__: m(true, guess, weight) for m in (metrics.r2, metrics.rmse, metrics.mae)}
+    P = probabilities(output)
+    return {
+        "accuracy": metrics.accuracy(y, P.argmax(axis=1), weight),
+        "log_loss": metrics.log_loss(y, P, weight),
+        "auc": metrics.auc(y, P, weight),
+    }

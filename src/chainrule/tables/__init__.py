@@ -1,0 +1,23 @@
+"""Real tables: read them, infer what their columns are, split the rows, prepare the numbers."""
+
+from .idx import idx_test_part
+from .prepare import Preparation, RowStep
+from .read import read_table
+from .schema import KINDS, Column, Schema, infer_schema
+from .split import Split, split_rows
+from .table import MISSING_MARKERS, Table
+
+__all__ = [
+    "KINDS",
+    "MISSING_MARKERS",
+    "Column",
+    "Preparation",
+    "RowStep",
+    "Schema",
+    "Split",
+    "Table",
+    "idx_test_part",
+    "infer_schema",
+    "read_table",
+    "split_rows",
+]

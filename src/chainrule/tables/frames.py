@@ -1,0 +1,158 @@
+"""Columns from Python values and from data frames (anything narwhals understands)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .table import Table, Values, finish
+from .typed import typed_columns
+
+
+def read_frame(frame: Any) -> Table:
+    """The table in a data frame: pandas, polars (lazy as well), pyarrow, or what narwhals takes.
+
+    Text that holds numbers, dates or missing markers in every cell is read as a file's would be.
+    TypeError: `frame` is no data frame. ValueError: no rows, repeated column names.
+    """
+    import narwhals as nw
+    from narwhals.exceptions import NarwhalsError
+
+    try:
+        native = nw.from_native(frame)
+        if isinstance(native, nw.LazyFrame):
+            native = native.collect()
+        names = [str(name) for name in native.columns]
+        columns = {
+            n: _series(native.get_column(c)) for n, c in zip(names, native.columns, strict=True)
+        }
+    except NarwhalsError as error:
+        raise ValueError(f"the data frame cannot be read: {str(error).splitlines()[0]}") from None
+    except TypeError:
+        raise TypeError(
+            f"{type(frame).__name__} is not a table: give a path, a list of paths, a data frame or "
+            "a dict of columns"
+        ) from None
+    if len(columns) < len(native.columns):
+        raise ValueError("the data frame has two columns of one name: rename one")
+    return typed_table(columns, "data frame")
+
+
+def read_mapping(columns: Mapping[Any, Any]) -> Table:
+    """The table in a dict of equally long columns: arrays, lists or series.
+
+    ValueError: no rows, columns that differ in length or have more than one dimension.
+    """
+    result: dict[str, Values] = {}
+    for name, column in columns.items():
+        if np.ndim(column) != 1 and not hasattr(column, "to_list"):
+            raise ValueError(
+                f'column "{name}" has {np.ndim(column)} dimensions: give one value for each row'
+            )
+        result[str(name)] = from_values(column)
+    return typed_table(result, "dict of columns")
+
+
+def typed_table(columns: dict[str, Values], source: str, notes: tuple[str, ...] = ()) -> Table:
+    """The table of these columns, those of text typed by their cells as in a file."""
+    lengths = {len(values) for values in columns.values()}
+    text = [n for n, v in columns.items() if v.dtype == object and any(type(c) is str for c in v)]
+    more: list[str] = []
+    if text and len(lengths) == 1:
+        import duckdb
+
+        with duckdb.connect() as con:
+            con.register("source", {f"c{i}": columns[name] for i, name in enumerate(text)})
+            typed, more = typed_columns(con, "source", text)
+        columns = {**columns, **typed}
+    return finish(columns, source, (*notes, *more))
+
+
+def from_values(values: Any) -> Values:
+    """A column (n,) from an array, a list or a series, in the types of a `Table`."""
+    if not isinstance(values, np.ndarray) and hasattr(values, "to_list"):
+        values = values.to_list()
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.tolist()
+    array = values if isinstance(values, np.ndarray) else None
+    if array is not None and array.dtype.kind in "biufM":
+        return _numpy(array)
+    return from_objects(list(values) if array is None else array.tolist())
+
+
+def _numpy(array: Values) -> Values:
+    if array.dtype.kind == "M":
+        return array.astype("datetime64[us]")
+    if array.dtype.kind == "b" or array.dtype == np.uint8:
+        return array
+    if array.dtype.kind == "f":
+        return array.astype(np.float64)
+    if array.size and int(array.max()) >= 2**63:
+        return np.array([str(v) for v in array.tolist()], object)
+    return array.astype(np.int64)
+
+
+def from_objects(values: list[Any]) -> Values:
+    """A column from Python objects: numbers when all are, dates when all are, else text."""
+    cells = [_cell(v) for v in values]
+    kinds = {type(c) for c in cells if c is not None}
+    missing = None in cells
+    if not kinds:
+        return np.full(len(cells), np.nan)
+    if kinds == {bool}:
+        return np.array(cells, object if missing else bool)
+    if kinds <= {int, float, bool}:
+        whole = float not in kinds
+        longest = max((abs(c) for c in cells if isinstance(c, int)), default=0)
+        if longest < (2**53 if missing or not whole else 2**63):
+            if whole and not missing:
+                return np.array(cells, np.int64)
+            return np.array([np.nan if c is None else c for c in cells], np.float64)
+    if kinds == {dt.datetime}:
+        return np.array([np.datetime64("NaT") if c is None else c for c in cells], "datetime64[us]")
+    column = np.empty(len(cells), object)
+    column[:] = [c if c is None or type(c) is str else str(c) for c in cells]
+    return column
+
+
+def _cell(value: Any) -> Any:
+    """One Python object as None, bool, int, float, datetime or str."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, decimal.Decimal):
+        value = float(value)
+    if value is None or value != value or type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    if isinstance(value, dt.datetime):
+        utc = value.astimezone(dt.UTC) if value.tzinfo else value
+        return dt.datetime(*utc.timetuple()[:6], utc.microsecond)
+    if isinstance(value, dt.date):
+        return dt.datetime(value.year, value.month, value.day)
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).decode("utf-8", "replace")
+    return value if type(value) in (bool, int, float, str) else str(value)
+
+
+def _series(series: Any) -> Values:
+    """One narwhals series in the types of a `Table`."""
+    import narwhals as nw
+
+    kind = series.dtype
+    missing = series.null_count() > 0
+    if kind.is_integer():
+        if not missing and kind != nw.UInt64 and kind not in (nw.Int128, nw.UInt128):
+            return np.asarray(series.to_numpy(), np.int64)
+        return from_objects(series.to_list())
+    if kind.is_float():
+        return np.asarray(series.cast(nw.Float64).to_numpy(), np.float64)
+    if kind == nw.Boolean and not missing:
+        return np.asarray(series.to_numpy(), bool)
+    if kind == nw.Datetime and not missing and getattr(kind, "time_zone", None) is None:
+        return np.asarray(series.to_numpy()).astype("datetime64[us]")
+    if kind in (nw.Categorical, nw.Enum):
+        series = series.cast(nw.String)
+    return from_objects(series.to_list())

@@ -1,0 +1,142 @@
+"""read_table: one door for every source of a table."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .delimited import read_delimited
+from .files import read_json, read_parquet, read_sqlite
+from .frames import read_frame, read_mapping
+from .idx import is_idx, read_idx
+from .table import Table, Values, as_text, finish
+
+_SQLITE = (".sqlite", ".sqlite3", ".db", ".db3")
+_JSON = (".json", ".jsonl", ".ndjson")
+
+
+def read_table(source: Any, *, table: str | None = None) -> Table:
+    """The table (n rows of named, typed columns) in a file, several files, a frame or a dict.
+
+    `source`: a path or pattern (`data/*.csv`) or a list of these; delimited text (any delimiter,
+    quotes, decimal comma, UTF-8, UTF-16 or an older encoding, .gz), .tsv, .json, .jsonl, .parquet,
+    .sqlite or .db (`table` names the table), a folder or file of idx images; a data frame that
+    narwhals takes; a dict of arrays. What was guessed or mended is told in `Table.notes`.
+
+    Raises FileNotFoundError, ValueError for content that is no table, OSError for a file that may
+    not be read, TypeError for a source of another type.
+    """
+    if isinstance(source, Table):
+        return source
+    if isinstance(source, Mapping):
+        return read_mapping(source)
+    if isinstance(source, (str, os.PathLike)):
+        paths = _paths(os.fspath(source))
+    elif isinstance(source, Sequence) and source and all(_is_path(s) for s in source):
+        paths = [path for s in source for path in _paths(os.fspath(s))]
+    elif isinstance(source, Sequence) and not source:
+        raise ValueError("the list of files is empty: name at least one file")
+    else:
+        return read_frame(source)
+    return _join([_read_one(path, table) for path in paths])
+
+
+def _is_path(source: Any) -> bool:
+    return isinstance(source, (str, os.PathLike))
+
+
+def _paths(source: str) -> list[Path]:
+    """The files that a path or a pattern stands for; FileNotFoundError when there are none."""
+    path = Path(source).expanduser()
+    if path.exists():
+        return [path]
+    if glob.has_magic(source):
+        found = [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
+        if found:
+            return [p for p in found if p.is_file()] or found
+        raise FileNotFoundError(f"no file matches {source}: check the pattern and the folder")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} does not exist, nor does its folder: check the path")
+    names = [p.name for p in path.parent.iterdir()] if os.access(path.parent, os.R_OK) else []
+    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.7)
+    hint = f"did you mean {' or '.join(close)}?" if close else "check the path"
+    raise FileNotFoundError(f"{path} does not exist: {hint}")
+
+
+def _read_one(path: Path, table: str | None) -> Table:
+    if path.is_dir():
+        return read_idx(path)
+    if not path.is_file():
+        raise ValueError(f"{path} is neither a file nor a folder: give a file")
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except PermissionError:
+        raise PermissionError(f"{path} may not be read: ask for permission, or copy it") from None
+    if not start:
+        raise ValueError(f"{path} is empty: give a table with a header and some rows of data")
+    suffix = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
+    suffix = suffix.lower()
+    if suffix in _SQLITE:
+        return read_sqlite(path, table)
+    if table is not None:
+        raise ValueError(f"{path} is one table: table= is for SQLite databases (.sqlite, .db)")
+    if is_idx(path):
+        return read_idx(path)
+    import duckdb
+
+    with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as con:
+        if suffix == ".parquet":
+            return read_parquet(path, con)
+        if suffix in _JSON:
+            return read_json(path, con)
+        return read_delimited(path, con, "\t" if suffix == ".tsv" else None)
+
+
+def _join(tables: list[Table]) -> Table:
+    """The rows of all tables, one below the other; ValueError when their columns differ."""
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    for other in tables[1:]:
+        differing = sorted(set(first.names) ^ set(other.names))
+        if differing:
+            told = ", ".join(f'"{name}"' for name in differing[:4])
+            raise ValueError(
+                f"{other.source} and {first.source} differ in the columns {told}: "
+                "join only files with the same columns"
+            )
+    columns = {name: _stack([t.columns[name] for t in tables]) for name in first.names}
+    notes = dict.fromkeys(note for t in tables for note in t.notes)
+    return finish(
+        columns,
+        f"{first.source} and {len(tables) - 1} more",
+        (*notes, f"{len(tables)} files joined"),
+    )
+
+
+def _stack(parts: list[Values]) -> Values:
+    """Columns of one name end to end: the narrowest type that holds all of them."""
+    known = [p for p in parts if not (p.dtype.kind == "f" and np.isnan(p).all())]
+    kinds = {p.dtype.kind for p in known}
+    if len(kinds) <= 1 and (not kinds or kinds == {"f"} or len(known) == len(parts)):
+        return np.concatenate(parts)
+    if kinds <= {"i", "u", "f"} and all(np.nanmax(np.abs(p.astype(float))) < 2**53 for p in known):
+        return np.concatenate([p.astype(np.float64) for p in parts])
+    if kinds == {"M"}:
+        empty = np.datetime64("NaT", "us")
+        return np.concatenate([p if p.dtype.kind == "M" else np.full(len(p), empty) for p in parts])
+    column = np.empty(sum(map(len, parts)), object)
+    cells = [
+        v
+        for p in parts
+        for v in (p.tolist() if kinds <= {"b", "O"} and p.dtype.kind in "bO" else as_text(p))
+    ]
+    column[:] = cells
+    return column

@@ -1,0 +1,273 @@
+"""What each column of a table is, which one is to be predicted, and as what."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .fields import choice, field, items
+from .roles import counts, first_non_number, judge
+from .table import Table, Values, as_text, is_missing
+from .target import TASKS, infer_task
+
+KINDS = (
+    *("number", "category", "boolean", "date", "pixel", "text", "identifier", "constant", "drop"),
+)
+ROLES = ("feature", "target", "weight", "group", "time", "left out")
+USABLE = ("number", "category", "boolean", "date", "pixel")
+_FEWEST_ROWS = 5
+_EXPECTED = {"pixel": "whole numbers from 0 to 255", "date": "dates", "boolean": "two values"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its kind (of KINDS), its role (of ROLES), why, and what was counted."""
+
+    name: str
+    kind: str
+    role: str
+    why: str
+    missing: int
+    distinct: int
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table, the target among them, and the task.
+
+    `task` is "binary", "multiclass" or "regression"; `classes` are the sorted values of the target
+    (None for a regression). `weight`, `group` and `time` name columns that play these parts.
+    """
+
+    columns: tuple[Column, ...]
+    target: str
+    task: str
+    classes: tuple[Any, ...] | None = None
+    weight: str | None = None
+    group: str | None = None
+    time: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def features(self) -> list[Column]:
+        """The columns that the network sees, in the order of the table."""
+        return [column for column in self.columns if column.role == "feature"]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The schema as JSON-able lists, texts and numbers."""
+        data = dataclasses.asdict(self)
+        data["columns"] = [dataclasses.asdict(column) for column in self.columns]
+        data["classes"] = None if self.classes is None else list(self.classes)
+        data["notes"] = list(self.notes)
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Schema:
+        """The schema that to_dict stored; ValueError where a field is missing or wrong."""
+        where = "the schema"
+        columns = tuple(_column(c) for c in field(data, "columns", (list, tuple), where))
+        names = [column.name for column in columns]
+        if len(set(names)) < len(names):
+            raise ValueError(f"{where} names a column twice: the file is damaged")
+        task = choice(data, "task", TASKS, where)
+        classes = field(data, "classes", (list, tuple, type(None)), where)
+        if classes is not None:
+            classes = items(data, "classes", (str, int, bool, float), where)
+            if len(set(map(repr, classes))) < len(classes):
+                raise ValueError(f"{where} names a class twice: the file is damaged")
+        sizes = {"regression": classes is None, "binary": len(classes or ()) == 2}
+        if not sizes.get(task, len(classes or ()) > 2):
+            raise ValueError(f"{where} has classes {classes} for {task}: the file is damaged")
+        parts = {k: field(data, k, (str, type(None)), where) for k in ("weight", "group", "time")}
+        parts["target"] = field(data, "target", str, where)
+        for part, name in parts.items():
+            if name is not None and name not in names:
+                raise ValueError(f'{where} has no column "{name}" for {part}: the file is damaged')
+        notes = items(data, "notes", str, where)
+        return cls(columns=columns, task=task, classes=classes, notes=notes, **parts)
+
+
+def _column(data: Any) -> Column:
+    where = "a column of the schema"
+    numbers = {key: field(data, key, int, where) for key in ("missing", "distinct")}
+    if min(numbers.values()) < 0:
+        raise ValueError(f"{where} counts fewer than no values: the file is damaged")
+    return Column(
+        name=field(data, "name", str, where),
+        kind=choice(data, "kind", KINDS, where),
+        role=choice(data, "role", ROLES, where),
+        why=field(data, "why", str, where),
+        **numbers,
+    )
+
+
+def infer_schema(
+    table: Table,
+    target: str,
+    *,
+    task: str | None = None,
+    roles: Mapping[str, str] | None = None,
+    drop: Iterable[str] = (),
+    group: str | None = None,
+    time: str | None = None,
+    weight: str | None = None,
+) -> Schema:
+    """The kind and role of every column, and the task, from the rows that have a target.
+
+    `task` ("binary", "multiclass", "classification", "regression") and `roles` (column -> kind)
+    overrule what is inferred; `drop` leaves columns out; `group`, `time` and `weight` name columns.
+    A whole-number, boolean or text target with at most 20 distinct values is classes.
+
+    ValueError: a name that is not there, a target that is constant, missing or of no use for the
+    task, a kind that the values of its column do not allow, weights that are negative, no usable
+    feature, fewer than 5 rows.
+    """
+    roles = dict(roles or {})
+    drop = [drop] if isinstance(drop, str) else list(drop)
+    parts = {"weight": weight, "group": group, "time": time}
+    _check_names(table, target, roles, drop, parts)
+    here = np.flatnonzero(~is_missing(table.columns[target]))
+    lost = len(table) - len(here)
+    if len(here) == 0:
+        raise ValueError(f'every value of the target "{target}" is missing: choose another column')
+    used = table.take(here) if lost else table
+    task, classes, found = infer_task(target, used.columns[target], task)
+    if len(here) < _FEWEST_ROWS:
+        raise ValueError(
+            f"{table.source} has {len(here)} rows with a target: give at least {_FEWEST_ROWS}"
+        )
+    if weight is not None:
+        row_weights(used, weight)
+    notes = [f'{lost} row{"s" * (lost > 1)} without "{target}" dropped'] if lost else []
+    columns = []
+    for name in table.names:
+        if name == target:
+            why = f"{task}, {len(found)} distinct values"
+            kind = "number" if classes is None else "category"
+            columns.append(Column(name, kind, "target", why, lost, len(found)))
+        else:
+            part = next((p for p, named in parts.items() if named == name), None)
+            columns.append(_describe(used, name, roles.get(name), name in drop, part))
+    columns = _with_a_feature(columns, table, target, roles)
+    return Schema(tuple(columns), target, task, classes, weight, group, time, tuple(notes))
+
+
+def closest(name: str, names: Sequence[str]) -> str:
+    """A hint at the names most like `name`, else at all of them."""
+    by_case = {n.lower(): n for n in names}
+    close = difflib.get_close_matches(name.lower(), list(by_case), n=3, cutoff=0.6)
+    if close:
+        return "did you mean " + " or ".join(f'"{by_case[n]}"' for n in close) + "?"
+    told = ", ".join(f'"{n}"' for n in names[:12])
+    return f"the columns are {told}{', …' if len(names) > 12 else ''}"
+
+
+def _check_names(
+    table: Table,
+    target: str,
+    roles: Mapping[str, str],
+    drop: Sequence[str],
+    parts: Mapping[str, str | None],
+) -> None:
+    asked = [("target", target), *(("role", n) for n in roles), *(("drop", n) for n in drop)]
+    asked += [(part, name) for part, name in parts.items() if name is not None]
+    for part, name in asked:
+        if name not in table.columns:
+            raise ValueError(
+                f'there is no column "{name}" for {part} in {table.source}: '
+                f"{closest(name, table.names)}"
+            )
+        if part != "target" and name == target:
+            raise ValueError(f'"{name}" is the target and cannot be {part} as well: choose another')
+    for name, kind in roles.items():
+        if kind not in KINDS:
+            raise ValueError(f'"{kind}" for "{name}" is no kind: choose from {", ".join(KINDS)}')
+    if len(table.names) == 1:
+        raise ValueError(
+            f'{table.source} has one column only ("{target}"): give a table with features beside '
+            "the target, or check its delimiter"
+        )
+
+
+def _describe(
+    table: Table, name: str, wanted: str | None, dropped: bool, part: str | None
+) -> Column:
+    values = table.columns[name]
+    found = counts(values)
+    missing, distinct = len(values) - sum(found.values()), len(found)
+    kind, why = judge(name, values, found)
+    if part is not None:
+        return Column(name, kind, part, f"used as {part} only", missing, distinct)
+    if dropped or wanted == "drop":
+        return Column(name, kind, "left out", "left out as asked", missing, distinct)
+    if wanted is not None:
+        _check_kind(name, values, wanted, distinct, table.source)
+        kind, why = wanted, "chosen by you"
+    role = "feature" if kind in USABLE else "left out"
+    if kind in ("text", "identifier") and 0.02 <= missing / len(values) <= 0.98:
+        role = "feature"
+        why += "; left out, but whether it is missing is kept"
+    return Column(name, kind, role, why, missing, distinct)
+
+
+def _check_kind(name: str, values: Values, kind: str, distinct: int, source: str) -> None:
+    """ValueError where the values of a column cannot be what the caller says."""
+    if kind == "number" and (values.dtype == object or values.dtype.kind == "M"):
+        wrong = first_non_number(values)
+        if wrong is not None:
+            raise ValueError(
+                f'column "{name}" of {source} cannot be a number: row {wrong[0] + 1} holds '
+                f'"{wrong[1]}": choose category, or leave it out'
+            )
+    fits = {
+        "pixel": values.dtype.kind in "iuf"
+        and bool(np.all((values >= 0) & (values <= 255) & (values == np.floor(values)))),
+        "date": values.dtype.kind == "M",
+        "boolean": distinct == 2,
+    }
+    if not fits.get(kind, True):
+        raise ValueError(
+            f'column "{name}" of {source} cannot be {kind}: it does not hold {_EXPECTED[kind]}'
+        )
+    if distinct == 0 and kind in USABLE:
+        raise ValueError(f'column "{name}" of {source} cannot be {kind}: it has no values')
+
+
+def _with_a_feature(
+    columns: list[Column], table: Table, target: str, roles: Mapping[str, str]
+) -> list[Column]:
+    """The columns with at least one feature: a lone column that counts the rows becomes one."""
+    if any(column.role == "feature" for column in columns):
+        return columns
+    for i, column in enumerate(columns):
+        if column.kind == "identifier" and column.why == "counts the rows":
+            if column.name not in roles and column.role == "left out":
+                number = dataclasses.replace(column, kind="number", role="feature", why="numbers")
+                return [*columns[:i], number, *columns[i + 1 :]]
+    told = "; ".join(f'"{c.name}": {c.why}' for c in columns if c.role == "left out")
+    raise ValueError(
+        f'{table.source} has no usable feature beside the target "{target}" ({told}): '
+        "add a column, or choose a kind for one"
+    )
+
+
+def row_weights(table: Table, weight: str) -> NDArray[np.float64]:
+    """The weights (n,) of the rows; ValueError when one is missing, negative or no number."""
+    values = table.columns[weight]
+    bad = None if values.dtype.kind in "biuf" else first_non_number(values)
+    if bad is None:
+        numbers = np.array([np.nan if t is None else float(t) for t in as_text(values)])
+        wrong = np.flatnonzero(~(numbers >= 0) | np.isinf(numbers))
+        bad = (int(wrong[0]), str(numbers[wrong[0]])) if len(wrong) else None
+        if bad is None and numbers.sum() > 0:
+            return numbers
+        bad = bad or (0, "0, as does every row")
+    raise ValueError(
+        f'the weight column "{weight}" holds {bad[1]} in row {bad[0] + 1}: weights are finite '
+        "numbers from 0 up, not all 0"
+    )

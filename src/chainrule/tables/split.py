@@ -1,0 +1,166 @@
+"""Training, validation and test rows: seeded, stratified, or along groups or time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .schema import Schema
+from .table import Table, as_text, cell_text, is_missing
+from .target import class_codes
+
+Rows = NDArray[np.int64]
+_TRIES = 30
+
+
+@dataclass(frozen=True)
+class Split:
+    """Disjoint, sorted row numbers of a table, and what is worth knowing about them."""
+
+    train: Rows
+    valid: Rows
+    test: Rows
+    notes: tuple[str, ...] = ()
+
+
+def split_rows(
+    schema: Schema, table: Table, *, valid: float = 0.2, test: float = 0.2, seed: int = 0
+) -> Split:
+    """Rows for training, validation and test: shares of all rows that have a target.
+
+    Classes keep their proportions to within one row, and a class with one row is trained on. With a
+    group column no group is on two sides; with a time column the latest rows are the test, those
+    before them the validation. ValueError: shares that leave no row for training, or too few
+    groups or times.
+    """
+    if not (0 <= valid < 1 and 0 <= test < 1 and valid + test < 1):
+        raise ValueError(
+            f"shares of {valid} for validation and {test} for the test leave no row for training: "
+            "choose shares from 0 up whose sum is below 1"
+        )
+    if schema.group is not None and schema.time is not None:
+        raise ValueError("rows are split by group or by time, not both: choose one")
+    rows = np.flatnonzero(~is_missing(table.columns[schema.target])).astype(np.int64)
+    if len(rows) == 0:
+        raise ValueError(f'no row of {table.source} has a value of "{schema.target}"')
+    used = table.take(rows)
+    codes = np.zeros(len(rows), np.int64)
+    if schema.classes is not None:
+        codes = class_codes(schema.target, used.columns[schema.target], schema.classes)
+    rng = np.random.default_rng(seed)
+    if schema.time is not None:
+        side, notes = _by_time(used, schema.time, valid, test)
+    elif schema.group is not None:
+        side, notes = _by_group(used, schema.group, codes, valid, test, rng)
+    else:
+        side, notes = _stratified(codes, schema.classes or ("",), valid, test, rng)
+    if not (side == 0).any():
+        raise ValueError(
+            f"{len(rows)} rows are too few for shares of {valid} and {test}: none is left to train"
+        )
+    notes += _untrained(codes, side, schema)
+    parts = [np.sort(rows[side == i]) for i in range(3)]
+    return Split(parts[0], parts[1], parts[2], tuple(notes))
+
+
+def _stratified(
+    codes: Rows, classes: tuple[object, ...], valid: float, test: float, rng: np.random.Generator
+) -> tuple[Rows, list[str]]:
+    """The side of each row (0 train, 1 validation, 2 test), drawn class by class."""
+    side = np.zeros(len(codes), np.int64)
+    lone = []
+    for code, label in enumerate(classes):
+        members = rng.permutation(np.flatnonzero(codes == code))
+        n = len(members)
+        n_test = int(n * test + 0.5)
+        n_valid = int(n * valid + 0.5)
+        while n and n_test + n_valid >= n:
+            n_test, n_valid = (n_test, n_valid - 1) if n_valid >= n_test else (n_test - 1, n_valid)
+        side[members[:n_test]] = 2
+        side[members[n_test : n_test + n_valid]] = 1
+        if n == 1 and len(classes) > 1:
+            lone.append(str(cell_text(label)))
+    notes = [f"one row only of {', '.join(lone)}: used for training"] if lone else []
+    return side, notes
+
+
+def _by_group(
+    table: Table, group: str, codes: Rows, valid: float, test: float, rng: np.random.Generator
+) -> tuple[Rows, list[str]]:
+    """Whole groups to each side; of several draws the one nearest the shares in every class."""
+    names = as_text(table.columns[group])
+    places = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    member = np.array([places[name] for name in names])
+    wanted = np.array([1 - valid - test, valid, test])
+    if len(places) < np.count_nonzero(wanted):
+        raise ValueError(
+            f'the group column "{group}" has {len(places)} group{"s" * (len(places) > 1)}: '
+            f"{np.count_nonzero(wanted)} are needed to split the rows"
+        )
+    table_counts = np.zeros((len(places), codes.max() + 1))
+    np.add.at(table_counts, (member, codes), 1)
+    total = table_counts.sum(0)
+    best, best_miss = np.zeros(len(places), np.int64), np.inf
+    for _ in range(_TRIES):
+        sides = _deal(rng.permutation(len(places)), table_counts.sum(1), wanted)
+        got = np.array([table_counts[sides == i].sum(0) for i in range(3)])
+        miss = np.abs(got - wanted[:, None] * total).sum()
+        if miss < best_miss:
+            best, best_miss = sides, miss
+    side = best[member]
+    told = ", ".join(str(int((side == i).sum())) for i in range(3))
+    return side, [f'{len(places)} groups of "{group}" kept whole: {told} rows']
+
+
+def _deal(order: Rows, sizes: NDArray[np.float64], wanted: NDArray[np.float64]) -> Rows:
+    """Each group in turn to the side that is furthest below its share; none is left empty."""
+    room = wanted * sizes.sum()
+    sides = np.zeros(len(order), np.int64)
+    needed = [i for i in np.argsort(wanted) if wanted[i] > 0]
+    for place, group in enumerate(order):
+        side = needed[place] if place < len(needed) else int(np.argmax(room))
+        sides[group] = side
+        room[side] -= sizes[group]
+    return sides
+
+
+def _by_time(table: Table, time: str, valid: float, test: float) -> tuple[Rows, list[str]]:
+    """Rows before the validation, the validation, and the latest; equal times stay together."""
+    values = table.columns[time]
+    missing = is_missing(values)
+    keys = np.array([t or "" for t in as_text(values)]) if values.dtype == object else values
+    _, ranks = np.unique(keys, return_inverse=True)
+    ranks = np.where(missing, -1, ranks)
+    starts = np.sort(ranks)
+    n = len(ranks)
+    side = np.zeros(n, np.int64)
+    for number, share in ((1, valid + test), (2, test)):
+        count = int(n * share + 0.5)
+        if count and share:
+            side[ranks >= _cut(starts, n - count)] = number
+    notes = [f'the latest rows by "{time}" are the test'] if test else []
+    if missing.any():
+        notes.append(f'{int(missing.sum())} rows without "{time}" used for training')
+        side[missing] = 0
+    for number, share, what in ((1, valid, "validation"), (2, test, "test")):
+        if share and not (side == number).any() and int(n * share + 0.5):
+            notes.append(f'too many rows share one "{time}": none is left for the {what}')
+    return side, notes
+
+
+def _cut(ranks: Rows, place: int) -> int:
+    """The rank at which the later part starts, so that its size is nearest to what was asked."""
+    rank = ranks[place]
+    first = int(np.searchsorted(ranks, rank, "left"))
+    behind = int(np.searchsorted(ranks, rank, "right"))
+    later = first == 0 or (behind < len(ranks) and behind - place < place - first)
+    return int(rank) + 1 if later else int(rank)
+
+
+def _untrained(codes: Rows, side: Rows, schema: Schema) -> list[str]:
+    classes = schema.classes or ()
+    gone = [str(cell_text(c)) for i, c in enumerate(classes) if not (codes[side == 0] == i).any()]
+    gone = [c for i, c in enumerate(gone)]
+    return [f"no training row of {', '.join(gone)}"] if gone else []

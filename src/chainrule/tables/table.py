@@ -1,0 +1,146 @@
+"""A table in memory: named columns of equal length, whatever file or frame they came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[Any]
+
+# A cell that holds one of these and nothing else is missing; longer text that contains one is not.
+MISSING_MARKERS = (
+    *("", "NA", "N/A", "n/a", "na", "#N/A", "NaN", "nan", "NAN", "null", "NULL", "Null"),
+    *("None", "none", "?", "-"),
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns of n rows each.
+
+    `columns` maps a name to a 1-D array of one of these types: float64 (missing: nan), int64,
+    bool, datetime64[us] (missing: NaT), uint8 (pixels), object of str (missing: None). Whole
+    numbers with missing values are float64; booleans with missing values are object with True,
+    False and None. `source` says where the table came from, `notes` what was done while reading.
+    """
+
+    columns: dict[str, Values]
+    source: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """n, the number of rows."""
+        return len(next(iter(self.columns.values()), ()))
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns in their order."""
+        return list(self.columns)
+
+    def take(self, rows: Values | Sequence[int]) -> Table:
+        """The given rows (n',) in the given order."""
+        rows = np.asarray(rows)
+        rows = rows if rows.size else rows.astype(np.int64)
+        taken = {name: values[rows] for name, values in self.columns.items()}
+        return Table(taken, self.source, self.notes)
+
+    def without(self, names: Iterable[str]) -> Table:
+        """The table without the named columns; names that are not there are ignored."""
+        gone = set(names)
+        kept = {name: values for name, values in self.columns.items() if name not in gone}
+        return Table(kept, self.source, self.notes)
+
+    def sha256(self) -> str:
+        """SHA-256 of the content in hex: names, values and missing cells, in their order.
+
+        The same content gives the same hash from CSV, Parquet, SQLite or a data frame: whole
+        numbers hash as the float64 they equal wherever float64 holds them exactly.
+        """
+        digest = hashlib.sha256()
+        for name, values in self.columns.items():
+            kind, data = _canonical(values)
+            digest.update(json.dumps([name, kind, len(values), len(data)]).encode())
+            digest.update(data)
+        return digest.hexdigest()
+
+
+def _canonical(values: Values) -> tuple[str, bytes]:
+    if values.dtype == object:
+        lengths = [-1 if v is None else len(str(v).encode()) for v in values]
+        text = "".join("" if v is None else str(v) for v in values)
+        return "text", np.array(lengths, "<i8").tobytes() + text.encode()
+    if values.dtype.kind == "M":
+        return "date", values.astype("datetime64[us]").astype("<i8").tobytes()
+    if (
+        values.dtype.kind in "iu"
+        and values.size
+        and np.abs(values.astype(np.float64)).max() >= 2**53
+    ):
+        return "integer", values.astype("<i8").tobytes()
+    numbers = values.astype("<f8") + 0.0
+    numbers[np.isnan(numbers)] = np.nan
+    return "number", numbers.tobytes()
+
+
+def is_missing(values: Values) -> NDArray[np.bool_]:
+    """True where a cell (n,) is missing: nan, NaT or None."""
+    if values.dtype == object:
+        return np.fromiter((v is None for v in values), bool, len(values))
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    if values.dtype.kind == "M":
+        return np.isnat(values)
+    return np.zeros(len(values), bool)
+
+
+def cell_text(value: Any) -> str | None:
+    """One cell as text, the same for 1, 1.0 and "1": None when it is missing."""
+    if value is None:
+        return None
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        if number != number:
+            return None
+        return str(int(number)) if number.is_integer() and abs(number) < 2**63 else repr(number)
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else str(value)
+    return str(value)
+
+
+def as_text(values: Values) -> list[str | None]:
+    """Each cell (n,) as text, missing ones None; whole numbers have no decimal point."""
+    if values.dtype == object:
+        return [v if v is None or type(v) is str else cell_text(v) for v in values.tolist()]
+    if values.dtype.kind in "iu":
+        return [str(v) for v in values.tolist()]
+    if values.dtype.kind == "M":
+        return [cell_text(v) for v in values]
+    return [cell_text(v) for v in values.tolist()]
+
+
+def finish(
+    columns: dict[str, Values], source: str, notes: Sequence[str] = (), row_name: str = "row"
+) -> Table:
+    """The checked table: one dimension, equal lengths, at least one row, no infinite number."""
+    lengths = {name: len(values) for name, values in columns.items()}
+    if not columns or not any(lengths.values()):
+        raise ValueError(f"{source} has no rows: give a table with a header and some rows of data")
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f'"{name}" has {n}' for name, n in list(lengths.items())[:4])
+        raise ValueError(f"the columns of {source} differ in length: {told} values")
+    for name, values in columns.items():
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            row = int(np.flatnonzero(np.isinf(values))[0])
+            raise ValueError(
+                f'{source}: column "{name}" holds {values[row]} in {row_name} {row + 1}: '
+                "replace it with a finite number or leave the cell empty"
+            )
+    return Table(columns, source, tuple(notes))

@@ -1,0 +1,201 @@
+"""TableRun: from a table to a trained network, one visible stage after the other.
+
+read → what each column is → which rows train, validate, test → numbers → network → training →
+scores beside two baselines → a model that can be saved. The command line and the reports are drawn
+from it.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .core.arrays import Array
+from .core.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, SquaredError
+from .core.network import Network
+from .core.optimizers import OPTIMIZERS, Optimizer
+from .core.penalty import Penalty
+from .core.schedules import FlatCosine
+from .minimize import minimize
+from .model import Model, labelled, scores
+from .tables import Preparation, Schema, Split, Table, infer_schema, split_rows
+from .training import Record, limit_threads, train
+
+LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02}
+PATIENCE = 40
+
+
+@dataclass
+class TableRun:
+    """One training run on a table. Built, it has read the columns, split the rows and made the net.
+
+    `table` holds the rows, `target` names the column to predict; `test_table`, where given, is the
+    test instead of a share of the rows. `roles` says what columns are ({"Pclass": "category"}),
+    `drop` leaves some out, `group` and `time` steer the split, `weight` names the row weights.
+    `hidden` are the hidden layers' sizes, `valid` and `test` shares of the rows; what is None is
+    chosen by the size of the table. The seed fixes split, weights and batches.
+
+    Raises ValueError with one sentence for whatever does not fit.
+    """
+
+    table: Table
+    target: str
+    test_table: Table | None = None
+    task: str | None = None
+    roles: Mapping[str, str] | None = None
+    drop: Sequence[str] = ()
+    group: str | None = None
+    time: str | None = None
+    weight: str | None = None
+    hidden: Sequence[int] = (64, 32)
+    activation: str = "relu"
+    dropout: float = 0.1
+    epochs: int = 200
+    lr: float | None = None
+    batch_size: int | None = None
+    optimizer: str = "adamw"
+    valid: float = 0.2
+    test: float = 0.2
+    seed: int = 0
+    threads: int | None = None
+
+    schema: Schema = field(init=False)
+    split: Split = field(init=False)
+    preparation: Preparation = field(init=False)
+    net: Network = field(init=False)
+    loss: Loss = field(init=False)
+    records: list[Record] = field(init=False, default_factory=list)
+    seconds: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        self.schema = infer_schema(
+            self.table, self.target, task=self.task, roles=self.roles, drop=self.drop,
+            group=self.group, time=self.time, weight=self.weight,
+        )  # fmt: skip
+        share = 0.0 if self.test_table is not None else self.test
+        self.split = split_rows(
+            self.schema, self.table, valid=self.valid, test=share, seed=self.seed
+        )
+        self.preparation = Preparation.fit(self.table, self.schema, self.split.train)
+        self.train_part = self._part(self.split.train)
+        self.valid_part = self._part(self.split.valid) if len(self.split.valid) else None
+        if self.test_table is not None:
+            self.test_part = self._prepared(self.test_table)
+        else:
+            self.test_part = self._part(self.split.test) if len(self.split.test) else None
+        outputs = len(self.schema.classes or ())
+        self.loss = _loss_of(self.schema.task)
+        self.net = Network.mlp(
+            [len(self.preparation.feature_names), *self.hidden, outputs if outputs > 2 else 1],
+            self.activation, dropout=self.dropout if self.hidden else 0.0, rng=self.seed,
+        )  # fmt: skip
+        if self.batch_size is None:
+            self.batch_size = int(np.clip(2 ** round(np.log2(len(self.split.train) / 24)), 16, 256))
+        if self.lr is None:
+            self.lr = LEARNING_RATES.get(self.optimizer, 0.003)
+
+    def _part(self, rows: Array) -> tuple[Array, Array, Array | None]:
+        return self._prepared(self.table.take(rows))
+
+    def _prepared(self, table: Table) -> tuple[Array, Array, Array | None]:
+        known, y, weight = labelled(self.preparation, self.schema, table)
+        return self.preparation.transform(known), y, weight
+
+    def make_optimizer(self) -> Optimizer:
+        """The optimizer by its name; raises ValueError for a name that is none."""
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer is {self.optimizer!r}: use one of {', '.join(OPTIMIZERS)}")
+        return OPTIMIZERS[self.optimizer]()
+
+    def train(self) -> Iterator[Record]:
+        """Train; yields the records of `chainrule.train`. The best epoch's numbers are put back."""
+        assert self.lr is not None  # set in __post_init__
+        X, y, weight = self.train_part
+        started = time.perf_counter()
+        try:
+            for record in train(
+                self.net, self.loss, self.make_optimizer(), X, y, weight=weight,
+                valid=self.valid_part, epochs=self.epochs, batch_size=self.batch_size,
+                lr=FlatCosine(self.lr), clip=5.0, patience=PATIENCE, restore="best",
+                rng=self.seed + 1, threads=self.threads,
+            ):  # fmt: skip
+                self.records.append(record)
+                yield record
+        finally:
+            self.seconds = time.perf_counter() - started
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch whose numbers were kept; None before training."""
+        if not self.records:
+            return None
+        return min(self.records, key=lambda record: record.monitored).epoch
+
+    def scores(self) -> dict[str, dict[str, float]]:
+        """Test metrics of the network, of a linear model and of the constant guess, by name.
+
+        The linear model is the same loss without hidden layers at its minimum (L-BFGS, slight L2);
+        the constant is the commonest class with the shares as probabilities, or the mean. Empty
+        where no row was kept for the test.
+        """
+        if self.test_part is None:
+            return {}
+        X, y, weight = self.test_part
+        outputs = {
+            "network": self.loss.link(self.net.predict(X)),
+            "linear model": self.loss.link(self._linear().predict(X)),
+            "constant guess": np.tile(self._constant(), (len(X), 1)),
+        }
+        return {
+            name: scores(self.preparation, y, output, weight) for name, output in outputs.items()
+        }
+
+    def _linear(self) -> Network:
+        X, y, weight = self.train_part
+        net = Network.mlp([self.net.n_in, self.net.n_out], init=0.0, rng=0)
+        penalty = Penalty(l2=1.0 / len(X))
+        with limit_threads(self.threads):
+            for _ in minimize(net, self.loss, X, y, weight=weight, penalty=penalty):
+                pass
+        return net
+
+    def _constant(self) -> Array:
+        _, y, weight = self.train_part
+        w = np.ones(len(y)) if weight is None else weight
+        if self.schema.task == "regression":
+            return np.array([np.sum(w * y) / w.sum()])
+        shares = np.bincount(y, w, minlength=len(self.schema.classes or ())) / w.sum()
+        return shares[1:] if self.net.n_out == 1 else shares
+
+    def model(self) -> Model:
+        """The trained network with everything that prediction needs, ready for `save`."""
+        facts: dict[str, Any] = {
+            "source": self.table.source,
+            "rows": {
+                "train": len(self.split.train),
+                "valid": len(self.split.valid),
+                "test": 0 if self.test_part is None else len(self.test_part[0]),
+            },
+            "data_sha256": self.table.sha256(),
+            "seed": self.seed,
+            "epochs": len(self.records),
+            "best_epoch": self.best_epoch,
+            "optimizer": self.optimizer,
+            "lr": self.lr,
+            "batch_size": self.batch_size,
+            "engine": self.records[-1].engine if self.records else None,
+            "seconds": self.seconds,
+            "test": self.scores(),
+        }
+        return Model(self.net, self.loss, self.preparation, self.schema, facts)
+
+
+def _loss_of(task: str) -> Loss:
+    losses: dict[str, Loss] = {
+        "binary": BinaryCrossEntropy(),
+        "multiclass": SoftmaxCrossEntropy(),
+        "regression": SquaredError(),
+    }
+    return losses[task]
