@@ -13,12 +13,13 @@ from numpy.typing import ArrayLike
 
 from .core.arrays import Array
 from .core.epoch import Batch, StepSettings, check_batch
+from .core.layers import require_count
 from .core.losses import Loss
 from .core.network import Network
 from .core.nonfinite import Diverged, name_nonfinite
 from .core.optimizers import SGD
 from .core.penalty import Penalty
-from .training import Best, Plan, Record, check_settings, evaluate, limit_threads
+from .training import Best, Plan, Record, check_settings, check_valid, evaluate, limit_threads
 
 
 def minimize(
@@ -40,18 +41,21 @@ def minimize(
     iteration.
 
     Limited-memory BFGS (Byrd, Lu, Nocedal, Zhu 1995) of scipy. It ends after `iterations`, or when
-    the loss falls by less than `tol` of itself. `Record.loss` is the loss after the iteration,
-    penalty included, its lr is 1. The rest as in `train`. Raises ValueError for a network with
-    Dropout: the loss must be the same at every look.
+    the loss falls by less than `tol` of itself, or no gradient is larger than `tol`. `Record.loss`
+    is the loss after the iteration, penalty included, its lr is 1. The rest as in `train`. Raises
+    ValueError for a network with Dropout: the loss must be the same at every look.
     """
     check_settings(StepSettings(loss, SGD(), 1.0, penalty))
+    require_count("minimize", "iterations", iterations)
+    if not 0 <= tol < np.inf:
+        raise ValueError(f"tol is {tol}: it must be a finite number of at least 0")
     plan = Plan(iterations, None, False, patience, restore, threads)
     if any(layer.random for layer in net.layers):
         raise ValueError(
             "minimize needs the same loss at every look, but this network has Dropout: use train"
         )
     data = check_batch(net, loss, X, y, weight)
-    held_out = None if valid is None else check_batch(net, loss, *valid)
+    held_out = check_valid(net, loss, valid)
     objective = _Objective(net.astype(np.float64), loss, data, penalty)
     return _records(net, objective, held_out, plan, tol)
 
@@ -81,7 +85,11 @@ class _Objective:
     def settle(self) -> None:
         """Let running statistics take those of all rows at this theta."""
         caches = self.net.forward(self.data.X, train=True)[1]
-        self.net.absorb(caches)
+        for _ in range(1000):  # each time they move but a part of the way
+            before = self.net.buffers.copy()
+            self.net.absorb(caches)
+            if np.all(np.abs(self.net.buffers - before) <= 1e-12 * (1.0 + np.abs(before))):
+                break
 
 
 def _records(
@@ -136,7 +144,8 @@ class _Steps:
         try:
             self._go.acquire()
             with limit_threads(plan.threads):
-                options = {"maxiter": plan.epochs, "maxfun": 20 * plan.epochs, "ftol": tol}
+                options = {"maxiter": plan.epochs, "maxfun": 20 * plan.epochs}
+                options |= {"ftol": tol, "gtol": tol}
                 scipy_minimize(
                     objective,
                     start,

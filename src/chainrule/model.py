@@ -48,9 +48,9 @@ class Model:
         return Z if self.loss is None else self.loss.link(Z)
 
     def predict_proba(self, table: "Table | Array") -> Array:
-        """P (n, classes), rows summing to 1. Raises ValueError for a regression."""
-        if self.task == "regression":
-            raise ValueError("a regression has no probabilities: use predict")
+        """P (n, classes), rows summing to 1. Raises ValueError where the answers are numbers."""
+        if self.task == "regression" or not gives_probabilities(self.loss, self.net.n_out):
+            raise ValueError("this model answers numbers and has no probabilities: use predict")
         return probabilities(self.output(table))
 
     def predict(self, table: "Table | Array") -> Array:
@@ -71,6 +71,17 @@ class Model:
             raise ValueError("this model was trained on matrices: score its predictions yourself")
         known, y, weight = labelled(self.preparation, self.schema, table)
         return scores(self.preparation, y, self.output(known), weight)
+
+    def confusion(self, table: "Table") -> Array:
+        """C (k, k): C[a, b] rows of this table of true class a answered b, by weight if any.
+
+        Raises ValueError for a regression, and where target or columns are not there.
+        """
+        if self.preparation is None or self.schema is None or self.classes is None:
+            raise ValueError("a confusion matrix needs classes, and this model answers numbers")
+        known, y, weight = labelled(self.preparation, self.schema, table)
+        codes = self.predict_proba(known).argmax(axis=1)
+        return metrics.confusion_matrix(y, codes, len(self.classes), weight)
 
 
 def labelled(
@@ -95,6 +106,24 @@ def labelled(
 def probabilities(output: Array) -> Array:
     """P (n, k) from a link's output: a single column p becomes [1 - p, p]."""
     return np.hstack([1.0 - output, output]) if output.shape[1] == 1 else output
+
+
+def unseen_notes(preparation: "Preparation", table: "Table") -> list[str]:
+    """A sentence for each column of this table with categories that no training row held."""
+    return [
+        f'{count} of {len(table)} rows hold a value of "{name}" that no training row held'
+        for name, count in preparation.unseen(table).items()
+    ]
+
+
+def gives_probabilities(loss: Loss | None, n_out: int) -> bool:
+    """Whether the loss's link turns n_out raw outputs into probabilities of classes."""
+    if loss is None:
+        return False
+    Z = 3.0 * np.sin(np.arange(1.0, 3 * n_out + 1)).reshape(3, n_out)
+    P = probabilities(loss.link(Z))
+    sums_to_one = bool(P.min() >= 0) and np.allclose(P.sum(axis=1), 1.0)
+    return sums_to_one and not np.array_equal(P[0], P[1])  # softmax of one output is always 1
 
 
 def scores(

@@ -5,23 +5,27 @@ scores beside two baselines → a model that can be saved. The command line and 
 from it.
 """
 
+import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from .core.arrays import Array
+from .core.epoch import StepSettings
 from .core.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, SquaredError
 from .core.network import Network
-from .core.optimizers import OPTIMIZERS, Optimizer
+from .core.optimizers import OPTIMIZERS, AdamW, Optimizer
 from .core.penalty import Penalty
-from .core.schedules import FlatCosine
+from .core.schedules import Cosine
 from .minimize import minimize
-from .model import Model, labelled, scores
-from .tables import Preparation, Schema, Split, Table, infer_schema, split_rows
-from .training import Record, limit_threads, train
+from .model import Model, labelled, probabilities, scores, unseen_notes
+from .tables import Column, Preparation, Schema, Split, Table, infer_schema, split_rows
+from .tables.roles import counts, judge
+from .tables.schema import USABLE
+from .training import Plan, Record, check_settings, limit_threads, train
 
 LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02}
 PATIENCE = 40
@@ -92,9 +96,12 @@ class TableRun:
             self.activation, dropout=self.dropout if self.hidden else 0.0, rng=self.seed,
         )  # fmt: skip
         if self.batch_size is None:
-            self.batch_size = int(np.clip(2 ** round(np.log2(len(self.split.train) / 24)), 16, 256))
+            self.batch_size = int(np.clip(2 ** round(np.log2(len(self.split.train) / 48)), 16, 256))
         if self.lr is None:
             self.lr = LEARNING_RATES.get(self.optimizer, 0.003)
+        # `train` asks the same, but only when its first record is taken.
+        check_settings(StepSettings(self.loss, self.make_optimizer(), self.lr))
+        Plan(self.epochs, self.batch_size, True, PATIENCE, "best", self.threads)
 
     def _part(self, rows: Array) -> tuple[Array, Array, Array | None]:
         return self._prepared(self.table.take(rows))
@@ -107,9 +114,16 @@ class TableRun:
         """The optimizer by its name; raises ValueError for a name that is none."""
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer is {self.optimizer!r}: use one of {', '.join(OPTIMIZERS)}")
+        if self.optimizer == "adamw":
+            return AdamW(weight_decay=self.weight_decay)
         return OPTIMIZERS[self.optimizer]()
 
-    def train(self) -> Iterator[Record]:
+    @property
+    def weight_decay(self) -> float:
+        """AdamW's decay: 600 / training rows, between 0.01 and 1 – few rows want small weights."""
+        return float(np.clip(600 / len(self.split.train), 0.01, 1.0))
+
+    def train(self) -> Generator[Record, None, None]:
         """Train; yields the records of `chainrule.train`. The best epoch's numbers are put back."""
         assert self.lr is not None  # set in __post_init__
         X, y, weight = self.train_part
@@ -118,7 +132,7 @@ class TableRun:
             for record in train(
                 self.net, self.loss, self.make_optimizer(), X, y, weight=weight,
                 valid=self.valid_part, epochs=self.epochs, batch_size=self.batch_size,
-                lr=FlatCosine(self.lr), clip=5.0, patience=PATIENCE, restore="best",
+                lr=Cosine(self.lr), clip=5.0, patience=PATIENCE, restore="best",
                 rng=self.seed + 1, threads=self.threads,
             ):  # fmt: skip
                 self.records.append(record)
@@ -133,21 +147,20 @@ class TableRun:
             return None
         return min(self.records, key=lambda record: record.monitored).epoch
 
-    def scores(self) -> dict[str, dict[str, float]]:
+    def scores(self, *, linear: bool = True) -> dict[str, dict[str, float]]:
         """Test metrics of the network, of a linear model and of the constant guess, by name.
 
         The linear model is the same loss without hidden layers at its minimum (L-BFGS, slight L2);
         the constant is the commonest class with the shares as probabilities, or the mean. Empty
-        where no row was kept for the test.
+        where no row was kept for the test. `linear=False` leaves the linear model out.
         """
         if self.test_part is None:
             return {}
         X, y, weight = self.test_part
-        outputs = {
-            "network": self.loss.link(self.net.predict(X)),
-            "linear model": self.loss.link(self._linear().predict(X)),
-            "constant guess": np.tile(self._constant(), (len(X), 1)),
-        }
+        outputs = {"network": self.loss.link(self.net.predict(X))}
+        if linear:
+            outputs["linear model"] = self.loss.link(self._linear().predict(X))
+        outputs["constant guess"] = np.tile(self._constant(), (len(X), 1))
         return {
             name: scores(self.preparation, y, output, weight) for name, output in outputs.items()
         }
@@ -169,8 +182,28 @@ class TableRun:
         shares = np.bincount(y, w, minlength=len(self.schema.classes or ())) / w.sum()
         return shares[1:] if self.net.n_out == 1 else shares
 
-    def model(self) -> Model:
-        """The trained network with everything that prediction needs, ready for `save`."""
+    @property
+    def constant_answer(self) -> Any:
+        """What the constant guess answers, in the target's terms: a class, or the mean."""
+        if self.schema.task == "regression":
+            return float(self.preparation.restore_target(self._constant())[0])
+        code = probabilities(self._constant()[None]).argmax(axis=1)
+        return self.preparation.restore_target(code)[0]
+
+    def notes(self) -> tuple[str, ...]:
+        """What happened to the rows on the way here: mended, dropped, grouped, unknown."""
+        test = self.test_table
+        told = [*self.table.notes, *self.schema.notes, *self.split.notes]
+        if test is not None:
+            told += [f"{test.source}: {note}" for note in test.notes]
+            told += unseen_notes(self.preparation, test)
+        return tuple(dict.fromkeys(told))
+
+    def model(self, test: Mapping[str, Mapping[str, float]] | None = None) -> Model:
+        """The trained network with everything that prediction needs, ready for `save`.
+
+        `test` are the scores where they are known already.
+        """
         facts: dict[str, Any] = {
             "source": self.table.source,
             "rows": {
@@ -187,9 +220,32 @@ class TableRun:
             "batch_size": self.batch_size,
             "engine": self.records[-1].engine if self.records else None,
             "seconds": self.seconds,
-            "test": self.scores(),
+            "test": finite(self.scores() if test is None else test),
         }
         return Model(self.net, self.loss, self.preparation, self.schema, facts)
+
+
+def finite(value: Any) -> Any:
+    """The same JSON-able value with None for every number that is not finite."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def profile(table: Table, target: str | None = None, **settings: Any) -> tuple[Column, ...]:
+    """What each column is, as `infer_schema` sees it; without a target, every column but that."""
+    if target is not None:
+        return infer_schema(table, target, **settings).columns
+    columns = []
+    for name in table.names:
+        found = counts(table.columns[name])
+        kind, why = judge(name, table.columns[name], found)
+        role = "feature" if kind in USABLE else "left out"
+        missing = len(table) - sum(found.values())
+        columns.append(Column(name, kind, role, why, missing, len(found)))
+    return tuple(columns)
 
 
 def _loss_of(task: str) -> Loss:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .core.epoch import Batch, StepSettings, check_batch, run_epoch, train_step
 from .core.layers import require_count
-from .core.losses import Loss
+from .core.losses import Loss, SumOfErrors
 from .core.network import RNG, Network, make_rng
 from .core.nonfinite import Diverged
 from .core.optimizers import Optimizer
@@ -24,6 +24,12 @@ from .core.penalty import Penalty
 from .core.schedules import Schedule
 
 ENGINES = ("auto", "readable")
+EXAMPLES = {
+    "loss": "SquaredError()",
+    "optimizer": "Adam()",
+    "penalty": "Penalty(l2=0.01)",
+    "lr": "0.01 or Cosine(0.01)",
+}
 
 
 @dataclass(frozen=True)
@@ -84,9 +90,7 @@ def train(
     check_settings(settings)
     plan = Plan(epochs, batch_size, shuffle, patience, restore, threads, engine)
     data = check_batch(net, loss, X, y, weight)
-    if data.weight is not None and data.weight.sum() == 0:
-        raise ValueError("weight sums to 0: at least one row must count")
-    held_out = None if valid is None else check_batch(net, loss, *valid)
+    held_out = check_valid(net, loss, valid)
     return _records(net, settings, plan, data, held_out, *make_rng(rng))
 
 
@@ -166,17 +170,36 @@ class Best:
 
 
 def check_settings(settings: StepSettings) -> None:
-    """Raise ValueError for a loss that cannot be trained on, or a learning rate or clip that makes
-    no sense.
+    """Raise TypeError or ValueError for a setting of the wrong kind, a loss that cannot be trained
+    on, or a learning rate or clip that makes no sense.
     """
-    one = np.zeros((1, 1))
-    if settings.loss.scale > 0 and type(settings.loss).__name__ == "SumOfErrors":
-        settings.loss.slopes(one, one)
+    for name, value, kind in (
+        ("loss", settings.loss, Loss),
+        ("optimizer", settings.optimizer, Optimizer),
+        ("penalty", settings.penalty, Penalty | None),
+        ("lr", settings.lr, float | int | np.number | Schedule),
+    ):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} is {value!r}: give an instance, such as {EXAMPLES[name]}")
+    if isinstance(settings.loss, SumOfErrors):
+        settings.loss.slopes(np.zeros(1), np.zeros(1))  # raises, and says why
     lr = settings.lr.value if isinstance(settings.lr, Schedule) else settings.lr
     if not 0 < lr < math.inf:
         raise ValueError(f"lr is {lr}: the learning rate must be a finite number above 0")
     if settings.clip is not None and not 0 < settings.clip < math.inf:
         raise ValueError(f"clip is {settings.clip}: the gradient's largest norm must be above 0")
+
+
+def check_valid(net: Network, loss: Loss, valid: tuple[ArrayLike, ...] | None) -> Batch | None:
+    """The validation rows as arrays; raises ValueError with what does not fit."""
+    if valid is None:
+        return None
+    if not isinstance(valid, tuple | list) or len(valid) not in (2, 3):
+        raise ValueError("valid must be (X, y) or (X, y, weight): give such a tuple")
+    try:
+        return check_batch(net, loss, *valid)
+    except ValueError as error:
+        raise ValueError(f"in the validation rows, {error}") from None
 
 
 def evaluate(net: Network, loss: Loss, data: Batch, epoch: int = 0) -> float:
@@ -228,32 +251,57 @@ def find_lr(
     """Train a copy for `steps` steps while lr grows from low to high by a constant factor; net
     stays as it is.
 
-    The loss is smoothed (0.9 of the past); the run ends where it exceeds 4 × the lowest or is not
-    finite. The suggestion is where it falls steepest over log lr. Smith 2017, "Cyclical learning
-    rates".
+    Each batch's loss is compared with that of the untrained net on the same batch, so that easy and
+    hard batches do not look like learning, and smoothed (0.9 of the past); the run ends where it
+    exceeds 4 × the lowest or is not finite. The suggestion is where it falls steepest over log lr,
+    at most a tenth of where it is lowest. Smith 2017, "Cyclical learning rates".
     """
     if not 0 < low < high < math.inf or steps < 10:
         raise ValueError(
             f"find_lr got low={low}, high={high}, steps={steps}: use 0 < low < high, steps ≥ 10"
         )
+    require_count("find_lr", "batch_size", batch_size)
     settings = StepSettings(loss, optimizer, low)
     check_settings(settings)
-    data, trial, (generator, _) = check_batch(net, loss, X, y, weight), net.copy(), make_rng(rng)
-    state, lrs, smooth = optimizer.init(trial.theta), list[float](), list[float]()
-    average, size = 0.0, min(batch_size, len(data))
-    for k in range(steps):
-        lr = low * (high / low) ** (k / (steps - 1))
-        batch = data.take(generator.choice(len(data), size, replace=False))
+    data, (generator, _) = check_batch(net, loss, X, y, weight), make_rng(rng)
+    rates = np.geomspace(low, high, steps).tolist()
+    lrs, losses = _sweep(net, settings, data, rates, min(batch_size, len(data)), generator)
+    return LearningRates(np.array(lrs), np.array(losses), _steepest(lrs, losses))
+
+
+def _sweep(
+    net: Network,
+    settings: StepSettings,
+    data: Batch,
+    rates: Sequence[float],
+    size: int,
+    rng: np.random.Generator,
+) -> tuple[list[float], list[float]]:
+    """The rates that a copy of net was trained at, one step each, and the smoothed loss at each."""
+    trial, state, average = net.copy(), settings.optimizer.init(net.theta), 0.0
+    lrs, starts, gains = list[float](), list[float](), list[float]()
+    for lr in rates:
+        batch = data.take(rng.choice(len(data), size, replace=False))
+        if batch.weight is not None and batch.weight.sum() == 0:
+            continue
         try:
             with np.errstate(all="ignore"):
-                value = train_step(trial, settings, state, batch, lr, 0.0, generator)
+                Z = net.forward(batch.X, train=True, rng=rng)[0]
+                value = train_step(trial, settings, state, batch, lr, 0.0, rng)
         except Diverged:
+            if not lrs:
+                raise  # at the lowest rate already: nothing can be said
             break
-        average = 0.9 * average + 0.1 * value
-        lrs, smooth = [*lrs, lr], [*smooth, average / (1 - 0.9 ** (k + 1))]
-        if smooth[-1] > 4 * min(smooth) and min(smooth) > 0:
+        lrs.append(lr)
+        starts.append(settings.loss.value(Z, batch.y, batch.weight))
+        average = 0.9 * average + 0.1 * (value - starts[-1])
+        gains.append(average / (1.0 - 0.9 ** len(lrs)))
+        level = float(np.mean(starts))
+        if level + gains[-1] > 4 * (level + min(gains)) > 0:
             break
-    return LearningRates(np.array(lrs), np.array(smooth), _steepest(lrs, smooth))
+    if not lrs:
+        raise ValueError("no batch held a row of positive weight: use a larger batch_size")
+    return lrs, [level + gain for gain in gains]
 
 
 def _steepest(lrs: Sequence[float], losses: Sequence[float]) -> float:
@@ -261,4 +309,5 @@ def _steepest(lrs: Sequence[float], losses: Sequence[float]) -> float:
     if lowest < 2:
         return lrs[0]
     fall = np.gradient(np.array(losses[: lowest + 1]), np.log(lrs[: lowest + 1]))
-    return float(lrs[int(np.argmin(fall))])
+    steepest = lrs[int(np.argmin(fall))]
+    return min(lrs, key=lambda lr: abs(lr - min(steepest, lrs[lowest] / 10)))

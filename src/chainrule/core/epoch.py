@@ -60,7 +60,8 @@ def train_step(
 ) -> float:
     """One update of net.theta from one batch; returns the loss before it, penalty included.
 
-    Raises Diverged, and leaves theta as it was, at the first number that is not finite.
+    Raises Diverged, and leaves theta and buffers as they were, at the first number that is not
+    finite.
     """
     loss, optimizer, penalty = settings.loss, settings.optimizer, settings.penalty
     X, y, weight = batch.X, batch.y, batch.weight
@@ -73,11 +74,12 @@ def train_step(
     if settings.clip is not None:
         grad = clip_by_norm(grad, settings.clip)
     delta = optimizer.update(grad, state, net.theta, lr * net.lr_factor, decay * net.decay_factor)
-    moved = net.theta + delta
-    if not (np.isfinite(L) and np.isfinite(moved).all()):
-        raise Diverged(name_nonfinite(net, loss, batch.X, caches, Z, L, grad))
-    net.theta = moved
+    before = net.theta.copy(), net.buffers.copy()
+    net.theta += delta
     net.absorb(caches)
+    if not (np.isfinite(L) and np.isfinite(net.theta).all() and np.isfinite(net.buffers).all()):
+        net.theta, net.buffers = before
+        raise Diverged(name_nonfinite(net, loss, batch.X, caches, Z, L, grad))
     return L
 
 
@@ -126,8 +128,13 @@ def run_epoch(
 
 def clip_by_norm(grad: Array, limit: float) -> Array:
     """g · min(1, limit / ‖g‖): the gradient (p,) with its direction kept. Pascanu et al. 2013."""
-    norm = float(np.sqrt(np.sum(np.square(grad))))
-    return grad * grad.dtype.type(limit / norm) if norm > limit else grad
+    norm, scaled = float(np.sqrt(np.sum(np.square(grad)))), grad
+    if np.isinf(norm):  # the square may overflow where the gradient does not
+        scaled = grad / np.abs(grad).max()
+        norm = float(np.sqrt(np.sum(np.square(scaled))))
+    elif norm <= limit:
+        return grad
+    return np.asarray(scaled * grad.dtype.type(limit / norm))
 
 
 def check_batch(
@@ -144,7 +151,7 @@ def check_batch(
     matrix, targets = net.as_input(X), np.asarray(y)
     if len(matrix) == 0:
         raise ValueError("X has no rows: give at least one")
-    if len(targets) != len(matrix) or targets.ndim == 0:
+    if targets.ndim == 0 or len(targets) != len(matrix):
         raise ValueError(
             f"y has shape {targets.shape}, but X has {len(matrix)} rows: give one target for each"
         )
@@ -158,6 +165,9 @@ def check_batch(
             )
     outputs = np.broadcast_to(np.zeros((), net.dtype), (len(matrix), net.n_out))
     loss.targets(outputs, targets)
-    return Batch(
-        matrix, targets, None if weight is None else check_weight(np.asarray(weight), len(matrix))
-    )
+    if weight is None:
+        return Batch(matrix, targets)
+    checked = check_weight(np.asarray(weight), len(matrix))
+    if checked.sum() == 0:
+        raise ValueError("weight sums to 0: at least one row must count")
+    return Batch(matrix, targets, checked)

@@ -63,7 +63,10 @@ class Loss:
             raise ValueError(
                 f"y has shape {y.shape}, but the network's output is {Z.shape}: {self._hint}"
             )
-        return np.asarray(Y, dtype=Z.dtype)
+        Y = np.asarray(Y, dtype=Z.dtype)
+        if not np.isfinite(Y).all():
+            raise ValueError("y holds a target that is nan or inf: fill or drop such rows")
+        return Y
 
     _hint: ClassVar[str] = "give one row of targets for each row and one column for each output"
 
@@ -108,6 +111,8 @@ def check_weight(weight: Array, n: int) -> Array:
         raise ValueError(
             f"weight has shape {w.shape}, but there are {n} rows: give one number a row"
         )
+    if not np.issubdtype(w.dtype, np.number) and w.dtype != bool:
+        raise ValueError(f"weight has type {w.dtype}: give numbers")
     if not np.all((w >= 0) & (w < np.inf)):
         raise ValueError("weight holds a negative or non-finite number: weights are finite and ≥ 0")
     return w
@@ -162,6 +167,11 @@ class Huber(Loss):
     """
 
     delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 < self.delta < np.inf:
+            raise ValueError(f"delta is {self.delta}: it must be a finite number above 0")
 
     def terms(self, Z: Array, Y: Array) -> Array:
         r = np.abs(Z - Y)
@@ -260,7 +270,7 @@ class SoftmaxCrossEntropy(Loss):
         return softmax(Z)
 
     def targets(self, Z: Array, y: Array) -> Array:
-        Y = class_targets(Z, y, "SoftmaxCrossEntropy")
+        Y = class_targets(Z, y, "SoftmaxCrossEntropy") if Z.ndim == 2 else None
         if Y is None:
             Y = super().targets(Z, y)
             if not (np.all(Y >= 0) and np.allclose(Y.sum(axis=1), 1.0, rtol=0, atol=1e-5)):

@@ -13,9 +13,10 @@ from .arrays import Array
 
 def _weights(n: int, weight: ArrayLike | None) -> Array:
     w = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
-    if n == 0 or w.shape != (n,) or w.sum() <= 0:
+    if n == 0 or w.shape != (n,) or not (np.all(w >= 0) and 0 < w.sum() < np.inf):
         raise ValueError(
-            f"a metric needs at least one row of positive weight, got {n} rows, weights {w.shape}"
+            f"a metric needs at least one row and one finite weight ≥ 0 for each, not all 0: got "
+            f"{n} rows, weights {w.shape}"
         )
     return np.asarray(w / w.sum())
 
@@ -29,15 +30,37 @@ def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
     return a, b
 
 
+def _classes(y: ArrayLike, n_classes: int | None = None) -> Array:
+    """Classes (n,) as they are; with `n_classes`, none beyond it."""
+    a = np.asarray(y)
+    if a.ndim != 1:
+        raise ValueError(f"classes have shape {a.shape}: give one integer a row, not one-hot rows")
+    if n_classes is not None and len(a) and not (a.min() >= 0 and a.max() < n_classes):
+        raise ValueError(
+            f"y holds classes {a.min()} to {a.max()}, but there are {n_classes}: "
+            f"0 to {n_classes - 1}"
+        )
+    return a
+
+
+def _scores(y_true: ArrayLike, P: ArrayLike) -> tuple[Array, Array]:
+    """Classes (n,) beside their scores (n,) or (n, k)."""
+    scores = np.asarray(P, dtype=np.float64)
+    y = _classes(y_true, scores.shape[1] if scores.ndim == 2 else None)
+    if scores.ndim not in (1, 2) or len(scores) != len(y):
+        raise ValueError(f"y_true has {len(y)} rows and P is {scores.shape}: give as many rows")
+    return y, scores
+
+
 def accuracy(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Σ w [y = ŷ] / Σ w, the share of rows predicted rightly."""
-    a, b = _pair(y_true, y_pred)
+    a, b = _pair(_classes(y_true), _classes(y_pred))
     return float(np.sum(_weights(len(a), weight) * (a == b)))
 
 
 def log_loss(y_true: ArrayLike, P: ArrayLike, weight: ArrayLike | None = None) -> float:
     """-Σ w ln P[i, y_i] / Σ w in nats; P is raised to the smallest float, so it stays finite."""
-    y, P = np.asarray(y_true), np.asarray(P, dtype=np.float64)
+    y, P = _scores(y_true, P)
     right = P[np.arange(len(y)), y]
     return float(
         -np.sum(_weights(len(y), weight) * np.log(np.maximum(right, np.finfo(np.float64).tiny)))
@@ -51,7 +74,7 @@ def auc(y_true: ArrayLike, P: ArrayLike, weight: ArrayLike | None = None) -> flo
     P is (n,) scores of class 1 or (n, k); for k > 2 the mean over the classes, each against the
     rest. nan where a class has no rows, since nothing can be ranked.
     """
-    y, P = np.asarray(y_true), np.asarray(P, dtype=np.float64)
+    y, P = _scores(y_true, P)
     w = _weights(len(y), weight)
     if P.ndim == 1 or P.shape[1] == 2:
         return _auc_of_one(y == 1, P if P.ndim == 1 else P[:, 1], w)
@@ -72,7 +95,8 @@ def confusion_matrix(
     y_true: ArrayLike, y_pred: ArrayLike, n_classes: int, weight: ArrayLike | None = None
 ) -> Array:
     """C (k, k): C[a, b] rows of true class a predicted as b (sum of their weights where given)."""
-    a, b = _pair(y_true, y_pred)
+    a, b = _pair(_classes(y_true, n_classes), _classes(y_pred, n_classes))
+    _weights(len(a), weight)  # refuses no rows and bad weights
     C = np.zeros((n_classes, n_classes), np.int64 if weight is None else np.float64)
     np.add.at(C, (a, b), 1 if weight is None else np.asarray(weight))
     return C
@@ -103,7 +127,8 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) ->
     a, b = _pair(y_true, y_pred)
     w = _weights(len(a), weight)
     A, B = a.reshape(len(a), -1), b.reshape(len(b), -1)
-    around = np.sum(w[:, None] * np.square(A - w @ A), axis=0)
+    D = A - A[np.argmax(w)]  # so that a constant target has exactly no variance
+    around = np.sum(w[:, None] * np.square(D - w @ D), axis=0)
     off = np.sum(w[:, None] * np.square(A - B), axis=0)
     flat = around == 0
     return float(

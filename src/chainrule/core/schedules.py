@@ -8,19 +8,30 @@ from 0, `steps` is how many the whole run plans, and t = step / steps runs from 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """value_t = value * multiplier(step, steps, losses)."""
+    """value_t = value * multiplier(step, steps, losses).
+
+    `limits` says between which numbers each setting must lie; raises ValueError beyond them.
+    """
 
     value: float
+    limits: ClassVar[dict[str, tuple[float, float]]] = {}
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and self.value >= 0):
             raise ValueError(
                 f"{type(self).__name__} value is {self.value}: use a finite number ≥ 0"
             )
+        for name, (low, high) in self.limits.items():
+            setting = getattr(self, name)
+            if not low <= setting <= high:
+                raise ValueError(
+                    f"{type(self).__name__} {name} is {setting}: it must lie in [{low}, {high}]"
+                )
 
     def multiplier(self, step: int, steps: int, losses: Sequence[float] = ()) -> float:
         """The factor at this step; `losses` are the monitored losses of the epochs that ended."""
@@ -30,7 +41,7 @@ class Schedule:
 
     def at(self, step: int, steps: int, losses: Sequence[float] = ()) -> float:
         """The scheduled value at this step."""
-        return self.value * self.multiplier(step, steps, losses)
+        return float(self.value * self.multiplier(step, steps, losses))
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ class StepDecay(Schedule):
 
     every: int = 1000
     factor: float = 0.1
+    limits = {"every": (1, math.inf), "factor": (0, 1)}
 
     def multiplier(self, step: int, steps: int, losses: Sequence[float] = ()) -> float:
         return float(self.factor ** (step // self.every))
@@ -57,6 +69,7 @@ class Exponential(Schedule):
     """multiplier = end^t: falls by the same factor every step, to `end` at the end of the run."""
 
     end: float = 0.01
+    limits = {"end": (0, 1)}
 
     def multiplier(self, step: int, steps: int, losses: Sequence[float] = ()) -> float:
         return float(self.end ** (step / steps))
@@ -67,6 +80,7 @@ class Cosine(Schedule):
     """multiplier = end + (1 - end) ½ (1 + cos πt). Loshchilov and Hutter 2017."""
 
     end: float = 0.0
+    limits = {"end": (0, 1)}
 
     def multiplier(self, step: int, steps: int, losses: Sequence[float] = ()) -> float:
         return self.end + (1.0 - self.end) * 0.5 * (1.0 + math.cos(math.pi * step / steps))
@@ -92,6 +106,7 @@ class CosLog(Schedule):
     """
 
     cycles: int = 4
+    limits = {"cycles": (1, math.inf)}
 
     def multiplier(self, step: int, steps: int, losses: Sequence[float] = ()) -> float:
         turn = math.log2(1.0 + (2.0**self.cycles - 1.0) * step / steps)
@@ -108,6 +123,7 @@ class WarmUp(Schedule):
 
     warm: int = 100
     then: Schedule | None = None
+    limits = {"warm": (1, math.inf)}
 
     def multiplier(self, step: int, steps: int, losses: Sequence[float] = ()) -> float:
         rest = self.then.multiplier(step, steps, losses) if self.then is not None else 1.0
@@ -123,6 +139,7 @@ class OneCycle(Schedule):
     rise: float = 0.3
     start: float = 0.04
     end: float = 0.0001
+    limits = {"rise": (0, 0.99), "start": (0, 1), "end": (0, 1)}
 
     def multiplier(self, step: int, steps: int, losses: Sequence[float] = ()) -> float:
         t = step / steps
@@ -146,6 +163,7 @@ class Plateau(Schedule):
     patience: int = 5
     tolerance: float = 0.0
     end: float = 1e-4
+    limits = {"factor": (0, 1), "patience": (1, math.inf), "end": (0, 1)}
 
     def multiplier(self, step: int, steps: int, losses: Sequence[float] = ()) -> float:
         best, waited, drops = math.inf, 0, 0

@@ -72,7 +72,7 @@ def _warm_up() -> Iterator[Part]:
     yield claim("One neuron gives σ(7)", 0.9990889488055994, one)
     yield claim("Both hidden units give σ(3)", [0.9525741268224334] * 2, pair_caches[1]["A"])
     yield claim("Three neurons give σ(σ(3))", 0.7216325609518421, two)
-    yield claim("Four guesses of 0 for 1, 0, 0, 1 have a mean squared error of ½", 0.5, mse)
+    yield claim("The mean squared error of four guesses of 0", 0.5, mse)
 
 
 def _forward() -> Iterator[Part]:
@@ -94,7 +94,7 @@ def _forward() -> Iterator[Part]:
         ("ŷ", "σ(z)", "0.524", float(out[0, 0])),
         ("L", "(1 - ŷ)²", None, loss),
     )
-    yield claim("The hidden pre-activations are -3", [-3, -3], caches[0]["Z"])
+    yield claim("The hidden pre-activations", [-3, -3], caches[0]["Z"])
     yield claim("The hidden units give σ(-3)", [0.04742587317756678] * 2, caches[1]["A"])
     yield claim("The output's pre-activation", 0.09485174635513356, caches[2]["Z"])
     yield claim("The output", 0.5236951740839997, out)
@@ -165,12 +165,15 @@ def _gradients() -> Iterator[Part]:
         ("b3", "δ = ∂L/∂ŷ · ŷ (1 - ŷ)", None, grad["b3"]),
     )
     expected = {
-        "w1": 0.02146953526581111, "w2": 0.010734767632905555, "w3": 0.02146953526581111,
-        "w4": 0.010734767632905555, "b1": -0.010734767632905555, "b2": -0.010734767632905555,
-        "w5": -0.011269220242958155, "w6": -0.011269220242958155, "b3": -0.23761755952842809,
-    }  # fmt: skip
-    for name, value in expected.items():
-        yield claim(f"∂L/∂{name}", value, grad[name])
+        ("w1", "w3"): 0.02146953526581111,
+        ("w2", "w4"): 0.010734767632905555,
+        ("b1", "b2"): -0.010734767632905555,
+        ("w5", "w6"): -0.011269220242958155,
+        ("b3",): -0.23761755952842809,
+    }
+    for names, value in expected.items():
+        told = " and ".join(f"∂L/∂{name}" for name in names)
+        yield claim(told, [value] * len(names), [grad[name] for name in names])
 
 
 def _step() -> Iterator[Part]:
@@ -203,7 +206,7 @@ def _step() -> Iterator[Part]:
         yield claim(f"{name} after the step", value, new[name])
     yield claim("The output after the step", 0.529790848182593, output)
     yield claim("The loss after the step", 0.22109664645284527, loss)
-    yield claim("h1 and h2 are still the same unit: w1 = w3", new["w1"], new["w3"], 0.0)
+    yield claim("w3 is still w1, so h2 is still h1", new["w1"], new["w3"], 0.0)
 
 
 def _rate() -> Iterator[Part]:

@@ -1,6 +1,7 @@
 """What several lessons share: the texts' data, and one way to train that reports its progress."""
 
 from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from ..core.network import Network
 from ..core.optimizers import SGD
 from ..training import Record, train
 from .parts import Cell, Picture, Progress, sketch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Text 001: F = x y + not z, the inputs from 111 down to 000.
 BOOLEAN_X = np.array([[x, y, z] for x in (1.0, 0.0) for y in (1.0, 0.0) for z in (1.0, 0.0)])
@@ -92,7 +96,7 @@ PREDICTION_COLUMNS = ("input", "target", "output", "read as")
 def curve(name: str, title: str, records: list[Record]) -> Picture:
     """The picture of a training's loss, with its sketch."""
 
-    def draw():  # type: ignore[no-untyped-def]  # matplotlib is imported only when drawn
+    def draw() -> "Figure":
         from ..report.pictures import loss_curves
 
         return loss_curves(records)

@@ -123,9 +123,7 @@ def numbers(title: str, *rows: tuple[str, str, str | None, Cell]) -> Table:
     return Table(title, ("name", "formula", "exact"), short)
 
 
-def claim(
-    sentence: str, expected: ArrayLike, actual: ArrayLike, tolerance: float = 1e-12
-) -> Claim:
+def claim(sentence: str, expected: ArrayLike, actual: ArrayLike, tolerance: float = 1e-12) -> Claim:
     """A claim about numbers of any shape, compared in their order; about a fact where `expected`
     is True.
     """

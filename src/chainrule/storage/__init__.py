@@ -2,6 +2,7 @@
 code.
 """
 
-from .modelfile import ModelFileError, load, save
+from .header import ModelFileError
+from .modelfile import load, save
 
 __all__ = ["ModelFileError", "load", "save"]

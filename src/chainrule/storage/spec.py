@@ -1,12 +1,17 @@
 """Layers, losses, schedules as plain JSON and back: `{"type": "Dense", "n": 64, …}`.
 
-Decoding looks names up in one table and hands the fields to the class, whose own checks apply; it
-evaluates nothing.
+Decoding looks names up in one table, checks every field against the class's own annotations and
+hands the fields to the class, whose own checks apply; it evaluates nothing.
 """
 
-from collections.abc import Iterable, Mapping
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
+
+import numpy as np
 
 from ..core.activation_layers import ELEMENTWISE
 from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Residual
@@ -14,71 +19,169 @@ from ..core.losses import LOSSES, Loss
 from ..core.schedules import SCHEDULES, Schedule
 
 Known = Mapping[str, type]
-LAYERS: Known = {
+PARTS = (Layer, Loss, Schedule)
+LAYERS: dict[str, type] = {
     cls.__name__: cls
     for cls in (Dense, Dropout, BatchNorm, LayerNorm, Residual, *ELEMENTWISE.values())
 }
-KNOWN: Known = LAYERS | {c.__name__: c for c in (*LOSSES.values(), *SCHEDULES.values())}
+KNOWN: Known = {
+    **LAYERS,
+    **{cls.__name__: cls for cls in (*LOSSES.values(), *SCHEDULES.values())},
+}
+MOST_LAYERS = 1000  # a network is built in time that grows with the square of their number
 
 
 def known_with(own: Iterable[type]) -> Known:
-    """The table of types by name, with a reader's own layers and losses added."""
-    return {**KNOWN, **{cls.__name__: cls for cls in own}}
+    """The table of types by name, with a reader's own layers and losses added.
+
+    Raises TypeError for what is no class of a layer, a loss or a schedule.
+    """
+    classes = [own] if isinstance(own, type) else list(own)
+    for cls in classes:
+        if not (isinstance(cls, type) and issubclass(cls, PARTS) and is_dataclass(cls)):
+            raise TypeError(
+                f"own lists {cls!r}: give the dataclasses of your own layers, losses or schedules"
+            )
+    return {**KNOWN, **{cls.__name__: cls for cls in classes}}
 
 
-def encode(value: Any) -> Any:
-    """A setting as JSON: a frozen dataclass becomes its type's name and its fields."""
-    if is_dataclass(value) and not isinstance(value, type):
-        settings = {f.name: encode(getattr(value, f.name)) for f in fields(value) if f.init}
-        return {"type": type(value).__name__, **settings}
+def plain(value: Any, place: str) -> Any:
+    """A value as JSON holds it: numpy numbers as Python's, tuples as lists, nan and inf as None.
+
+    Raises TypeError naming the place for anything that JSON has no word for.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return float(value) if np.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, list | tuple):
+        return [plain(item, f"{place}[{i}]") for i, item in enumerate(value)]
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: plain(item, f"{place}.{key}") for key, item in value.items()}
+    raise TypeError(
+        f"{place} is a {type(value).__name__}, which a model file cannot hold: use numbers, text, "
+        "lists, and dicts with text for keys"
+    )
+
+
+def encode(value: Any, place: str) -> Any:
+    """A layer, loss, schedule or setting as JSON: its type's name and its fields.
+
+    Raises TypeError for a part that is no dataclass, has the name of another one, or has a setting
+    that JSON cannot hold; ValueError for a setting that is not finite.
+    """
+    if isinstance(value, PARTS):
+        name = type(value).__name__
+        if not is_dataclass(value):
+            raise TypeError(
+                f"{name} cannot be saved: make it a frozen dataclass whose fields are its settings"
+            )
+        if KNOWN.get(name, type(value)) is not type(value):
+            raise TypeError(f"your own {name} has the name of one of chainrule's: rename the class")
+        settings = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
+        if name == "Dense" and callable(settings["init"]):
+            settings["init"] = None  # its work is done, the numbers are in the file
+        return {"type": name, **{k: encode(v, f"{place}.{k}") for k, v in settings.items()}}
     if isinstance(value, tuple | list):
-        return [encode(item) for item in value]
-    if callable(value):
-        return None  # an initializer of one's own: its work is done, the numbers are in the file
-    return value
+        return [encode(item, f"{place}[{i}]") for i, item in enumerate(value)]
+    if isinstance(value, float | np.floating) and not np.isfinite(value):
+        raise ValueError(f"{place} is {value}: a model file holds finite settings only")
+    return plain(value, place)
 
 
-def decode(data: Any, known: Known, base: type, place: str) -> Any:
+def decode(data: Any, known: Known, base: type | tuple[type, ...], place: str) -> Any:
     """The object that `encode` described, an instance of `base`.
 
-    Raises ValueError naming the place for anything else: unknown type, unknown or wrong field.
+    Raises ValueError naming the place for anything else: unknown type, a field that is unknown,
+    missing or of the wrong type.
     """
-    if not isinstance(data, dict) or not isinstance(data.get("type"), str):
-        raise ValueError(f"{place} is no description of a {base.__name__.lower()}")
-    cls = known.get(data["type"])
-    if cls is None or not issubclass(cls, base):
+    kind = data.get("type") if isinstance(data, dict) else None
+    if not isinstance(kind, str):
+        raise ValueError(f"{place} is no description of a part of a network")
+    cls = known.get(kind)
+    if cls is None:
         raise ValueError(
-            f"{place} is of type {data['type']!r}, which this version does not know: "
+            f"{place} is of type {kind!r}, which this version does not know: "
             "if it is your own, pass its class in `own`"
         )
+    if not issubclass(cls, base):
+        raise ValueError(f"{place} is a {kind}, which does not belong there")
+    names = {f.name for f in fields(cls) if f.init}  # type: ignore[arg-type]
+    for name in sorted(names ^ (set(data) - {"type"})):
+        raise ValueError(f"{place}.{name} is {'missing' if name in names else 'no field'}")
+    hints = _hints(cls)
     settings = {}
-    for field in fields(cls):
-        if field.init and data.get(field.name) is not None:
-            settings[field.name] = _setting(data[field.name], known, f"{place}.{field.name}")
-    unknown = set(data) - {"type"} - {f.name for f in fields(cls) if f.init}
-    if unknown:
-        raise ValueError(
-            f"{place} has fields that {data['type']} does not: {', '.join(sorted(unknown))}"
-        )
+    for name in names:
+        if cls is Dense and name == "init" and data[name] is None:
+            continue
+        settings[name] = _setting(data[name], known, f"{place}.{name}")
+        if not _fits(settings[name], hints.get(name, Any)):
+            raise ValueError(f"{place}.{name} is {_short(data[name])}, which a {kind} cannot take")
     try:
         return cls(**settings)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{place} does not describe a {data['type']}: {error}") from None
+        raise ValueError(f"{place} does not describe a {kind}: {error}") from None
 
 
 def _setting(value: Any, known: Known, place: str) -> Any:
     if isinstance(value, dict):
-        return decode(value, known, Layer if value.get("type") in LAYERS else Schedule, place)
+        return decode(value, known, PARTS, place)
     if isinstance(value, list):
         return tuple(_setting(item, known, f"{place}[{i}]") for i, item in enumerate(value))
     return value
 
 
+def _hints(cls: type) -> dict[str, Any]:
+    """The annotations of a class; none where an own class names types that are not there."""
+    try:
+        return typing.get_type_hints(cls)
+    except NameError:
+        return {}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a setting is of the annotated type: a bool is no number, an int counts as a float."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin is tuple and len(inner) == 2 and inner[1] is Ellipsis:
+        return isinstance(value, tuple) and all(_fits(item, inner[0]) for item in value)
+    if origin is Callable:
+        return False  # a file holds no functions
+    if hint is float:
+        return type(value) in (int, float) and abs(value) <= sys.float_info.max
+    if hint is int:
+        return type(value) is int
+    return not isinstance(hint, type) or isinstance(value, hint)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "…"
+
+
 def decode_layers(data: Any, known: Known) -> list[Layer]:
-    """The layers of a network, in order."""
+    """The layers of a network, in order. Raises ValueError where they are none, or too many."""
     if not isinstance(data, list) or not data:
         raise ValueError("layers is no list of layers")
-    return [decode(item, known, Layer, f"layers[{i}]") for i, item in enumerate(data)]
+    layers = [decode(item, known, Layer, f"layers[{i}]") for i, item in enumerate(data)]
+    check_count(layers)
+    return layers
+
+
+def check_count(layers: Sequence[Layer]) -> None:
+    """Raise ValueError for more layers, those of residual branches included, than a file may
+    have.
+    """
+    found = _count(layers)
+    if found > MOST_LAYERS:
+        raise ValueError(f"the network has {found} layers: a model file holds {MOST_LAYERS}")
+
+
+def _count(layers: Sequence[Layer]) -> int:
+    return sum(1 + (_count(layer.layers) if isinstance(layer, Residual) else 0) for layer in layers)
 
 
 def decode_loss(data: Any, known: Known) -> Loss | None:

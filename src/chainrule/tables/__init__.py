@@ -3,7 +3,7 @@
 from .idx import idx_test_part
 from .prepare import Preparation, RowStep
 from .read import read_table
-from .schema import KINDS, Column, Schema, infer_schema
+from .schema import KINDS, Column, Schema, describe_columns, infer_schema, row_weights
 from .split import Split, split_rows
 from .table import MISSING_MARKERS, Table
 
@@ -16,8 +16,10 @@ __all__ = [
     "Schema",
     "Split",
     "Table",
+    "describe_columns",
     "idx_test_part",
     "infer_schema",
     "read_table",
+    "row_weights",
     "split_rows",
 ]

@@ -87,7 +87,7 @@ def fit_column(name: str, kind: str, values: Values) -> ColumnPlan:
 
 def mean_and_deviation(name: str, x: Matrix) -> tuple[float, float]:
     """Mean and standard deviation of x (n,); a constant has deviation 1. ValueError: overflow."""
-    if x.min() == x.max():
+    if x.min() == x.max() and np.isfinite(x[0]):
         return float(x[0]), 1.0
     with np.errstate(over="ignore", invalid="ignore"):
         mean, deviation = float(x.mean()), float(x.std())
@@ -110,9 +110,16 @@ def encode(plan: ColumnPlan, imputed: Any, values: Values) -> Matrix:
 
 
 def scaled(plan: ColumnPlan, encoded: Matrix) -> Matrix:
-    """(encoded - center) / scale   (n, k)."""
+    """(encoded - center) / scale   (n, k). ValueError: overflow."""
     center, scale = np.array(plan.center, float), np.array(plan.scale, float)
-    return np.asarray((encoded - center) / scale, float)
+    with np.errstate(over="ignore"):
+        X = np.asarray((encoded - center) / scale, float)
+    if plan.kind == "number" and not np.isfinite(X).all():
+        raise ValueError(
+            f'column "{plan.name}" holds a number too far from the training rows to scale: '
+            "mend that cell"
+        )
+    return X
 
 
 def unseen(plan: ColumnPlan, values: Values) -> int:
@@ -166,7 +173,8 @@ def to_numbers(name: str, values: Values) -> Matrix:
 def _fit_number(plan: ColumnPlan, values: Values) -> ColumnPlan:
     x = to_numbers(plan.name, values)
     missing = np.isnan(x)
-    fill = 0.0 if missing.all() else float(np.median(x[~missing]))
+    with np.errstate(over="ignore"):
+        fill = 0.0 if missing.all() else float(np.median(x[~missing]))
     return replace(plan, fill=fill, indicator=bool(missing.any()))
 
 

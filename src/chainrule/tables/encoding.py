@@ -160,7 +160,7 @@ def _guess(path: Path) -> str:
     sample = b"\n".join(lines)
     high = [b for b in sample if b > 0x7F]
     western = sum(b in _WESTERN for b in high) / len(high)
-    if western > 0.9 and len(high) < 0.4 * max(letters, 1):
+    if western > 0.9 and (len(high) < 8 or len(high) < 0.4 * letters):
         return "cp1252"
     if len(high) < 8:
         return "utf-8"

@@ -24,19 +24,17 @@ def read_frame(frame: Any) -> Table:
 
     try:
         native = nw.from_native(frame)
-        if isinstance(native, nw.LazyFrame):
-            native = native.collect()
-        names = [str(name) for name in native.columns]
-        columns = {
-            n: _series(native.get_column(c)) for n, c in zip(names, native.columns, strict=True)
-        }
-    except NarwhalsError as error:
-        raise ValueError(f"the data frame cannot be read: {str(error).splitlines()[0]}") from None
     except TypeError:
         raise TypeError(
             f"{type(frame).__name__} is not a table: give a path, a list of paths, a data frame or "
             "a dict of columns"
         ) from None
+    try:
+        if isinstance(native, nw.LazyFrame):
+            native = native.collect()
+        columns = {str(name): _series(native.get_column(name)) for name in native.columns}
+    except NarwhalsError as error:
+        raise ValueError(f"the data frame cannot be read: {str(error).splitlines()[0]}") from None
     if len(columns) < len(native.columns):
         raise ValueError("the data frame has two columns of one name: rename one")
     return typed_table(columns, "data frame")
@@ -65,7 +63,7 @@ def typed_table(columns: dict[str, Values], source: str, notes: tuple[str, ...] 
     if text and len(lengths) == 1:
         import duckdb
 
-        with duckdb.connect() as con:
+        with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as con:
             con.register("source", {f"c{i}": columns[name] for i, name in enumerate(text)})
             typed, more = typed_columns(con, "source", text)
         columns = {**columns, **typed}
@@ -121,11 +119,13 @@ def from_objects(values: list[Any]) -> Values:
 
 def _cell(value: Any) -> Any:
     """One Python object as None, bool, int, float, datetime or str."""
+    if value is None or type(value) is str:
+        return value
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, decimal.Decimal):
         value = float(value)
-    if value is None or value != value or type(value).__name__ in ("NAType", "NaTType"):
+    if type(value).__name__ in ("NAType", "NaTType") or value != value:
         return None
     if isinstance(value, dt.datetime):
         utc = value.astimezone(dt.UTC) if value.tzinfo else value

@@ -157,6 +157,11 @@ def infer_schema(
     return Schema(tuple(columns), target, task, classes, weight, group, time, tuple(notes))
 
 
+def describe_columns(table: Table) -> list[Column]:
+    """What each column of a table looks like when no target is chosen yet."""
+    return [_describe(table, name, None, False, None) for name in table.names]
+
+
 def closest(name: str, names: Sequence[str]) -> str:
     """A hint at the names most like `name`, else at all of them."""
     by_case = {n.lower(): n for n in names}

@@ -56,10 +56,6 @@ def split_rows(
         side, notes = _by_group(used, schema.group, codes, valid, test, rng)
     else:
         side, notes = _stratified(codes, schema.classes or ("",), valid, test, rng)
-    if not (side == 0).any():
-        raise ValueError(
-            f"{len(rows)} rows are too few for shares of {valid} and {test}: none is left to train"
-        )
     notes += _untrained(codes, side, schema)
     parts = [np.sort(rows[side == i]) for i in range(3)]
     return Split(parts[0], parts[1], parts[2], tuple(notes))
@@ -143,7 +139,6 @@ def _by_time(table: Table, time: str, valid: float, test: float) -> tuple[Rows, 
     notes = [f'the latest rows by "{time}" are the test'] if test else []
     if missing.any():
         notes.append(f'{int(missing.sum())} rows without "{time}" used for training')
-        side[missing] = 0
     for number, share, what in ((1, valid, "validation"), (2, test, "test")):
         if share and not (side == number).any() and int(n * share + 0.5):
             notes.append(f'too many rows share one "{time}": none is left for the {what}')
@@ -162,5 +157,4 @@ def _cut(ranks: Rows, place: int) -> int:
 def _untrained(codes: Rows, side: Rows, schema: Schema) -> list[str]:
     classes = schema.classes or ()
     gone = [str(cell_text(c)) for i, c in enumerate(classes) if not (codes[side == 0] == i).any()]
-    gone = [c for i, c in enumerate(gone)]
     return [f"no training row of {', '.join(gone)}"] if gone else []

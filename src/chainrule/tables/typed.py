@@ -6,6 +6,7 @@ Here the whole column votes, in one streaming pass, and a second pass fetches th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
-_MARKERS = ", ".join(f"'{m}'" for m in MISSING_MARKERS)
+_MARKERS = "|".join(re.escape(marker) for marker in MISSING_MARKERS)
 _SIGNLESS = "regexp_replace({}, '^[$€£¥]\\s*|\\s*[%$€£¥]$', '')"
 _PLAIN = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?"
 _COMMA = "[+-]?([0-9]{1,3}([.][0-9]{3})+|[0-9]+)(,[0-9]+)?"
@@ -27,13 +28,20 @@ _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y
 _CLOCKS = ("", " %H:%M", " %H:%M:%S")
 _DATE_FORMATS = tuple(date + clock for date in _DATES for clock in _CLOCKS)
 
+# A long `x in (…)` would become a hash join, which loses the order of the rows.
 _TRIMMED = (
-    f"(case when trim({{0}}, {_BLANKS}) in ({_MARKERS}) then null else trim({{0}}, {_BLANKS}) end)"
+    f"(case when regexp_full_match(trim({{0}}, {_BLANKS}), '{_MARKERS}') then null "
+    f"else trim({{0}}, {_BLANKS}) end)"
 )
 # Of a column of trimmed cells $t, and of these without percent and currency signs, $s.
-_COUNTS = {
+_WORD_COUNTS = {
+    "rows": "count(*)",
     "n": "count($t)",
     "inf": "count_if(lower($t) in ('inf', '-inf', '+inf', 'infinity', '-infinity'))",
+    "truth": "count_if(lower($t) in ('true', 'false'))",
+    "digits": "count_if(regexp_matches($t, '[0-9]'))",
+}
+_SHAPE_COUNTS = {
     "plain": f"count_if(regexp_full_match($s, '{_PLAIN}'))",
     "whole": "count_if(regexp_full_match($s, '[+-]?[0-9]+'))",
     "fits": "count_if(try_cast($s as bigint) is not null)",
@@ -43,7 +51,6 @@ _COUNTS = {
     "commas": "count_if(contains($s, ','))",
     "english": f"count_if(regexp_full_match($s, '{_ENGLISH}'))",
     "dots": "count_if(contains($s, '.'))",
-    "truth": "count_if(lower($t) in ('true', 'false'))",
     "iso": "count_if(regexp_matches($t, '^[0-9]{4}[-/][0-9]') "
     "and try_cast($t as timestamp) is not null)",
     "dated": "count_if(regexp_matches($t, '[0-9].*[0-9]'))",
@@ -53,7 +60,7 @@ _FIRST = (
     "count(try_cast({c} as double))",
     "count(try_cast({c} as bigint))",
     "count_if(contains({c}, '.') or contains({c}, 'e') or contains({c}, 'E'))",
-    "count_if({c} like '0_%' or contains({c}, '_'))",
+    "count_if(({c} like '0_%' and {c} not like '0.%') or contains({c}, '_'))",
 )
 
 
@@ -149,24 +156,46 @@ def _whole(con: DuckDBPyConnection, relation: str, sql: str, text: str, *, missi
 def _careful_plans(
     con: DuckDBPyConnection, relation: str, fields: list[str], comma_is_decimal: bool
 ) -> dict[str, _Plan]:
-    """Plans for columns whose cells are not all plain numbers."""
+    """Plans for columns whose cells are not all plain numbers.
+
+    The many patterns of numbers and dates cost time, so words without any digit are told first.
+    """
+    words = _count(con, relation, fields, _WORD_COUNTS)
+    digits = [f for f in fields if words[f]["digits"] + words[f]["inf"] == words[f]["n"] > 0]
+    shapes = _count(con, relation, digits, _SHAPE_COUNTS)
+    plans = {}
+    for field in fields:
+        text = _TRIMMED.format(field)
+        if field in shapes:
+            k = words[field] | shapes[field]
+            plans[field] = _careful_plan(con, relation, field, k, comma_is_decimal)
+        elif words[field]["n"] == 0:
+            plans[field] = _Plan("cast(null as double)")
+        else:
+            truth = words[field]["truth"] == words[field]["n"]
+            plans[field] = _Plan(f"(lower({text}) = 'true')" if truth else text)
+    return plans
+
+
+def _count(
+    con: DuckDBPyConnection, relation: str, fields: list[str], counts: dict[str, str]
+) -> dict[str, dict[str, int]]:
+    """Field -> each of the counts over its cells, in one pass over all of them."""
     if not fields:
         return {}
     trimmed = ", ".join(f"{_TRIMMED.format(f)} as {f}" for f in fields)
     bare = ", ".join(f"{f}, {_SIGNLESS.format(f)} as s{f}" for f in fields)
     asked = ", ".join(
-        sql.replace("$t", f).replace("$s", f"s{f}") for f in fields for sql in _COUNTS.values()
+        sql.replace("$t", f).replace("$s", f"s{f}") for f in fields for sql in counts.values()
     )
     inner = f"(select {bare} from (select {trimmed} from {relation}))"
-    query = f"select count(*), {asked} from {inner}"
-    answer = con.execute(query).fetchone()
+    answer = con.execute(f"select {asked} from {inner}").fetchone()
     assert answer is not None
-    plans = {}
-    for i, field in enumerate(fields):
-        counts = answer[1 + i * len(_COUNTS) : 1 + (i + 1) * len(_COUNTS)]
-        k = dict(zip(_COUNTS, counts, strict=True))
-        plans[field] = _careful_plan(con, relation, field, k, answer[0], comma_is_decimal)
-    return plans
+    width = len(counts)
+    return {
+        f: dict(zip(counts, answer[i * width : (i + 1) * width], strict=True))
+        for i, f in enumerate(fields)
+    }
 
 
 def _careful_plan(
@@ -174,15 +203,12 @@ def _careful_plan(
     relation: str,
     field: str,
     k: dict[str, int],
-    rows: int,
     comma_is_decimal: bool,
 ) -> _Plan:
     """What the counts k of a column make it."""
     n = k["n"]
     t = _TRIMMED.format(field)
     s = _SIGNLESS.format(t) if k["signs"] else t
-    if n == 0:
-        return _Plan("cast(null as double)")
     if k["zeros"] and k["whole"] == n:
         return _Plan(t, "leading zeros, kept as text")
     note = "percent or currency signs removed" if k["signs"] else ""
@@ -191,7 +217,7 @@ def _careful_plan(
             return _Plan(f"cast({s} as double)", note)
         if k["fits"] < n:
             return _Plan(t, "whole numbers too long for 64 bits, kept as text")
-        return _whole(con, relation, s, t, missing=n < rows)
+        return _whole(con, relation, s, t, missing=n < k["rows"])
     both = k["comma"] == n and k["english"] == n
     if k["commas"] and k["english"] == n and not (both and comma_is_decimal):
         number = f"replace({s}, ',', '')"
@@ -200,8 +226,6 @@ def _careful_plan(
     if k["commas"] and k["comma"] == n:
         number = f"replace(replace({s}, '.', ''), ',', '.')"
         return _Plan(f"cast({number} as double)", "decimal comma read", decimal_comma=True)
-    if k["truth"] == n:
-        return _Plan(f"(lower({t}) = 'true')")
     if k["iso"] == n:
         return _Plan(f"cast({t} as timestamp)")
     return (_date_plan(con, relation, t, n) if k["dated"] == n else None) or _Plan(t)

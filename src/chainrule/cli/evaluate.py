@@ -1,0 +1,95 @@
+"""`chainrule evaluate`: what a model is worth on a table whose answers are known."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..report.words import clean, plural, shorten
+from .document import emit
+from .options import AS_JSON, TABLE_NAME
+from .predict import load_tabular
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..model import Model
+
+WIDEST_MATRIX = 12
+
+
+@click.command(short_help="Score a model on rows whose answers are known.")
+@click.argument("model_file", metavar="MODEL")
+@click.argument("file")
+@TABLE_NAME
+@AS_JSON
+def evaluate(model_file: str, file: str, table_name: str | None, as_json: bool) -> None:
+    """Score MODEL on the rows of FILE that have a target, beside the scores of its own test."""
+    from ..model import unseen_notes
+    from ..tables import read_table
+    from ..tables.table import is_missing
+
+    model = load_tabular(model_file)
+    table = read_table(file, table=table_name)
+    scores = model.evaluate(table)
+    assert model.preparation is not None
+    target = model.preparation.target_name
+    notes = [*table.notes, *unseen_notes(model.preparation, table)]
+    lost = int(is_missing(table.columns[target]).sum())
+    if lost:
+        notes.append(f'{plural(lost, "row")} without "{target}" left out')
+    if table.sha256() == model.facts.get("data_sha256"):
+        notes.append("this is the table it was trained on: most of these rows are no test")
+    document = {
+        "task": model.task,
+        "target": target,
+        "source": table.source,
+        "rows": len(table) - lost,
+        "test": scores,
+        "stored": stored_scores(model),
+        "classes": model.classes,
+        "confusion": model.confusion(table).tolist() if model.classes else None,
+        "notes": notes,
+    }
+    if as_json:
+        emit(document)
+    else:
+        _show(document)
+
+
+def stored_scores(model: "Model") -> dict[str, Any] | None:
+    """The scores of the model's own test, as its file tells them; None where it had none."""
+    test = model.facts.get("test")
+    scores = test.get("network") if isinstance(test, dict) else None
+    return scores if isinstance(scores, dict) else None
+
+
+def _show(document: dict[str, Any]) -> None:
+    from .screen import heading, screen, show_notes, show_scores
+
+    console, scores, stored = screen(), document["test"], document["stored"]
+    console.print(f"{clean(document['source'])}: {plural(document['rows'], 'row')} scored")
+    show_notes(console, document["notes"])
+    heading(console, f"How well {document['target']} is predicted")
+    by_model = {"on these rows": scores}
+    if stored is not None and set(stored) == set(scores):
+        by_model["on its own test rows"] = stored
+    show_scores(console, by_model, mark=False)
+    if document["confusion"] is not None and len(document["classes"]) <= WIDEST_MATRIX:
+        heading(console, "Rows by their true class (down) and the answer (across)")
+        console.print(_matrix(document["classes"], document["confusion"]))
+
+
+def _matrix(classes: Sequence[Any], matrix: list[list[float]]) -> "Table":
+    from rich.text import Text
+
+    from ..tables.table import cell_text
+    from .screen import grid
+
+    names = [shorten(cell_text(label), 14) for label in classes]
+    table = grid("true class", *names, "right", numbers=(*names, "right"))
+    for i, (name, row) in enumerate(zip(names, matrix, strict=True)):
+        cells = [Text(f"{n:,g}", "bold" if i == j else "") for j, n in enumerate(row)]
+        share = f"{100 * row[i] / sum(row):.1f} %" if sum(row) else "–"
+        table.add_row(Text(name), *cells, share)
+    return table

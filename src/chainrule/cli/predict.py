@@ -1,0 +1,95 @@
+"""`chainrule predict`: a model's answers for the rows of a table, as CSV or JSON."""
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .document import emit
+from .options import AS_JSON, TABLE_NAME, check_apart
+
+if TYPE_CHECKING:
+    from ..model import Model
+
+
+@click.command(short_help="Answer for the rows of a table with a model.")
+@click.argument("model_file", metavar="MODEL")
+@click.argument("file")
+@click.option("--out", metavar="PATH.csv", help="Write the answers there, not to the screen.")
+@click.option("--proba", is_flag=True, help="Add the probability of every class.")
+@TABLE_NAME
+@AS_JSON
+def predict(
+    model_file: str, file: str, out: str | None, proba: bool, table_name: str | None, as_json: bool
+) -> None:
+    """Answer for every row of FILE with MODEL; rows count from 1, the header aside.
+
+    The answers are CSV on standard output: the row, the target, with --proba a column a class.
+    """
+    from ..files import check_writable, write_atomically
+    from ..model import unseen_notes
+    from ..tables import read_table
+
+    check_apart({"--out": out}, {"MODEL": model_file, "FILE": file})
+    if out is not None:
+        check_writable(out)
+    model = load_tabular(model_file)
+    table = read_table(file, table=table_name)
+    answers = model.predict(table).tolist()
+    P = model.predict_proba(table).tolist() if proba else None
+    assert model.preparation is not None
+    notes = [*table.notes, *unseen_notes(model.preparation, table)]
+    for note in notes:
+        click.echo(f"chainrule: note: {note}", err=True)
+    if out is not None or not as_json:
+        text = _csv(model, answers, P)
+        if out is None:
+            click.echo(text, nl=False)
+        else:
+            write_atomically(out, text.encode())
+            click.echo(f"{len(answers)} answers written to {out}", err=True)
+    if as_json:
+        emit(_document(model, answers, P) | {"files": {"predictions": out}, "notes": notes})
+
+
+def load_tabular(path: str) -> "Model":
+    """The model in a file; raises ValueError where it was not trained on a table."""
+    from ..model import Model
+    from ..storage import load
+
+    model = load(Path(path))
+    if not isinstance(model, Model) or model.preparation is None or model.schema is None:
+        raise ValueError(
+            f"{path} holds a network without a table's preparation: use it from Python, "
+            "or train a model with chainrule train"
+        )
+    return model
+
+
+def _csv(model: "Model", answers: list[Any], P: list[list[float]] | None) -> str:
+    from ..tables.table import cell_text
+
+    assert model.preparation is not None
+    target, classes = model.preparation.target_name, model.classes
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    heads = [] if P is None else [f"{target}={cell_text(label)}" for label in classes or ()]
+    writer.writerow(["row", target, *heads])
+    for row, answer in enumerate(answers):
+        told = answer if classes is None else cell_text(answer)
+        writer.writerow([row + 1, told, *([] if P is None else P[row])])
+    return lines.getvalue()
+
+
+def _document(model: "Model", answers: list[Any], P: list[list[float]] | None) -> dict[str, Any]:
+    assert model.preparation is not None
+    return {
+        "task": model.task,
+        "target": model.preparation.target_name,
+        "classes": model.classes,
+        "rows": len(answers),
+        "predictions": answers,
+        "probabilities": P,
+    }

@@ -1,0 +1,163 @@
+"""What a person sees: consoles, the table's profile, the scores beside the baselines, what is next.
+
+Nothing of the reader's (column names, labels, paths) is taken for markup or for control characters.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..report.words import clean, number, plural, shorten
+from ..tabular_report import METRICS
+
+if TYPE_CHECKING:
+    from ..tables import Column
+
+MANY_COLUMNS = 40
+PIPE_WIDTH = 100
+COUNTS = ("Missing", "Distinct", "Columns")
+REPEATS = re.compile(r"\d+ (distinct values?|levels?)")
+"""Reasons that only repeat the count beside them."""
+
+
+def is_live(stream: Any) -> bool:
+    """Whether colours and bars belong on this stream: a terminal that wants them."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return bool(stream.isatty() and not plain)
+
+
+class Screen(Console):
+    """A console whose reader may leave: then it is silent, and the work goes on to its end."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
+def screen(*, stderr: bool = False, plain: bool = False) -> Console:
+    """A console that shows text as it is, in colours on a live terminal only."""
+    stream = sys.stderr if stderr else sys.stdout
+    live = is_live(stream) and not plain
+    console = Screen(
+        file=stream, markup=False, emoji=False, highlight=False, force_terminal=live,
+        color_system="auto" if live else None, no_color=False,
+    )  # fmt: skip
+    if not stream.isatty() and "COLUMNS" not in os.environ:
+        console.width = PIPE_WIDTH
+    return console
+
+
+def heading(console: Console, text: str) -> None:
+    """A line that begins a part of the account."""
+    console.print()
+    console.print(Text(clean(text), "bold"))
+
+
+def grid(*columns: str, numbers: Iterable[str] = ()) -> Table:
+    """An empty table with these column heads; those of `numbers` are aligned to the right."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    right = set(numbers)
+    for name in columns:
+        head = Text(clean(name))
+        table.add_column(head, justify="right" if name in right else "left", overflow="fold")
+    return table
+
+
+def show_profile(console: Console, columns: Sequence["Column"]) -> None:
+    """The table of columns; more than MANY_COLUMNS are counted by kind, the left-out ones named."""
+    shown = columns
+    if len(columns) > MANY_COLUMNS:
+        _show_kinds(console, columns)
+        shown = [column for column in columns if column.role not in ("feature", "left out")]
+        shown += [column for column in columns if column.role == "left out"][:MANY_COLUMNS]
+    table = grid("Column", "Role", "Kind", "Missing", "Distinct", "Why", numbers=COUNTS)
+    for column in shown:
+        style = {"left out": "dim", "feature": ""}.get(column.role, "bold cyan")
+        missing = f"{column.missing:,}" if column.missing else "–"
+        why = "" if REPEATS.fullmatch(column.why) else column.why
+        cells = (column.role, column.kind, missing, f"{column.distinct:,}", why)
+        name = Text(shorten(column.name, 28))
+        table.add_row(name, *(Text(clean(cell)) for cell in cells), style=style)
+    console.print(table)
+    hidden = sum(column.role == "left out" for column in columns) - MANY_COLUMNS
+    if len(columns) > MANY_COLUMNS and hidden > 0:
+        console.print(f"… and {plural(hidden, 'more column')} left out")
+
+
+def _show_kinds(console: Console, columns: Sequence["Column"]) -> None:
+    kinds = Counter((column.role, column.kind) for column in columns)
+    missing: Counter[tuple[str, str]] = Counter()
+    for column in columns:
+        missing[column.role, column.kind] += column.missing
+    table = grid("Columns", "Role", "Kind", "Missing", numbers=COUNTS)
+    for (role, kind), count in kinds.most_common():
+        table.add_row(f"{count:,}", role, kind, f"{missing[role, kind]:,}")
+    console.print(table)
+
+
+def show_scores(
+    console: Console, by_model: Mapping[str, Mapping[str, float | None]], *, mark: bool = True
+) -> None:
+    """Models below each other, metrics beside each other; `mark` stars the best of each metric."""
+    metrics = list(next(iter(by_model.values())))
+    heads = {m: METRICS[m][0] for m in metrics}
+    table = grid("", *heads.values(), numbers=heads.values())
+    for name, values in by_model.items():
+        cells = [Text(clean(name), "bold" if name == "network" else "")]
+        for metric in metrics:
+            best = mark and values[metric] == best_of(by_model, metric)
+            told = "* " * best + figure(metric, values[metric])
+            cells.append(Text(told, "green" if best else ""))
+        table.add_row(*cells)
+    console.print(table)
+    lower = [heads[m] for m in metrics if not METRICS[m][1]]
+    marked = "* best of the column; " * mark
+    console.print(Text(f"{marked}{' and '.join(lower)}: less is better", "dim"))
+
+
+def best_of(by_model: Mapping[str, Mapping[str, float | None]], metric: str) -> float | None:
+    """The best value of a metric among the models; None where none has one."""
+    values = [v[metric] for v in by_model.values() if v[metric] is not None]
+    found = [v for v in values if v is not None and v == v]
+    if not found:
+        return None
+    return max(found) if METRICS[metric][1] else min(found)
+
+
+def figure(metric: str, value: float | None) -> str:
+    """A metric for the eye: per cent for accuracy, four significant digits for the rest."""
+    if value is None or value != value:
+        return "–"
+    return f"{100 * value:.2f} %" if metric == "accuracy" else number(value)
+
+
+def show_notes(console: Console, notes: Iterable[str]) -> None:
+    """What happened to the data on the way, a line each."""
+    for note in notes:
+        console.print(Text(f"note: {clean(note)}", "yellow"))
+
+
+def show_next(console: Console, *commands: Sequence[object]) -> None:
+    """What to type next; the parts of a command are quoted for the shell."""
+    heading(console, "Next")
+    for command in commands:
+        line = shlex.join([*program(), *(str(part) for part in command)])
+        console.print(Text(f"  {line}", "cyan"), soft_wrap=True)
+
+
+def program() -> list[str]:
+    """The words that start this program here."""
+    called = sys.argv[0]
+    if os.path.basename(called) != "chainrule":
+        return ["python", "-m", "chainrule"] if called.endswith("__main__.py") else ["chainrule"]
+    return ["chainrule"] if shutil.which("chainrule") == shutil.which(called) else [called]

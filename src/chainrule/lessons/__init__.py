@@ -1,0 +1,46 @@
+"""The five texts as runnable lessons: explanation, numbers printed and exact, checked claims.
+
+`LESSONS["alice"].run()` yields the parts of one; `to_markdown` and `to_json` make documents of
+them, `chainrule.lessons.terminal.render_terminal` prints them as they are computed.
+"""
+
+from . import alice, boolean, deep, errors, neuron, people, titanic, two_layer
+from .documents import to_json, to_markdown
+from .parts import Claim, Lesson, Part, Picture, Progress, Say, Table
+
+LESSONS: dict[str, Lesson] = {
+    lesson.name: lesson
+    for lesson in (
+        neuron.LESSON,
+        titanic.LESSON,
+        boolean.LESSON,
+        errors.LESSON,
+        two_layer.LESSON,
+        deep.DEEP,
+        deep.XOR_STUCK,
+        alice.LESSON,
+        people.LESSON,
+    )
+}
+
+
+def get_lesson(name: str) -> Lesson:
+    """The lesson of that name; ValueError with the names there are for any other."""
+    if name not in LESSONS:
+        raise ValueError(f"there is no lesson {name!r}: choose one of {', '.join(LESSONS)}")
+    return LESSONS[name]
+
+
+__all__ = [
+    "LESSONS",
+    "Claim",
+    "Lesson",
+    "Part",
+    "Picture",
+    "Progress",
+    "Say",
+    "Table",
+    "get_lesson",
+    "to_json",
+    "to_markdown",
+]

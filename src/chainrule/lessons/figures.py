@@ -1,0 +1,36 @@
+"""Pictures that only the lessons need. Imported when one is drawn, since matplotlib is heavy."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..core.activations import sigmoid, softplus
+from ..report import style
+
+STYLES = {
+    "absolute error": (style.ORANGE, "--"),
+    "half squared error": (style.BLUE, "-"),
+    "cross-entropy": (style.INK, ":"),
+}
+
+
+def error_measures() -> Figure:
+    """For the target 0 behind a σ: each measure over z, and the slope by z that it sends back."""
+    z = np.linspace(-6.0, 6.0, 241)
+    o = sigmoid(z)
+    curves = {
+        "absolute error": (o, o * (1 - o)),
+        "half squared error": (0.5 * o**2, o * o * (1 - o)),
+        "cross-entropy": (softplus(z), o),
+    }
+    figure = style.new_figure(8.0, 3.8)
+    left, right = figure.subplots(1, 2)
+    style.quiet(left, "z: wrong and sure to the right", "error", "y")
+    style.quiet(right, "z: wrong and sure to the right", "slope by z", "y")
+    for name, (value, slope) in curves.items():
+        colour, dashes = STYLES[name]
+        left.plot(z, value, color=colour, linestyle=dashes, label=name)
+        right.plot(z, slope, color=colour, linestyle=dashes)
+    left.set_ylim(0, 3)
+    style.key(left, columns=3)
+    told = "Error and slope over z from -6 to 6; only cross-entropy's slope stays near 1."
+    return style.finish(figure, "Wrong and sure: only cross-entropy still sends a slope", told)

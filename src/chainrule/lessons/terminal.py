@@ -1,0 +1,123 @@
+"""A lesson on the terminal: each part as it is computed, a bar while a network trains."""
+
+from collections.abc import Iterable
+from os import PathLike
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+from rich.table import Table as Grid
+from rich.text import Text
+
+from .documents import cell_text, claim_text, verdict
+from .parts import Cell, Claim, Lesson, Part, Picture, Progress, Say, Table
+
+MEASURE = 88
+"""Characters to a line of prose, however wide the terminal is."""
+
+
+def render_terminal(
+    parts: Iterable[Part], console: Console, pictures: str | PathLike[str] | None = None
+) -> bool:
+    """Print the parts as they come; True if every claim holds.
+
+    Pictures are saved as PNG files in the folder `pictures` where one is given, which is made if
+    need be; OSError where it cannot be.
+    """
+    folder = None if pictures is None else Path(pictures)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    claims: list[Claim] = []
+    previous: type[Part] | None = None
+    with _bar(console) as bar:
+        task = bar.add_task("", visible=False)
+        for part in parts:
+            if isinstance(part, Progress):
+                bar.update(
+                    task, total=part.total, completed=part.done, description=part.task,
+                    visible=True,
+                )  # fmt: skip
+                continue
+            if bar.tasks[0].visible:
+                bar.update(task, visible=False, refresh=True)
+            if not (isinstance(part, Claim) and previous is Claim):
+                console.print()
+            previous = type(part)
+            claims += [part] if isinstance(part, Claim) else []
+            width = None if isinstance(part, Table) else min(MEASURE, console.width)
+            if isinstance(part, Table):
+                console.print(Text(part.title, "italic"))
+            console.print(_drawn(part, folder), width=width, highlight=False)
+    holds = all(claim.holds for claim in claims)
+    if claims:
+        console.print()
+        console.print(Text(verdict(claims), "bold green" if holds else "bold red"))
+    return holds
+
+
+def render_title(lesson: Lesson, console: Console) -> None:
+    """Print a lesson's title and the text it is from."""
+    console.print(Text.assemble((lesson.title, "bold"), (f"  {lesson.source}", "dim")))
+
+
+def _bar(console: Console) -> Bar:
+    percent = TextColumn("{task.percentage:3.0f} %")
+    columns = (TextColumn("  {task.description}", markup=False), BarColumn(32), percent)
+    return Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _drawn(part: Say | Table | Claim | Picture, folder: Path | None) -> Text | Grid | Padding:
+    if isinstance(part, Say):
+        text = Text(f"{part.heading}\n" if part.heading else "", "bold")
+        return text.append_text(_formulas(part.text))
+    if isinstance(part, Table):
+        return _grid(part)
+    if isinstance(part, Claim):
+        mark = ("✓ ", "green") if part.holds else ("✗ ", "bold red")
+        line = Grid.grid(padding=(0, 0))
+        line.add_row(Text(*mark), Text(claim_text(part), "dim" if part.holds else "bold red"))
+        return line
+    return _picture(part, folder)
+
+
+def _formulas(text: str) -> Text:
+    """What stands between backticks in colour, without them."""
+    told = Text(style="not bold")
+    for i, piece in enumerate(text.split("`")):
+        told.append(piece, "cyan" if i % 2 else "")
+    return told
+
+
+def _grid(part: Table) -> Grid:
+    grid = Grid(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim")
+    columns = [_aligned(column) for column in zip(*part.rows, strict=True)]
+    for name, cells in zip(part.columns, columns, strict=True):
+        grid.add_column(Text(name), no_wrap=max(map(len, cells), default=0) < 25)
+    for row in zip(*columns, strict=True):
+        grid.add_row(*map(Text, row))
+    return grid
+
+
+def _aligned(column: tuple[Cell, ...]) -> list[str]:
+    """Cells of a column; where some begin with a minus, other numbers begin with a space."""
+    cells = [cell_text(cell) for cell in column]
+    if not any(cell[:1] == "-" and cell[1:2].isdigit() for cell in cells):
+        return cells
+    return [f" {cell}" if cell[:1].isdigit() else cell for cell in cells]
+
+
+def _picture(part: Picture, folder: Path | None) -> Text:
+    text = Text(f"{part.title}", "italic")
+    if part.sketch:
+        text.append(f"\n{part.sketch}", "not italic cyan")
+    if folder is not None:
+        from ..report.pictures import save_picture
+
+        place = save_picture(part.make(), folder / f"{part.name}.png")
+        text.append(f"\nsaved as {place}", "not italic dim")
+    elif not part.sketch:
+        text.append("  (a picture)", "not italic dim")
+    return text

@@ -1,0 +1,207 @@
+"""Lesson titanic, text 000/004: the same neuron on six columns of a real table."""
+
+import math
+from collections.abc import Iterator, Mapping
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from ..core.arrays import Array
+from ..core.losses import BinaryCrossEntropy
+from ..core.network import Network
+from .common import LN_2, curve, neuron, outputs, trained
+from .parts import Lesson, Part, Table, claim, numbers, say
+
+LOSS = BinaryCrossEntropy()
+FEATURES = ("Pclass", "Sex", "Age", "SibSp", "Parch", "Fare")
+WHERE = """The lesson needs the passenger list: `train.csv` of Kaggle's competition
+    "Titanic: Machine Learning from Disaster" (https://www.kaggle.com/c/titanic/data), or the same
+    table as `titanic.csv` in the repository datasciencedojo/datasets on GitHub: 891 passengers, 12
+    columns, 60 kB. Save it, then run `chainrule lesson titanic --file PATH`."""
+
+
+def titanic(file: str | PathLike[str] | None = None) -> Iterator[Part]:
+    """The parts of the lesson; without a file, where to get it. Raises ValueError for another
+    table.
+    """
+    yield say(
+        """The neuron of `neuron-line` does not mind how many features it has. Here they are six
+        facts about a passenger, and the question is who lived. A real table asks for three things
+        that the points in the plane did not: words become numbers, gaps are filled, and columns
+        get a common scale.""",
+        "Many features",
+    )
+    if file is None:
+        yield say(WHERE, "Where to get the data")
+        return
+    X, y, gaps = read_passengers(file)
+    order = np.random.default_rng(0).permutation(len(X))
+    test, train_rows = order[: len(X) // 5], order[len(X) // 5 :]
+    scale = Scale(X[train_rows])
+    yield _prepared(X, scale, gaps, file)
+    net = neuron(len(FEATURES))
+    records = yield from trained(
+        net, LOSS, scale(X[train_rows]), y[train_rows], epochs=2000, lr=0.1, task="Titanic"
+    )
+    yield curve("titanic-cost", "The cost over 2,000 iterations", records)
+    yield from _costs([r.loss for r in records])
+    yield from _weights(net)
+    yield from _one_passenger(net, scale)
+    yield from _held_out(outputs(net, LOSS, scale(X[test])), y[test], y[train_rows])
+
+
+class Scale:
+    """(X - mean) / deviation, gaps filled with the median: all three from the training rows."""
+
+    def __init__(self, X: Array) -> None:
+        self.median = np.nanmedian(X, axis=0)
+        filled = np.where(np.isnan(X), self.median, X)
+        self.mean, deviation = filled.mean(axis=0), filled.std(axis=0)
+        self.deviation = np.where(deviation > 0, deviation, 1.0)
+
+    def __call__(self, X: Array) -> Array:
+        """X (n, k) filled and scaled."""
+        return np.asarray((np.where(np.isnan(X), self.median, X) - self.mean) / self.deviation)
+
+
+def read_passengers(file: str | PathLike[str]) -> tuple[Array, Array, int]:
+    """(X (n, 6), y (n,), gaps in X) of the passenger list, Sex as 1 for female.
+
+    Raises OSError where there is no such file, ValueError where it is another table.
+    """
+    from ..tables import read_table
+
+    columns = read_table(file).columns
+    absent = [name for name in ("Survived", *FEATURES) if name not in columns]
+    if absent:
+        raise ValueError(
+            f"{file} has no column {', '.join(absent)}: give the Titanic's train.csv, with "
+            f"Survived, {', '.join(FEATURES)}"
+        )
+    X = np.column_stack([_column(columns, name, file) for name in FEATURES])
+    y = _column(columns, "Survived", file)
+    if len(X) < 20 or set(y.tolist()) != {0.0, 1.0} or np.isnan(X).all(axis=0).any():
+        raise ValueError(
+            f"{file} has {len(X)} rows with {len(set(y.tolist()))} values of Survived: give the "
+            "Titanic's train.csv, with 0 and 1 in it and no empty column"
+        )
+    return X, y, int(np.isnan(X).sum())
+
+
+def _column(columns: Mapping[str, Any], name: str, file: str | PathLike[str]) -> Array:
+    values = columns[name]
+    if name == "Sex":
+        codes = {"female": 1.0, "male": 0.0, None: math.nan}
+        known = [value if value is None else str(value).lower() for value in values]
+        if set(known) <= set(codes):
+            return np.array([codes[value] for value in known])
+        wrong = next(value for value in known if value not in codes)
+        raise ValueError(f"{file} has the Sex {wrong!r}: it must be male or female")
+    if values.dtype.kind not in "fiub":
+        raise ValueError(f"{file} has text in the column {name}: it must hold numbers")
+    return np.asarray(values, dtype=np.float64)
+
+
+def _prepared(X: Array, scale: Scale, gaps: int, file: str | PathLike[str]) -> Table:
+    shown = zip(FEATURES, scale.median, scale.mean, scale.deviation, strict=True)
+    missing = np.isnan(X).sum(axis=0)
+    return Table(
+        f"{len(X)} passengers, {gaps} gaps; four in five rows are for training",
+        ("feature", "gaps", "filled with", "mean", "deviation"),
+        tuple(
+            (name, f"{gap}", f"{median:.4g}", f"{mean:.4g}", f"{deviation:.4g}")
+            for gap, (name, median, mean, deviation) in zip(missing, shown, strict=True)
+        ),
+    )
+
+
+def _costs(cost: list[float]) -> Iterator[Part]:
+    yield say(
+        """Each feature has its mean taken off and is divided by its standard deviation, both from
+        the training rows alone: the test rows must not have a say. Sex counts 1 for female. Zero
+        weights, learning rate 0.1, the full batch, 2,000 iterations.""",
+        "Training",
+    )
+    yield numbers(
+        "The log loss",
+        ("cost 0", "ln 2, on any data", None, cost[0]),
+        ("cost 1", "after one step", None, cost[1]),
+        ("cost 1999", "after 1,999 steps", None, cost[-1]),
+    )
+    yield claim("The first cost is ln 2", LN_2, cost[0])
+    yield claim("The cost never rises", True, bool((np.diff(cost) <= 1e-15).all()))
+
+
+def _weights(net: Network) -> Iterator[Part]:
+    w, b = net["0.W"][:, 0], float(net["0.b"][0])
+    order = np.argsort(-np.abs(w))
+    yield say(
+        """One neuron can be read. A weight says how much z moves when its feature grows by one
+        standard deviation, and e to that power what the odds of living are multiplied by.""",
+        "What the weights say",
+    )
+    yield Table(
+        "The heaviest first",
+        ("feature", "weight", "odds are multiplied by"),
+        (
+            *((FEATURES[i], f"{w[i]:+.4f}", f"{math.exp(w[i]):.2f}") for i in order),
+            ("bias", f"{b:+.4f}", f"{math.exp(b):.2f}"),
+        ),
+    )
+    yield claim("Sex weighs most, for women", True, FEATURES[order[0]] == "Sex" and w[1] > 0)
+    yield claim("A higher class number lowers the odds", True, bool(w[0] < 0))
+    yield claim("So does age", True, bool(w[2] < 0))
+
+
+def _one_passenger(net: Network, scale: Scale) -> Iterator[Part]:
+    raw = np.array([[1.0, 1.0, 30.0, 0.0, 0.0, 80.0], [3.0, 0.0, 30.0, 0.0, 0.0, 8.0]])
+    scaled, w, b = scale(raw), net["0.W"][:, 0], float(net["0.b"][0])
+    shares = scaled * w
+    z, p = shares.sum(axis=1) + b, outputs(net, LOSS, scaled)
+    rows = [
+        (name, f"{first:g}", f"{a:+.3f}", f"{third:g}", f"{c:+.3f}")
+        for name, first, a, third, c in zip(FEATURES, raw[0], shares[0], raw[1], shares[1],
+                                            strict=True)
+    ]  # fmt: skip
+    yield Table(
+        "Two people of 30: a woman in first class, a man in third",
+        ("", "she", "w · x", "he", "w · x"),
+        (
+            *rows,
+            ("bias", "", f"{b:+.3f}", "", f"{b:+.3f}"),
+            ("z, the sum", "", f"{z[0]:+.3f}", "", f"{z[1]:+.3f}"),
+            ("ŷ = σ(z)", "", f"{p[0]:.3f}", "", f"{p[1]:.3f}"),
+        ),
+    )
+    yield claim("The terms add up to the network's z", net.predict(scaled)[:, 0], z)
+
+
+def _held_out(p: Array, y: Array, train_y: Array) -> Iterator[Part]:
+    accuracy, common = float(((p > 0.5) == y).mean()), float(train_y.mean() > 0.5)
+    nobody = float((y == common).mean())
+    error = math.sqrt(accuracy * (1 - accuracy) / len(y))
+    yield say(
+        f"""An accuracy means little alone. Most died, so "everybody died" is right about
+        {100 * nobody:.1f} % of the {len(y)} passengers kept for the test; the neuron about
+        {100 * accuracy:.1f} %. The difference is what it learned. Do not lean on the last digit:
+        with {len(y)} passengers the standard error is {100 * error:.1f} points.""",
+        "Held-out passengers",
+    )
+    yield Table(
+        f"Accuracy on {len(y)} passengers it never saw",
+        ("answer", "right"),
+        (("everybody died", f"{nobody:.4f}"), ("the neuron", f"{accuracy:.4f}")),
+    )
+    yield claim("The neuron beats the constant answer by more than 0.1", True,
+                accuracy > nobody + 0.1)  # fmt: skip
+
+
+LESSON = Lesson(
+    "titanic",
+    "One neuron and the passengers of the Titanic",
+    "text 000/004",
+    "Six columns of the real table: gaps, scale, cost, what the weights say, a fair test.",
+    titanic,
+    needs_file=True,
+)

@@ -1,0 +1,192 @@
+"""Pictures of a classifier on held-out rows: confusion matrix, calibration, ROC curve."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from ..core import metrics as measure
+from . import style
+from .words import clean, number, percent, plural, shorten
+
+BINS = 10
+NUMBERED = 40
+"""A matrix of more classes shows shades only: the numbers would be too small to read."""
+
+
+def confusion(matrix: ArrayLike, classes: Sequence[object]) -> Figure:
+    """C[a, b], rows of true class a predicted as b   matrix (k, k), classes k names.
+
+    A cell is as dark as its share of its row, so that rare classes show as well as common ones.
+    """
+    C = np.asarray(matrix, dtype=np.float64)
+    k = len(classes)
+    if C.shape != (k, k) or k == 0:
+        raise ValueError(f"matrix has shape {C.shape}, but there are {k} classes: it must be k × k")
+    if not np.isfinite(C).all() or C.min() < 0:
+        raise ValueError(
+            "matrix holds a negative or non-finite count: give rows of true × predicted"
+        )
+    side = float(np.clip(2.2 + 0.27 * k, 3.6, 11.0))
+    figure = style.new_figure(max(6.0, side + 1.2), side)
+    axes = figure.subplots()
+    style.quiet(axes, "predicted class", "true class")
+    totals = C.sum(axis=1, keepdims=True)
+    share = C / np.where(totals > 0, totals, 1)
+    colours = np.empty((k, k, 4))
+    colours[..., :3], colours[..., 3] = to_rgb(style.FIXED_BLUE), 0.03 + 0.97 * share
+    edges = np.arange(k + 1) - 0.5
+    axes.pcolormesh(edges, edges, colours, edgecolors=style.PAGE, linewidth=1.5 if k < 30 else 0.3)
+    axes.set(xlim=(-0.5, k - 0.5), ylim=(k - 0.5, -0.5), aspect="equal")
+    _class_ticks(axes, [shorten(c, 22 if k < 12 else 14) for c in classes])
+    if k <= NUMBERED:
+        _cell_numbers(axes, C, share, 72 * (side - 1.2) / k)
+    return style.finish(figure, _confusion_title(C, classes), _confusion_told(C, classes))
+
+
+def _class_ticks(axes: Axes, names: Sequence[str]) -> None:
+    k = len(names)
+    places = list(range(0, k, 1 + k // (NUMBERED + 1)))
+    size = 8.5 if k <= 12 else 7.0
+    long = max(map(len, names)) * k > 42
+    steep = 90.0 if k > 12 else 35.0
+    shown = [names[i] for i in places]
+    slanted = long and k <= 12
+    axes.set_xticks(places, shown, rotation=steep if long else 0.0)
+    for tick in axes.get_xticklabels():
+        tick.set(ha="right" if slanted else "center", rotation_mode="anchor" if slanted else None)
+    axes.set_yticks(places, shown)
+    axes.tick_params(length=0, labelsize=size)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _cell_numbers(axes: Axes, C: NDArray[Any], share: NDArray[Any], cell: float) -> None:
+    """The count in each cell of `cell` points, with its share of the row where there is room."""
+    k = len(C)
+    widest = max(len(number(value)) for value in C.ravel())
+    size = float(np.clip(1.2 * cell / max(widest, 2), 4.5, 11.0 if k <= 4 else 9.0))
+    for a in range(k):
+        for b in range(k):
+            if C[a, b] == 0 and k > 8:
+                continue  # an empty cell says so better than hundreds of zeros
+            under = f"\n{percent(share[a, b])}" if k <= 4 and C[a, b] > 0 else ""
+            axes.text(
+                b, a, f"{number(C[a, b])}{under}", ha="center", va="center", fontsize=size,
+                color=style.FIXED_PAGE if share[a, b] > 0.5 else style.INK,
+            )  # fmt: skip
+
+
+def _confusion_title(C: NDArray[Any], classes: Sequence[object]) -> str:
+    total = C.sum()
+    if total == 0:
+        return "No rows to compare"
+    right = f"{percent(np.trace(C) / total)} of {number(total, 6)} rows are right"
+    wrong = C - np.diag(np.diag(C))
+    if wrong.max() == 0:
+        return right
+    a, b = divmod(int(wrong.argmax()), len(C))
+    called = f"{shorten(classes[a], 22)} was called {shorten(classes[b], 22)}"
+    rows = "1 row" if wrong.max() == 1 else f"{number(wrong.max())} rows"
+    return f"{right}; {called} in {rows}"
+
+
+def _confusion_told(C: NDArray[Any], classes: Sequence[object]) -> str:
+    told = [
+        f"{clean(name)}: {number(C[i, i])} of {number(C[i].sum(), 6)} right"
+        for i, name in enumerate(classes)
+    ]
+    return "; ".join(told[:NUMBERED])
+
+
+def calibration(y: ArrayLike, p: ArrayLike, *, positive: object = "1") -> Figure:
+    """How often the event happened where p was said, in ten bins   y (n,) of 0 and 1, p (n,).
+
+    Bars are 95 % intervals (Wilson 1927); the counts stand below. `positive` names the class.
+    Raises ValueError where y is not 0 and 1 or p no probability.
+    """
+    happened, p = _events(y, p)
+    bins = np.minimum((p * BINS).astype(int), BINS - 1)
+    count = np.bincount(bins, minlength=BINS)
+    used = count > 0
+    said = np.bincount(bins, p, BINS)[used] / count[used]
+    seen = np.bincount(bins, happened, BINS)[used] / count[used]
+    low, high = _wilson(seen, count[used])
+    figure = style.new_figure(6.0, 4.6)
+    axes, below = figure.subplots(2, 1, height_ratios=(3.2, 1), sharex=True)
+    style.quiet(axes, "", f"observed share of {shorten(positive, 18)}", grid="y")
+    style.quiet(below, f"predicted probability of {shorten(positive, 24)}", "rows")
+    axes.plot(
+        [0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=(0, (4, 2)), label="perfect"
+    )
+    axes.vlines(said, low, high, color=style.BLUE, linewidth=1.4, alpha=0.6)
+    axes.plot(said, seen, "o-", color=style.BLUE, linewidth=1.6, markersize=5.5, label="observed")
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.03, 1.03))
+    style.note(axes, "above the dashed line: it happens more often than predicted")
+    below.bar((np.arange(BINS) + 0.5) / BINS, count, width=0.085, color=style.MUTED, alpha=0.5)
+    for i, n in enumerate(count):
+        below.annotate(
+            str(n), ((i + 0.5) / BINS, n), (0, 2), textcoords="offset points", ha="center",
+            fontsize=7, color=style.INK,
+        )  # fmt: skip
+    below.set(yticks=[], ylim=(0, count.max() * 1.3))
+    error = float(np.sum(count[used] * np.abs(seen - said)) / len(p))
+    return style.finish(figure, *_calibration_said(happened, error))
+
+
+def _calibration_said(happened: NDArray[Any], error: float) -> tuple[str, str]:
+    rows = plural(len(happened), "row")
+    if happened.min() == happened.max():
+        return f"All {rows} are of one class: calibration says little here", ""
+    off = f"Predicted probabilities are off by {100 * error:.1f} points on average"
+    return off, f"Ten bins of {rows} in all, weighted by their rows."
+
+
+def _events(y: ArrayLike, p: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    happened, p = style.column("y", y), style.column("p", p)
+    style.same_length(y=happened, p=p)
+    if not np.isin(happened, (0, 1)).all():
+        raise ValueError("y must be 0 or 1: for several classes give y == k and the column P[:, k]")
+    if p.min() < 0 or p.max() > 1:
+        raise ValueError(
+            f"p goes from {p.min():g} to {p.max():g}: give probabilities, from loss.link(Z)"
+        )
+    return happened, p
+
+
+def _wilson(share: NDArray[Any], n: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    z = 1.96
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return middle - half, middle + half
+
+
+def roc(y: ArrayLike, p: ArrayLike, *, positive: object = "1") -> Figure:
+    """True against false positives as the threshold falls   y (n,) of 0 and 1, p (n,).
+
+    Raises ValueError where y holds one class only: there is nothing to rank.
+    """
+    happened, p = _events(y, p)
+    if happened.min() == happened.max():
+        raise ValueError(f"y holds only {happened[0]:g}: a ROC curve needs rows of both classes")
+    order = np.argsort(-p, kind="stable")
+    last = np.flatnonzero(np.r_[np.diff(p[order]) != 0, True])  # equal scores move together
+    hits = np.r_[0, np.cumsum(happened[order])[last]] / happened.sum()
+    alarms = np.r_[0, np.cumsum(1 - happened[order])[last]] / (1 - happened).sum()
+    area = measure.auc(happened.astype(int), p)
+    figure = style.new_figure(6.0, 4.4)
+    axes = figure.subplots()
+    name = shorten(positive, 18)
+    style.quiet(axes, f"false alarms: share of the others called {name}", f"share of {name} found")
+    axes.fill_between(alarms, hits, color=style.BLUE, alpha=0.12, linewidth=0)
+    axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=(0, (4, 2)), label="chance")
+    axes.plot(alarms, hits, color=style.BLUE, linewidth=2, label="model")
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    axes.text(0.6, 0.54, "chance", fontsize=8, color=style.MUTED, va="top")
+    axes.text(0.97, 0.05, f"AUC {number(area, 3)}", fontsize=10, color=style.BLUE, ha="right")
+    title = f"A row of class {name} outranks another {percent(area)} of the time"
+    return style.finish(figure, title, f"Area under the curve {number(area)}.")

@@ -1,0 +1,294 @@
+"""Pictures of numbers: loss curves, a fitted curve, residuals, scores beside the baselines."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from ..core import metrics as measure
+from . import style
+from .words import clean, number, plural, shorten, wrap
+
+LOWER_IS_BETTER = ("loss", "log_loss", "rmse", "mae", "mse", "error")
+
+
+class LossRecord(Protocol):
+    """What `loss_curves` reads of a record; `chainrule.Record` has it."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch, counted from 0."""
+
+    @property
+    def loss(self) -> float:
+        """The training loss."""
+
+    @property
+    def valid_loss(self) -> float | None:
+        """The validation loss, None without validation rows."""
+
+
+def loss_curves(records: Sequence[LossRecord]) -> Figure:
+    """Training and validation loss by epoch, the lowest marked; logarithmic from a factor of 50.
+
+    Epochs count from 0, as in the records. Raises ValueError without records or finite losses.
+    """
+    if not records:
+        raise ValueError("records is empty: keep what train() hands out, list(train(…))")
+    epochs = np.array([record.epoch for record in records])
+    valid = [np.nan if r.valid_loss is None else r.valid_loss for r in records]
+    curves = {"training": np.array([r.loss for r in records], float), "validation": np.array(valid)}
+    curves = {name: values for name, values in curves.items() if np.isfinite(values).any()}
+    if not curves:
+        raise ValueError("records hold no finite loss: there is nothing to draw")
+    watched = "validation" if "validation" in curves else list(curves)[-1]
+    best = int(np.nanargmin(np.where(np.isfinite(curves[watched]), curves[watched], np.nan)))
+    figure = style.new_figure()
+    axes = figure.subplots()
+    style.quiet(axes, "epoch", "loss", grid="y")
+    for name, values in curves.items():
+        _draw_curve(axes, name, epochs, values, accent=name == watched)
+    shown = np.concatenate([v[np.isfinite(v)] for v in curves.values()])
+    if shown.min() > 0 and shown.max() / shown.min() > 50:
+        style.log_axis(axes)
+        axes.set_ylabel("loss (log scale)")
+    elif np.ptp(shown) <= 1e-12 * np.abs(shown).max():
+        axes.set_ylim(*style.padded(shown))
+    style.whole_numbers(axes.xaxis)
+    if len(epochs) > 1:
+        axes.set_xlim(epochs[0], epochs[-1])
+    else:
+        axes.set_xticks(epochs)
+    _mark_best(axes, int(epochs[best]), float(curves[watched][best]))
+    _label_ends(axes, curves, watched)
+    return style.finish(figure, *_said_of(curves, watched, epochs, best))
+
+
+def _draw_curve(axes: Axes, name: str, epochs: Any, values: Any, accent: bool) -> None:
+    axes.plot(
+        epochs,
+        values,
+        color=style.BLUE if accent else style.ORANGE,
+        linewidth=2.0 if accent else 1.5,
+        linestyle="-" if accent else (0, (4, 1.5)),
+        marker="o" if len(epochs) == 1 else None,
+        label=name,
+        clip_on=len(epochs) > 1,
+        zorder=2 if accent else 3,  # the thin dashed line shows on the thick one where they meet
+    )
+
+
+def _mark_best(axes: Axes, epoch: int, value: float) -> None:
+    axes.axvline(epoch, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
+    axes.plot(
+        [epoch], [value], "o", color=style.BLUE, markeredgecolor=style.PAGE, markersize=7,
+        markeredgewidth=1.5, clip_on=False, zorder=5, label="lowest",
+    )  # fmt: skip
+
+
+def _label_ends(axes: Axes, curves: Mapping[str, Any], watched: str) -> None:
+    """The name and last value of each curve at its right end, moved apart where they collide."""
+    ends = {name: float(values[np.isfinite(values)][-1]) for name, values in curves.items()}
+    to_axes = axes.transData + axes.transAxes.inverted()
+    heights = [float(to_axes.transform((0.0, value))[1]) for value in ends.values()]
+    places = style.spread(heights, 0.065)
+    for (name, value), height in zip(ends.items(), places, strict=True):
+        axes.text(
+            1.02, height, f"{name} {number(value, 3)}", transform=axes.transAxes, va="center",
+            fontsize=8.5, color=style.BLUE if name == watched else style.ORANGE,
+        )  # fmt: skip
+
+
+def _said_of(
+    curves: Mapping[str, Any], watched: str, epochs: NDArray[Any], best: int
+) -> tuple[str, str]:
+    values = curves[watched]
+    told = "; ".join(
+        f"{name} loss goes from {number(v[0], 3)} to {number(v[-1], 3)}"
+        for name, v in curves.items()
+    )
+    told = f"Over {plural(len(epochs), 'epoch')}, {told}."
+    if len(epochs) == 1:
+        return f"After one epoch the {watched} loss is {number(values[0], 3)}", told
+    if np.ptp(values[np.isfinite(values)]) == 0:
+        return f"The {watched} loss stays at {number(values[0], 3)}", told
+    lowest = f"{watched.capitalize()} loss is lowest at epoch {epochs[best]}"
+    return f"{lowest}: {number(values[best], 3)}", told
+
+
+def fitted_line(
+    predict: Callable[[NDArray[Any]], ArrayLike],
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    names: tuple[str, str] = ("x", "y"),
+) -> Figure:
+    """The points (x, y) and the curve ŷ = predict(X) through them   x (n,), y (n,), X (m, 1).
+
+    `predict` gives (m,) or (m, 1), in the unit of y.
+    """
+    x, y = style.column("x", x), style.column("y", y)
+    style.same_length(x=x, y=y)
+    grid = np.linspace(*style.padded(x, 0.03), 400)
+    curve = style.column("predict(X)", predict(grid[:, None]))
+    figure = style.new_figure()
+    axes = figure.subplots()
+    style.quiet(axes, shorten(names[0], 50), shorten(names[1], 40), grid="y")
+    axes.plot(
+        x, y, "o", color=style.MUTED, markersize=4.5, alpha=0.55, markeredgewidth=0,
+        rasterized=len(x) > style.DENSE, label="data",
+    )  # fmt: skip
+    axes.plot(grid, curve, color=style.BLUE, linewidth=2.2, label="fitted")
+    axes.set_xlim(grid[0], grid[-1])
+    axes.text(
+        1.02, float((axes.transData + axes.transAxes.inverted()).transform((0, curve[-1]))[1]),
+        "fitted", transform=axes.transAxes, color=style.BLUE, fontsize=8.5, va="center",
+    )  # fmt: skip
+    fit = measure.r2(y, style.column("predict(X)", predict(x[:, None])))
+    title = f"The fitted curve through {plural(len(x), 'point')}: R² {number(fit, 3)}"
+    return style.finish(figure, title, f"{clean(names[1])} against {clean(names[0])}.")
+
+
+def residuals(y: ArrayLike, predicted: ArrayLike, unit: str | None = None) -> Figure:
+    """Predicted against actual, and the histogram of y - ŷ   y (n,), predicted (n,), same unit.
+
+    Above 2,000 rows the points are drawn as density.
+    """
+    actual, given = style.column("y", y), style.column("predicted", predicted)
+    style.same_length(y=actual, predicted=given)
+    off = actual - given
+    in_unit = f" ({shorten(unit, 16)})" if unit else ""
+    figure = style.new_figure(7.0, 3.9)
+    left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
+    style.quiet(left, f"actual{in_unit}", f"predicted{in_unit}")
+    low, high = style.padded(_within(np.concatenate([actual, given])), 0.04)
+    if len(actual) > style.DENSE:
+        left.hexbin(
+            actual, given, gridsize=48, bins="log", mincnt=1, extent=(low, high, low, high),
+            cmap=_blues(), linewidths=0.1, rasterized=True,
+        )  # fmt: skip
+    else:
+        left.plot(actual, given, "o", color=style.BLUE, markersize=4, alpha=0.55, mew=0)
+    left.axline((low, low), slope=1, color=style.INK, linewidth=1, linestyle=(0, (4, 2)))
+    left.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+    style.note(left, "above the line: predicted too high")
+    _residual_histogram(right, off, in_unit)
+    half = float(np.median(np.abs(off)))
+    told = f"{number(half, 3)} {shorten(unit, 16)}" if unit else number(half, 3)
+    mean = f"The mean residual is {number(float(off.mean()), 3)}, {plural(len(off), 'row')}."
+    return style.finish(figure, f"Half of the predictions are within {told} of the truth", mean)
+
+
+def _residual_histogram(axes: Axes, off: NDArray[Any], in_unit: str) -> None:
+    style.quiet(axes, f"actual − predicted{in_unit}", "rows")
+    reach = float(np.abs(_within(off)).max()) or 1.0
+    bins = int(np.clip(np.sqrt(len(off)), 8, 40)) // 2 * 2 + 1
+    axes.hist(
+        off, bins=bins, range=(-reach, reach), color=style.BLUE, alpha=0.8, edgecolor=style.PAGE,
+        linewidth=0.5,
+    )  # fmt: skip
+    axes.axvline(0, color=style.INK, linewidth=1, linestyle=(0, (4, 2)))
+    style.whole_numbers(axes.yaxis)
+    if len(off) > style.DENSE:
+        style.note(axes, "without the outermost 0.2 % of rows")
+
+
+def _within(values: NDArray[Any]) -> NDArray[Any]:
+    """(low, high) of the values; of many, so that a few outliers do not squeeze the rest."""
+    outside = 0.001 if len(values) > style.DENSE else 0.0
+    return np.asarray(np.quantile(values, [outside, 1 - outside]))
+
+
+def _blues() -> Any:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("blues", ["#b9d5ec", style.FIXED_BLUE, "#0b2f52"])
+
+
+def scores(by_model: Mapping[str, Mapping[str, float | None]]) -> Figure:
+    """A panel for each metric, a bar for each model: the first model is ours, the rest baselines.
+
+    {"network": {"accuracy": 0.83, "log_loss": 0.42}, "linear model": {…}}; None and nan leave a
+    gap. Raises ValueError without a model or a number.
+    """
+    models = list(by_model)
+    every = dict.fromkeys(name for model in models for name in by_model[model])
+    table = {metric: [_finite(by_model[model].get(metric)) for model in models] for metric in every}
+    table = {metric: row for metric, row in table.items() if np.isfinite(row).any()}
+    if not table:
+        raise ValueError("scores got no number: give {model: {metric: value}}, our model first")
+    rows = -(-len(table) // 3)
+    across = min(len(table), 3)
+    figure = style.new_figure(max(6.0, 2.1 + 1.9 * across), 0.9 + rows * (0.6 + 0.34 * len(models)))
+    panels = figure.subplots(rows, across, squeeze=False)
+    for panel in panels.flat[len(table) :]:
+        panel.set_axis_off()
+    for i, (metric, values) in enumerate(table.items()):
+        _score_panel(panels.flat[i], metric, models, values, named=i % across == 0)
+    return style.finish(figure, _headline(table, models), _told_scores(table, models))
+
+
+def _finite(value: float | None) -> float:
+    return float(value) if value is not None and np.isfinite(value) else np.nan
+
+
+def _lower(metric: str) -> bool:
+    return any(word in metric.lower() for word in LOWER_IS_BETTER)
+
+
+def _score_panel(
+    axes: Axes, metric: str, models: Sequence[str], values: Sequence[float], named: bool
+) -> None:
+    style.quiet(axes)
+    axes.spines["bottom"].set_visible(False)
+    places = np.arange(len(models))[::-1]
+    bars = axes.barh(places, np.nan_to_num(values), height=0.62, color=style.MUTED, alpha=0.5)
+    bars[0].set(color=style.BLUE, alpha=1)
+    low, high = min(0.0, np.nanmin(values)), max(0.0, np.nanmax(values))
+    span = (high - low) or 1.0
+    axes.set_xlim(low - 0.02 * span if low < 0 else 0, high + 0.42 * span)
+    for place, value in zip(places, values, strict=True):
+        axes.text(
+            max(np.nan_to_num(value), 0.0) + 0.03 * span, float(place), number(value, 3),
+            va="center", fontsize=8.5, color=style.INK,
+            fontweight="bold" if place == places[0] else "normal",
+        )  # fmt: skip
+    axes.set_yticks(places, [wrap(shorten(m, 44), 20) for m in models] if named else [])
+    axes.tick_params(axis="y", length=0)
+    axes.set_xticks([])
+    better = "lower is better" if _lower(metric) else "higher is better"
+    axes.set_title(
+        f"{shorten(_spoken(metric), 18)}\n{better}", fontsize=8.5, color=style.INK, loc="left"
+    )
+
+
+def _spoken(metric: str) -> str:
+    known = {"r2": "R²", "auc": "AUC", "rmse": "RMSE", "mae": "MAE", "mse": "MSE"}
+    return known.get(metric.lower(), clean(metric).replace("_", " "))
+
+
+def _headline(table: Mapping[str, Sequence[float]], models: Sequence[str]) -> str:
+    """The first metric: who is ahead of whom; ours where it is level with the best."""
+    metric, row = next(iter(table.items()))
+    sign = -1.0 if _lower(metric) else 1.0
+    order = sorted(
+        (i for i, value in enumerate(row) if np.isfinite(value)), key=lambda i: -sign * row[i]
+    )
+    first = shorten(models[order[0]], 28)
+    title = f"{first[:1].upper()}{first[1:]}: {_spoken(metric)} {number(row[order[0]], 3)}"
+    if len(order) == 1:
+        return title
+    level = "level with" if row[order[1]] == row[order[0]] else "ahead of"
+    rival = f"{shorten(models[order[1]], 28)} at {number(row[order[1]], 3)}"
+    return f"{title}, {level} {rival}"
+
+
+def _told_scores(table: Mapping[str, Sequence[float]], models: Sequence[str]) -> str:
+    return "; ".join(
+        f"{metric}: "
+        + ", ".join(f"{clean(m)} {number(v, 3)}" for m, v in zip(models, values, strict=True))
+        for metric, values in table.items()
+    )

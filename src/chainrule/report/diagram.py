@@ -1,0 +1,223 @@
+"""The network as a diagram: units as circles, weights as lines, biases as the fill of the units."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from . import style
+from .words import number, shorten
+
+SHOWN = 10
+"""Of a larger layer the units with the strongest weights are drawn."""
+NUMBERED = 4
+"""Where no layer has more units than this, weights and biases are written as numbers."""
+
+
+class Drawable(Protocol):
+    """What `network` reads of a network; `chainrule.Network` has it."""
+
+    n_in: int
+    layers: Sequence[Any]
+    shapes: dict[str, tuple[int, ...]]
+    theta: NDArray[Any]
+
+    def __getitem__(self, name: str) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of circles: how many units there are, which are drawn, and their biases."""
+
+    size: int
+    shown: NDArray[Any]
+    heights: NDArray[Any]
+    bias: NDArray[Any] | None
+    heading: str
+
+
+def network(
+    net: Drawable,
+    feature_names: Sequence[str] | None = None,
+    class_names: Sequence[object] | None = None,
+) -> Figure:
+    """Each Dense layer's units and weights: blue + and orange dashed −, width |w| within its layer.
+
+    `feature_names` has n_in names, `class_names` one for each output (or two classes for one
+    output: the second is the one whose logit it is). Raises ValueError where they do not fit or
+    no layer has a matrix W.
+    """
+    names = [name for name in net.shapes if re.search(r"\.W$", name) and net[name].ndim == 2]
+    if not names:
+        raise ValueError("this network has no Dense layer: there are no weights to draw")
+    weights = [np.asarray(net[name], dtype=np.float64) for name in names]
+    inputs = _names("feature_names", feature_names, len(weights[0]), "x")
+    outputs = _output_names(class_names, weights[-1].shape[1])
+    columns = _columns(net, names, weights)
+    numbered = max(column.size for column in columns) <= NUMBERED
+    tallest = max(len(c.shown) + (c.size > len(c.shown)) for c in columns)
+    height = 1.6 + (0.75 if numbered else 0.42) * tallest
+    figure = style.new_figure(max(6.0, 1.7 * len(columns) + 1.4), float(np.clip(height, 3.6, 6.4)))
+    axes = figure.subplots()
+    axes.set_axis_off()
+    for i, W in enumerate(weights):
+        part = W[np.ix_(columns[i].shown, columns[i + 1].shown)]
+        _draw_weights(axes, i, part, columns[i], columns[i + 1])
+        if numbered:
+            _write_weights(axes, i, W, columns[i], columns[i + 1])
+    largest = max((float(np.abs(c.bias).max()) for c in columns if c.bias is not None), default=0.0)
+    for i, column in enumerate(columns):
+        _draw_units(axes, i, column, largest or 1.0, numbered)
+    _write_names(axes, 0, columns[0], inputs, "right", 17 if numbered else 13)
+    _write_names(axes, len(columns) - 1, columns[-1], outputs, "left", 17 if numbered else 13)
+    _write_key(axes, columns, numbered)
+    return style.finish(figure, *_said_of(net, weights, columns, inputs))
+
+
+def _names(what: str, given: Sequence[object] | None, n: int, letter: str) -> list[str]:
+    if given is None:
+        return [f"{letter}{i}" for i in range(n)]
+    if len(given) != n:
+        raise ValueError(f"{what} has {len(given)} names, but the network has {n}: give one each")
+    return [shorten(name, 20) for name in given]
+
+
+def _output_names(given: Sequence[object] | None, n: int) -> list[str]:
+    if given is not None and n == 1 and len(given) == 2:
+        return [shorten(given[1], 20)]
+    return _names("class_names", given, n, "z")
+
+
+def _columns(net: Drawable, names: Sequence[str], weights: Sequence[NDArray[Any]]) -> list[Column]:
+    sizes = [len(weights[0]), *(W.shape[1] for W in weights)]
+    power = [np.zeros(n) for n in sizes]
+    for i, W in enumerate(weights):
+        if i == 0:
+            power[0] += np.abs(W).sum(axis=1)
+        power[i + 1] += np.abs(W).sum(axis=0)
+    headings = _headings(net, names, sizes)
+    columns = []
+    for i, n in enumerate(sizes):
+        shown = np.sort(np.argsort(-power[i], kind="stable")[: n if n <= SHOWN + 2 else SHOWN])
+        places = len(shown) + (n > len(shown))
+        heights = (places - 1) / 2 - np.arange(len(shown), dtype=float)
+        bias = None
+        if i > 0 and (name := names[i - 1][:-1] + "b") in net.shapes:
+            bias = np.asarray(net[name], dtype=np.float64)
+        columns.append(Column(n, shown, heights, bias, headings[i]))
+    return columns
+
+
+def _headings(net: Drawable, names: Sequence[str], sizes: Sequence[int]) -> list[str]:
+    """What stands above each column: its size, then the layers up to the next Dense."""
+    places = [int(name.split(".")[0]) for name in names]
+    headings = [f"{sizes[0]} in"]
+    for i, start in enumerate(places):
+        end = places[i + 1] if i + 1 < len(places) else len(net.layers)
+        after = [type(layer).__name__ for layer in net.layers[start + 1 : end]]
+        kind = type(net.layers[start]).__name__
+        headings.append("\n".join([f"{kind} {sizes[i + 1]}", *after[:3]]))
+    return headings
+
+
+def _draw_weights(axes: Axes, i: int, W: NDArray[Any], left: Column, right: Column) -> None:
+    strength = np.abs(W) / (np.abs(W).max() or 1.0)
+    order = np.argsort(strength, axis=None)  # the strongest on top
+    a, b = np.unravel_index(order, W.shape)
+    lines = [[(i, left.heights[j]), (i + 1, right.heights[k])] for j, k in zip(a, b, strict=True)]
+    values, strong = W.ravel()[order], strength.ravel()[order]
+    axes.add_collection(
+        LineCollection(
+            lines,
+            colors=[style.BLUE if w > 0 else style.ORANGE if w < 0 else style.GRID for w in values],
+            linewidths=0.3 + 3.0 * strong,
+            linestyles=["-" if w >= 0 else (0, (3, 1)) for w in values],
+            alpha=0.2 + 0.75 * strong,
+            zorder=1,
+        )
+    )
+
+
+def _write_weights(axes: Axes, i: int, W: NDArray[Any], left: Column, right: Column) -> None:
+    """Each weight on its line, before it can meet a line of the next unit."""
+    place = min(0.25, 0.85 / W.shape[1])
+    for j, k in np.ndindex(W.shape):
+        height = left.heights[j] + place * (right.heights[k] - left.heights[j])
+        axes.text(
+            i + place, height, number(float(W[j, k]), 3), fontsize=7.5, ha="center", va="center",
+            color=style.INK, zorder=2,
+            bbox={"facecolor": style.PAGE, "edgecolor": "none", "pad": 0.8},
+        )  # fmt: skip
+
+
+def _draw_units(axes: Axes, i: int, column: Column, largest: float, numbered: bool) -> None:
+    x = np.full(len(column.shown), float(i))
+    area = 620 if numbered else 330
+    axes.scatter(x, column.heights, s=area, color=style.PAGE, linewidths=0, zorder=3)
+    biases = None if column.bias is None else column.bias[column.shown]
+    if biases is not None:
+        axes.scatter(
+            x, column.heights, s=area, linewidths=0, zorder=4,
+            color=[style.BLUE if b >= 0 else style.ORANGE for b in biases],
+            alpha=0.75 * np.abs(biases) / largest,
+        )  # fmt: skip
+    axes.scatter(
+        x, column.heights, s=area, facecolors="none", edgecolors=style.INK, linewidths=1, zorder=5
+    )
+    for n, (unit, height) in enumerate(zip(column.shown, column.heights, strict=True)):
+        inside = number(float(biases[n]), 2) if numbered and biases is not None else str(unit)
+        axes.text(
+            i, height, inside, ha="center", va="center_baseline", fontsize=7, color=style.INK,
+            zorder=6,
+        )  # fmt: skip
+    if column.size > len(column.shown):
+        axes.text(
+            i, column.heights[-1] - 1, f"… {column.size - len(column.shown)} more", ha="center",
+            va="center", fontsize=8.5, color=style.MUTED,
+        )  # fmt: skip
+
+
+def _write_names(
+    axes: Axes, i: int, column: Column, names: Sequence[str], side: Any, gap: int
+) -> None:
+    for unit, height in zip(column.shown, column.heights, strict=True):
+        axes.annotate(
+            names[unit], (i, height), (-gap if side == "right" else gap, 0), va="center", ha=side,
+            textcoords="offset points", fontsize=8.5, color=style.INK,
+        )  # fmt: skip
+
+
+def _write_key(axes: Axes, columns: Sequence[Column], numbered: bool) -> None:
+    top = max(float(c.heights[0]) for c in columns)
+    low = min(float(c.heights[-1]) - (c.size > len(c.shown)) for c in columns)
+    for i, c in enumerate(columns):
+        axes.annotate(
+            c.heading, (i, top), (0, 17), textcoords="offset points", ha="center", va="bottom",
+            fontsize=8, color=style.MUTED, linespacing=1.25,
+        )  # fmt: skip
+    axes.set(xlim=(-0.25, len(columns) - 0.75), ylim=(low - 0.6, top + 0.6))
+    axes.annotate(
+        "blue +  ·  orange dashed −  ·  width: |weight| within its layer  ·  "
+        + ("fill and number: bias" if numbered else "fill: bias, number: unit"),
+        (0.5, 0), (0, -4), xycoords="axes fraction", textcoords="offset points", ha="center",
+        va="top", fontsize=7.5, color=style.MUTED,
+    )  # fmt: skip
+
+
+def _said_of(
+    net: Drawable, weights: Sequence[NDArray[Any]], columns: Sequence[Column], inputs: Sequence[str]
+) -> tuple[str, str]:
+    shape = "-".join(str(c.size) for c in columns)
+    power = np.abs(weights[0]).sum(axis=1)
+    size = f"{np.asarray(net.theta).size:,}".replace(",", " ")
+    title = f"{shape} network, {size} parameters"
+    told = "Its layers: " + ", ".join(c.heading.replace("\n", " ") for c in columns) + "."
+    if len(inputs) < 2 or np.ptp(power) <= 1e-12 * power.max():
+        return title, told
+    return f"{title}; {inputs[int(power.argmax())]} has the strongest weights", told

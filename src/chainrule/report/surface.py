@@ -1,0 +1,116 @@
+"""The decision boundary: the probability as a surface, the boundary on it, the points over it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from . import style
+from .words import percent, plural, shorten
+
+GRID = 220
+
+
+def decision_boundary(
+    predict: Callable[[NDArray[Any]], ArrayLike],
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    classes: Sequence[object] | None = None,
+    names: tuple[str, str] = ("x1", "x2"),
+    line: Callable[[NDArray[Any]], ArrayLike] | None = None,
+) -> Figure:
+    """Where predict(X) turns from one class to the next   X (n, 2), y (n,) whole numbers 0 … k-1.
+
+    `predict` gives the probability of class 1, (m,) or (m, 1), or of every class, (m, k): for a
+    network `lambda X: loss.link(net.predict(X))`. `line` is the true line x2 = line(x1), drawn
+    dashed. Raises ValueError where shapes do not fit or predict gives no probabilities.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    if X.ndim != 2 or X.shape[1] != 2 or len(X) == 0 or not np.isfinite(X).all():
+        raise ValueError(f"X has shape {X.shape}: a boundary is drawn over two finite features")
+    labels = style.column("y", y)
+    style.same_length(X=X, y=labels)
+    mine = probabilities(predict(X))
+    kinds = labels.astype(int)
+    if (kinds != labels).any() or kinds.min() < 0 or kinds.max() >= mine.shape[1]:
+        raise ValueError(f"y must hold the classes 0 to {mine.shape[1] - 1} as whole numbers")
+    if classes is not None and len(classes) != mine.shape[1]:
+        raise ValueError(f"classes names {len(classes)}, but predict gives {mine.shape[1]} classes")
+    told = [shorten(c, 18) for c in (range(mine.shape[1]) if classes is None else classes)]
+    figure = style.new_figure(6.0, 4.6)
+    axes = figure.subplots()
+    style.quiet(axes, shorten(names[0], 40), shorten(names[1], 40))
+    _draw_surface(axes, predict, X)
+    if line is not None:
+        _draw_line(axes, line)
+    _draw_points(axes, X, kinds, told)
+    style.key(axes, columns=3 if max(map(len, told)) > 9 else 4)
+    right = float(np.mean(mine.argmax(axis=1) == kinds))
+    where = "on the side of their class" if len(told) == 2 else "in the region of their class"
+    title = f"{percent(right)} of {plural(len(X), 'point')} lie {where}"
+    return style.finish(figure, title, f"Classes {', '.join(told)} over {names[0]} and {names[1]}.")
+
+
+def probabilities(given: ArrayLike) -> NDArray[Any]:
+    """P (m, k), rows summing to 1, from (m,), (m, 1) or (m, k); raises ValueError for others."""
+    P = np.asarray(given, dtype=np.float64)
+    P = P[:, None] if P.ndim == 1 else P
+    if P.ndim != 2 or not np.isfinite(P).all() or P.min() < -1e-6 or P.max() > 1 + 1e-6:
+        raise ValueError(
+            "predict gives no probabilities: pass lambda X: loss.link(net.predict(X)), not the "
+            "raw output"
+        )
+    return np.hstack([1 - P, P]) if P.shape[1] == 1 else P
+
+
+def _draw_surface(axes: Axes, predict: Callable[[Any], ArrayLike], X: NDArray[Any]) -> None:
+    (x_low, x_high), (y_low, y_high) = style.padded(X[:, 0]), style.padded(X[:, 1])
+    xs, ys = np.linspace(x_low, x_high, GRID), np.linspace(y_low, y_high, GRID)
+    grid = np.stack(np.meshgrid(xs, ys), axis=-1)
+    P = probabilities(predict(grid.reshape(-1, 2))).reshape(GRID, GRID, -1)
+    k = P.shape[-1]
+    hues = np.array([to_rgb(class_colour(i)) for i in range(k)])
+    sure = np.clip((P.max(axis=-1, keepdims=True) * k - 1) / (k - 1), 0, 1)
+    # Paler where less sure: the boundary is where the surface is white.
+    image = 1 - 0.42 * sure * (1 - hues[P.argmax(axis=-1)])
+    axes.imshow(
+        image, extent=(x_low, x_high, y_low, y_high), origin="lower", aspect="auto",
+        interpolation="bilinear", zorder=0,
+    )  # fmt: skip
+    drawn = False
+    for i in range(k if k > 2 else 1):
+        margin = P[..., i] - np.delete(P, i, axis=-1).max(axis=-1)
+        if margin.min() < 0 < margin.max():
+            axes.contour(xs, ys, margin, levels=[0], colors=[style.FIXED_INK], linewidths=[1.8])
+            drawn = True
+    if drawn:
+        axes.plot([], [], color=style.INK, linewidth=1.8, label="learned")
+    axes.set(xlim=(x_low, x_high), ylim=(y_low, y_high))
+
+
+def _draw_line(axes: Axes, line: Callable[[NDArray[Any]], ArrayLike]) -> None:
+    x = np.linspace(*axes.get_xlim(), 200)
+    height = style.column("line(x1)", line(x))
+    axes.plot(x, height, color=style.FIXED_INK, linewidth=1.5, linestyle=(0, (2, 2)), scaley=False)
+    axes.plot([], [], color=style.INK, linewidth=1.5, linestyle=(0, (2, 2)), label="true")
+
+
+def _draw_points(axes: Axes, X: NDArray[Any], kinds: NDArray[Any], told: Sequence[str]) -> None:
+    size = 30 if len(X) < 200 else 20 if len(X) <= 600 else 12 if len(X) <= style.DENSE else 5
+    for i, name in enumerate(told):
+        mine = X[kinds == i]
+        axes.scatter(
+            mine[:, 0], mine[:, 1], s=size, color=class_colour(i), edgecolors=style.FIXED_PAGE,
+            marker=style.MARKERS[i % len(style.MARKERS)], linewidths=0.5, label=name or " ",
+            rasterized=len(X) > style.DENSE, zorder=3,
+        )  # fmt: skip
+
+
+def class_colour(i: int) -> str:
+    """The colour of class i; they come round after eight, so each class has a marker too."""
+    return style.CLASS_COLOURS[i % len(style.CLASS_COLOURS)]

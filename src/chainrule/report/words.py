@@ -1,0 +1,59 @@
+"""The words and numbers on pictures and pages: cleaned, shortened, rounded, made of plain text."""
+
+import math
+import re
+import textwrap
+
+# What neither XML nor a terminal can show; matplotlib would write it into an SVG all the same.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]+")
+
+
+def clean(text: object, *, lines: bool = False) -> str:
+    """str(text) without control characters, direction marks and halves of characters.
+
+    A run of them becomes one space; with `lines` the line breaks and tabs stay.
+    """
+    whole = str(text).encode("utf-8", "replace").decode("utf-8")
+    if not lines:
+        return CONTROL.sub(" ", whole).strip()
+    kept = whole.replace("\r\n", "\n").replace("\t", "    ").split("\n")
+    return "\n".join(CONTROL.sub(" ", line) for line in kept)
+
+
+def shorten(text: object, width: int = 20) -> str:
+    """The clean text in at most `width` characters, "…" in its middle where some are left out."""
+    whole = clean(text)
+    if len(whole) <= width:
+        return whole
+    tail = (width - 1) // 3
+    return f"{whole[: width - 1 - tail].rstrip()}…{whole[len(whole) - tail :].lstrip()}"
+
+
+def wrap(text: str, width: int) -> str:
+    """The text in lines of at most `width` characters."""
+    return "\n".join(textwrap.wrap(text, width))
+
+
+def number(value: float, digits: int = 4) -> str:
+    """`digits` significant digits without an exponent where one can do without: 0.8312, 12346."""
+    value = float(value)
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else str(value)
+    if value == 0 or (value.is_integer() and abs(value) < 10**digits):
+        return str(int(value))
+    size = math.floor(math.log10(abs(value)))
+    if not -5 <= size <= 8:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:.{max(0, digits - 1 - size)}f}"
+
+
+def percent(share: float) -> str:
+    """A share in per cent, with a decimal where rounding would say 0 or 100 and be wrong."""
+    exact = 100 * share
+    near = 0 < exact < 1 or 99 < exact < 100
+    return f"{min(max(exact, 0.1), 99.9):.1f} %" if near else f"{exact:.0f} %"
+
+
+def plural(n: int, noun: str) -> str:
+    """1 row, 2 rows."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -1,0 +1,70 @@
+"""Do the parts of a model belong together? Asked before a file is written and after one is read."""
+
+import numpy as np
+
+from ..core.losses import BinaryCrossEntropy, Hinge, SoftmaxCrossEntropy
+from ..model import Model, gives_probabilities
+from ..tables import Preparation, Schema, Table
+
+
+def check_agreement(model: Model) -> None:
+    """Raise ValueError unless network, loss, preparation and schema fit each other."""
+    preparation = model.preparation
+    if preparation is None:
+        if model.schema is not None:
+            raise ValueError(
+                "there is a schema, but no preparation that turns its columns to numbers"
+            )
+        return
+    made = len(preparation.feature_names)
+    if made != model.net.n_in:
+        raise ValueError(
+            f"the preparation makes {made} features, but the network takes {model.net.n_in}"
+        )
+    _check_task(model, preparation)
+    if model.schema is not None:
+        _check_schema(model.schema, preparation)
+
+
+def _check_task(model: Model, preparation: Preparation) -> None:
+    n_out, loss = model.net.n_out, model.loss
+    if preparation.classes is None:
+        if n_out != 1 and type(loss).__name__ != "Pinball":
+            raise ValueError(f"a regression has one output, but the network has {n_out}")
+        if isinstance(loss, BinaryCrossEntropy | SoftmaxCrossEntropy | Hinge):
+            raise ValueError(f"{type(loss).__name__} is for classes, but the task is a regression")
+        return
+    k = len(preparation.classes)
+    if n_out != k and not (k == 2 and n_out == 1):
+        raise ValueError(f"there are {k} classes, but the network has {n_out} outputs")
+    if not gives_probabilities(loss, n_out):
+        raise ValueError(
+            f"{type(loss).__name__} gives no probabilities of {k} classes from {n_out} outputs: "
+            "use BinaryCrossEntropy for one output, SoftmaxCrossEntropy for more"
+        )
+
+
+def _check_schema(schema: Schema, preparation: Preparation) -> None:
+    pairs = {
+        "target": (schema.target, preparation.target_name),
+        "task": (schema.task, preparation.task),
+        "classes": (schema.classes, preparation.classes),
+        "feature columns": (
+            [column.name for column in schema.features()],
+            [plan.name for plan in preparation.columns],
+        ),
+    }
+    for what, (told, prepared) in pairs.items():
+        if told != prepared:
+            raise ValueError(f"schema and preparation disagree about the {what}")
+
+
+def try_out(model: Model) -> None:
+    """Predict one row of which nothing is known; raises ValueError where no number comes out."""
+    row = np.zeros((1, model.net.n_in))
+    with np.errstate(all="ignore"):
+        if not np.isfinite(model.net.predict(row)).all():
+            raise ValueError("the network gives no finite output for a row of zeros")
+        if model.preparation is not None:
+            empty = {p.name: np.array([None], object) for p in model.preparation.columns}
+            model.predict(Table(empty, "an empty row"))

@@ -1,0 +1,50 @@
+"""The header of a model file: JSON that is checked before anything is built from it."""
+
+import json
+from typing import Any
+
+FORMAT = 1
+FIELDS = {
+    "format", "kind", "n_in", "dtype", "seed", "layers", "loss", "preparation", "schema", "facts",
+    "versions",
+}  # fmt: skip
+
+
+class ModelFileError(ValueError):
+    """The file is no model file that this version can read; the message says why and what to do."""
+
+
+def read_header(metadata: dict[str, str] | None) -> dict[str, Any]:
+    """The header if it is ours and of a format that this version reads, else a ValueError."""
+    text = (metadata or {}).get("chainrule")
+    if text is None:
+        raise ValueError("it holds tensors, but was not saved by chainrule")
+    header = json.loads(text, parse_constant=_no_number, object_pairs_hook=_without_twins)
+    if not isinstance(header, dict) or type(header.get("format")) is not int:
+        raise ValueError("its header has no format number: it was not saved by chainrule")
+    if header["format"] != FORMAT:
+        raise ValueError(
+            f"it is of format {header['format']}, this version reads format {FORMAT}: "
+            "use the chainrule that saved it, or save it again"
+        )
+    for name in sorted(FIELDS ^ set(header)):
+        raise ValueError(f'"{name}" of its header is {"missing" if name in FIELDS else "unknown"}')
+    if header["kind"] not in ("model", "network"):
+        raise ValueError(f"its kind is {header['kind']!r}: expected a model or a network")
+    versions = header["versions"]
+    if not isinstance(versions, dict) or not all(isinstance(v, str) for v in versions.values()):
+        raise ValueError("versions is no list of names and versions")
+    return header
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"its header holds {word}, which is no number")
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f'its header names "{key}" twice')
+        found[key] = value
+    return found

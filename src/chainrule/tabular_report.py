@@ -1,0 +1,316 @@
+"""The account of a training run on a table: as words, as one JSON-able summary, as a report."""
+
+import math
+import platform
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from .core import metrics
+from .core.layers import Dense, Dropout
+from .core.network import Network
+from .model import probabilities
+from .report.words import number, plural
+from .tables import Column, Table
+from .tables.table import cell_text, is_missing
+from .tabular import TableRun, finite
+
+if TYPE_CHECKING:
+    from .report.html import Report, Section
+
+MANY = 40
+"""More columns than that are counted, not listed."""
+SHOWN_VALUES = 12
+"""So many numbers of a layer are listed."""
+METRICS = {
+    "accuracy": ("accuracy", True),
+    "log_loss": ("log loss", False),
+    "auc": ("AUC", True),
+    "r2": ("R²", True),
+    "rmse": ("RMSE", False),
+    "mae": ("MAE", False),
+}
+"""Metric -> (how it is called, whether more is better)."""
+Scores = Mapping[str, Mapping[str, float | None]]
+
+
+def summary(run: TableRun, scores: Scores) -> dict[str, Any]:
+    """{task, target, columns, rows, classes, network, training, test, baselines, seconds, …}.
+
+    JSON-able but for numbers that are not finite; `scores` are those of `run.scores()`.
+    """
+    classes = run.schema.classes
+    last = run.records[-1] if run.records else None
+    best = None if run.best_epoch is None else run.records[run.best_epoch]
+    return {
+        "task": run.schema.task,
+        "target": run.target,
+        "columns": [asdict(column) for column in run.schema.columns],
+        "rows": {"table": len(run.table), **rows_of(run)},
+        "classes": None if classes is None else list(classes),
+        "network": {
+            "layers": [run.net.n_in, *map(str, run.net.layers)],
+            "parameters": run.net.theta.size,
+            "features": list(run.preparation.feature_names),
+        },
+        "training": {
+            "epochs": len(run.records),
+            "best_epoch": run.best_epoch,
+            "optimizer": run.optimizer,
+            "lr": run.lr,
+            "batch_size": run.batch_size,
+            "seed": run.seed,
+            "threads": run.threads,
+            "loss": None if best is None else best.loss,
+            "valid_loss": None if best is None else best.valid_loss,
+        },
+        "test": scores.get("network"),
+        "baselines": {
+            "constant": scores.get("constant guess"),
+            "linear": scores.get("linear model"),
+        },
+        "seconds": run.seconds,
+        "engine": None if last is None else last.engine,
+        "notes": list(run.notes()),
+    }
+
+
+def rows_of(run: TableRun) -> dict[str, int]:
+    """How many rows train, validate and test."""
+    test = 0 if run.test_part is None else len(run.test_part[0])
+    return {"train": len(run.split.train), "valid": len(run.split.valid), "test": test}
+
+
+def layers_of(run: TableRun) -> str:
+    """The sizes of the layers, inputs first: "12 → 64 → 32 → 1"."""
+    sizes = [layer.n for layer in run.net.layers if isinstance(layer, Dense)]
+    return " → ".join(map(str, [run.net.n_in, *sizes]))
+
+
+def layers_in_words(run: TableRun) -> str:
+    """Layers, activation, dropout and parameters in one line."""
+    features = plural(run.net.n_in, "feature")
+    hidden = f"{run.activation}, dropout {run.dropout:g}" if run.hidden else "no hidden layer"
+    return f"{layers_of(run)} ({features}; {hidden}), {plural(run.net.theta.size, 'parameter')}"
+
+
+def model_names(run: TableRun) -> dict[str, str]:
+    """The models of `run.scores()` in words: what the constant guess answers stands in its name."""
+    answer = run.constant_answer
+    told = f"{answer:.4g}, the mean" if run.schema.task == "regression" else cell_text(answer)
+    return {
+        "network": "network",
+        "linear model": "linear model",
+        "constant guess": f'always "{told}"' if run.schema.classes else f"always {told}",
+    }
+
+
+def verdict(run: TableRun, scores: Scores) -> str:
+    """The held-out scores in one or two plain sentences; honest where a baseline is as good."""
+    if not scores:
+        return "No row was kept for a test, so nothing is known about new rows."
+    names, n = model_names(run), rows_of(run)["test"]
+    metric = "mae" if run.schema.task == "regression" else "accuracy"
+    values = {name: score[metric] or 0.0 for name, score in scores.items()}
+    net = values.pop("network")
+    if metric == "accuracy":
+        weighted = run.test_part is not None and run.test_part[2] is not None
+        right = round(net * n)
+        which = "by their weight" if weighted else f"{right} of them"
+        told = f"Right for {100 * net:.2f} % of the {n} test rows ({which})"
+        error = 100 * math.sqrt(max(0.0, net * (1 - net)) / n)  # of a share of n rows
+        told += f", give or take {error:.1f} points." if 0 < right < n else "."
+        rest = [f"{names[name]}: {100 * value:.2f} %" for name, value in values.items()]
+        better = [names[name] for name, value in values.items() if value > net]
+    else:
+        told = f"{run.target} is missed by {net:.4g} on average over the {n} test rows."
+        rest = [f"{names[name]}: {value:.4g}" for name, value in values.items()]
+        better = [names[name] for name, value in values.items() if value < net]
+    end = f" Here the {better[0]} does better." if better else ""
+    return f"{told} For comparison, {'; '.join(rest)}.{end}"
+
+
+@dataclass(frozen=True)
+class ForwardStep:
+    """One factor of a row's way through the network: `name` = `formula`, its values (units,)."""
+
+    name: str
+    formula: str
+    values: NDArray[Any]
+
+
+def forward_steps(net: Network, x: NDArray[Any]) -> list[ForwardStep]:
+    """X → Z → A → … → Z of one prepared row x (n_in,), each layer's numbers as it predicts."""
+    caches = net.forward(x[None])[1]
+    before, steps = "X", []
+    for i, (layer, cache) in enumerate(zip(net.layers, caches, strict=True)):
+        if isinstance(layer, Dropout):
+            continue  # in prediction it hands on what it gets
+        if isinstance(layer, Dense):
+            name, formula = f"{i}.Z", f"{before} @ {i}.W" + f" + {i}.b" * layer.bias
+        else:
+            name, formula = f"{i}.A", f"{type(layer).__name__}({before})"
+        steps.append(ForwardStep(name, formula, cache[name[-1]][0]))
+        before = name
+    return steps
+
+
+def shown_row(run: TableRun) -> tuple[Table, int, str]:
+    """(table, row, "test" or "training"): the first row that shows how an answer comes about."""
+    if run.test_table is not None:
+        known = ~is_missing(run.test_table.columns[run.target])
+        return run.test_table, int(known.argmax()), "test"
+    rows, part = (run.split.test, "test") if len(run.split.test) else (run.split.train, "training")
+    return run.table, int(rows[0]), part
+
+
+def answer_of(run: TableRun, table: Table, row: int) -> str:
+    """From the last Z of a row to the answer in the target's terms, beside what the table says."""
+    one = table.take([row])
+    Z = run.net.predict(run.preparation.transform(one))
+    output = run.loss.link(Z)
+    told = cell_text(one.columns[run.target][0])
+    if run.schema.classes is None:
+        mean, scale = run.preparation.target_mean, run.preparation.target_scale
+        answer = float(run.preparation.restore_target(output[:, 0])[0])
+        how = f"Z × {number(scale)} + {number(mean)} = {number(answer)}"
+        return f"{how} is the answer for {run.target}; the table says {told}."
+    P = probabilities(output)
+    code = int(P[0].argmax())
+    answers = run.preparation.restore_target(P.argmax(axis=1))
+    link = "sigmoid" if Z.shape[1] == 1 else "softmax"
+    last = len(run.schema.classes) - 1 if Z.shape[1] == 1 else code
+    label = cell_text(run.schema.classes[last])
+    told_p = f"{link}(Z) = {number(P[0, last])} is the probability of {run.target} = {label}"
+    says = "and so says the table" if cell_text(answers[0]) == told else f"the table says {told}"
+    return f"{told_p}; the answer is {cell_text(answers[0])}, {says}."
+
+
+def training_report(
+    run: TableRun, scores: Scores, *, told: str, command: Sequence[object]
+) -> "Report":
+    """The report of a trained run: scores, curve, errors, network, columns, one row, settings.
+
+    `told` says how training ended, `command` are the words that repeat it.
+    """
+    from .report.html import Report, Section
+    from .report.pictures import loss_curves, network
+    from .report.pictures import scores as score_bars
+
+    names = model_names(run)
+    by_model = {
+        names[name]: {METRICS[metric][0]: value for metric, value in finite(values).items()}
+        for name, values in scores.items()
+    }
+    table = [{"model": name, **values} for name, values in by_model.items()]
+    drawing = network(run.net, run.preparation.feature_names, run.schema.classes)
+    sections = [
+        Section(
+            "What it is worth", verdict(run, scores), table or None,
+            score_bars(by_model) if by_model else None,
+            note="Measured on rows that neither training nor the choice of the epoch has seen."
+            if scores else None,
+        ),
+        Section("How it was trained", told, picture=loss_curves(run.records)),
+        *_errors(run),
+        Section("The network", layers_in_words(run), picture=drawing),
+        Section("The columns", table=column_rows(run.schema.columns), note="; ".join(run.notes())),
+        *_row_sections(run),
+        Section("How to repeat it", table=_settings(run), code=shlex.join(map(str, command))),
+    ]  # fmt: skip
+    facts = {
+        "table rows": len(run.table), "test rows": rows_of(run)["test"],
+        **dict(list(by_model.get("network", {}).items())[:1]),
+        "parameters": run.net.theta.size,
+    }  # fmt: skip
+    subtitle = f"{run.schema.task} on {run.table.source}"
+    return Report(f"Predicting {run.target}", subtitle, sections, facts)
+
+
+def _errors(run: TableRun) -> "list[Section]":
+    """Where the network errs on the test rows: confusion and calibration, or residuals."""
+    from .report.html import Section
+    from .report.pictures import calibration, confusion, residuals
+
+    if run.test_part is None:
+        return []
+    X, y, weight = run.test_part
+    output = run.loss.link(run.net.predict(X))
+    restore = run.preparation.restore_target
+    if run.schema.classes is None:
+        picture = residuals(restore(y), restore(output[:, 0]), run.target)
+        return [Section("Where it misses", picture=picture)]
+    P, classes = probabilities(output), run.schema.classes
+    matrix = metrics.confusion_matrix(y, P.argmax(axis=1), len(classes), weight)
+    found = [Section("Which classes it confuses", picture=confusion(matrix, classes))]
+    if run.schema.task == "binary":
+        picture = calibration(y, P[:, 1], positive=classes[1])
+        found.append(Section("Whether its probabilities can be believed", picture=picture))
+    return found
+
+
+def _row_sections(run: TableRun) -> "list[Section]":
+    """One row from the raw cells to the answer, in two sections: prepared, then predicted."""
+    from .report.html import Section
+
+    table, row, part = shown_row(run)
+    cells = [
+        {
+            "column": step.column,
+            "cell": step.raw,
+            "filled in": step.imputed,
+            **{"features": _values(step.scaled, step.features)},
+        }
+        for step in run.preparation.steps(table, row)[:MANY]
+    ]
+    x = run.preparation.transform(table.take([row]))[0]
+    steps = [
+        {"name": step.name, "is": step.formula, "numbers": _values(step.values)}
+        for step in forward_steps(run.net, x)
+    ]
+    where = f"Row {row + 1} of {table.source}, a {part} row."
+    return [
+        Section("How one row is prepared", where, cells),
+        Section("How it is predicted", answer_of(run, table, row), steps),
+    ]
+
+
+def _values(values: Any, names: Sequence[str] = ()) -> str:
+    """Numbers in one line, each after its name where it has one."""
+    told = [number(value) for value in values]
+    if len(names) > 1:
+        told = [f"{name}: {value}" for name, value in zip(names, told, strict=True)]
+    more = len(told) - SHOWN_VALUES
+    return ", ".join(told[:SHOWN_VALUES]) + (f", … {more} more" if more > 0 else "")
+
+
+def column_rows(columns: Sequence[Column]) -> list[dict[str, Any]]:
+    """The columns as rows of a table; where there are many, how many of each role and kind."""
+    if len(columns) <= MANY:
+        return [asdict(column) for column in columns]
+    kinds = Counter((column.role, column.kind) for column in columns)
+    return [{"columns": n, "role": role, "kind": kind} for (role, kind), n in kinds.most_common()]
+
+
+def _settings(run: TableRun) -> list[dict[str, Any]]:
+    settings = {
+        "hidden layers": ", ".join(map(str, run.hidden)) or "none",
+        "activation": run.activation,
+        "dropout": run.dropout,
+        "optimizer": run.optimizer,
+        "learning rate": run.lr,
+        "batch size": run.batch_size,
+        "epochs": f"{len(run.records)} of at most {run.epochs}, kept epoch {run.best_epoch}",
+        **{f"{part} rows": count for part, count in rows_of(run).items()},
+        "seed": run.seed,
+        "seconds": number(run.seconds, 3),
+        "hash of the table": run.table.sha256(),
+        **{name: version(name) for name in ("chainrule", "numpy")},
+        "python": platform.python_version(),
+    }
+    return [{"setting": name, "value": str(value)} for name, value in settings.items()]

@@ -1,0 +1,169 @@
+"""Activations against the textbook formula in plain Python floats, their slopes against
+differences, and both ends of the number line.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.core.activation_layers import ELEMENTWISE
+from chainrule.core.activations import (
+    ACTIVATIONS,
+    Activation,
+    log_sum_exp,
+    normal_cdf,
+    sigmoid,
+    softmax,
+    softplus,
+)
+
+ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805
+FORMULAS: dict[str, Callable[[float], float]] = {
+    "identity": lambda z: z,
+    "step": lambda z: 1.0 if z > 0 else 0.0,
+    "sigmoid": lambda z: 1 / (1 + math.exp(-z)),
+    "tanh": math.tanh,
+    "relu": lambda z: max(z, 0.0),
+    "leaky_relu": lambda z: z if z > 0 else 0.01 * z,
+    "elu": lambda z: z if z > 0 else math.exp(z) - 1,
+    "selu": lambda z: SCALE * (z if z > 0 else ALPHA * (math.exp(z) - 1)),
+    "gelu": lambda z: z * 0.5 * (1 + math.erf(z / math.sqrt(2))),
+    "silu": lambda z: z / (1 + math.exp(-z)),
+    "mish": lambda z: z * math.tanh(math.log(1 + math.exp(z))),
+    "softplus": lambda z: math.log(1 + math.exp(z)),
+    "softsign": lambda z: z / (1 + abs(z)),
+    "hard_sigmoid": lambda z: min(max(z / 6 + 0.5, 0.0), 1.0),
+    "hard_tanh": lambda z: min(max(z, -1.0), 1.0),
+}
+GRID = [-9.7, -4.2, -2.9, -1.3, -0.8, -0.01, 0.0, 0.02, 0.6, 0.9, 1.7, 2.95, 3.05, 8.1]
+ROWS = ACTIVATIONS.values()
+NAMES = list(ACTIVATIONS)
+
+
+def test_every_activation_has_a_formula() -> None:
+    assert set(FORMULAS) == set(ACTIVATIONS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
+def test_function_is_the_formula(row: Activation) -> None:
+    Z = np.array([GRID])
+    wanted = [FORMULAS[row.name](z) for z in GRID]
+    np.testing.assert_allclose(row.function(Z, row.alpha)[0], wanted, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
+def test_slope_is_the_derivative(row: Activation) -> None:
+    h = 1e-4
+    bends = [*row.kinks, 0.0] if row.name == "softsign" else row.kinks  # |z| bends its slope
+    for z in (z for z in GRID if all(abs(z - bend) > 3 * h for bend in bends)):
+        f, Z = FORMULAS[row.name], np.array([[z]])
+        wide, near = f(z + 2 * h) - f(z - 2 * h), f(z + h) - f(z - h)
+        numeric = (8 * near - wide) / (12 * h)
+        slope = row.slope(Z, row.function(Z, row.alpha), row.alpha)[0, 0]
+        assert slope == pytest.approx(numeric, rel=1e-9, abs=1e-10), z
+
+
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
+def test_kinks_are_where_the_slope_or_the_value_jumps(row: Activation) -> None:
+    def slope(z: float) -> float:
+        Z = np.array([z])
+        return float(row.slope(Z, row.function(Z, row.alpha), row.alpha)[0])
+
+    def value(z: float) -> float:
+        return float(row.function(np.array([z]), row.alpha)[0])
+
+    def jumps(z: float) -> bool:
+        return max(abs(f(z + 1e-9) - f(z - 1e-9)) for f in (slope, value)) > 1e-3
+
+    places = {z / 2 for z in range(-8, 9)}
+    wanted = set() if row.name == "elu" else set(row.kinks)  # for alpha = 1 its slope is continuous
+    assert {z for z in places if jumps(z)} == wanted
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
+def test_far_ends_are_finite_and_keep_the_dtype(row: Activation, dtype: type) -> None:
+    top = 1e300 if dtype is np.float64 else 1e37
+    Z = np.array([[-top, -1000, -89, -40, 0, 40, 89, 1000, top]], dtype)
+    A = row.function(Z, row.alpha)
+    S = row.slope(Z, A, row.alpha)
+    assert A.dtype == S.dtype == dtype
+    assert A.shape == S.shape == Z.shape
+    assert np.isfinite(A).all()
+    assert np.isfinite(S).all()
+    assert not np.shares_memory(A, Z)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
+def test_no_rows_give_no_rows(row: Activation) -> None:
+    Z = np.zeros((0, 3))
+    A = row.function(Z, row.alpha)
+    assert A.shape == row.slope(Z, A, row.alpha).shape == (0, 3)
+    assert A.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("got", "wanted"),
+    [
+        (softplus(np.array([40.0])), 40.0),
+        (softplus(np.array([-745.0])), 5e-324),
+        (softplus(np.array([0.0])), math.log(2)),
+        (sigmoid(np.array([0.0])), 0.5),
+        (sigmoid(np.array([-700.0])), math.exp(-700)),
+        (sigmoid(np.array([800.0])), 1.0),
+        (log_sum_exp(np.array([[1e4, 1e4]])), 1e4 + math.log(2)),
+        (log_sum_exp(np.array([[-1e4, -1e4, -1e4]])), -1e4 + math.log(3)),
+        (normal_cdf(np.array([-38.0])), 0.5 * math.erfc(38 / math.sqrt(2))),
+        (normal_cdf(np.array([0.0])), 0.5),
+    ],
+)
+def test_no_digit_is_lost_at_the_ends(got: np.ndarray, wanted: float) -> None:
+    assert got.ravel().tolist() == pytest.approx([wanted], rel=1e-15, abs=0)
+
+
+def test_softmax_rows_are_probabilities(rng: np.random.Generator) -> None:
+    Z = np.r_[rng.normal(size=(4, 3)), [[1e4, 0, -1e4]], [[7, 7, 7]]]
+    P = softmax(Z)
+    np.testing.assert_allclose(P.sum(axis=1), 1.0, rtol=1e-15)
+    np.testing.assert_allclose(P, softmax(Z + 100.0), rtol=1e-12)
+    assert P[4].tolist() == [1.0, 0.0, 0.0]
+    assert P[5].tolist() == [1 / 3] * 3
+    for z, p in zip(Z[:4], P, strict=False):
+        total = sum(math.exp(v) for v in z)
+        np.testing.assert_allclose(p, [math.exp(v) / total for v in z], rtol=1e-14)
+
+
+def test_a_layer_runs_its_row() -> None:
+    Z = np.array(GRID)[:, None]
+    cases = [(name, ELEMENTWISE[name](), row.alpha) for name, row in ACTIVATIONS.items()]
+    own = [("leaky_relu", cr.LeakyReLU(0.2), 0.2), ("elu", cr.ELU(0.5), 0.5)]
+    learned = [("leaky_relu", cr.PReLU(0.3), 0.3)]  # PReLU starts as a leaky ReLU
+    for name, layer, alpha in [*cases, *own, *learned]:
+        net, row = cr.Network(1, [layer], rng=0), ACTIVATIONS[name]
+        A, caches = net.forward(Z)
+        np.testing.assert_array_equal(A, row.function(Z, alpha))
+        dX, _ = net.backward(caches, np.full_like(A, 2.0))
+        np.testing.assert_array_equal(dX, 2.0 * row.slope(Z, A, alpha))
+
+
+def test_prelu_learns_its_slope() -> None:
+    net = cr.Network(2, [cr.PReLU(0.5)], rng=0)
+    Z = np.array([[-2.0, 3.0], [-4.0, -1.0]])
+    A, caches = net.forward(Z)
+    assert A.tolist() == [[-1.0, 3.0], [-2.0, -0.5]]
+    dX, grad = net.backward(caches, np.array([[1.0, 10.0], [2.0, 20.0]]))
+    assert grad.tolist() == [-2.0 - 8.0, -20.0]
+    assert dX.tolist() == [[0.5, 10.0], [1.0, 10.0]]
+
+
+@pytest.mark.parametrize(("alpha", "kinks"), [(1.0, ()), (0.5, (0.0,))])
+def test_elu_has_a_kink_unless_alpha_is_1(alpha: float, kinks: tuple[float, ...]) -> None:
+    assert cr.ELU(alpha).kinks == kinks
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"activation is 'rellu': use a layer or one of .*relu"):
+        cr.Network.mlp([2, 3, 1], "rellu")

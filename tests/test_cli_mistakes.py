@@ -1,0 +1,139 @@
+"""Every mistake on the command line: one sentence, exit code 2, no file written or changed."""
+
+import gzip
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from cli_tables import QUICK, Done, call, ok, process, rewrite_header, write_flowers
+
+T = ["train", "flowers.csv", "--target", "kind"]
+MISTAKES: dict[str, tuple[list[str], str]] = {
+    "missing file": (["train", "flower.csv", "--target", "kind"], "did you mean flowers.csv"),
+    "empty file": (["train", "empty.csv", "--target", "kind"], "empty.csv is empty"),
+    "one column": (["train", "one.csv", "--target", "a"], "one column only"),
+    "no such target": (["train", "flowers.csv", "--target", "kid"], 'did you mean "kind"?'),
+    "constant target": (["train", "flowers.csv", "--target", "always"], "is constant, always 1"),
+    "target all missing": (["train", "gaps.csv", "--target", "b"], "is missing"),
+    "features all missing": (["train", "gaps.csv", "--target", "a"], "every value is missing"),
+    "text as number": ([*T, "--role", "colour=number"], '"colour" of flowers.csv cannot be'),
+    "binary file": (["train", "binary.csv", "--target", "a"], "binary file"),
+    "truncated gz": (["train", "cut.csv.gz", "--target", "kind"], "cut.csv.gz ends in the middle"),
+    "ragged rows": (["train", "ragged.csv", "--target", "kind"], "ragged.csv, line 4: 2 cells"),
+    "infinite number": (["train", "infinite.csv", "--target", "b"], "holds inf in data row 3"),
+    "truncated model": (["predict", "cut.st", "flowers.csv"], "cut.st"),
+    "other version": (["info", "version.safetensors"], "format 99"),
+    "not our model": (["info", "foreign.safetensors"], "foreign.safetensors"),
+    "no model at all": (["evaluate", "flowers.csv", "flowers.csv"], "flowers.csv"),
+    "lying shapes": (["predict", "lying.safetensors", "flowers.csv"], "lying.safetensors"),
+    "columns gone": (["predict", "good.safetensors", "plain.csv"], 'lacks the columns "length"'),
+    "no answers": (["evaluate", "good.safetensors", "answerless.csv"], 'no column "kind"'),
+    "no probabilities": (["predict", "number.safetensors", "plain.csv", "--proba"], "use predict"),
+    "no such folder": ([*T, "--out", "nowhere/m.safetensors"], "nowhere"),
+    "through a file": ([*T, "--out", "empty.csv/m.safetensors"], "empty.csv"),
+    "onto /proc": ([*T, "--out", "/proc/m.safetensors"], "/proc/m.safetensors"),
+    "a folder": ([*T, "--report", "."], "is a folder"),
+    "onto the table": ([*T, "--out", "flowers.csv"], "--out is flowers.csv, which is FILE as well"),
+    "two in one": ([*T, "--out", "x", "--report", "x"], "give it another name"),
+    "onto the model": (
+        ["predict", "good.safetensors", "flowers.csv", "--out", "good.safetensors"],
+        "which is MODEL as well",
+    ),
+    "diverged": ([*T, "--lr", "1e300", "--optimizer", "sgd", "--activation", "identity", "--quiet"],
+                 "training diverged at epoch 0"),
+}  # fmt: skip
+OPTIONS: dict[str, tuple[list[str], str]] = {
+    "hidden 0": ([*T, "--hidden", "0"], "at least 1 such as 64,32"),
+    "hidden words": ([*T, "--hidden", "a,b"], '--hidden is "a,b"'),
+    "valid 1.5": ([*T, "--valid", "1.5"], "shares of 1.5"),
+    "lr -1": ([*T, "--lr", "-1"], "lr is -1.0"),
+    "lr abc": ([*T, "--lr", "abc"], "'abc' is not a valid float: see chainrule train --help"),
+    "role nonsense": ([*T, "--role", "nonsense"], "write COLUMN=KIND"),
+    "role kind": ([*T, "--role", "colour=shape"], '"shape" for "colour" is no kind'),
+    "optimizer": ([*T, "--optimizer", "x"], "optimizer is 'x': use one of sgd"),
+    "activation": ([*T, "--activation", "x"], "activation is 'x'"),
+    "epochs 0": ([*T, "--epochs", "0"], "epochs is 0"),
+    "test file": ([*T, "--test", "rows.csv"], "rows.csv does not exist"),
+    "no target": (["train", "flowers.csv"], "Missing option '--target'"),
+    "no such verb": (["trian"], "No such command 'trian'"),
+    "no such option": ([*T, "--hiden", "4"], "--hidden"),
+    "no such lesson": (["lesson", "alic"], "there is no lesson 'alic'"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("mistakes")
+    table = write_flowers(place / "flowers.csv")
+    text = table.read_text(encoding="utf-8")
+    (place / "empty.csv").write_bytes(b"")
+    (place / "one.csv").write_text("a\n" + "1\n2\n3\n" * 4, encoding="utf-8")
+    (place / "gaps.csv").write_text("a,b\n" + "1,\n2,\n3,\n" * 4, encoding="utf-8")
+    (place / "binary.csv").write_bytes(bytes(range(256)) * 20)
+    (place / "cut.csv.gz").write_bytes(gzip.compress(text.encode())[:300])
+    lines = text.splitlines()
+    (place / "ragged.csv").write_text("\n".join([*lines[:3], "1,2", *lines[3:]]), encoding="utf-8")
+    numbers = [f"{i},{i % 3}.5" for i in range(9)]
+    infinite = "\n".join(["a,b", *numbers[:2], "inf,1.5", *numbers])
+    (place / "infinite.csv").write_text(infinite, encoding="utf-8")
+    (place / "plain.csv").write_text("\n".join(["a,b", *numbers * 3]), encoding="utf-8")
+    kept = (line.rsplit(",", 2)[0] for line in lines)
+    (place / "answerless.csv").write_text("\n".join(kept), encoding="utf-8")
+    ok(*T, *QUICK, "--out", "good.safetensors", cwd=place)
+    ok("train", "plain.csv", "--target", "b", "--task", "regression", *QUICK,
+       "--out", "number.safetensors", cwd=place)  # fmt: skip
+    good = place / "good.safetensors"
+    (place / "cut.st").write_bytes(good.read_bytes()[:-7])
+    rewrite_header(good, place / "version.safetensors", format=99)
+    rewrite_header(good, place / "foreign.safetensors")
+    rewrite_header(good, place / "lying.safetensors", n_in=10**9)
+    (place / "kind.safetensors").write_bytes(b"an older model")
+    return place
+
+
+def contents(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def outcomes(folder: Path) -> dict[str, Done]:
+    """Each mistake made once, two at a time; no file may come, go or change."""
+    before = contents(folder)
+    with ThreadPoolExecutor(2) as pool:
+        done = pool.map(lambda case: process(*case[0], cwd=folder), MISTAKES.values())
+        found = dict(zip(MISTAKES, done, strict=True))
+    assert contents(folder) == before
+    return found
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake_is_one_sentence(name: str, outcomes: dict[str, Done]) -> None:
+    done = outcomes[name]
+    assert done.code == 2, done.err
+    assert MISTAKES[name][1] in done.err
+    assert done.err.startswith("chainrule: ")
+    assert done.err.count("\n") == 1, "the sentence is not alone"
+    assert done.out == "", "a mistake prints no results"
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_wrong_option_is_one_sentence(name: str, folder: Path) -> None:
+    arguments, words = OPTIONS[name]
+    before = contents(folder)
+    result = call(*arguments, cwd=folder)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert words in result.stderr
+    assert result.stderr.startswith("chainrule: ")
+    assert result.stderr.count("\n") == 1
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize("name", ["missing file", "hidden 0", "truncated model", "no such lesson"])
+def test_mistake_is_one_document_with_json(name: str, folder: Path) -> None:
+    arguments, words = (MISTAKES | OPTIONS)[name]
+    result = call(*arguments, "--json", cwd=folder)
+    assert result.exit_code == 2
+    assert words in json.loads(result.stdout)["error"]

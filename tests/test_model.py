@@ -1,0 +1,187 @@
+"""A model's answers are those of its parts, worked out one after the other."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from models import small_model, small_table
+from sklearn import metrics as sk
+
+from chainrule import Dense, Model, Network
+from chainrule.core.losses import BinaryCrossEntropy, Poisson, SoftmaxCrossEntropy, SquaredError
+from chainrule.model import labelled, probabilities, scores
+from chainrule.tables import Preparation, Table, infer_schema
+
+CLASSES = ("binary", "zero_one", "boolean", "multiclass", "words")
+
+
+def raw_output(model: Model, table: Table) -> Any:
+    assert model.preparation is not None
+    return model.net.predict(model.preparation.transform(table))
+
+
+def probabilities_by_hand(Z: Any) -> Any:
+    if Z.shape[1] == 1:
+        p = 1 / (1 + np.exp(-Z[:, 0]))
+        return np.column_stack([1 - p, p])
+    return np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("target", CLASSES)
+def test_probabilities_and_labels(target: str) -> None:
+    model, table = small_model(target, seed=2)
+    P = probabilities_by_hand(raw_output(model, table))
+    np.testing.assert_allclose(model.predict_proba(table), P, rtol=1e-12)
+    labels = np.unique(table.columns["y"])  # sorted
+    assert model.classes == tuple(labels.tolist())
+    assert model.predict(table).tolist() == labels[P.argmax(axis=1)].tolist()
+    assert 1 < len(set(model.predict(table).tolist()))
+
+
+def test_numbers_come_back_in_the_targets_unit() -> None:
+    model, table = small_model("regression", seed=2)
+    y = table.columns["y"]
+    Z = raw_output(model, table)[:, 0]
+    np.testing.assert_allclose(model.predict(table), Z * y.std() + y.mean(), rtol=1e-12)
+    assert (model.task, model.classes) == ("regression", None)
+    with pytest.raises(ValueError, match="answers numbers and has no probabilities"):
+        model.predict_proba(table)
+
+
+@pytest.mark.parametrize("loss", [None, SquaredError(), Poisson()])
+def test_matrices_without_a_preparation(loss: Any) -> None:
+    net = Network.mlp([3, 2], rng=0)
+    model, X = Model(net, loss), np.random.default_rng(0).normal(size=(4, 3))
+    Z = X @ net["0.W"] + net["0.b"]
+    np.testing.assert_allclose(model.predict(X), np.exp(Z) if loss == Poisson() else Z, rtol=1e-12)
+    assert (model.task, model.classes) == (None, None)
+    with pytest.raises(ValueError, match="has no probabilities"):
+        model.predict_proba(X)
+    with pytest.raises(ValueError, match="trained on matrices"):
+        model.evaluate(small_table())
+
+
+@pytest.mark.parametrize(("loss", "k"), [(BinaryCrossEntropy(), 1), (SoftmaxCrossEntropy(), 3)])
+def test_matrices_with_classes_have_probabilities(loss: Any, k: int) -> None:
+    model, X = Model(Network.mlp([3, k], rng=0), loss), np.random.default_rng(0).normal(size=(4, 3))
+    P = model.predict_proba(X)
+    assert P.shape == (4, max(2, k))
+    np.testing.assert_allclose(P, probabilities_by_hand(model.net.predict(X)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("target", [*CLASSES, "regression"])
+def test_evaluate_is_what_scikit_learn_says(target: str, weighted: bool) -> None:
+    model, table = small_model(target, seed=2)
+    weight = np.arange(len(table)) % 5 + 0.0
+    if weighted:
+        table = Table({**table.columns, "w": weight}, "weighted")
+        schema = infer_schema(table, "y", weight="w", roles={"shade": "pixel", "two": "category"})
+        model = replace(model, schema=schema)
+    w, y = (weight if weighted else None), table.columns["y"]
+    if target == "regression":
+        guess = model.predict(table)
+        wanted = {
+            "r2": sk.r2_score(y, guess, sample_weight=w),
+            "rmse": sk.root_mean_squared_error(y, guess, sample_weight=w),
+            "mae": sk.mean_absolute_error(y, guess, sample_weight=w),
+        }
+    else:
+        P = model.predict_proba(table)
+        codes = np.searchsorted(np.unique(y), y)
+        score = P[:, 1] if P.shape[1] == 2 else P
+        one_each = np.eye(P.shape[1])[codes]
+        wanted = {
+            "accuracy": sk.accuracy_score(codes, P.argmax(axis=1), sample_weight=w),
+            "log_loss": sk.log_loss(codes, P, sample_weight=w),
+            "auc": sk.roc_auc_score(codes if score.ndim == 1 else one_each, score, sample_weight=w),
+        }
+    assert model.evaluate(table) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_evaluate_leaves_out_rows_without_target() -> None:
+    model, table = small_model("regression", seed=2)
+    y = table.columns["y"].copy()
+    y[::4] = np.nan
+    holes = Table({**table.columns, "y": y}, "holes")
+    assert model.evaluate(holes) == model.evaluate(table.take(np.flatnonzero(~np.isnan(y))))
+
+
+def test_confusion_counts_each_pair() -> None:
+    model, table = small_model("multiclass", seed=2)
+    wanted = sk.confusion_matrix(table.columns["y"], model.predict(table))
+    assert model.confusion(table).tolist() == wanted.tolist()
+    with pytest.raises(ValueError, match="answers numbers"):
+        small_model("regression")[0].confusion(table)
+
+
+def nothing(table: Table) -> Table:
+    return table.without(["y"])
+
+
+def empty(table: Table) -> Table:
+    return Table({**table.columns, "y": np.array([None] * len(table), object)}, "t.csv")
+
+
+def stranger(table: Table) -> Table:
+    return Table({**table.columns, "y": np.array(["perhaps"] * len(table), object)}, "t.csv")
+
+
+def fewer(table: Table) -> Table:
+    return table.without(["age", "two"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (nothing, 'has no column "y": scoring needs the true answers'),
+        (empty, 'column "y" of t.csv is empty: nothing to score'),
+        (stranger, 'holds "perhaps" in row 1, which is none of the classes no, yes'),
+        (fewer, 'lacks the columns "age", "two"'),
+    ],
+)
+def test_evaluate_says_what_is_missing(change: Any, message: str) -> None:
+    model, table = small_model("binary")
+    with pytest.raises(ValueError, match=message):
+        model.evaluate(change(table))
+
+
+def test_one_column_is_the_chance_of_the_second_class() -> None:
+    output = np.array([[0.25], [1.0]])
+    assert probabilities(output).tolist() == [[0.75, 0.25], [0.0, 1.0]]
+    assert probabilities(np.eye(3)).tolist() == np.eye(3).tolist()
+
+
+def test_each_answer_is_independent_of_the_rows_beside_it() -> None:
+    model, table = small_model("multiclass", seed=2)
+    P = model.predict_proba(table)
+    for row in (0, 17, len(table) - 1):
+        np.testing.assert_allclose(model.predict_proba(table.take([row]))[0], P[row], rtol=1e-12)
+
+
+def test_labelled_gives_codes_and_weights() -> None:
+    table = Table(
+        {"a": np.arange(6.0), "y": np.array([*"baab", None, "a"], object), "w": np.arange(6.0)}, "t"
+    )
+    schema = infer_schema(table, "y", weight="w")
+    known, codes, weight = labelled(Preparation.fit(table, schema), schema, table)
+    assert known.columns["a"].tolist() == [0, 1, 2, 3, 5]
+    assert codes.tolist() == [1, 0, 0, 1, 0]
+    assert weight is not None
+    assert weight.tolist() == [0, 1, 2, 3, 5]
+    assert labelled(Preparation.fit(table, schema), schema, table.without(["w"]))[2] is None
+
+
+def test_scores_of_perfect_answers() -> None:
+    model, table = small_model("words")
+    assert model.preparation is not None
+    y = model.preparation.target(table)
+    assert scores(model.preparation, y, np.eye(3)[y], None) == {
+        "accuracy": 1.0, "log_loss": 0.0, "auc": 1.0,
+    }  # fmt: skip
+
+
+def test_bare_network_of_one_layer_is_a_model() -> None:
+    model = Model(Network(1, [Dense(1, init=2.0)], rng=0))
+    assert model.predict(np.array([[3.0]])).tolist() == [[6.0]]
