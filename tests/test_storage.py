@@ -217,7 +217,7 @@ UNSAVABLE: dict[str, tuple[Any, str]] = {
     "facts": (Model(broken(1), facts={"a": [object()]}), r"facts.a\[0\] is a object"),
     "keys": (Model(broken(1), facts={"a": {1: 2}}), "facts.a is a dict"),
     "many": (Network(1, [Sigmoid()] * 1001, rng=0), "has 1001 layers"),
-    "many nested": (net_of(Residual([Sigmoid()] * 1000)), "has 1001 layers"),
+    "many nested": (net_of(Residual((Sigmoid(),) * 1000)), "has 1001 layers"),
 }
 
 

@@ -63,10 +63,15 @@ def test_rows_without_a_target_are_on_no_side() -> None:
     assert used == [i for i in range(100) if i % 5 != 2]
 
 
-def test_regression_is_split_at_random() -> None:
-    table = made(np.random.default_rng(2).normal(size=101).tolist())
+def test_regression_gives_every_side_its_share_of_small_and_large_targets() -> None:
+    y = np.random.default_rng(2).lognormal(size=101)
+    table = made(y.tolist())
     split = split_rows(infer_schema(table, "y"), table, valid=0.1, test=0.3)
     assert [len(rows) for rows in parts(split)] == [61, 10, 30]
+    strips = np.argsort(np.argsort(y)) // 20
+    for rows, share in ((split.valid, 2), (split.test, 6)):
+        assert np.bincount(strips[rows], minlength=6)[:5].tolist() == [share] * 5
+    assert parts(split_rows(infer_schema(table, "y"), table, seed=1)) != parts(split)
 
 
 @pytest.mark.parametrize("seed", range(5))

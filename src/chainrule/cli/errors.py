@@ -20,9 +20,11 @@ class Guarded(click.Group):
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order they were added, not by the alphabet."""
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; a reader that leaves early is no failure."""
         try:
             code = super().invoke(ctx)
             sys.stdout.flush()
@@ -34,6 +36,7 @@ class Guarded(click.Group):
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
+        """Run the command line and exit with its code, whatever happens."""
         given = list(sys.argv[1:] if args is None else args)
         extra |= {"standalone_mode": False, "obj": given}  # a report quotes the command
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]

@@ -16,6 +16,7 @@ class Setting(click.Option):
     """An option that is handed to TableRun; its help names the default that stands there."""
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option's line of help, with TableRun's default."""
         from dataclasses import MISSING, fields
 
         from ..tabular import TableRun

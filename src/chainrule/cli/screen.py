@@ -40,6 +40,7 @@ class Screen(Console):
     """A console whose reader may leave: then it is silent, and the work goes on to its end."""
 
     def on_broken_pipe(self) -> None:
+        """Be silent from now on."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .encode import to_numbers
 from .schema import Schema
 from .table import Table, as_text, cell_text, is_missing
 from .target import class_codes
 
 Rows = NDArray[np.int64]
 _TRIES = 30
+_STRIP = 20
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,10 @@ def split_rows(
 ) -> Split:
     """Rows for training, validation and test: shares of all rows that have a target.
 
-    Classes keep their proportions to within one row, and a class with one row is trained on. With a
-    group column no group is on two sides; with a time column the latest rows are the test, those
-    before them the validation. ValueError: shares that leave no row for training, or too few
-    groups or times.
+    Classes keep their proportions to within one row, and a class with one row is trained on; for a
+    regression each strip of neighbouring target values does. With a group column no group is on two
+    sides; with a time column the latest rows are the test, those before them the validation.
+    ValueError: shares that leave no row for training, or too few groups or times.
     """
     if not (0 <= valid < 1 and 0 <= test < 1 and valid + test < 1):
         raise ValueError(
@@ -54,15 +57,28 @@ def split_rows(
         side, notes = _by_time(used, schema.time, valid, test)
     elif schema.group is not None:
         side, notes = _by_group(used, schema.group, codes, valid, test, rng)
+    elif schema.classes is None:
+        strips = _strips(to_numbers(schema.target, used.columns[schema.target]))
+        side, notes = _stratified(strips, range(strips.max() + 1), valid, test, rng)
     else:
-        side, notes = _stratified(codes, schema.classes or ("",), valid, test, rng)
+        side, notes = _stratified(codes, schema.classes, valid, test, rng)
     notes += _untrained(codes, side, schema)
     parts = [np.sort(rows[side == i]) for i in range(3)]
     return Split(parts[0], parts[1], parts[2], tuple(notes))
 
 
+def _strips(y: NDArray[np.float64]) -> Rows:
+    """The strip of each row (n,): _STRIP rows of neighbouring target values make one.
+
+    A few rows of extreme targets decide R²; so every side gets its share of them.
+    """
+    rank = np.empty(len(y), np.int64)
+    rank[np.argsort(y, kind="stable")] = np.arange(len(y))
+    return rank // _STRIP
+
+
 def _stratified(
-    codes: Rows, classes: tuple[object, ...], valid: float, test: float, rng: np.random.Generator
+    codes: Rows, classes: Sequence[object], valid: float, test: float, rng: np.random.Generator
 ) -> tuple[Rows, list[str]]:
     """The side of each row (0 train, 1 validation, 2 test), drawn class by class."""
     side = np.zeros(len(codes), np.int64)
@@ -76,7 +92,7 @@ def _stratified(
             n_test, n_valid = (n_test, n_valid - 1) if n_valid >= n_test else (n_test - 1, n_valid)
         side[members[:n_test]] = 2
         side[members[n_test : n_test + n_valid]] = 1
-        if n == 1 and len(classes) > 1:
+        if n == 1 and isinstance(classes, tuple):
             lone.append(str(cell_text(label)))
     notes = [f"one row only of {', '.join(lone)}: used for training"] if lone else []
     return side, notes
