@@ -179,6 +179,17 @@ def test_schedules_are_followed_step_by_step() -> None:
     assert [record.lr for record in records] == [lr.at(step, 9) for step in (2, 5, 8)]
 
 
+def test_every_step_moves_the_running_statistics() -> None:
+    net = cr.Network(3, [cr.BatchNorm(momentum=0.75), cr.Dense(2)], rng=0)
+    mean, var = np.zeros(3), np.ones(3)
+    epoch(net, StepSettings(cr.SquaredError(), cr.SGD(), 0.1), Batch(X, Y), 0, shuffle=False)
+    for rows in (slice(0, 4), slice(4, 8), slice(8, 10)):
+        mean = 0.75 * mean + 0.25 * X[rows].mean(axis=0)
+        var = 0.75 * var + 0.25 * X[rows].var(axis=0, ddof=1)
+    np.testing.assert_allclose(net["0.mean"], mean, rtol=1e-13)
+    np.testing.assert_allclose(net["0.var"], var, rtol=1e-13)
+
+
 def test_a_batch_of_zero_weight_is_skipped() -> None:
     weight, spy = WEIGHT.copy(), Spy(seen=([], []))
     weight[4:8] = 0.0

@@ -78,7 +78,7 @@ def test_orthogonal_is_not_biased_to_one_sign() -> None:
     ],
 )
 def test_constants_numbers_and_own_functions(init: object, wanted: float) -> None:
-    net = cr.Network(2, [cr.Dense(3, init=init)], rng=0)  # type: ignore[arg-type]
+    net = cr.Network(2, [cr.Dense(3, init=init)], rng=0)
     assert (net["0.W"] == wanted).all()
     assert (net["0.b"] == 0).all()
 

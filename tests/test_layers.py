@@ -182,7 +182,7 @@ def test_layers_say_whether_they_draw(layer: cr.Layer, random: bool) -> None:
     ("make", "said"),
     [
         (lambda: cr.Dense(0), "Dense n is 0: it must be a whole number"),
-        (lambda: cr.Dense(2.0), "Dense n is 2.0"),  # type: ignore[arg-type]
+        (lambda: cr.Dense(2.0), "Dense n is 2.0"),
         (lambda: cr.Dense(True), "Dense n is True"),
         (lambda: cr.Dropout(1.0), "rate is 1.0: it must be at least 0 and below 1"),
         (lambda: cr.Dropout(-0.1), "rate is -0.1"),
@@ -200,7 +200,7 @@ def test_bad_settings_are_refused(make: Callable[[], object], said: str) -> None
 @pytest.mark.parametrize("layer", (LAYERS | LAYER_VARIANTS).values(), ids=LAYERS | LAYER_VARIANTS)
 def test_layers_hold_settings_and_no_numbers(layer: cr.Layer) -> None:
     with pytest.raises(AttributeError):
-        layer.extra = 1  # type: ignore[attr-defined]
+        layer.extra = 1
     before = repr(layer)
     net = cr.Network(3, [layer], rng=0)
     net.forward(np.ones((2, 3)), train=True, rng=np.random.default_rng(0))

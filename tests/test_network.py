@@ -148,12 +148,12 @@ def test_what_does_not_fit_is_refused(
     [
         (lambda: cr.Network(0, [cr.Dense(1)]), "Network n_in is 0"),
         (lambda: cr.Network(2, []), "at least one Layer"),
-        (lambda: cr.Network(2, ["relu"]), "at least one Layer"),  # type: ignore[list-item]
+        (lambda: cr.Network(2, ["relu"]), "at least one Layer"),
         (lambda: cr.Network(2, [cr.Dense(1)], dtype=np.int64), "dtype is int64"),
         (lambda: cr.Network(2, [cr.Dense(1)], dtype=np.float16), "dtype is float16"),
         (lambda: cr.Network(2, [cr.Dense(1)], rng=-1), "rng is -1"),
         (lambda: cr.Network(2, [cr.Dense(1)], rng=True), "rng is True"),
-        (lambda: cr.Network(2, [cr.Dense(1)], rng=1.5), "rng is 1.5"),  # type: ignore[arg-type]
+        (lambda: cr.Network(2, [cr.Dense(1)], rng=1.5), "rng is 1.5"),
         (lambda: cr.Network.mlp([3]), r"sizes is \[3\]"),
         (lambda: cr.Network.mlp([3, 0, 1]), "Dense n is 0"),
         (lambda: cr.Network.mlp([3, 2, 1], ["relu", "relu"]), "lists 2 for 1 hidden"),

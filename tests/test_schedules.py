@@ -105,7 +105,7 @@ def test_a_setting_that_cannot_run_is_refused(
     kind: type[cr.Schedule], settings: dict[str, float], said: str
 ) -> None:
     with pytest.raises(ValueError, match=said):
-        kind(1.0, **settings)  # type: ignore[arg-type]
+        kind(1.0, **settings)
 
 
 def test_value_at_takes_plain_numbers_too() -> None:

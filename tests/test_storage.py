@@ -21,7 +21,7 @@ from tables import LAYER_VARIANTS, LAYERS, LOSSES, SCHEDULES, UNTRAINABLE
 from chainrule.core.activation_layers import Sigmoid
 from chainrule.core.arrays import Array
 from chainrule.core.layers import Dense, Dropout, Layer, Residual
-from chainrule.core.losses import Hinge, Loss, Pinball, Poisson, SquaredError
+from chainrule.core.losses import Hinge, Loss, Pinball, Poisson, SoftmaxCrossEntropy, SquaredError
 from chainrule.core.network import Network
 from chainrule.core.schedules import Schedule
 from chainrule.model import Model, gives_probabilities
@@ -286,13 +286,21 @@ def test_parts_must_agree(tmp_path: Path, case: str) -> None:
 
 @pytest.mark.parametrize(
     ("target", "outputs", "message"),
-    [("binary", 3, "2 classes"), ("multiclass", 1, "3 classes"), ("regression", 2, "one output")],
+    [("binary", 3, "2 classes"), ("multiclass", 2, "3 classes"), ("regression", 2, "one output")],
 )
 def test_outputs_must_fit_the_task(tmp_path: Path, target: str, outputs: int, message: str) -> None:
     model, _ = small_model(target)
     net = Network.mlp([model.net.n_in, outputs], rng=0)
-    with pytest.raises(ValueError, match=message):
-        save(replace(model, net=net), tmp_path / "m")
+    loss = SquaredError() if target == "regression" else SoftmaxCrossEntropy()
+    with pytest.raises(ValueError, match=f"{message}.* but the network has {outputs}"):
+        save(replace(model, net=net, loss=loss), tmp_path / "m")
+
+
+def test_two_classes_may_have_two_outputs(tmp_path: Path) -> None:
+    model, table = small_model("binary")
+    net = Network.mlp([model.net.n_in, 2], rng=0)
+    save(replace(model, net=net, loss=SoftmaxCrossEntropy()), tmp_path / "m")
+    assert set(load(tmp_path / "m").predict(table)) <= {"no", "yes"}
 
 
 def test_quantiles_of_a_regression_may_have_several_outputs(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ class Model:
 
     def predict_proba(self, table: "Table | Array") -> Array:
         """P (n, classes), rows summing to 1. Raises ValueError where the answers are numbers."""
-        if self.task == "regression" or not gives_probabilities(self.loss, self.net.n_out):
+        if not gives_probabilities(self.loss, self.net.n_out):
             raise ValueError("this model answers numbers and has no probabilities: use predict")
         return probabilities(self.output(table))
 

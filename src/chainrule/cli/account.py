@@ -24,7 +24,7 @@ def announce(console: Console, run: "TableRun") -> None:
     show_profile(console, schema.columns)
     show_notes(console, run.notes())
     rows = ", ".join(f"{count:,} {part}" for part, count in _parts(run).items() if count)
-    console.print(f"Rows: {rows} (seed {run.seed})")
+    console.print(f"\nRows: {rows} (seed {run.seed})")
     heading(console, f"Network for {run.target}: {_task(run)}")
     console.print(layers_in_words(run))
     console.print(

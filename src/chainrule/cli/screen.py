@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 MANY_COLUMNS = 40
 PIPE_WIDTH = 100
 COUNTS = ("Missing", "Distinct", "Columns")
-REPEATS = re.compile(r"\d+ (distinct values?|levels?)")
-"""Reasons that only repeat the count beside them."""
+REPEATED = re.compile(r"(, |^)\d+ (distinct values?|levels?)$")
+"""What in a column's reason only repeats the count beside it."""
 
 
 def is_live(stream: Any) -> bool:
@@ -66,7 +66,9 @@ def heading(console: Console, text: str) -> None:
 
 def grid(*columns: str, numbers: Iterable[str] = ()) -> Table:
     """An empty table with these column heads; those of `numbers` are aligned to the right."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    table = Table(
+        box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold"
+    )
     right = set(numbers)
     for name in columns:
         head = Text(clean(name))
@@ -85,7 +87,7 @@ def show_profile(console: Console, columns: Sequence["Column"]) -> None:
     for column in shown:
         style = {"left out": "dim", "feature": ""}.get(column.role, "bold cyan")
         missing = f"{column.missing:,}" if column.missing else "–"
-        why = "" if REPEATS.fullmatch(column.why) else column.why
+        why = REPEATED.sub("", column.why)
         cells = (column.role, column.kind, missing, f"{column.distinct:,}", why)
         name = Text(shorten(column.name, 28))
         table.add_row(name, *(Text(clean(cell)) for cell in cells), style=style)

@@ -40,7 +40,7 @@ def _classes(y: ArrayLike, n_classes: int | None = None) -> Array:
             f"y holds classes {a.min()} to {a.max()}, but there are {n_classes}: "
             f"0 to {n_classes - 1}"
         )
-    return a
+    return a.astype(np.int64) if a.dtype == bool else a
 
 
 def _scores(y_true: ArrayLike, P: ArrayLike) -> tuple[Array, Array]:
