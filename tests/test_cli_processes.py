@@ -118,6 +118,26 @@ def test_second_ctrl_c_leaves_at_once(folder: Path) -> None:
     assert old.read_bytes() == b"an older model"
 
 
+def test_ctrl_c_leaves_out_the_linear_model(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(1500, 150)).round(3), rng.integers(20, size=1500)
+    lines = [",".join([*map(str, x), f"class {k}"]) for x, k in zip(X, labels, strict=True)]
+    head = ",".join([*(f"x{j}" for j in range(150)), "y"])
+    (tmp_path / "noise.csv").write_text("\n".join([head, *lines]), encoding="utf-8")
+    arguments = ["train", "noise.csv", "--target", "y", "--hidden", "2", "--epochs", "2", "--json"]
+    terminal = Terminal(*arguments, cwd=tmp_path)
+    terminal.wait_for("Fitting a linear model")
+    terminal.interrupt()
+    code, out = terminal.finish()
+    assert code == 0, terminal.seen
+    assert "The linear model is left out" in terminal.seen
+    told = json.loads(out)
+    assert told["baselines"]["linear"] is None
+    assert told["baselines"]["constant"]["accuracy"] > 0
+    assert told["training"]["stopped"] == "epochs"
+    assert (tmp_path / "noise.safetensors").exists()
+
+
 def test_divergence_after_an_epoch_keeps_the_best(tmp_path: Path) -> None:
     """The validation rows are so large that their squared error overflows once |w| nears 0.9."""
     rng = np.random.default_rng(0)

@@ -19,7 +19,7 @@ from safetensors import safe_open
 from tables import LAYER_VARIANTS, LAYERS, LOSSES, SCHEDULES, UNTRAINABLE
 
 from chainrule.core.activation_layers import Sigmoid
-from chainrule.core.arrays import Array
+from chainrule.core.arrays import Array, Arrays
 from chainrule.core.layers import Dense, Dropout, Layer, Residual
 from chainrule.core.losses import Hinge, Loss, Pinball, Poisson, SoftmaxCrossEntropy, SquaredError
 from chainrule.core.network import Network
@@ -367,3 +367,20 @@ def test_own_loss_comes_back(tmp_path: Path) -> None:
     back = load(tmp_path / "m", own=OWN)
     assert back.loss == doubled
     assert same_bits(back.predict(np.ones((1, 1))), model.predict(np.ones((1, 1))))
+
+
+@dataclass(frozen=True)
+class Vague(Layer):
+    """An own layer whose annotations name what is not there when it runs."""
+
+    setting: "Nowhere" = 1  # type: ignore[name-defined]  # noqa: F821
+
+    def forward(
+        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, dict[str, Array]]:
+        return X * self.setting, {}
+
+
+def test_annotations_that_cannot_be_read_check_nothing(tmp_path: Path) -> None:
+    save(net_of(Vague(3)), tmp_path / "m")
+    assert load(tmp_path / "m", own=[Vague]).layers == (Vague(3),)

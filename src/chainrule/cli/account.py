@@ -66,6 +66,7 @@ def train_and_score(run: "TableRun", *, quiet: bool = False) -> tuple[Ending, Sc
     except KeyboardInterrupt:
         if ending.why == "interrupted":
             raise
+        console.print("The linear model is left out: stopped by you")
     except (Diverged, MemoryError) as error:
         console.print(f"The linear model is left out: {clean(error)}")
     return ending, run.scores(linear=False)

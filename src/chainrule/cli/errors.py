@@ -1,5 +1,6 @@
 """Mistakes become one sentence and exit code 2; what is our fault is shown in full."""
 
+import io
 import json
 import os
 import sys
@@ -27,7 +28,8 @@ class Guarded(click.Group):
         """Run the verb; a reader that leaves early is no failure."""
         try:
             code = super().invoke(ctx)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except BrokenPipeError:  # the reader, `head` perhaps, has all it wanted
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 0
@@ -39,9 +41,10 @@ class Guarded(click.Group):
         """Run the command line and exit with its code, whatever happens."""
         given = list(sys.argv[1:] if args is None else args)
         extra |= {"standalone_mode": False, "obj": given}  # a report quotes the command
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")
         try:
-            code = super().main(given, prog_name or "chainrule", **extra) or 0
+            code = super().main(given, "chainrule", **extra) or 0
         except click.exceptions.NoArgsIsHelpError as error:
             error.show()
             code = MISTAKE

@@ -33,7 +33,7 @@ REPEATED = re.compile(r"(, |^)\d+ (distinct values?|levels?)$")
 def is_live(stream: Any) -> bool:
     """Whether colours and bars belong on this stream: a terminal that wants them."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return bool(stream.isatty() and not plain)
+    return stream is not None and bool(stream.isatty()) and not plain
 
 
 class Screen(Console):
@@ -53,7 +53,7 @@ def screen(*, stderr: bool = False, plain: bool = False) -> Console:
         file=stream, markup=False, emoji=False, highlight=False, force_terminal=live,
         color_system="auto" if live else None, no_color=False,
     )  # fmt: skip
-    if not stream.isatty() and "COLUMNS" not in os.environ:
+    if stream is not None and not stream.isatty() and "COLUMNS" not in os.environ:
         console.width = PIPE_WIDTH
     return console
 
