@@ -1,6 +1,7 @@
 """Optimizers against loops of plain Python floats, and on two surfaces whose minimum is known."""
 
 import math
+import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -219,3 +220,22 @@ def test_reaches_the_minimum(
             at = schedule.at(step, count)
             theta = theta + OPTIMIZERS[name].update(slope(theta), state, theta, at)
         assert theta.tolist() == pytest.approx(target, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda: cr.Momentum(beta=1.0), "Momentum beta is 1.0: it must be at least 0 and below 1"),
+        (lambda: cr.Nesterov(beta=-0.1), "Nesterov beta is -0.1"),
+        (lambda: cr.AdaGrad(epsilon=-1e-8), "AdaGrad epsilon is -1e-08"),
+        (lambda: cr.RMSProp(rho=2.0), "RMSProp rho is 2.0"),
+        (lambda: cr.Adam(beta2=1.0), "Adam beta2 is 1.0"),
+        (lambda: cr.Adam(epsilon=float("nan")), "Adam epsilon is nan"),
+        (lambda: cr.AdamW(weight_decay=-1.0), "AdamW weight_decay is -1.0"),
+        (lambda: cr.BatchNorm(momentum=1.0), "BatchNorm momentum is 1.0"),
+        (lambda: cr.LayerNorm(epsilon=-1.0), "LayerNorm epsilon is -1.0"),
+    ],
+)
+def test_settings_beyond_their_limits(make: Callable[[], object], named: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(named)):
+        make()

@@ -381,6 +381,19 @@ class Vague(Layer):
         return X * self.setting, {}
 
 
+@dataclass(frozen=True)
+class Settled(Layer):
+    """An own layer with a setting of any kind."""
+
+    setting: Any = 1
+
+    def forward(
+        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, dict[str, Array]]:
+        return X, {}
+
+
 def test_annotations_that_cannot_be_read_check_nothing(tmp_path: Path) -> None:
-    save(net_of(Vague(3)), tmp_path / "m")
-    assert load(tmp_path / "m", own=[Vague]).layers == (Vague(3),)
+    for layer in (Vague(3), Settled((1, "two", None))):
+        save(net_of(layer), tmp_path / "m")
+        assert load(tmp_path / "m", own=[Vague, Settled]).layers == (layer,)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .core.arrays import Array
+from .core.checks import require_count
 from .core.epoch import Batch, StepSettings, check_batch
-from .core.layers import require_count
 from .core.losses import Loss
 from .core.network import Network
 from .core.nonfinite import Diverged, name_nonfinite

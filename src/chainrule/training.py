@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .core.checks import require_count
 from .core.epoch import Batch, StepSettings, check_batch, run_epoch, train_step
-from .core.layers import require_count
 from .core.losses import Loss, SumOfErrors
 from .core.network import RNG, Network, make_rng
 from .core.nonfinite import Diverged

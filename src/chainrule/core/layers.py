@@ -6,6 +6,7 @@ and backward reads it. Own layers derive from `Layer` and are tested by `check_l
 elementwise layers, one for each activation, stand in `activation_layers.py`.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from .arrays import Array, Arrays, Shapes
+from .checks import BELOW_ONE, require_count, require_limits
 from .initializers import Initializer, get_initializer
 from .schedules import Schedule
 
@@ -161,6 +163,9 @@ class BatchNorm(Layer):
     momentum: float = 0.9
     epsilon: float = 1e-5
 
+    def __post_init__(self) -> None:
+        require_limits(self, {"momentum": (0, BELOW_ONE), "epsilon": (0, math.inf)})
+
     def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
         return n_in, {"gamma": (n_in,), "beta": (n_in,)}, {"mean": (n_in,), "var": (n_in,)}
 
@@ -200,6 +205,9 @@ class LayerNorm(Layer):
     """
 
     epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        require_limits(self, {"epsilon": (0, math.inf)})
 
     def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
         return n_in, {"gamma": (n_in,), "beta": (n_in,)}, {}
@@ -302,9 +310,3 @@ def chain_shapes(layers: tuple[Layer, ...], n_in: int) -> tuple[int, Shapes, Sha
         params |= outer(layer_params, i)
         buffers |= outer(layer_buffers, i)
     return n_in, params, buffers
-
-
-def require_count(owner: str, name: str, value: object) -> None:
-    """Raise ValueError unless value is a whole number of at least 1."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{owner} {name} is {value!r}: it must be a whole number of at least 1")

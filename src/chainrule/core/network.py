@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from .activation_layers import get_activation
 from .arrays import Array, Shapes
+from .checks import require_count
 from .initializers import Initializer
-from .layers import Dense, Dropout, Layer, chain_shapes, require_count
+from .layers import Dense, Dropout, Layer, chain_shapes
 from .schedules import Schedule
 
 RNG = int | np.random.Generator | None

@@ -5,11 +5,14 @@ it is made. The state is a dict of named arrays, updated in place; `lr` and `dec
 theta-shaped vectors of factors. Symbols: g gradient, θ theta, t the number of this update, from 1.
 """
 
+import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from .arrays import Array
+from .checks import BELOW_ONE, Limits, require_limits
 from .schedules import Schedule
 
 State = dict[str, Array]
@@ -17,7 +20,15 @@ State = dict[str, Array]
 
 @dataclass(frozen=True)
 class Optimizer:
-    """delta = f(g, state, θ, lr)   all of theta's shape (p,)."""
+    """delta = f(g, state, θ, lr)   all of theta's shape (p,).
+
+    `limits` says between which numbers each setting must lie; raises ValueError beyond them.
+    """
+
+    limits: ClassVar[Limits] = {}
+
+    def __post_init__(self) -> None:
+        require_limits(self, self.limits)
 
     def init(self, theta: Array) -> State:
         """The state before the first update: named arrays, zeros where nothing is known yet."""
@@ -52,6 +63,7 @@ class Momentum(Optimizer):
     """v ← beta v - lr g,  delta = v. Polyak 1964, in scikit-learn's form."""
 
     beta: float = 0.9
+    limits = {"beta": (0, BELOW_ONE)}
 
     def init(self, theta: Array) -> State:
         return {"v": np.zeros_like(theta)}
@@ -81,6 +93,7 @@ class AdaGrad(Optimizer):
     """s ← s + g²,  delta = -lr g / (√s + epsilon). Duchi et al. 2011."""
 
     epsilon: float = 1e-8
+    limits = {"epsilon": (0, math.inf)}
 
     def init(self, theta: Array) -> State:
         return {"s": np.zeros_like(theta)}
@@ -98,6 +111,7 @@ class RMSProp(Optimizer):
 
     rho: float = 0.9
     epsilon: float = 1e-8
+    limits = {"rho": (0, BELOW_ONE), "epsilon": (0, math.inf)}
 
     def init(self, theta: Array) -> State:
         return {"s": np.zeros_like(theta)}
@@ -120,6 +134,7 @@ class Adam(Optimizer):
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    limits = {"beta1": (0, BELOW_ONE), "beta2": (0, BELOW_ONE), "epsilon": (0, math.inf)}
 
     def init(self, theta: Array) -> State:
         return {"t": np.zeros((), np.int64), "m": np.zeros_like(theta), "v": np.zeros_like(theta)}
@@ -145,6 +160,11 @@ class AdamW(Adam):
     """
 
     weight_decay: float | Schedule = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.weight_decay, Schedule):
+            require_limits(self, {"weight_decay": (0, math.inf)})
 
     def update(
         self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from .checks import Limits, require_limits
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -19,19 +21,14 @@ class Schedule:
     """
 
     value: float
-    limits: ClassVar[dict[str, tuple[float, float]]] = {}
+    limits: ClassVar[Limits] = {}
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.value) and self.value >= 0):
             raise ValueError(
                 f"{type(self).__name__} value is {self.value}: use a finite number ≥ 0"
             )
-        for name, (low, high) in self.limits.items():
-            setting = getattr(self, name)
-            if not low <= setting <= high:
-                raise ValueError(
-                    f"{type(self).__name__} {name} is {setting}: it must lie in [{low}, {high}]"
-                )
+        require_limits(self, self.limits)
 
     def multiplier(self, step: int, steps: int, losses: Sequence[float] = ()) -> float:
         """The factor at this step; `losses` are the monitored losses of the epochs that ended."""

@@ -154,7 +154,9 @@ def _fits(value: Any, hint: Any) -> bool:
         return type(value) in (int, float) and abs(value) <= sys.float_info.max
     if hint is int:
         return type(value) is int
-    return not isinstance(hint, type) or isinstance(value, hint)
+    if hint in (str, bool, types.NoneType) or (isinstance(hint, type) and issubclass(hint, PARTS)):
+        return isinstance(value, hint)
+    return True  # an own class's annotation of another kind: the class checks it
 
 
 def _short(value: Any) -> str:
