@@ -1,0 +1,37 @@
+"""Every example runs as its first line says, and is short enough to read."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_runs(example: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(example)],
+        cwd=tmp_path,
+        env=os.environ | {"MPLBACKEND": "Agg"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip(), "an example shows what it found"
+    assert any(tmp_path.iterdir()), "an example leaves a file to look at"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_fits_on_a_screen(example: Path) -> None:
+    assert len(example.read_text(encoding="utf-8").splitlines()) <= 40
+
+
+def test_the_readmes_pictures_are_those_of_the_example(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, str(EXAMPLES[0].parent / "ring.py"), str(tmp_path)], check=True)
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made == {path.name for path in (EXAMPLES[0].parents[1] / "docs/pictures").iterdir()}
