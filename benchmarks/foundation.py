@@ -50,7 +50,7 @@ def outside(table: Table, target: str, metric: str, folder: Path) -> float:
 
 
 def import_cost(runs: int = 15) -> float:
-    """Median of paired differences, `import numpy, chainrule` less `import numpy`, in milliseconds."""
+    """Median of the paired differences of `import numpy, chainrule` less `import numpy`, in ms."""
     differences = []
     for _ in range(runs):
         seconds = []

@@ -30,7 +30,7 @@ _HOMES = {
     "core.contracts": ["check_layer", "check_loss"],
     "core": ["metrics"],
     "training": ["train", "Record", "find_lr"],
-    "minimize": ["minimize"],
+    "lbfgs": ["minimize"],
     "tabular": ["TableRun"],
     "model": ["Model"],
     "storage": ["save", "load"],

@@ -14,17 +14,15 @@ from typing import Any
 import numpy as np
 
 from .core.arrays import Array
-from .core.epoch import StepSettings
+from .core.epoch import StepSettings, check_batch
 from .core.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, SquaredError
 from .core.network import Network
 from .core.optimizers import OPTIMIZERS, AdamW, Optimizer
 from .core.penalty import Penalty
 from .core.schedules import Cosine
-from .minimize import minimize
+from .lbfgs import minimize
 from .model import Model, labelled, probabilities, scores, unseen_notes
-from .tables import Column, Preparation, Schema, Split, Table, infer_schema, split_rows
-from .tables.roles import counts, judge
-from .tables.schema import USABLE
+from .tables import Preparation, Schema, Split, Table, infer_schema, split_rows
 from .training import Plan, Record, check_settings, limit_threads, train
 
 LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02}
@@ -65,7 +63,7 @@ class TableRun:
     valid: float = 0.2
     test: float = 0.2
     seed: int = 0
-    threads: int | None = None
+    threads: int | None = 1
 
     schema: Schema = field(init=False)
     split: Split = field(init=False)
@@ -104,6 +102,9 @@ class TableRun:
         # `train` asks the same, but only when its first record is taken.
         check_settings(StepSettings(self.loss, self.make_optimizer(), self.lr))
         Plan(self.epochs, self.batch_size, True, PATIENCE, "best", self.threads)
+        for part in (self.train_part, self.valid_part, self.test_part):
+            if part is not None:
+                check_batch(self.net, self.loss, *part)
 
     def _part(self, rows: Array) -> tuple[Array, Array, Array | None]:
         return self._prepared(self.table.take(rows))
@@ -122,8 +123,8 @@ class TableRun:
 
     @property
     def weight_decay(self) -> float:
-        """AdamW's decay: 600 / training rows, between 0.01 and 1 – few rows want small weights."""
-        return float(np.clip(600 / len(self.split.train), 0.01, 1.0))
+        """AdamW's decay: 150 / training rows, from 0.01 to 0.3 – few rows want small weights."""
+        return float(np.clip(150 / len(self.split.train), 0.01, 0.3))
 
     def train(self) -> Generator[Record, None, None]:
         """Train; yields the records of `chainrule.train`. The best epoch's numbers are put back."""
@@ -238,20 +239,6 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def profile(table: Table, target: str | None = None, **settings: Any) -> tuple[Column, ...]:
-    """What each column is, as `infer_schema` sees it; without a target, every column but that."""
-    if target is not None:
-        return infer_schema(table, target, **settings).columns
-    columns = []
-    for name in table.names:
-        found = counts(table.columns[name])
-        kind, why = judge(name, table.columns[name], found)
-        role = "feature" if kind in USABLE else "left out"
-        missing = len(table) - sum(found.values())
-        columns.append(Column(name, kind, role, why, missing, len(found)))
-    return tuple(columns)
 
 
 def _loss_of(task: str) -> Loss:

@@ -82,7 +82,8 @@ def train(
     X (n, n_in), y as the loss takes it, weight (n,) or None. `batch_size=None` takes all rows at
     once. `valid` is (X, y) or (X, y, weight). `patience` stops after so many epochs without a new
     best loss; `restore="best"` puts the best epoch's theta back when the loop ends, however it
-    ends: last epoch, break, Ctrl-C or divergence. `threads` limits the matrix products' threads.
+    ends: last epoch, break, Ctrl-C or divergence (after a break, once nothing refers to the
+    iterator; `.close()` does it at once). `threads` limits the matrix products' threads.
 
     Raises ValueError at the call for anything that does not fit, Diverged while running.
     """

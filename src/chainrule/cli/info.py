@@ -51,11 +51,10 @@ def is_model_file(path: Path) -> bool:
 
 
 def _table(file: str, target: str | None, table_name: str | None, as_json: bool) -> None:
-    from ..tables import read_table
-    from ..tabular import profile
+    from ..tables import describe_columns, infer_schema, read_table
 
     table = read_table(file, table=table_name)
-    columns = profile(table, target)
+    columns = describe_columns(table) if target is None else infer_schema(table, target).columns
     if as_json:
         emit(
             {

@@ -91,8 +91,8 @@ def get_initializer(init: str | float | Initializer) -> Initializer:
     """
     if callable(init):
         return init
-    if isinstance(init, int | float):
-        return constant(init)
+    if isinstance(init, int | float | np.number):
+        return constant(float(init))
     if init not in INITIALIZERS:
         raise ValueError(
             f"init is {init!r}, which is no initializer: use one of {', '.join(INITIALIZERS)}, "

@@ -18,7 +18,12 @@ def _weights(n: int, weight: ArrayLike | None) -> Array:
             f"a metric needs at least one row and one finite weight ≥ 0 for each, not all 0: got "
             f"{n} rows, weights {w.shape}"
         )
-    return np.asarray(w / w.sum())
+    return w
+
+
+def _mean(values: Array, weight: ArrayLike | None) -> float:
+    w = _weights(len(values), weight)
+    return float(np.sum(w * values) / w.sum())
 
 
 def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
@@ -55,16 +60,14 @@ def _scores(y_true: ArrayLike, P: ArrayLike) -> tuple[Array, Array]:
 def accuracy(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Σ w [y = ŷ] / Σ w, the share of rows predicted rightly."""
     a, b = _pair(_classes(y_true), _classes(y_pred))
-    return float(np.sum(_weights(len(a), weight) * (a == b)))
+    return _mean(a == b, weight)
 
 
 def log_loss(y_true: ArrayLike, P: ArrayLike, weight: ArrayLike | None = None) -> float:
     """-Σ w ln P[i, y_i] / Σ w in nats; P is raised to the smallest float, so it stays finite."""
     y, P = _scores(y_true, P)
     right = P[np.arange(len(y)), y]
-    return float(
-        -np.sum(_weights(len(y), weight) * np.log(np.maximum(right, np.finfo(np.float64).tiny)))
-    )
+    return -_mean(np.log(np.maximum(right, np.finfo(np.float64).tiny)), weight)
 
 
 def auc(y_true: ArrayLike, P: ArrayLike, weight: ArrayLike | None = None) -> float:
@@ -105,7 +108,7 @@ def confusion_matrix(
 def mse(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Σ w mean_k (y - ŷ)² / Σ w, the mean squared error over rows and outputs."""
     a, b = _pair(y_true, y_pred)
-    return float(np.sum(_weights(len(a), weight) * _row_mean(np.square(a - b))))
+    return _mean(_row_mean(np.square(a - b)), weight)
 
 
 def rmse(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) -> float:
@@ -116,7 +119,7 @@ def rmse(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) 
 def mae(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) -> float:
     """Σ w mean_k |y - ŷ| / Σ w, the mean absolute error in the target's own units."""
     a, b = _pair(y_true, y_pred)
-    return float(np.sum(_weights(len(a), weight) * _row_mean(np.abs(a - b))))
+    return _mean(_row_mean(np.abs(a - b)), weight)
 
 
 def r2(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) -> float:
@@ -126,6 +129,7 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) ->
     """
     a, b = _pair(y_true, y_pred)
     w = _weights(len(a), weight)
+    w = w / w.sum()
     A, B = a.reshape(len(a), -1), b.reshape(len(b), -1)
     D = A - A[np.argmax(w)]  # so that a constant target has exactly no variance
     around = np.sum(w[:, None] * np.square(D - w @ D), axis=0)
@@ -139,4 +143,4 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) ->
 
 
 def _row_mean(values: Array) -> Array:
-    return np.asarray(values.reshape(len(values), -1).mean(axis=1))
+    return np.asarray(values.mean(axis=tuple(range(1, values.ndim))))

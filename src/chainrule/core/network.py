@@ -65,6 +65,11 @@ class Network:
         dtype: DTypeLike = np.float64,
         X: ArrayLike | None = None,
     ) -> None:
+        self._allocate(n_in, layers, dtype)
+        generator, self.seed = make_rng(rng)
+        self.initialize(generator, X)
+
+    def _allocate(self, n_in: int, layers: Iterable[Layer], dtype: DTypeLike) -> None:
         require_count("Network", "n_in", n_in)
         self.n_in, self.layers, self.dtype = int(n_in), tuple(layers), np.dtype(dtype)
         if self.dtype not in (np.float64, np.float32):
@@ -75,13 +80,14 @@ class Network:
         self._theta = np.zeros(sum(map(math.prod, self.shapes.values())), self.dtype)
         self._buffers = np.zeros(sum(map(math.prod, self.buffer_shapes.values())), self.dtype)
         self._views = self.views(self._theta) | named_views(self._buffers, self.buffer_shapes)
-        self._p = [self._of_layer(self._views, i) for i in range(len(self.layers))]
+        self._p: list[dict[str, Array]] = [{} for _ in self.layers]
+        for name, view in self._views.items():
+            number, _, own_name = name.partition(".")
+            self._p[int(number)][own_name] = view
         self.lr_factor = np.ones_like(self._theta)
         self.decay_factor = np.zeros_like(self._theta)
         for view in self.views(self.decay_factor).values():
             view[...] = 1.0 if view.ndim >= 2 else 0.0
-        generator, self.seed = make_rng(rng)
-        self.initialize(generator, X)
 
     @classmethod
     def mlp(
@@ -230,7 +236,8 @@ class Network:
 
     def astype(self, dtype: DTypeLike) -> "Network":
         """A copy that computes in another dtype."""
-        twin = Network(self.n_in, self.layers, rng=0, dtype=dtype)
+        twin = Network.__new__(Network)
+        twin._allocate(self.n_in, self.layers, dtype)
         twin.theta, twin.buffers, twin.seed = self.theta, self.buffers, self.seed
         twin.lr_factor[...], twin.decay_factor[...] = self.lr_factor, self.decay_factor
         return twin
@@ -238,12 +245,6 @@ class Network:
     def __repr__(self) -> str:
         chain = " → ".join([str(self.n_in), *map(repr, self.layers)])
         return f"Network({chain}; {self._theta.size} parameters, {self.dtype})"
-
-    @staticmethod
-    def _of_layer(named: dict[str, Array], i: int) -> dict[str, Array]:
-        return {
-            key.partition(".")[2]: view for key, view in named.items() if key.startswith(f"{i}.")
-        }
 
 
 def default_init(activation: Layer) -> str:

@@ -24,9 +24,13 @@ class Drawable(Protocol):
     """What `network` reads of a network; `chainrule.Network` has it."""
 
     n_in: int
-    layers: Sequence[Any]
     shapes: dict[str, tuple[int, ...]]
     theta: NDArray[Any]
+
+    @property
+    def layers(self) -> Sequence[Any]:
+        """The layers in order."""
+        ...
 
     def __getitem__(self, name: str) -> NDArray[Any]: ...
 

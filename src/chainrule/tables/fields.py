@@ -19,7 +19,7 @@ def field(data: Any, key: str, kind: type | tuple[type, ...], where: str) -> Any
     value = data[key]
     kinds = kind if isinstance(kind, tuple) else (kind,)
     if type(value) is int and float in kinds and int not in kinds:
-        value = float(value)
+        value = float(value) if abs(value) < 2**1023 else math.inf
     if type(value) not in kinds:
         names = " or ".join(k.__name__ for k in kinds)
         raise ValueError(f'"{key}" of {where} is {value!r}, not {names}: the file is damaged')

@@ -249,10 +249,9 @@ def _plan(data: Any) -> ColumnPlan:
 
 def _is_date(text: Any) -> bool:
     try:
-        dt.datetime.fromisoformat(text)
+        return dt.datetime.fromisoformat(text).tzinfo is None and "W" not in text
     except (TypeError, ValueError):
         return False
-    return True
 
 
 def _require(table: Table, names: list[str]) -> None:
