@@ -53,9 +53,9 @@ class TableRun:
     group: str | None = None
     time: str | None = None
     weight: str | None = None
-    hidden: Sequence[int] = (64, 32)
+    hidden: Sequence[int] = (128, 64)
     activation: str = "relu"
-    dropout: float = 0.1
+    dropout: float = 0.2
     epochs: int = 200
     lr: float | None = None
     batch_size: int | None = None
