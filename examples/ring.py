@@ -1,4 +1,4 @@
-"""Learn which points lie inside a circle, and draw what was learned and the network that learned it.
+"""Learn which points lie inside a circle; draw what was learned and the network that learned it.
 
 `python examples/ring.py docs/pictures` makes the two pictures of the README.
 """

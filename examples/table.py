@@ -1,6 +1,6 @@
 """From a table to answers: train on a CSV file, read the scores, save the model, use it again.
 
-`python examples/table.py FILE TARGET`; without arguments it writes and uses scikit-learn's wine table.
+`python examples/table.py FILE TARGET`; without arguments, scikit-learn's wine table.
 """
 
 import sys

@@ -74,7 +74,7 @@ def doubling(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 
 
 def elementwise() -> st.SearchStrategy[layers.Layer]:
-    plain = [cls() for cls in al.ELEMENTWISE.values()]
+    plain = [cls() for cls in al.ACTIVATION_LAYERS.values()]
     return st.one_of(
         st.sampled_from(plain),
         st.builds(al.LeakyReLU, SMALL),

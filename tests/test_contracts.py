@@ -63,7 +63,7 @@ def test_every_public_class_is_in_a_table(
 
 def test_every_named_thing_is_in_a_table() -> None:
     assert set(activations.ACTIVATIONS) | {"prelu"} == set(tables.ACTIVATION_LAYERS)
-    assert set(activation_layers.ELEMENTWISE) == set(tables.ACTIVATION_LAYERS)
+    assert set(activation_layers.ACTIVATION_LAYERS) == set(tables.ACTIVATION_LAYERS)
     assert set(initializers.INITIALIZERS) == set(tables.INITIALIZERS)
     assert set(losses.LOSSES.values()) == {type(case.loss) for case in ALL_LOSSES.values()}
     assert {k: type(v) for k, v in OPTIMIZERS.items()} == optimizers.OPTIMIZERS
@@ -75,7 +75,7 @@ def test_every_named_thing_is_in_a_table() -> None:
     }
     assert own == tables.METRICS
     for name, layer in tables.ACTIVATION_LAYERS.items():
-        assert type(layer) is activation_layers.ELEMENTWISE[name]
+        assert type(layer) is activation_layers.ACTIVATION_LAYERS[name]
 
 
 def test_a_new_class_would_be_missed_by_no_table() -> None:

@@ -257,8 +257,8 @@ REFUSED: Sequence[tuple[Any, Any, Any, str]] = [
     (X, 1.0, None, "y has shape"),
     (X, Y[:, :1], None, "the network's output is"),
     (X, Y[:, 0], None, "the network's output is"),
-    (X, np.full((10, 2), "a"), None, "y has type <U1: give numbers"),
-    (X, np.full((10, 2), None), None, "y has type object: give numbers"),
+    (X, np.full((10, 2), "a"), None, "y has type <U1: give real numbers"),
+    (X, np.full((10, 2), None), None, "y holds nan at"),
     (np.full((10, 3), "a"), Y, None, "could not convert|X has type"),
     (np.where(X > 1, np.nan, X), Y, None, r"X holds nan at \["),
     (np.full((10, 3), -np.inf), Y, None, r"X holds -inf at \[0, 0\]"),
@@ -267,7 +267,7 @@ REFUSED: Sequence[tuple[Any, Any, Any, str]] = [
     (X, Y, -np.ones(10), "negative or non-finite"),
     (X, Y, np.full(10, np.nan), "negative or non-finite"),
     (X, Y, np.zeros(10), "weight sums to 0"),
-    (X, Y, ["a"] * 10, "weight has type <U1: give numbers"),
+    (X, Y, ["a"] * 10, "weight has type <U1: give real numbers"),
 ]
 
 

@@ -333,3 +333,25 @@ def test_pinball_is_least_at_the_quantile(quantile: float, share: float) -> None
     loss, places = cr.Pinball(quantile=quantile), np.linspace(-3, 3, 601)
     values = [loss.value(np.full((1001, 1), z), y) for z in places]
     assert places[int(np.argmin(values))] == pytest.approx(np.quantile(y, share), abs=0.02)
+
+
+def test_a_loss_takes_its_own_setting_first() -> None:
+    assert cr.Huber(0.5).delta == 0.5
+    assert cr.Pinball(0.9).quantile == 0.9
+    assert cr.SoftmaxCrossEntropy(0.1).label_smoothing == 0.1
+    with pytest.raises(TypeError, match="positional"):
+        cr.SquaredError(0.5)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("weight", "named"),
+    [
+        (np.full(3, 1e308), "weight sums to"),
+        (np.full(3, 1e-320), "weight sums to"),
+        (np.ma.masked_array([1.0, 2.0, 3.0], [0, 1, 0]), "weight is a masked array"),
+        (np.ones(3) * 1j, "weight has type complex128: give real numbers"),
+    ],
+)
+def test_weights_that_cannot_be_shares(weight: np.ndarray, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        cr.SquaredError().value(np.zeros((3, 1)), np.zeros(3), weight)

@@ -1,5 +1,7 @@
 """Network: theta and its views, copies, predictions; gradients of random networks."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -133,7 +135,7 @@ def test_views_are_views_into_one_vector() -> None:
         (lambda net: net.views(np.ones(12)), ValueError, r"vector has shape \(12,\)"),
         (lambda net: net.predict(np.ones(2)), ValueError, r"X has shape \(2,\): give a matrix"),
         (lambda net: net.predict(np.ones((1, 3))), ValueError, "X has 3 features, but this net"),
-        (lambda net: net.predict([["a", "b"]]), ValueError, "could not convert"),
+        (lambda net: net.predict([["a", "b"]]), ValueError, "X has type <U1: give real numbers"),
     ],
 )
 def test_what_does_not_fit_is_refused(
@@ -278,3 +280,48 @@ def test_repr_reads_like_the_network() -> None:
     assert text.startswith("Network(2 → Dense(n=3")
     assert "→ ReLU() →" in text
     assert text.endswith("; 13 parameters, float64)")
+
+
+@pytest.mark.parametrize(
+    "twin_of", [copy.copy, copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))]
+)
+def test_a_copy_is_whole_and_its_own(twin_of: Callable[[cr.Network], cr.Network]) -> None:
+    net = cr.Network(2, [cr.Dense(3), cr.BatchNorm(), cr.Dropout(0.2), cr.Dense(1)], rng=0)
+    net.lr_factor[:2], net.decay_factor[-1] = 0.5, 3.0
+    before, twin = net.theta.copy(), twin_of(net)
+    X, y = np.arange(8.0).reshape(4, 2), np.arange(4.0)
+    for name in ("theta", "buffers", "lr_factor", "decay_factor"):
+        assert np.array_equal(getattr(twin, name), getattr(net, name))
+    records = list(cr.train(twin, cr.SquaredError(), cr.Adam(), X, y, epochs=9, lr=0.1, rng=0))
+    assert records[-1].loss < records[0].loss
+    assert np.array_equal(net.theta, before)
+    twin.theta = np.zeros(twin.theta.size)
+    assert not twin["0.W"].any()
+    assert np.array_equal(twin.predict(X), np.zeros((4, 1)))
+
+
+@pytest.mark.parametrize(
+    ("X", "named"),
+    [
+        (np.ma.masked_array(np.ones((2, 3)), np.eye(2, 3)), "X is a masked array"),
+        (np.ones((2, 3)) * 1j, "X has type complex128: give real numbers"),
+        (np.full((2, 3), "2020-01-01", "datetime64[D]"), "X has type datetime64"),
+        ([[1.0, 2.0, 3.0], [4.0]], "X is no array of numbers"),
+        ([[1.0, "a", None]], "X is no array of numbers|X has type"),
+        (np.full((2, 3), 1e39), "X holds a number too large for float32"),
+    ],
+)
+def test_what_is_no_real_matrix_is_refused(X: object, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        cr.Network(3, [cr.Dense(1)], rng=0, dtype=np.float32).predict(X)
+
+
+def test_a_wrong_list_of_layers_is_refused() -> None:
+    for layers in (cr.Dense(1), None, [], [cr.Dense]):
+        with pytest.raises(ValueError, match="layers must be a list of at least one Layer"):
+            cr.Network(3, layers, rng=0)
+    with pytest.raises(ValueError, match=r"use a layer, such as Tanh\(\)"):
+        cr.Network.mlp([3, 4, 1], cr.Tanh, rng=0)
+    for dropout in (-1.0, float("nan"), "a", 1.0):
+        with pytest.raises(ValueError, match="Dropout rate is"):
+            cr.Network.mlp([3, 4, 1], dropout=dropout, rng=0)

@@ -120,9 +120,9 @@ def test_learning_rate_and_decay_may_be_vectors(name: str) -> None:
         (cr.AdaGrad(epsilon=0.0), [3, 4, 12], [-0.5, -0.4, -6 / 13]),
         (cr.RMSProp(rho=0.75, epsilon=0.0), [2, 1, 0], [-1.0, -0.5, 0.0]),
         (cr.RMSProp(rho=0.75, epsilon=1.0), [2, 0, 4], [-0.5, 0.0, -2 / (1 + 4.5625**0.5)]),
-        (cr.Adam(0.5, 0.5, 0.0), [1, 1, 1], [-0.5, -0.5, -0.5]),
-        (cr.Adam(0.5, 0.5, 0.0), [2, -1], [-0.5, 0.0]),
-        (cr.Adam(0.0, 0.0, 1.0), [3, -1], [-0.375, 0.25]),
+        (cr.Adam(beta1=0.5, beta2=0.5, epsilon=0.0), [1, 1, 1], [-0.5, -0.5, -0.5]),
+        (cr.Adam(beta1=0.5, beta2=0.5, epsilon=0.0), [2, -1], [-0.5, 0.0]),
+        (cr.Adam(beta1=0.0, beta2=0.0, epsilon=1.0), [3, -1], [-0.375, 0.25]),
     ],
     ids=lambda case: type(case).__name__ if isinstance(case, cr.Optimizer) else "",
 )
@@ -218,14 +218,17 @@ def test_reaches_the_minimum(
         state = OPTIMIZERS[name].init(theta)
         for step in range(count):
             at = schedule.at(step, count)
-            theta = theta + OPTIMIZERS[name].update(slope(theta), state, theta, at)
+            theta = theta + OPTIMIZERS[name].update(slope(theta), state, theta, at, 0.0)
         assert theta.tolist() == pytest.approx(target, abs=2e-3)
 
 
 @pytest.mark.parametrize(
     ("make", "named"),
     [
-        (lambda: cr.Momentum(beta=1.0), "Momentum beta is 1.0: it must be at least 0 and below 1"),
+        (
+            lambda: cr.Momentum(beta=1.0),
+            "Momentum beta is 1.0: it must be a number of at least 0 and below 1",
+        ),
         (lambda: cr.Nesterov(beta=-0.1), "Nesterov beta is -0.1"),
         (lambda: cr.AdaGrad(epsilon=-1e-8), "AdaGrad epsilon is -1e-08"),
         (lambda: cr.RMSProp(rho=2.0), "RMSProp rho is 2.0"),
@@ -239,3 +242,19 @@ def test_reaches_the_minimum(
 def test_settings_beyond_their_limits(make: Callable[[], object], named: str) -> None:
     with pytest.raises(ValueError, match=re.escape(named)):
         make()
+
+
+def test_adamw_decays_by_itself_unless_the_step_says_how_much() -> None:
+    theta, still = np.array([2.0, -4.0]), np.zeros(2)
+    for decay in (0.5, cr.Cosine(0.5)):
+        adamw = cr.AdamW(weight_decay=decay)
+        own = adamw.update(still, adamw.init(theta), theta, 0.1)
+        np.testing.assert_allclose(own, [-0.1, 0.2], rtol=1e-15)
+        told = adamw.update(still, adamw.init(theta), theta, 0.1, decay=np.array([0.0, 1.0]))
+        np.testing.assert_allclose(told, [0.0, 0.4], rtol=1e-15)
+
+
+@pytest.mark.parametrize("make", [cr.SGD, cr.Adam, cr.AdamW, cr.RMSProp, cr.AdaGrad])
+def test_a_learning_rate_is_not_taken_for_another_setting(make: Callable[..., object]) -> None:
+    with pytest.raises(TypeError, match="positional"):
+        make(0.001)

@@ -14,20 +14,20 @@ class ElementwiseLayer(Layer):
     """A = f(Z)   Z (n, k)  A (n, k),  dZ = dA * f′(Z); f is a row of `ACTIVATIONS`."""
 
     activation: ClassVar[Activation] = ACTIVATIONS["identity"]
-
-    @property
-    def setting(self) -> float:
-        """The activation's α, for those that have one."""
-        return float(getattr(self, "alpha", self.activation.alpha))
+    alpha: float = 0.0  # LeakyReLU and ELU make it a setting
 
     def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+        self, p: Arrays, Z: Array, *, train: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, dict[str, Array]]:
-        A = self.activation.function(X, self.setting)
-        return A, {"Z": X, "A": A}
+        A = self.activation.function(Z, self.alpha)
+        return A, {"Z": Z, "A": A}
 
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
-        return dY * self.activation.slope(cache["Z"], cache["A"], self.setting), {}
+    def backward(self, p: Arrays, cache: Arrays, dA: Array) -> tuple[Array, dict[str, Array]]:
+        return dA * self.activation.slope(cache["Z"], cache["A"], self.alpha), {}
+
+    @property
+    def init_before(self) -> str:
+        return self.activation.init
 
     @property
     def kinks(self) -> tuple[float, ...]:
@@ -161,22 +161,26 @@ class PReLU(Layer):
         p["alpha"][...] = self.start
 
     def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+        self, p: Arrays, Z: Array, *, train: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, dict[str, Array]]:
-        A = np.where(X > 0, X, p["alpha"] * X)
-        return A, {"Z": X, "A": A}
+        A = np.where(Z > 0, Z, p["alpha"] * Z)
+        return A, {"Z": Z, "A": A}
 
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, p: Arrays, cache: Arrays, dA: Array) -> tuple[Array, dict[str, Array]]:
         below = np.minimum(cache["Z"], 0.0)
-        slope = np.where(cache["Z"] > 0, 1.0, p["alpha"]).astype(dY.dtype)
-        return dY * slope, {"alpha": (dY * below).sum(axis=0)}
+        slope = np.where(cache["Z"] > 0, 1.0, p["alpha"]).astype(dA.dtype)
+        return dA * slope, {"alpha": (dA * below).sum(axis=0)}
+
+    @property
+    def init_before(self) -> str:
+        return "he_uniform"
 
     @property
     def kinks(self) -> tuple[float, ...]:
         return (0.0,)
 
 
-ELEMENTWISE: dict[str, type[Layer]] = {
+ACTIVATION_LAYERS: dict[str, type[Layer]] = {
     layer.activation.name: layer
     for layer in (
         Identity, Step, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, Softplus,
@@ -188,12 +192,13 @@ ELEMENTWISE: dict[str, type[Layer]] = {
 def get_activation(activation: "str | Layer") -> Layer:
     """The layer of an activation's name ("relu" -> ReLU()), or the layer itself.
 
-    Raises ValueError for a name that is not in `ELEMENTWISE`.
+    Raises ValueError for a name that is not in `ACTIVATION_LAYERS`.
     """
     if isinstance(activation, Layer):
         return activation
-    if activation not in ELEMENTWISE:
+    if not isinstance(activation, str) or activation not in ACTIVATION_LAYERS:
+        names = ", ".join(sorted(ACTIVATION_LAYERS))
         raise ValueError(
-            f"activation is {activation!r}: use a layer or one of {', '.join(sorted(ELEMENTWISE))}"
+            f"activation is {activation!r}: use a layer, such as Tanh(), or one of {names}"
         )
-    return ELEMENTWISE[activation]()
+    return ACTIVATION_LAYERS[activation]()

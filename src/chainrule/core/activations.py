@@ -24,8 +24,8 @@ class Activation:
     """A = function(Z, alpha),  dA/dZ = slope(Z, A, alpha),  elementwise on any shape.
 
     `kinks` lists the z at which the slope jumps: there no derivative exists and `slope` takes one
-    of the two sides (ReLU: 0 at 0). `alpha` is the default of the one setting, for those that have
-    one.
+    of the two sides (ReLU: 0 at 0). `init` names the initializer for the weights before it, which
+    keeps the variance from layer to layer. `alpha` is the layer's setting, for those that have one.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Activation:
     formula: str
     slope_formula: str
     kinks: tuple[float, ...] = ()
-    alpha: float = 0.0
+    init: str = "glorot_uniform"
 
 
 def sigmoid(Z: Array) -> Array:
@@ -117,6 +117,7 @@ _ROWS = (
         "max(z, 0)",
         "1 if z > 0 else 0",
         kinks=(0.0,),
+        init="he_uniform",
     ),
     Activation(
         "leaky_relu",
@@ -125,7 +126,7 @@ _ROWS = (
         "z if z > 0 else α z",
         "1 if z > 0 else α",
         kinks=(0.0,),
-        alpha=0.01,
+        init="he_uniform",
     ),
     Activation(
         "elu",
@@ -134,7 +135,7 @@ _ROWS = (
         "z if z > 0 else α (e^z - 1)",
         "1 if z > 0 else a + α",
         kinks=(0.0,),  # none for α = 1, where both sides have slope 1
-        alpha=1.0,
+        init="he_uniform",
     ),
     Activation(
         "selu",
@@ -143,6 +144,7 @@ _ROWS = (
         "λ z if z > 0 else λ α (e^z - 1)",
         "λ if z > 0 else a + λ α",
         kinks=(0.0,),
+        init="lecun_normal",
     ),
     Activation(
         "gelu",
@@ -150,6 +152,7 @@ _ROWS = (
         lambda Z, A, _: normal_cdf(Z) + Z * _normal_pdf(Z),
         "z Φ(z)",
         "Φ(z) + z φ(z)",
+        init="he_uniform",
     ),
     Activation(
         "silu",
@@ -157,6 +160,7 @@ _ROWS = (
         lambda Z, A, _: sigmoid(Z) + A * sigmoid(-Z),
         "z σ(z)",
         "σ(z) + a (1 - σ(z))",
+        init="he_uniform",
     ),
     Activation(
         "mish",
@@ -164,6 +168,7 @@ _ROWS = (
         lambda Z, A, _: _mish_slope(Z),
         "z tanh(ln(1 + e^z))",
         "t + z σ(z) (1 - t²), t = tanh(ln(1 + e^z))",
+        init="he_uniform",
     ),
     Activation(
         "softplus",
@@ -171,6 +176,7 @@ _ROWS = (
         lambda Z, A, _: sigmoid(Z),
         "ln(1 + e^z)",
         "σ(z)",
+        init="he_uniform",
     ),
     Activation(
         "softsign",

@@ -58,12 +58,18 @@ def compare_gradients(
             continue
         scale = max(abs(numeric), abs(float(grad[i])))
         noise = 4e-16 * max(1.0, abs(f())) / 1e-5 * 20
-        assert abs(numeric - grad[i]) <= RTOL * scale + noise, (
+        _require(
+            abs(numeric - grad[i]) <= RTOL * scale + noise,
             f"{what}[{i}] is {grad[i]:.12g}, but central differences give {numeric:.12g}: "
-            "the backward pass is not the derivative of the forward pass"
+            "the backward pass is not the derivative of the forward pass",
         )
         compared += 1
     return compared
+
+
+def _require(kept: object, promise: str) -> None:
+    if not kept:  # no assert statement: the checks hold under python -O too
+        raise AssertionError(promise)
 
 
 def check_layer(layer: Layer, n_in: int = 3, *, rows: int = 5, seed: int = 0) -> None:
@@ -73,7 +79,7 @@ def check_layer(layer: Layer, n_in: int = 3, *, rows: int = 5, seed: int = 0) ->
     """
     rng = np.random.default_rng(seed)
     net = Network(n_in, [layer], rng=rng)
-    assert net.n_out >= 1, f"{layer}.shapes({n_in}) gives {net.n_out} outputs: at least 1"
+    _require(net.n_out >= 1, f"{layer}.shapes({n_in}) gives {net.n_out} outputs: at least 1")
     net.theta = net.theta + 0.1 * rng.normal(size=net.theta.shape)
     X = rng.normal(size=(rows, n_in))
     for train in (False, True):
@@ -88,28 +94,22 @@ def _check_mode(net: Network, X: Array, train: bool, seed: int) -> None:
 
     before = net.theta.copy(), net.buffers.copy(), X.copy()
     Y, caches = forward()
-    assert Y.shape == (len(X), net.n_out), (
-        f"{layer} gave Y {Y.shape}, promised {(len(X), net.n_out)}"
-    )
-    assert all(isinstance(v, np.ndarray) for v in caches[0].values()), (
-        f"{layer}: cache holds arrays only"
-    )
+    promised = (len(X), net.n_out)
+    _require(Y.shape == promised, f"{layer} gave Y {Y.shape}, promised {promised}")
+    arrays = all(isinstance(v, np.ndarray) for v in caches[0].values())
+    _require(arrays, f"{layer}: cache holds arrays only")
     dY = np.random.default_rng(seed + 2).normal(size=Y.shape)
     kept = {k: v.copy() for k, v in caches[0].items()}
     dX, grad = net.backward(caches, dY)
-    for name, old, new in zip(
-        ("theta", "buffers", "X"), before, (net.theta, net.buffers, X), strict=True
-    ):
-        assert np.array_equal(old, new), (
-            f"{layer} changed {name} in {mode}: forward and backward are pure"
-        )
-    assert all(np.array_equal(v, caches[0][k]) for k, v in kept.items()), (
-        f"{layer}.backward changed its cache"
-    )
-    assert np.array_equal(forward()[0], Y), (
-        f"{layer} gave two results for the same input and rng in {mode}"
-    )
-    assert dX.shape == X.shape, f"{layer} gave dX {dX.shape} for X {X.shape}"
+    after = {"theta": net.theta, "buffers": net.buffers, "X": X}
+    for (name, new), old in zip(after.items(), before, strict=True):
+        pure = f"{layer} changed {name} in {mode}: forward and backward are pure"
+        _require(np.array_equal(old, new), pure)
+    unchanged = all(np.array_equal(v, caches[0][k]) for k, v in kept.items())
+    _require(unchanged, f"{layer}.backward changed its cache")
+    again = np.array_equal(forward()[0], Y)
+    _require(again, f"{layer} gave two results for the same input and rng in {mode}")
+    _require(dX.shape == X.shape, f"{layer} gave dX {dX.shape} for X {X.shape}")
 
     def f() -> float:
         return float(np.sum(dY * forward()[0]))
@@ -120,8 +120,9 @@ def _check_mode(net: Network, X: Array, train: bool, seed: int) -> None:
     compare_gradients(f, net.theta, grad, range(grad.size), f"{layer} gradient in {mode}, flat")
     if train:
         net.absorb(caches)
-        assert np.array_equal(before[0], net.theta), (
-            f"{layer}.absorb changed a parameter: buffers only"
+        _require(
+            np.array_equal(before[0], net.theta),
+            f"{layer}.absorb changed a parameter: buffers only",
         )
         net.buffers = before[1]
 
@@ -137,25 +138,29 @@ def check_loss(loss: Loss, y: ArrayLike, n_outputs: int = 1, *, seed: int = 0) -
     for weight in (None, rng.uniform(0.1, 2.0, n)):
         before = Z.copy()
         grad = loss.grad(Z, targets, weight)
-        assert grad.shape == Z.shape, f"{loss}.grad has shape {grad.shape}, but Z is {Z.shape}"
-        assert np.array_equal(before, Z), f"{loss}.grad changed Z"
+        _require(grad.shape == Z.shape, f"{loss}.grad has shape {grad.shape}, but Z is {Z.shape}")
+        _require(np.array_equal(before, Z), f"{loss}.grad changed Z")
         compare_gradients(
             lambda w=weight: loss.value(Z, targets, w),  # type: ignore[misc]
             Z.reshape(-1), grad.reshape(-1), range(Z.size), f"{loss} gradient, flat",
         )  # fmt: skip
         product = contract(loss.factors(Z, targets, weight))
-        assert np.allclose(product, grad, rtol=1e-9, atol=1e-12), (
-            f"{loss}.factors do not multiply to grad"
+        _require(
+            np.allclose(product, grad, rtol=1e-9, atol=1e-12),
+            f"{loss}.factors do not multiply to grad",
         )
     doubled = loss.value(np.r_[Z, Z], np.r_[targets, targets])
     once = loss.value(Z, targets) * (2.0 if loss.reduction == "sum" else 1.0)
-    assert np.isclose(doubled, once, rtol=1e-12), f"{loss} is no {loss.reduction} over rows"
+    _require(np.isclose(doubled, once, rtol=1e-12), f"{loss} is no {loss.reduction} over rows")
     ones = loss.value(Z, targets, np.ones(n))
-    assert np.isclose(ones, loss.value(Z, targets), rtol=1e-12), f"{loss} with weights of 1 differs"
+    _require(
+        np.isclose(ones, loss.value(Z, targets), rtol=1e-12), f"{loss} with weights of 1 differs"
+    )
     far = np.where(rng.random(Z.shape) < 0.5, -1000.0, 1000.0)
     link = loss.link(far)
-    assert np.isfinite(loss.value(far, targets)) or np.isinf(link).any(), (
-        f"{loss} is not finite at z = ±1000"
+    _require(
+        np.isfinite(loss.value(far, targets)) or np.isinf(link).any(),
+        f"{loss} is not finite at z = ±1000",
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from .activation_layers import HardSigmoid, Sigmoid
 from .arrays import Array
+from .checks import as_real
 from .losses import Loss, check_weight
 from .network import Network
 from .nonfinite import Diverged, name_nonfinite
@@ -148,7 +149,7 @@ def check_batch(
             f"{type(loss).__name__} wants logits, but the network ends in {net.layers[-1]}: "
             "leave that layer out, the loss applies its own link"
         )
-    matrix, targets = net.as_input(X), np.asarray(y)
+    matrix, targets = net.as_input(X), as_real("y", y)
     if len(matrix) == 0:
         raise ValueError("X has no rows: give at least one")
     if targets.ndim == 0 or len(targets) != len(matrix):
@@ -156,8 +157,6 @@ def check_batch(
             f"y has shape {targets.shape}, but X has {len(matrix)} rows: give one target for each"
         )
     for name, array in (("X", matrix), ("y", targets)):
-        if not np.issubdtype(array.dtype, np.number) and array.dtype != bool:
-            raise ValueError(f"{name} has type {array.dtype}: give numbers")
         if not np.isfinite(array).all():
             place = np.argwhere(~np.isfinite(array))[0].tolist()
             raise ValueError(
@@ -167,7 +166,7 @@ def check_batch(
     loss.targets(outputs, targets)
     if weight is None:
         return Batch(matrix, targets)
-    checked = check_weight(np.asarray(weight), len(matrix))
+    checked = check_weight(as_real("weight", weight), len(matrix))
     if checked.sum() == 0:
         raise ValueError("weight sums to 0: at least one row must count")
     return Batch(matrix, targets, checked)

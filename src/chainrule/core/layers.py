@@ -53,6 +53,11 @@ class Layer:
         return {}
 
     @property
+    def init_before(self) -> str:
+        """The initializer for the weights before this layer, where it is their activation."""
+        return "glorot_uniform"
+
+    @property
     def kinks(self) -> tuple[float, ...]:
         """The inputs at which the layer has no derivative."""
         return ()
@@ -99,11 +104,11 @@ class Dense(Layer):
             Z = Z + p["b"]
         return Z, {"X": X, "Z": Z}
 
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
-        grads = {"W": cache["X"].T @ dY}
+    def backward(self, p: Arrays, cache: Arrays, dZ: Array) -> tuple[Array, dict[str, Array]]:
+        grads = {"W": cache["X"].T @ dZ}
         if self.bias:
-            grads["b"] = dY.sum(axis=0)
-        return dY @ p["W"].T, grads
+            grads["b"] = dZ.sum(axis=0)
+        return dZ @ p["W"].T, grads
 
 
 @dataclass(frozen=True)
@@ -119,8 +124,8 @@ class Dropout(Layer):
 
     def __post_init__(self) -> None:
         peak = self.rate.value if isinstance(self.rate, Schedule) else self.rate
-        if not 0.0 <= peak < 1.0:
-            raise ValueError(f"Dropout rate is {peak}: it must be at least 0 and below 1")
+        if not isinstance(peak, int | float | np.number) or not 0.0 <= peak < 1.0:
+            raise ValueError(f"Dropout rate is {peak!r}: it must be at least 0 and below 1")
 
     def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
         return n_in, {}, {"rate": ()}
@@ -241,7 +246,8 @@ class Residual(Layer):
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", tuple(self.layers))
+        inner_layers = self.layers if isinstance(self.layers, tuple | list) else ()
+        object.__setattr__(self, "layers", tuple(inner_layers))
         if not self.layers:
             raise ValueError("Residual got no layers: give the list that its branch runs through")
 

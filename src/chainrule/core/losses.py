@@ -10,13 +10,14 @@ Targets: (n,) or (n, 1) numbers for one output, (n, k) for k; classes as integer
 (n, k).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from .activations import log_sum_exp, sigmoid, softmax, softplus
 from .arrays import Array
+from .checks import as_dtype, as_real
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class Loss:
     `check_loss` tests it.
     """
 
-    scale: float = 1.0
-    reduction: str = "mean"
+    scale: float = field(default=1.0, kw_only=True)
+    reduction: str = field(default="mean", kw_only=True)
     wants_logits: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -55,7 +56,7 @@ class Loss:
         """Y (n, k) from targets in any accepted form. Raises ValueError where they do not fit Z or
         the loss.
         """
-        y = np.asarray(y)
+        y = as_real("y", y)
         if Z.ndim != 2:
             raise ValueError(f"Z has shape {Z.shape}: a network's output is (rows, outputs)")
         Y = y[:, None] if y.ndim == 1 and Z.shape[1] == 1 else y
@@ -63,7 +64,7 @@ class Loss:
             raise ValueError(
                 f"y has shape {y.shape}, but the network's output is {Z.shape}: {self._hint}"
             )
-        Y = np.asarray(Y, dtype=Z.dtype)
+        Y = as_dtype("y", Y, Z.dtype)
         if not np.isfinite(Y).all():
             raise ValueError("y holds a target that is nan or inf: fill or drop such rows")
         return Y
@@ -104,17 +105,22 @@ class Loss:
         return np.asarray(w * (Z.dtype.type(self.scale) / total))[:, None]
 
 
+LARGEST_WEIGHT = 1e30  # its inverse and its sum stay finite in float32 too
+
+
 def check_weight(weight: Array, n: int) -> Array:
     """The sample weights (n,) if they are finite and ≥ 0; raises ValueError otherwise."""
-    w = np.asarray(weight)
+    w = as_real("weight", weight)
     if w.shape != (n,):
         raise ValueError(
             f"weight has shape {w.shape}, but there are {n} rows: give one number a row"
         )
-    if not np.issubdtype(w.dtype, np.number) and w.dtype != bool:
-        raise ValueError(f"weight has type {w.dtype}: give numbers")
     if not np.all((w >= 0) & (w < np.inf)):
         raise ValueError("weight holds a negative or non-finite number: weights are finite and ≥ 0")
+    with np.errstate(over="ignore"):
+        total = float(np.sum(w, dtype=np.float64))
+    if total != 0 and not 1 / LARGEST_WEIGHT < total < LARGEST_WEIGHT:
+        raise ValueError(f"weight sums to {total:.3g}: scale the weights to about 1")
     return w
 
 
@@ -148,7 +154,7 @@ class SumOfErrors(Loss):
     always makes it smaller. `slopes` and so `grad` raise ValueError with that reason.
     """
 
-    reduction: str = "sum"
+    reduction: str = field(default="sum", kw_only=True)
 
     def terms(self, Z: Array, Y: Array) -> Array:
         return Y - Z

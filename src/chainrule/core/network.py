@@ -6,19 +6,19 @@ Layers see named views into `theta` ("0.W", "2.b") and into the second flat vect
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from .activation_layers import get_activation
 from .arrays import Array, Shapes
-from .checks import require_count
+from .checks import as_dtype, as_real, require_count
 from .initializers import Initializer
 from .layers import Dense, Dropout, Layer, chain_shapes
 from .schedules import Schedule
 
 RNG = int | np.random.Generator | None
-RELU_FAMILY = ("relu", "leaky_relu", "prelu", "elu", "gelu", "silu", "mish", "softplus")
 
 
 def make_rng(rng: RNG) -> tuple[np.random.Generator, int | None]:
@@ -71,7 +71,8 @@ class Network:
 
     def _allocate(self, n_in: int, layers: Iterable[Layer], dtype: DTypeLike) -> None:
         require_count("Network", "n_in", n_in)
-        self.n_in, self.layers, self.dtype = int(n_in), tuple(layers), np.dtype(dtype)
+        whole = tuple(layers) if isinstance(layers, Iterable) else ()
+        self.n_in, self.layers, self.dtype = int(n_in), whole, np.dtype(dtype)
         if self.dtype not in (np.float64, np.float32):
             raise ValueError(f"dtype is {self.dtype}: a network computes in float64 or float32")
         if not self.layers or not all(isinstance(layer, Layer) for layer in self.layers):
@@ -110,7 +111,7 @@ class Network:
         if len(sizes) < 2:
             raise ValueError(f"sizes is {list(sizes)}: give at least the inputs and the outputs")
         hidden = sizes[1:-1]
-        if isinstance(activation, str | Layer):
+        if isinstance(activation, str | Layer | type):
             activations: list[str | Layer] = [activation] * len(hidden)
         else:
             activations = list(activation)
@@ -122,8 +123,8 @@ class Network:
         layers: list[Layer] = []
         for n, chosen in zip(hidden, activations, strict=True):
             factor = get_activation(chosen)
-            layers += [Dense(n, bias, default_init(factor) if init is None else init), factor]
-            if isinstance(dropout, Schedule) or dropout > 0:
+            layers += [Dense(n, bias, factor.init_before if init is None else init), factor]
+            if isinstance(dropout, Schedule) or dropout != 0:
                 layers.append(Dropout(dropout))
         layers.append(Dense(sizes[-1], bias, "glorot_uniform" if init is None else init))
         return cls(sizes[0], layers, rng=rng, dtype=dtype)
@@ -174,7 +175,10 @@ class Network:
 
     def as_input(self, X: ArrayLike) -> Array:
         """X as a matrix (n, n_in) of the network's dtype; raises ValueError where it cannot be."""
-        matrix = np.asarray(X, dtype=self.dtype)
+        if type(X) is np.ndarray and X.dtype == self.dtype:
+            matrix: Array = X
+        else:
+            matrix = as_dtype("X", as_real("X", X), self.dtype)
         if matrix.ndim != 2:
             raise ValueError(
                 f"X has shape {matrix.shape}: give a matrix (rows, features), "
@@ -237,26 +241,31 @@ class Network:
     def astype(self, dtype: DTypeLike) -> "Network":
         """A copy that computes in another dtype."""
         twin = Network.__new__(Network)
-        twin._allocate(self.n_in, self.layers, dtype)
-        twin.theta, twin.buffers, twin.seed = self.theta, self.buffers, self.seed
-        twin.lr_factor[...], twin.decay_factor[...] = self.lr_factor, self.decay_factor
+        twin.__setstate__(self.__getstate__() | {"dtype": dtype})
         return twin
+
+    __copy__ = copy  # copies share no number: half a copy would train the other's theta
+
+    def __getstate__(self) -> dict[str, Any]:
+        numbers = ("theta", "buffers", "lr_factor", "decay_factor")
+        return {
+            "n_in": self.n_in, "layers": self.layers, "dtype": self.dtype, "seed": self.seed,
+            "numbers": {name: getattr(self, name) for name in numbers},
+        }  # fmt: skip
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._allocate(state["n_in"], state["layers"], state["dtype"])
+        self.seed = state["seed"]
+        for name, value in state["numbers"].items():
+            getattr(self, name)[...] = value
 
     def __repr__(self) -> str:
         chain = " → ".join([str(self.n_in), *map(repr, self.layers)])
         return f"Network({chain}; {self._theta.size} parameters, {self.dtype})"
 
 
-def default_init(activation: Layer) -> str:
-    """The initializer that keeps the variance through this activation."""
-    name = type(activation).__name__.lower()
-    if name == "selu":
-        return "lecun_normal"
-    return "he_uniform" if name in {n.replace("_", "") for n in RELU_FAMILY} else "glorot_uniform"
-
-
 def _copy_into(target: Array, value: ArrayLike, name: str) -> None:
-    source = np.asarray(value)
+    source = as_real(name, value)
     if source.shape != target.shape:
         raise ValueError(
             f"{name} has shape {target.shape}, but got {source.shape}: give it the same shape"

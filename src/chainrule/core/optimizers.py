@@ -13,12 +13,13 @@ import numpy as np
 
 from .arrays import Array
 from .checks import BELOW_ONE, Limits, require_limits
-from .schedules import Schedule
+from .schedules import Schedule, value_at
 
 State = dict[str, Array]
+Rate = float | Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Optimizer:
     """delta = f(g, state, θ, lr)   all of theta's shape (p,).
 
@@ -35,9 +36,17 @@ class Optimizer:
         return {}
 
     def update(
-        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+        self,
+        grad: Array,
+        state: State,
+        theta: Array,
+        lr: float | Array,
+        decay: float | Array | None = None,
     ) -> Array:
-        """The change of theta (p,). Updates the state in place; changes neither grad nor theta."""
+        """The change of theta (p,). Updates the state in place; changes neither grad nor theta.
+
+        `decay` is this step's weight decay; None takes the optimizer's own, on every parameter.
+        """
         raise TypeError(
             f"{type(self).__name__} has no update: define update(grad, state, theta, lr)"
         )
@@ -53,7 +62,12 @@ class SGD(Optimizer):
     """delta = -lr g."""
 
     def update(
-        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+        self,
+        grad: Array,
+        state: State,
+        theta: Array,
+        lr: float | Array,
+        decay: float | Array | None = None,
     ) -> Array:
         return -lr * grad
 
@@ -69,7 +83,12 @@ class Momentum(Optimizer):
         return {"v": np.zeros_like(theta)}
 
     def update(
-        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+        self,
+        grad: Array,
+        state: State,
+        theta: Array,
+        lr: float | Array,
+        decay: float | Array | None = None,
     ) -> Array:
         state["v"][...] = self.beta * state["v"] - lr * grad
         return state["v"].copy()
@@ -82,13 +101,18 @@ class Nesterov(Momentum):
     """
 
     def update(
-        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+        self,
+        grad: Array,
+        state: State,
+        theta: Array,
+        lr: float | Array,
+        decay: float | Array | None = None,
     ) -> Array:
         v = super().update(grad, state, theta, lr)
         return self.beta * v - lr * grad
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AdaGrad(Optimizer):
     """s ← s + g²,  delta = -lr g / (√s + epsilon). Duchi et al. 2011."""
 
@@ -99,13 +123,18 @@ class AdaGrad(Optimizer):
         return {"s": np.zeros_like(theta)}
 
     def update(
-        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+        self,
+        grad: Array,
+        state: State,
+        theta: Array,
+        lr: float | Array,
+        decay: float | Array | None = None,
     ) -> Array:
         state["s"] += grad * grad
         return -lr * grad / (np.sqrt(state["s"]) + self.epsilon)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RMSProp(Optimizer):
     """s ← rho s + (1 - rho) g²,  delta = -lr g / (√s + epsilon). Tieleman and Hinton 2012."""
 
@@ -117,13 +146,18 @@ class RMSProp(Optimizer):
         return {"s": np.zeros_like(theta)}
 
     def update(
-        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+        self,
+        grad: Array,
+        state: State,
+        theta: Array,
+        lr: float | Array,
+        decay: float | Array | None = None,
     ) -> Array:
         state["s"][...] = self.rho * state["s"] + (1.0 - self.rho) * grad * grad
         return -lr * grad / (np.sqrt(state["s"]) + self.epsilon)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Adam(Optimizer):
     """m ← β₁m + (1-β₁)g,  v ← β₂v + (1-β₂)g²,  delta = -lr m̂ / (√v̂ + epsilon).
 
@@ -140,7 +174,12 @@ class Adam(Optimizer):
         return {"t": np.zeros((), np.int64), "m": np.zeros_like(theta), "v": np.zeros_like(theta)}
 
     def update(
-        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+        self,
+        grad: Array,
+        state: State,
+        theta: Array,
+        lr: float | Array,
+        decay: float | Array | None = None,
     ) -> Array:
         state["t"] += 1
         t = int(state["t"])
@@ -151,7 +190,7 @@ class Adam(Optimizer):
         return -lr * m_hat / (np.sqrt(v_hat) + self.epsilon)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AdamW(Adam):
     """delta = Adam's - lr · decay · θ: decay apart from the gradient. Loshchilov and Hutter 2019.
 
@@ -167,8 +206,15 @@ class AdamW(Adam):
             require_limits(self, {"weight_decay": (0, math.inf)})
 
     def update(
-        self, grad: Array, state: State, theta: Array, lr: float | Array, decay: float | Array = 0.0
+        self,
+        grad: Array,
+        state: State,
+        theta: Array,
+        lr: float | Array,
+        decay: float | Array | None = None,
     ) -> Array:
+        if decay is None:
+            decay = value_at(self.weight_decay, 0, 1)
         return super().update(grad, state, theta, lr) - lr * decay * theta
 
     @property

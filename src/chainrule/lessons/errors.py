@@ -78,8 +78,16 @@ def _sum() -> Iterator[Part]:
         "Targets 2, 3, 5, 9",
         ("outputs", "sum of errors", "half the sum of squares"),
         (
-            ("5, 2, 8, 4", sums[0], SquaredError(0.5, "sum").value(cancelling, TARGETS)),
-            ("a million each", sums[1], SquaredError(0.5, "sum").value(huge, TARGETS)),
+            (
+                "5, 2, 8, 4",
+                sums[0],
+                SquaredError(scale=0.5, reduction="sum").value(cancelling, TARGETS),
+            ),
+            (
+                "a million each",
+                sums[1],
+                SquaredError(scale=0.5, reduction="sum").value(huge, TARGETS),
+            ),
         ),
     )
     refusal = _refusal(loss)
