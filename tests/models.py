@@ -175,5 +175,5 @@ def small_model(target: str = "binary", seed: int = 0) -> tuple[Model, Table]:
     loss: losses.Loss = losses.SquaredError()
     if k:
         loss = losses.SoftmaxCrossEntropy() if k > 2 else losses.BinaryCrossEntropy()
-    facts = {"seed": seed, "test": {"r2": 0.5, "none": None}, "list": [1, "a", True]}
+    facts = {"seed": seed, "test": {"network": {"r2": 0.5, "none": None}}, "list": [1, "a", True]}
     return Model(stirred(net, 2 * seed), loss, preparation, schema, facts), table

@@ -231,3 +231,24 @@ def test_names_given_twice(tmp_path: Path) -> None:
     twins = [text.replace('"n": 1', '"n": 2, "n": 1'), text.replace("{", '{"seed": 1, ', 1)]
     for twin in twins:
         assert "twice" in (outcome(with_text(file, twin)) or "")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"rows": {"train": -1}},
+        {"rows": {"train": 1.5}},
+        {"rows": []},
+        {"seed": "0"},
+        {"lr": None},
+        {"test": {"network": {"accuracy": []}}},
+        {"test": {"network": [1.0]}},
+        {"source": 3},
+    ],
+    ids=str,
+)
+def test_facts_of_the_wrong_kind(tmp_path: Path, facts: dict[str, Any]) -> None:
+    model, _ = small_model()
+    model.facts |= facts
+    with pytest.raises(ValueError, match="of facts"):
+        save(model, tmp_path / "m")

@@ -15,6 +15,7 @@ import numpy as np
 
 from .core.arrays import Array
 from .core.epoch import StepSettings, check_batch
+from .core.layers import Dropout
 from .core.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, SquaredError
 from .core.network import Network
 from .core.optimizers import OPTIMIZERS, AdamW, Optimizer
@@ -26,7 +27,6 @@ from .tables import Preparation, Schema, Split, Table, infer_schema, split_rows
 from .training import Plan, Record, check_settings, limit_threads, train
 
 LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02}
-PATIENCE = 40
 LINEAR_WORK = 2e9
 """So many numbers of X the linear model may look at: a baseline must not outlast the network."""
 
@@ -38,8 +38,9 @@ class TableRun:
     `table` holds the rows, `target` names the column to predict; `test_table`, where given, is the
     test instead of a share of the rows. `roles` says what columns are ({"Pclass": "category"}),
     `drop` leaves some out, `group` and `time` steer the split, `weight` names the row weights.
-    `hidden` are the hidden layers' sizes, `valid` and `test` shares of the rows; what is None is
-    chosen by the size of the table. The seed fixes split, weights and batches.
+    `hidden` are the hidden layers' sizes, `valid` and `test` shares of the rows; `patience` epochs
+    without a new best validation loss end the run, `clip` is the gradient's largest norm; what is
+    None is chosen by the size of the table. The seed fixes split, weights and batches.
 
     Raises ValueError with one sentence for whatever does not fit.
     """
@@ -60,6 +61,8 @@ class TableRun:
     lr: float | None = None
     batch_size: int | None = None
     optimizer: str = "adamw"
+    clip: float | None = 5.0
+    patience: int = 40
     valid: float = 0.2
     test: float = 0.2
     seed: int = 0
@@ -99,12 +102,21 @@ class TableRun:
             self.batch_size = int(np.clip(2 ** round(np.log2(len(self.split.train) / 48)), 16, 256))
         if self.lr is None:
             self.lr = LEARNING_RATES.get(self.optimizer, 0.003)
-        # `train` asks the same, but only when its first record is taken.
-        check_settings(StepSettings(self.loss, self.make_optimizer(), self.lr))
-        Plan(self.epochs, self.batch_size, True, PATIENCE, "best", self.threads)
-        for part in (self.train_part, self.valid_part, self.test_part):
-            if part is not None:
-                check_batch(self.net, self.loss, *part)
+        self._check()
+
+    def _check(self) -> None:
+        """What `train` would refuse, but only when its first record is taken."""
+        assert self.lr is not None  # chosen above
+        Dropout(self.dropout)
+        check_settings(StepSettings(self.loss, self.make_optimizer(), self.lr, clip=self.clip))
+        Plan(self.epochs, self.batch_size, True, self.patience, "best", self.threads)
+        parts = {"training": self.train_part, "validation": self.valid_part, "test": self.test_part}
+        for name, part in parts.items():
+            try:
+                if part is not None:
+                    check_batch(self.net, self.loss, *part)
+            except ValueError as error:
+                raise ValueError(f"in the {name} rows, {error}") from None
 
     def _part(self, rows: Array) -> tuple[Array, Array, Array | None]:
         return self._prepared(self.table.take(rows))
@@ -135,7 +147,7 @@ class TableRun:
             for record in train(
                 self.net, self.loss, self.make_optimizer(), X, y, weight=weight,
                 valid=self.valid_part, epochs=self.epochs, batch_size=self.batch_size,
-                lr=Cosine(self.lr), clip=5.0, patience=PATIENCE, restore="best",
+                lr=Cosine(self.lr), clip=self.clip, patience=self.patience, restore="best",
                 rng=self.seed + 1, threads=self.threads,
             ):  # fmt: skip
                 self.records.append(record)
@@ -202,6 +214,8 @@ class TableRun:
         test = self.test_table
         told = [*self.table.notes, *self.schema.notes, *self.split.notes]
         if test is not None:
+            if test.sha256() == self.table.sha256():
+                told.append(f"{test.source} is the table that was trained on: no test at all")
             told += [f"{test.source}: {note}" for note in test.notes]
             told += unseen_notes(self.preparation, test)
         return tuple(dict.fromkeys(told))

@@ -1,5 +1,7 @@
 """Do the parts of a model belong together? Asked before a file is written and after one is read."""
 
+from typing import Any
+
 import numpy as np
 
 from ..core.losses import BinaryCrossEntropy, Hinge, SoftmaxCrossEntropy
@@ -7,8 +9,17 @@ from ..model import Model, gives_probabilities
 from ..tables import Preparation, Schema, Table
 
 
+NUMBER = (int, float)
+FACTS: dict[str, tuple[type, ...]] = {
+    "source": (str,), "rows": (dict,), "data_sha256": (str,), "seed": (int,), "epochs": (int,),
+    "best_epoch": (int, type(None)), "optimizer": (str,), "lr": NUMBER, "batch_size": (int,),
+    "engine": (str, type(None)), "seconds": NUMBER, "test": (dict,),
+}  # fmt: skip
+
+
 def check_agreement(model: Model) -> None:
-    """Raise ValueError unless network, loss, preparation and schema fit each other."""
+    """Raise ValueError unless network, loss, preparation, schema and facts fit each other."""
+    check_facts(model.facts)
     preparation = model.preparation
     if preparation is None:
         if model.schema is not None:
@@ -24,6 +35,22 @@ def check_agreement(model: Model) -> None:
     _check_task(model, preparation)
     if model.schema is not None:
         _check_schema(model.schema, preparation)
+
+
+def check_facts(facts: Any) -> None:
+    """Raise ValueError unless the facts that the command line reads are of their kind."""
+    if not isinstance(facts, dict):
+        raise ValueError(f"facts is {facts!r}, not an object")
+    for name, kinds in FACTS.items():
+        if name in facts and type(facts[name]) not in kinds:
+            raise ValueError(f'"{name}" of facts is {facts[name]!r}')
+    for name, count in facts.get("rows", {}).items():
+        if type(count) is not int or count < 0:
+            raise ValueError(f'"rows" of facts has {count!r} for "{name}"')
+    for name, found in facts.get("test", {}).items():
+        fits = isinstance(found, dict)
+        if not fits or not all(v is None or type(v) in NUMBER for v in found.values()):
+            raise ValueError(f'"test" of facts has {found!r} for "{name}": no scores')
 
 
 def _check_task(model: Model, preparation: Preparation) -> None:
