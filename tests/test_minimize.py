@@ -1,6 +1,8 @@
 """minimize(): minima that are known another way, and a thread that ends with its loop."""
 
+import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -221,3 +223,28 @@ def test_bad_arguments_are_refused_at_the_call(
 ) -> None:
     with pytest.raises((ValueError, TypeError), match=said):
         start(**changed())
+
+
+def test_a_start_at_the_minimum_is_one_record() -> None:
+    net = cr.Network(2, [cr.Dense(1)], rng=0)
+    net.theta = np.zeros(3)
+    (record,) = cr.minimize(net, cr.SquaredError(), np.ones((4, 2)), np.zeros(4))
+    assert (record.epoch, record.loss) == (0, 0.0)
+
+
+def test_a_forked_child_is_told_to_start_its_own() -> None:
+    rng = np.random.default_rng(0)
+    net = cr.Network.mlp([3, 4, 1], "tanh", rng=0)
+    records = cr.minimize(net, cr.SquaredError(), rng.normal(size=(20, 3)), rng.normal(size=20))
+    next(records)
+    with warnings.catch_warnings():  # Python warns of any fork beside a thread
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        try:
+            next(records)
+        except RuntimeError as error:
+            os._exit(7 if "after a fork" in str(error) else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert next(records).epoch == 1

@@ -361,3 +361,10 @@ def test_scikit_learn_takes_the_same_steps(target: str, solver: str, activation:
         np.testing.assert_allclose(ours[f"{2 * i}.b"], b, rtol=1e-10, atol=1e-10)
     share = outputs if target == "numbers" else 1  # its value, not its gradient, is a mean of K
     np.testing.assert_allclose(np.array(losses) / share, theirs.loss_curve_, rtol=1e-10)
+
+
+def test_find_lr_says_so_where_no_rate_lowers_the_loss() -> None:
+    net = cr.Network.mlp([3, 4, 1], rng=0)
+    net.theta = np.zeros(net.theta.size)
+    with pytest.raises(ValueError, match="no rate at which the loss falls"):
+        cr.find_lr(net, cr.SquaredError(), cr.SGD(), np.zeros((8, 3)), np.zeros(8), rng=0)

@@ -146,7 +146,7 @@ class _Steps:
             with limit_threads(plan.threads):
                 options = {"maxiter": plan.epochs, "maxfun": 20 * plan.epochs}
                 options |= {"ftol": tol, "gtol": tol}
-                scipy_minimize(
+                found = scipy_minimize(
                     objective,
                     start,
                     jac=True,
@@ -154,6 +154,8 @@ class _Steps:
                     callback=hand_over,
                     options=options,
                 )
+            if found.nit == 0:  # the start is the minimum: no iteration was called back
+                self._out.put((found.x, float(found.fun)))
             self._out.put(None)
         except BaseException as error:  # handed to the caller, who raises it
             self._out.put(error)
@@ -162,6 +164,8 @@ class _Steps:
         self._thread.start()
         while not self._stopped:
             self._go.release()
+            if self._out.empty() and not self._thread.is_alive():
+                raise RuntimeError("minimize cannot go on after a fork: start it in the child")
             item = self._out.get()
             if item is None:
                 return

@@ -109,6 +109,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         require_count("train", "epochs", self.epochs)
+        if not isinstance(self.shuffle, bool):
+            raise ValueError(f"shuffle is {self.shuffle!r}: use True or False")
         for name in ("batch_size", "patience", "threads"):
             if getattr(self, name) is not None:
                 require_count("train", name, getattr(self, name))
@@ -308,7 +310,9 @@ def _sweep(
 def _steepest(lrs: Sequence[float], losses: Sequence[float]) -> float:
     lowest = int(np.argmin(losses))
     if lowest < 2:
-        return lrs[0]
+        raise ValueError(
+            "find_lr saw no rate at which the loss falls: check the data, or lower low"
+        )
     fall = np.gradient(np.array(losses[: lowest + 1]), np.log(lrs[: lowest + 1]))
     steepest = lrs[int(np.argmin(fall))]
     return min(lrs, key=lambda lr: abs(lr - min(steepest, lrs[lowest] / 10)))
