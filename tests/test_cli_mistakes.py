@@ -10,6 +10,10 @@ import pytest
 from cli_tables import QUICK, Done, call, ok, process, rewrite_header, write_flowers
 
 T = ["train", "flowers.csv", "--target", "kind"]
+PARTS = ["train", "parts/p*.csv", "--target", "kind"]
+IMAGES = ["train", "idx", "--target", "label"]
+PREDICT = ["predict", "good.safetensors"]
+HUGE = "1" + "0" * 30
 MISTAKES: dict[str, tuple[list[str], str]] = {
     "missing file": (["train", "flower.csv", "--target", "kind"], "did you mean flowers.csv"),
     "empty file": (["train", "empty.csv", "--target", "kind"], "empty.csv is empty"),
@@ -54,7 +58,40 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
     "role kind": ([*T, "--role", "colour=shape"], '"shape" for "colour" is no kind'),
     "optimizer": ([*T, "--optimizer", "x"], "optimizer is 'x': use one of sgd"),
     "activation": ([*T, "--activation", "x"], "activation is 'x'"),
-    "epochs 0": ([*T, "--epochs", "0"], "epochs is 0"),
+    "nearly an activation": ([*T, "--activation", "rellu"], "'rellu': did you mean relu or"),
+    "nearly an optimizer": ([*T, "--optimizer", "Adm"], "'Adm': did you mean adam or"),
+    "epochs 0": ([*T, "--epochs", "0"], "0 is not in the range"),
+    "huge epochs": ([*T, "--epochs", HUGE], "is not in the range"),
+    "huge batches": ([*T, "--batch-size", HUGE], "is not in the range"),
+    "huge seed": ([*T, "--seed", HUGE], "is not in the range"),
+    "huge threads": ([*T, "--threads", "1025"], "1025 is not in the range 1<=x<=1024"),
+    "hidden digits": ([*T, "--hidden", HUGE], "a size of 31 digits"),
+    "huge layers": ([*T, "--hidden", "999999999,999999999"], "memory"),
+    "many layers": ([*T, "--hidden", "1" + ",1" * 1000], "--hidden lists 1001 layers"),
+    "more than a file holds": ([*T, "--hidden", "1" + ",1" * 400], "a model file holds 1000"),
+    "dropout -1": ([*T, "--dropout", "-1"], "-1.0"),
+    "dropout nan": ([*T, "--dropout", "nan"], "nan"),
+    "test nan": ([*T, "--test", "nan"], "nan"),
+    "role twice": ([*T, "--role", "weight=drop", "--role", "weight=number"], '"weight" twice'),
+    "empty file name": (["train", "", "--target", "kind"], "FILE is empty: give the path"),
+    "empty out": ([*T, "--out", ""], "--out is empty: give the path"),
+    "empty report": ([*T, "--report", ""], "--report is empty: give the path"),
+    "empty test": ([*T, "--test", ""], "--test is empty: give the path"),
+    "empty answers": ([*PREDICT, "flowers.csv", "--out", ""], "--out is empty: give the path"),
+    "empty rows": (["evaluate", "good.safetensors", ""], "FILE is empty: give the path"),
+    "empty model": (["evaluate", "", "flowers.csv"], "MODEL is empty: give the path"),
+    "looped file": (["train", "loop.csv", "--target", "kind"], "loop.csv"),
+    "looped out": ([*T, "--out", "loop.csv"], "loop.csv is a link that leads to itself"),
+    "looped model": (["predict", "loop.csv", "flowers.csv"], "loop.csv cannot be read"),
+    "onto a part": ([*PARTS, "--out", "parts/p1.csv"], "parts/p1.csv, which is FILE as well"),
+    "report onto a part": ([*PARTS, "--report", "parts/p2.csv"], "which is FILE as well"),
+    "onto a test part": ([*T, "--test", "parts/p*", "--out", "parts/p1.csv"], "--test as well"),
+    "onto the home": (["train", "~/flowers.csv", "--target", "kind", "--out", "flowers.csv"],
+                      "which is FILE as well"),
+    "answers onto a part": ([*PREDICT, "parts/p*.csv", "--out", "parts/p2.csv"], "FILE as well"),
+    "answers onto the home": ([*PREDICT, "~/flowers.csv", "--out", "link.csv"], "FILE as well"),
+    "onto labels": ([*IMAGES, "--out", "idx/train-labels-idx1-ubyte"], "which is FILE as well"),
+    "onto test images": ([*IMAGES, "--out", "idx/t10k-images-idx3-ubyte"], "FILE as well"),
     "test file": ([*T, "--test", "rows.csv"], "rows.csv does not exist"),
     "no target": (["train", "flowers.csv"], "Missing option '--target'"),
     "no such verb": (["trian"], "No such command 'trian'"),
@@ -90,6 +127,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rewrite_header(good, place / "foreign.safetensors")
     rewrite_header(good, place / "lying.safetensors", n_in=10**9)
     (place / "kind.safetensors").write_bytes(b"an older model")
+    (place / "loop.csv").symlink_to("loop.csv")
+    (place / "link.csv").symlink_to("flowers.csv")
+    for name in ("p1.csv", "p2.csv", "pp"):
+        (place / "parts").mkdir(exist_ok=True)
+        write_flowers(place / "parts" / name)
+    (place / "idx").mkdir()
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (place / "idx" / f"{name}-ubyte").write_bytes(b"never read")
     return place
 
 
@@ -120,8 +165,11 @@ def test_mistake_is_one_sentence(name: str, outcomes: dict[str, Done]) -> None:
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_wrong_option_is_one_sentence(name: str, folder: Path) -> None:
+def test_wrong_option_is_one_sentence(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments, words = OPTIONS[name]
+    monkeypatch.setenv("HOME", str(folder))
     before = contents(folder)
     result = call(*arguments, cwd=folder)
     assert (result.exit_code, result.stdout) == (2, "")

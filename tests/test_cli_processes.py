@@ -6,13 +6,15 @@ import pty
 import re
 import select
 import signal
+import sqlite3
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_tables import COMMAND, QUICK, document, environment, ok, process, write_flowers
+from cli_tables import COMMAND, QUICK, Done, document, environment, ok, process, write_flowers
 
 import chainrule
 
@@ -50,8 +52,8 @@ class Terminal:
             assert self.read(), f"{words} never came:\n{self.seen}"
             assert time.monotonic() < end, f"{words} did not come:\n{self.seen}"
 
-    def interrupt(self) -> None:
-        self.process.send_signal(signal.SIGINT)
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        self.process.send_signal(number)
 
     def finish(self) -> tuple[int, str]:
         """The exit code and what came on standard output, if that is no terminal."""
@@ -78,27 +80,31 @@ SLOW = [*ENDLESS, "--hidden", "1500,1500", "--batch-size", "4"]
 """An epoch of ninety steps of 0.05 seconds or more."""
 
 
-def test_ctrl_c_keeps_the_best_epoch(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "who"), [(signal.SIGINT, 0, "you"), (signal.SIGTERM, 143, "SIGTERM")]
+)
+def test_signal_keeps_the_best_epoch(number: int, code: int, who: str, folder: Path) -> None:
     terminal = Terminal(*ENDLESS, "--hidden", "4", "--out", "kept.safetensors", cwd=folder)
     terminal.wait_for("best")
-    terminal.interrupt()
-    code, out = terminal.finish()
-    assert code == 0, terminal.seen
+    terminal.interrupt(number)
+    ended, out = terminal.finish()
+    assert ended == code, terminal.seen
     told = json.loads(out)
     assert told["training"]["stopped"] == "interrupted"
-    assert told["training"]["told"].startswith("Stopped by you at epoch ")
-    assert f"kept epoch {told['training']['best_epoch']}" in told["training"]["told"]
+    assert told["training"]["told"].startswith(f"Stopped by {who} after ")
+    assert f"epoch {told['training']['best_epoch']}" in told["training"]["told"]
     model = chainrule.load(folder / "kept.safetensors")
     assert model.facts["best_epoch"] == told["training"]["best_epoch"]
     assert told["test"] == model.facts["test"]["network"]
 
 
-def test_ctrl_c_in_the_first_epoch_writes_nothing(folder: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_in_the_first_epoch_writes_nothing(number: int, folder: Path) -> None:
     terminal = Terminal(*SLOW, "--out", "first.safetensors", cwd=folder)
     terminal.wait_for("first epoch")
-    terminal.interrupt()
+    terminal.interrupt(number)
     code, out = terminal.finish()
-    assert (code, out) == (130, "")
+    assert (code, out) == (128 + number, "")
     assert "Traceback" not in terminal.seen
     assert not (folder / "first.safetensors").exists()
 
@@ -157,6 +163,103 @@ def test_divergence_after_an_epoch_keeps_the_best(tmp_path: Path) -> None:
     assert model.facts["test"]["network"] == told["test"]
 
 
+STRUCK = """
+import os, signal, sys
+where, number, *sys.argv[1:] = sys.argv[1:]
+strike = lambda: os.kill(os.getpid(), int(number))
+class Finder:
+    def find_spec(name, path, target=None):
+        if name == where:
+            strike()
+sys.meta_path.insert(0, Finder)
+real, seen = os.fsync, []
+def fsync(descriptor):
+    real(descriptor)
+    seen.append(descriptor)
+    if where == f"fsync {len(seen)}":
+        strike()
+os.fsync = fsync
+from chainrule.cli import main
+main()
+"""
+"""The command line, which gets a signal when a module is imported or a file is written."""
+LOST = "the model is saved in m.st, but not the report r.html"
+STRIKES = [
+    ("click", signal.SIGINT, "", []),
+    ("chainrule.cli.train", signal.SIGINT, "", []),
+    ("chainrule.cli.train", signal.SIGTERM, "", []),
+    ("duckdb", signal.SIGINT, "what was not finished is not written", []),
+    ("duckdb", signal.SIGTERM, "what was not finished is not written", []),
+    ("fsync 1", signal.SIGINT, LOST, ["m.st"]),
+    ("fsync 1", signal.SIGTERM, LOST, ["m.st"]),
+    ("matplotlib", signal.SIGINT, LOST, ["m.st"]),
+    ("fsync 2", signal.SIGTERM, LOST, ["m.st"]),
+]
+
+
+@pytest.mark.parametrize(("where", "number", "words", "left"), STRIKES)
+def test_signal_at_any_moment(
+    where: str, number: int, words: str, left: list[str], folder: Path, tmp_path: Path
+) -> None:
+    """No traceback, no half-written file, and a network that is trained is not lost."""
+    arguments = [folder / "flowers.csv", "--target", "kind", *QUICK, "--out", "m.st"]
+    done = subprocess.run(
+        [sys.executable, "-c", STRUCK, where, str(int(number)), "train", *map(str, arguments),
+         "--report", "r.html", "--quiet"],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 128 + number, done.stderr
+    told = f"chainrule: stopped; {words}" if words else ""
+    assert done.stderr.strip() == told
+    assert sorted(os.listdir(tmp_path)) == left
+    for name in left:
+        assert chainrule.load(tmp_path / name).facts["test"]["network"]["accuracy"] > 0.8
+
+
+def shell(line: str, cwd: Path) -> Done:
+    """The line in bash, `chainrule` in it being the command; a pipe's failure counts."""
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line.replace("chainrule", " ".join(COMMAND), 1)],
+        cwd=cwd, env=environment(), capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def test_failing_report_leaves_the_model(folder: Path, tmp_path: Path) -> None:
+    """A disk that takes the model but not the report, which is larger than 64 kB."""
+    line = f"ulimit -f 64; chainrule train {folder / 'flowers.csv'} --target kind"
+    line += " --hidden 4 --epochs 3 --out m.st --report r.html --json"
+    done = shell(line, tmp_path)
+    assert done.code == 2, done.err
+    assert json.loads(done.out)["error"].startswith(LOST)
+    assert "File too large" in done.err
+    assert os.listdir(tmp_path) == ["m.st"]
+    assert chainrule.load(tmp_path / "m.st").task == "binary"
+
+
+GONE = "nosuch does not exist"
+FULL = "No space left on device"
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("chainrule info nosuch --json > /dev/full", 2, GONE),
+        ("chainrule info nosuch --json 2> /dev/full > /dev/full", 2, None),
+        ("chainrule info nosuch --json | true", 2, GONE),
+        ("chainrule info nosuch --json 2>&1 | true", 2, None),
+        ("chainrule lesson > /dev/full", 2, FULL),
+        ("chainrule --help > /dev/full", 2, FULL),
+        ("chainrule train --help | true", 0, None),
+    ],
+)
+def test_output_that_nobody_takes(line: str, code: int, words: str | None, tmp_path: Path) -> None:
+    done = shell(line, tmp_path)
+    assert (done.code, done.out) == (code, ""), done.err
+    assert done.err.count("\n") == (words is not None)
+    assert (words or "") in done.err
+
+
 SMALL = 1
 """A seed whose first weight lies well below 0.9."""
 
@@ -187,14 +290,27 @@ def test_terminal_has_colours_and_a_bar(folder: Path) -> None:
 )
 def test_reader_that_leaves_early(command: str, folder: Path) -> None:
     name = "left" + str(len(command))
-    line = f"{' '.join(COMMAND)} {command.format(name)} | head -1"
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", line],
-        cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("\n") == 1
+    done = shell(f"chainrule {command.format(name)} | head -1", folder)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.count("\n") == 1
     assert (folder / f"{name}.safetensors").exists() == ("{}" in command)
+
+
+def test_next_commands_name_what_was_used(tmp_path: Path) -> None:
+    """A number is a share even beside a file of that name; a database's table is named again."""
+    write_flowers(tmp_path / "0.2")
+    head, *rows = (
+        line.split(",") for line in write_flowers(tmp_path / "f.csv").read_text().split()
+    )
+    for name in ("first", "second"):
+        with sqlite3.connect(tmp_path / "f.db") as con:
+            con.execute(f"create table {name} ({', '.join(head)})")
+            con.executemany(f"insert into {name} values (?, ?, ?, ?, ?)", rows)
+        con.close()
+    told = ok("train", "f.csv", "--target", "kind", *QUICK, "--test", "0.2", cwd=tmp_path)
+    assert "predict f.safetensors f.csv\n" in told
+    told = ok("train", "f.db", "--table", "second", "--target", "kind", *QUICK, cwd=tmp_path)
+    assert "evaluate f.safetensors f.db --table second\n" in told
 
 
 def test_demo(tmp_path: Path) -> None:
@@ -202,9 +318,13 @@ def test_demo(tmp_path: Path) -> None:
     assert done.code == 0, done.err
     for words in (
         "569 rows, 31 columns", 'always "benign"', "linear model", "113 test rows", "Tanh(0.Z)",
-        "sigmoid(Z) = ", "chainrule-demo/report.html",
+        "sigmoid(Z) = ", "chainrule-demo/report.html", "30 columns, mean radius … worst fractal",
+        "So it is ",
     ):  # fmt: skip
         assert words in done.out
+    assert "Missing" not in done.out
+    told = " ".join(done.out.split())
+    assert ("but the table says" in told) == ("mistakes on the test rows" in told)
     made = sorted(path.name for path in (tmp_path / "chainrule-demo").iterdir())
     assert made == ["breast-cancer.csv", "model.safetensors", "report.html"]
     model = chainrule.load(tmp_path / "chainrule-demo" / "model.safetensors")

@@ -217,6 +217,19 @@ def test_interrupt_on_the_way_leaves_the_old_file(
     assert os.listdir(tmp_path) == ["a"]
 
 
+def test_interrupt_in_the_check_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(path: Path, mode: str) -> None:
+        open(path, mode).close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chainrule.files.open", interrupted, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        check_writable(tmp_path / "a")
+    assert os.listdir(tmp_path) == []
+
+
 WRITER = """
 import sys
 from chainrule.files import write_atomically

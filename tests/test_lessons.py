@@ -219,6 +219,29 @@ EXAMPLE: list[Part] = [
 WRONG = claim("A wrong claim", 0.5, 0.6)
 
 
+def test_claim_that_repeats_a_table_is_a_tick_in_its_row() -> None:
+    table = numbers("T", ("a", "1/4", "0.25", 0.25), ("b", "0", None, 0.0), ("c", "2", None, 2.0))
+    ticked = [table, claim("a", 0.25, 0.25), claim("a and c", [0.25, 2], [0.25, 2.0])]
+    own = [
+        claim("rounded", 0.25, 0.25, 1e-3), claim("zero", 0.0, 0.0), claim("both", [2, 3], [2, 3]),
+        claim("wrong", 0.5, 2.0), claim("plain", True, True),
+    ]  # fmt: skip
+    elsewhere = [Say("Next.", "Next"), claim("another section", 2.0, 2.0)]
+    text = to_markdown([*ticked, *own, *elsewhere])
+    assert "| 0.25 ✓ |" in text
+    assert "| 2 ✓ |" in text
+    assert "| b | 0 |  | 0 |" in text
+    lines = [line[4:].split(":")[0] for line in text.splitlines() if line[:3] in ("- ✓", "- ✗")]
+    assert lines == ["rounded", "zero", "both", "wrong", "plain", "another section"]
+    assert to_json([*ticked, *own])["claims"] == 7
+    shown_text, holds = shown(ticked)
+    assert holds
+    assert "0.25 ✓" in shown_text
+    assert "2 claims checked, all hold" in shown_text
+    assert "A ✓ behind a number" in shown_text
+    assert "A ✓ behind a number" not in shown(own[:3])[0]
+
+
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("terminal", [True, False])
 def test_terminal_shows_every_part(width: int, terminal: bool) -> None:
@@ -245,10 +268,15 @@ def test_failed_claim_is_loud_everywhere() -> None:
     assert "this does not hold" in to_markdown([claim("A fact", True, False)])
 
 
+UNSKETCHED = {"neuron-line", "boolean", "errors", "alice", "people"}
+
+
 @pytest.mark.parametrize("name", LESSONS)
 def test_lesson_fits_80_columns(name: str) -> None:
     text, _ = shown(parts(name))
     assert max(map(len, text.splitlines())) <= 80
+    told = " ".join(text.split())
+    assert ("--pictures FOLDER saves it" in told) == (name in UNSKETCHED)
     assert "…" not in text
 
 

@@ -142,7 +142,12 @@ def test_numbers_stand_at_the_right_and_gaps_show(source: str) -> None:
     numpys = [{"k": "a", "v": np.float32(0.5)}, {"k": "b", "v": np.int64(12345678)}]
     page = report_html(Report("t", sections=[Section("s", table=numpys)]))
     assert '<td class="number">0.5000</td>' in page
-    assert '<td class="number">12345678</td>' in page
+    assert '<td class="number">12,345,678</td>' in page
+    shares = [{"k": "a", "v": "95.58 %"}, {"k": "b", "v": "–"}]
+    page = report_html(Report("t", sections=[Section("s", table=shares)]))
+    assert '<td class="number">95.58 %</td>' in page
+    lists = report_html(Report("t", sections=[Section("s", table=[{"k": "a", "v": "1, 2"}])]))
+    assert "<td>1, 2</td>" in lists
 
 
 def test_text_becomes_paragraphs_and_lists(source: str) -> None:

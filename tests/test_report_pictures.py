@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from chainrule import Dense, Network, ReLU, Residual, Sigmoid
 from chainrule.core import metrics
 from chainrule.report import pictures, style
-from chainrule.report.words import clean, number, percent, shorten
+from chainrule.report.words import clean, count, number, percent, plural, score, shorten
 
 HOSTILE = "$\\frac$ <script>alert('x')</script> ₤ 漢字 \x00\n\u202e" + "long " * 20
 
@@ -149,7 +149,7 @@ def test_confusion_colours_a_cell_by_its_share_of_the_row() -> None:
     alpha = np.asarray(figure.axes[0].collections[0].get_array())[..., 3]
     np.testing.assert_allclose(alpha, 0.03 + 0.97 * np.array([[0.9, 0.1], [0.25, 0.75]]), atol=1e-6)
     assert texts(figure).split("\n") == ["90", "90 %", "10", "10 %", "1", "25 %", "3", "75 %"]
-    assert title(figure) == "89 % of 104 rows are right; no was called yes in 10 rows"
+    assert title(figure) == "93 of 104 rows are right (89.42 %); no was called yes in 10 rows"
 
 
 @pytest.mark.parametrize("k", [1, 2, 26, 60])
@@ -181,12 +181,24 @@ def test_calibration_compares_what_was_said_with_what_happened() -> None:
     p = np.repeat([0.15, 0.85], 20)
     y = np.r_[np.ones(5), np.zeros(15), np.ones(17), np.zeros(3)]
     figure = pictures.calibration(y, p, positive="survived")
-    np.testing.assert_allclose(
-        line(figure, "observed").get_xydata(), [[0.15, 0.25], [0.85, 0.85]], atol=1e-12
-    )
+    joined = line(figure, "observed").get_xydata()
+    np.testing.assert_allclose(joined[[1, 8]], [[0.15, 0.25], [0.85, 0.85]], atol=1e-12)
+    assert np.isnan(np.delete(joined[:, 1], [1, 8])).all()
     heights = [bar.get_height() for bar in figure.axes[1].patches]
     assert heights == [0, 20, 0, 0, 0, 0, 0, 0, 20, 0]
     assert title(figure) == "Predicted probabilities are off by 5.0 points on average"
+
+
+def test_calibration_leaves_bins_of_few_rows_hollow_and_apart() -> None:
+    p = np.repeat([0.05, 0.15, 0.25, 0.35], [10, 10, 9, 10])
+    figure = pictures.calibration(np.arange(39) % 2, p)
+    enough, few = line(figure, "observed"), line(figure, "of few rows")
+    assert np.flatnonzero(np.isfinite(np.asarray(enough.get_ydata()))).tolist() == [0, 1, 3]
+    assert (few.get_linestyle(), few.get_markerfacecolor()) == ("None", style.PAGE)
+    np.testing.assert_allclose(few.get_xydata(), [[0.25, 4 / 9]])
+    assert "hollow: fewer than 10 rows" in figure.axes[0].get_title(loc="left")
+    plenty = pictures.calibration(np.arange(20) % 2, np.full(20, 0.5))
+    assert "hollow" not in plenty.axes[0].get_title(loc="left")
 
 
 def test_calibration_of_one_class_says_so() -> None:
@@ -226,6 +238,23 @@ def test_network_draws_every_weight_with_its_sign_and_size() -> None:
     assert title(figure) == "2-2-1 network, 9 parameters; weight has the strongest weights"
 
 
+def overlapping(figure: Figure) -> list[tuple[str, str]]:
+    """The pairs of texts on a picture that lie on each other."""
+    figure.canvas.draw()
+    boxes = [(t.get_text(), t.get_window_extent()) for t in figure.axes[0].texts if t.get_text()]
+    pairs = ((a, b) for i, a in enumerate(boxes) for b in boxes[:i])
+    return [(a, b) for (a, first), (b, second) in pairs if first.overlaps(second)]
+
+
+@pytest.mark.parametrize("sizes", [[2, 1], [2, 4, 1], [3, 3, 1], [4, 4, 4], [4, 4, 4, 2]])
+def test_network_writes_numbers_apart_and_leaves_inputs_empty(sizes: list[int]) -> None:
+    net = Network.mlp(sizes, "tanh", rng=0)
+    net.theta = np.random.default_rng(0).normal(size=net.theta.size)
+    figure = pictures.network(net)
+    assert overlapping(figure) == []
+    assert sum(text.get_text() == "" for text in figure.axes[0].texts) == sizes[0]
+
+
 def rgb(colour: str) -> tuple[float, ...]:
     return tuple(int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
 
@@ -261,7 +290,9 @@ def test_scores_set_the_model_beside_the_baselines() -> None:
     figure = pictures.scores(table)
     assert [bar.get_width() for bar in figure.axes[0].patches] == [0.83, 0.80, 0.62]
     assert [bar.get_width() for bar in figure.axes[1].patches] == [0.42, 0.0, 0.0]
-    assert title(figure) == "Network: accuracy 0.830, ahead of linear at 0.800"
+    assert title(figure) == "Network: accuracy 83.00 %, ahead of linear at 80.00 %"
+    assert "80.00 %" in texts(figure).split("\n")
+    assert title(pictures.scores(table, title="As good as linear")) == "As good as linear"
     assert "lower is better" in figure.axes[1].get_title(loc="left")
 
 
@@ -269,8 +300,11 @@ def test_scores_set_the_model_beside_the_baselines() -> None:
     ("table", "told"),
     [
         ({"net": {"rmse": 3.0}, "mean": {"rmse": 2.0}}, "Mean: RMSE 2, ahead of net at 3"),
-        ({"net": {"r2": -0.5}, "mean": {"r2": -0.5}}, "Net: R² -0.500, level with mean at -0.500"),
-        ({"net": {"mse": 0.25}}, "Net: MSE 0.250"),
+        (
+            {"net": {"r2": -0.5}, "mean": {"r2": -0.5}},
+            "Net: R² -0.5000, level with mean at -0.5000",
+        ),
+        ({"net": {"mse": 0.25}}, "Net: MSE 0.2500"),
         ({HOSTILE: {HOSTILE: 1.0}, "b": {}}, None),
     ],
 )
@@ -337,10 +371,21 @@ def test_pictures_are_drawn_in_threads_without_pyplot(tmp_path: Path) -> None:
         (number(12345.67), "12346"),
         (number(0.0), "0"),
         (number(3.0), "3"),
+        (number(0.99999), "1.000"),
+        (number(-9999.7), "-10000"),
         (number(1.5e-9, 3), "1.50e-09"),
         (number(2.5e12, 2), "2.5e+12"),
         (number(math.nan), "–"),
         (number(-math.inf), "-inf"),
+        (count(1234567), "1,234,567"),
+        (count(np.int64(12)), "12"),
+        (count(1234.5), "1234"),
+        (plural(1, "row"), "1 row"),
+        (plural(4097, "parameter"), "4,097 parameters"),
+        (score("accuracy", 0.95575), "95.58 %"),
+        (score("auc", 1.0), "1"),
+        (score("mae", math.nan), "–"),
+        (score("accuracy", None), "–"),
         (percent(0.9999), "99.9 %"),
         (percent(0.0001), "0.1 %"),
         (percent(1.0), "100 %"),

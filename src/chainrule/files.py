@@ -55,8 +55,11 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
         if target.exists():
             open(target, "r+b").close()  # the move would replace a write-protected file too
         probe = _beside(target)
-        open(probe, "xb").close()
-        os.unlink(probe)
+        try:
+            open(probe, "xb").close()
+        finally:  # Ctrl-C may come in between
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(probe)
     except (OSError, ValueError) as error:
         raise _told(given, error) from None
     return given

@@ -22,6 +22,7 @@ from .core.optimizers import OPTIMIZERS, AdamW, Optimizer
 from .core.penalty import Penalty
 from .core.schedules import Cosine
 from .lbfgs import minimize
+from .memory import require_memory
 from .model import Model, labelled, probabilities, scores, unseen_notes
 from .tables import Preparation, Schema, Split, Table, infer_schema, split_rows
 from .training import Plan, Record, check_settings, limit_threads, train
@@ -94,9 +95,11 @@ class TableRun:
             self.test_part = self._part(self.split.test) if len(self.split.test) else None
         outputs = len(self.schema.classes or ())
         self.loss = _loss_of(self.schema.task)
+        sizes = [len(self.preparation.feature_names), *self.hidden, outputs if outputs > 2 else 1]
+        held_out = [len(part[0]) for part in (self.valid_part, self.test_part) if part]
+        require_memory(sizes, max(held_out, default=0))
         self.net = Network.mlp(
-            [len(self.preparation.feature_names), *self.hidden, outputs if outputs > 2 else 1],
-            self.activation, dropout=self.dropout if self.hidden else 0.0, rng=self.seed,
+            sizes, self.activation, dropout=self.dropout if self.hidden else 0.0, rng=self.seed,
         )  # fmt: skip
         if self.batch_size is None:
             self.batch_size = int(np.clip(2 ** round(np.log2(len(self.split.train) / 48)), 16, 256))
@@ -162,8 +165,8 @@ class TableRun:
             return None
         return min(self.records, key=lambda record: record.monitored).epoch
 
-    def scores(self, *, linear: bool = True) -> dict[str, dict[str, float]]:
-        """Test metrics of the network, of a linear model and of the constant guess, by name.
+    def outputs(self, *, linear: bool = True) -> dict[str, Array]:
+        """Ŷ (test rows, outputs) after the link, of the network and of two baselines, by name.
 
         The linear model is the same loss without hidden layers at its minimum (L-BFGS, slight L2;
         on tables of more than ten million cells as near to it as 30 to 200 iterations come); the
@@ -172,14 +175,21 @@ class TableRun:
         """
         if self.test_part is None:
             return {}
-        X, y, weight = self.test_part
-        outputs = {"network": self.loss.link(self.net.predict(X))}
+        X = self.test_part[0]
+        found = {"network": self.loss.link(self.net.predict(X))}
         if linear:
-            outputs["linear model"] = self.loss.link(self._linear().predict(X))
-        outputs["constant guess"] = np.tile(self._constant(), (len(X), 1))
-        return {
-            name: scores(self.preparation, y, output, weight) for name, output in outputs.items()
-        }
+            found["linear model"] = self.loss.link(self._linear().predict(X))
+        return found | {"constant guess": np.tile(self._constant(), (len(X), 1))}
+
+    def scores(
+        self, outputs: Mapping[str, Array] | None = None, *, linear: bool = True
+    ) -> dict[str, dict[str, float]]:
+        """The test metrics of each model, by name, from its `outputs`, made here if not given."""
+        if self.test_part is None:
+            return {}
+        _, y, weight = self.test_part
+        known = self.outputs(linear=linear) if outputs is None else outputs
+        return {name: scores(self.preparation, y, Y, weight) for name, Y in known.items()}
 
     def _linear(self) -> Network:
         X, y, weight = self.train_part

@@ -1,42 +1,49 @@
 """The account of a training run on a table: as words, as one JSON-able summary, as a report."""
 
-import math
 import platform
+import re
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from .core import metrics
 from .core.layers import Dense, Dropout
 from .core.network import Network
 from .model import probabilities
-from .report.words import number, plural
+from .report.words import clean, count, number, plural, score
 from .tables import Column, Table
 from .tables.table import cell_text, is_missing
 from .tabular import TableRun, finite
+from .tabular_verdict import (
+    METRICS,
+    HeldOut,
+    Scores,
+    main_metric,
+    mistakes,
+    model_names,
+    standing,
+    verdict,
+)
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from .report.html import Report, Section
 
 MANY = 40
 """More columns than that are counted, not listed."""
 SHOWN_VALUES = 12
 """So many numbers of a layer are listed."""
-METRICS = {
-    "accuracy": ("accuracy", True),
-    "log_loss": ("log loss", False),
-    "auc": ("AUC", True),
-    "r2": ("R²", True),
-    "rmse": ("RMSE", False),
-    "mae": ("MAE", False),
-}
-"""Metric -> (how it is called, whether more is better)."""
-Scores = Mapping[str, Mapping[str, float | None]]
+COLUMN_KEYS = ("name", "role", "kind", "missing", "distinct", "why")
+SHOWN_CLASSES = 10
+REPEATED = re.compile(r"(, |^)\d+ (distinct values?|levels?)$")
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
 def summary(run: TableRun, scores: Scores) -> dict[str, Any]:
@@ -80,6 +87,16 @@ def summary(run: TableRun, scores: Scores) -> dict[str, Any]:
     }
 
 
+def task_of(run: TableRun) -> str:
+    """What is predicted: "two classes (benign, malignant)", or a number."""
+    if run.schema.classes is None:
+        return "a number"
+    labels = [clean(label) for label in run.schema.classes]
+    told = ", ".join(labels[:SHOWN_CLASSES]) + (", …" if len(labels) > SHOWN_CLASSES else "")
+    many = WORDS[len(labels)] if len(labels) < len(WORDS) else str(len(labels))
+    return f"{many} classes ({told})"
+
+
 def rows_of(run: TableRun) -> dict[str, int]:
     """How many rows train, validate and test."""
     test = 0 if run.test_part is None else len(run.test_part[0])
@@ -99,45 +116,12 @@ def layers_in_words(run: TableRun) -> str:
     return f"{layers_of(run)} ({features}; {hidden}), {plural(run.net.theta.size, 'parameter')}"
 
 
-def model_names(run: TableRun) -> dict[str, str]:
-    """The models of `run.scores()` in words: what the constant guess answers stands in its name."""
-    answer = run.constant_answer
-    told = f"{answer:.4g}, the mean" if run.schema.task == "regression" else cell_text(answer)
-    return {
-        "network": "network",
-        "linear model": "linear model",
-        "constant guess": f'always "{told}"' if run.schema.classes else f"always {told}",
-    }
-
-
-def verdict(run: TableRun, scores: Scores) -> str:
-    """The held-out scores in one or two plain sentences; honest where a baseline is as good."""
-    if not scores:
-        return "No row was kept for a test, so nothing is known about new rows."
-    names, n = model_names(run), rows_of(run)["test"]
-    metric = "mae" if run.schema.task == "regression" else "accuracy"
-    values = {name: score[metric] or 0.0 for name, score in scores.items()}
-    net = values.pop("network")
-    if metric == "accuracy":
-        weighted = run.test_part is not None and run.test_part[2] is not None
-        right = round(net * n)
-        which = "by their weight" if weighted else f"{right} of them"
-        told = f"Right for {100 * net:.2f} % of the {n} test rows ({which})"
-        error = 100 * math.sqrt(max(0.0, net * (1 - net)) / n)  # of a share of n rows
-        told += f", give or take {error:.1f} points." if 0 < right < n else "."
-        rest = [f"{names[name]}: {100 * value:.2f} %" for name, value in values.items()]
-        better = [names[name] for name, value in values.items() if value > net]
-    else:
-        told = f"{run.target} is missed by {net:.4g} on average over the {n} test rows."
-        rest = [f"{names[name]}: {value:.4g}" for name, value in values.items()]
-        better = [names[name] for name, value in values.items() if value < net]
-    end = f" Here the {better[0]} does better." if better else ""
-    return f"{told} For comparison, {'; '.join(rest)}.{end}"
-
-
 @dataclass(frozen=True)
 class ForwardStep:
-    """One factor of a row's way through the network: `name` = `formula`, its values (units,)."""
+    """One factor of a row's way through the network: `name` = `formula`, its values (units,).
+
+    A Dropout, which hands on what it gets, has no values.
+    """
 
     name: str
     formula: str
@@ -150,7 +134,8 @@ def forward_steps(net: Network, x: NDArray[Any]) -> list[ForwardStep]:
     before, steps = "X", []
     for i, (layer, cache) in enumerate(zip(net.layers, caches, strict=True)):
         if isinstance(layer, Dropout):
-            continue  # in prediction it hands on what it gets
+            steps.append(ForwardStep(str(i), "Dropout hands its input on", np.zeros(0)))
+            continue
         if isinstance(layer, Dense):
             name, formula = f"{i}.Z", f"{before} @ {i}.W" + f" + {i}.b" * layer.bias
         else:
@@ -187,12 +172,23 @@ def answer_of(run: TableRun, table: Table, row: int) -> str:
     last = len(run.schema.classes) - 1 if Z.shape[1] == 1 else code
     label = cell_text(run.schema.classes[last])
     told_p = f"{link}(Z) = {number(P[0, last])} is the probability of {run.target} = {label}"
-    says = "and so says the table" if cell_text(answers[0]) == told else f"the table says {told}"
+    if cell_text(answers[0]) == told:
+        says = "and so says the table"
+    else:
+        says = f"but the table says {told}{_one_of_its_mistakes(run, table, row)}"
     return f"{told_p}; the answer is {cell_text(answers[0])}, {says}."
 
 
+def _one_of_its_mistakes(run: TableRun, table: Table, row: int) -> str:
+    if table is not run.test_table and row not in run.split.test:
+        return ""
+    wrong = mistakes(run)
+    which = "its only mistake" if wrong == 1 else f"one of its {wrong:,} mistakes"
+    return f": {which} on the test rows"
+
+
 def training_report(
-    run: TableRun, scores: Scores, *, told: str, command: Sequence[object]
+    run: TableRun, tested: HeldOut, *, told: str, command: Sequence[object]
 ) -> "Report":
     """The report of a trained run: scores, curve, errors, network, columns, one row, settings.
 
@@ -200,21 +196,14 @@ def training_report(
     """
     from .report.html import Report, Section
     from .report.pictures import loss_curves, network
-    from .report.pictures import scores as score_bars
 
-    names = model_names(run)
-    by_model = {
-        names[name]: {METRICS[metric][0]: value for metric, value in finite(values).items()}
-        for name, values in scores.items()
-    }
-    table = [{"model": name, **values} for name, values in by_model.items()]
     drawing = network(run.net, run.preparation.feature_names, run.schema.classes)
     sections = [
         Section(
-            "What it is worth", verdict(run, scores), table or None,
-            score_bars(by_model) if by_model else None,
+            "What it is worth", verdict(run, tested), _score_rows(run, tested) or None,
+            _score_bars(run, tested) if tested.scores else None,
             note="Measured on rows that neither training nor the choice of the epoch has seen."
-            if scores else None,
+            if tested.scores else None,
         ),
         Section("How it was trained", told, picture=loss_curves(run.records)),
         *_errors(run),
@@ -225,11 +214,31 @@ def training_report(
     ]  # fmt: skip
     facts = {
         "table rows": len(run.table), "test rows": rows_of(run)["test"],
-        **dict(list(by_model.get("network", {}).items())[:1]),
+        **dict(list(_score_rows(run, tested)[0].items())[1:2] if tested.scores else ()),
         "parameters": run.net.theta.size,
     }  # fmt: skip
-    subtitle = f"{run.schema.task} on {run.table.source}"
+    task = task_of(run)
+    subtitle = f"{task[0].upper()}{task[1:]}, learned from {run.table.source}"
     return Report(f"Predicting {run.target}", subtitle, sections, facts)
+
+
+def _score_rows(run: TableRun, tested: HeldOut) -> list[dict[str, str]]:
+    names = model_names(run)
+    return [
+        {"model": names[name], **{METRICS[m][0]: score(m, value) for m, value in values.items()}}
+        for name, values in tested.scores.items()
+    ]
+
+
+def _score_bars(run: TableRun, tested: HeldOut) -> "Figure":
+    from .report.pictures import scores
+
+    names, metric = model_names(run), main_metric(run)
+    ours = score(metric, tested.scores["network"][metric])
+    return scores(
+        {names[name]: finite(values) for name, values in tested.scores.items()},
+        title=f"Network, {METRICS[metric][0]} {ours}: {standing(run, tested)}",
+    )
 
 
 def _errors(run: TableRun) -> "list[Section]":
@@ -264,9 +273,12 @@ def _row_sections(run: TableRun) -> "list[Section]":
             "column": step.column,
             "cell": step.raw,
             "filled in": step.imputed,
-            **{"features": _values(step.scaled, step.features)},
+            "(cell - mean) / deviation": _scaling(plan.center, plan.scale, step.encoded),
+            "features": _values(step.scaled, step.features),
         }
-        for step in run.preparation.steps(table, row)[:MANY]
+        for plan, step in zip(
+            run.preparation.columns, run.preparation.steps(table, row)[:MANY], strict=False
+        )
     ]
     x = run.preparation.transform(table.take([row]))[0]
     steps = [
@@ -280,6 +292,17 @@ def _row_sections(run: TableRun) -> "list[Section]":
     ]
 
 
+def _scaling(center: Sequence[float], scale: Sequence[float], encoded: Sequence[float]) -> str:
+    """(cell - mean) / deviation in numbers, for a column with one feature that is scaled."""
+    numbers = zip(encoded, center, scale, strict=True)
+    told = [
+        f"({number(x)} - {number(mean)}) / {number(deviation)}"
+        for x, mean, deviation in numbers
+        if (mean, deviation) != (0.0, 1.0)
+    ]
+    return told[0] if len(told) == 1 else ""
+
+
 def _values(values: Any, names: Sequence[str] = ()) -> str:
     """Numbers in one line, each after its name where it has one."""
     told = [number(value) for value in values]
@@ -289,10 +312,20 @@ def _values(values: Any, names: Sequence[str] = ()) -> str:
     return ", ".join(told[:SHOWN_VALUES]) + (f", … {more} more" if more > 0 else "")
 
 
+def why_of(column: Column) -> str:
+    """Why a column was taken for what it is, without the count that stands beside it."""
+    return REPEATED.sub("", column.why)
+
+
 def column_rows(columns: Sequence[Column]) -> list[dict[str, Any]]:
-    """The columns as rows of a table; where there are many, how many of each role and kind."""
+    """The columns as rows of a table; where there are many, how many of each role and kind.
+
+    What is empty in every row is left out.
+    """
     if len(columns) <= MANY:
-        return [asdict(column) for column in columns]
+        rows = [{**asdict(column), "why": why_of(column)} for column in columns]
+        told = [key for key in COLUMN_KEYS if any(row[key] for row in rows)]
+        return [{key: row[key] for key in told} for row in rows]
     kinds = Counter((column.role, column.kind) for column in columns)
     return [{"columns": n, "role": role, "kind": kind} for (role, kind), n in kinds.most_common()]
 
@@ -303,11 +336,16 @@ def _settings(run: TableRun) -> list[dict[str, Any]]:
         "activation": run.activation,
         "dropout": run.dropout,
         "optimizer": run.optimizer,
-        "learning rate": run.lr,
+        "weight decay": f"{run.weight_decay:g}" if run.optimizer == "adamw" else 0,
+        "learning rate": f"{run.lr:g}, falling to 0 as half a cosine",
+        "gradient clipped": "no" if run.clip is None else f"to the length {run.clip:g}",
         "batch size": run.batch_size,
-        "epochs": f"{len(run.records)} of at most {run.epochs}, kept epoch {run.best_epoch}",
-        **{f"{part} rows": count for part, count in rows_of(run).items()},
+        "epochs": f"{len(run.records)} of at most {run.epochs}, kept the numbers of "
+        f"epoch {run.best_epoch} (counted from 0)",
+        "patience": f"{run.patience} epochs",
+        **{f"{part} rows": count(n) for part, n in rows_of(run).items()},
         "seed": run.seed,
+        "threads": "all" if run.threads is None else run.threads,
         "seconds": number(run.seconds, 3),
         "hash of the table": run.table.sha256(),
         **{name: version(name) for name in ("chainrule", "numpy")},

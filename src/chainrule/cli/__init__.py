@@ -1,29 +1,21 @@
-"""The command line: `chainrule VERB …`. Every verb is a thin file over functions of the library.
+"""The command line: `chainrule VERB …`; `main` is the click group of its verbs."""
 
-This package imports click alone; a verb imports what it needs when it runs, so that help is quick.
-"""
+import os
+from typing import Any
 
-import click
+from .signals import handled
 
-from .demo import demo
-from .errors import Guarded
-from .evaluate import evaluate
-from .info import info
-from .lesson import lesson
-from .predict import predict
-from .train import train
+__all__ = ["main"]  # noqa: F822, the name is made below
 
 
-@click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="chainrule", message="%(prog)s %(version)s")
-def main() -> None:
-    """Neural networks for your own tables, every number of them readable.
+def __getattr__(name: str) -> Any:
+    """`main`, loaded when it is asked for: Ctrl-C meanwhile leaves without a word, at once.
 
-    Exit codes: 0 done, 1 the answer is no, 2 wrong use or bad input, 130 stopped by Ctrl-C.
+    A KeyboardInterrupt could be swallowed or turned into an ImportError by what is being imported.
     """
-
-
-for _verb in (train, predict, evaluate, info, demo, lesson):
-    main.add_command(_verb)
-
-__all__ = ["main"]
+    if name != "main":
+        raise AttributeError(f"module 'chainrule.cli' has no attribute {name!r}")
+    with handled(lambda number: os._exit(128 + number)):
+        from .verbs import main
+    globals()["main"] = main
+    return main

@@ -6,26 +6,25 @@ from rich.console import Console
 from rich.text import Text
 
 from ..report.words import clean, number, plural
-from ..tabular_report import layers_in_words, model_names, rows_of, verdict
+from ..tabular_report import layers_in_words, rows_of, task_of
+from ..tabular_verdict import HeldOut, held_out, model_names, verdict
 from .progress import Ending, train_watched
 from .screen import heading, is_live, screen, show_notes, show_profile, show_scores
 
 if TYPE_CHECKING:
     from ..tabular import TableRun
 
-Scores = dict[str, dict[str, float]]
-
 
 def announce(console: Console, run: "TableRun") -> None:
     """The table's profile, what happened to its rows, the split, the network and the settings."""
     table, schema = run.table, run.schema
-    size = f"{len(table):,} rows, {plural(len(table.names), 'column')}"
+    size = f"{plural(len(table), 'row')}, {plural(len(table.names), 'column')}"
     console.print(Text(f"{clean(table.source)}: {size}", "bold"))
-    show_profile(console, schema.columns)
+    show_profile(console, schema.columns, folded=True)
     show_notes(console, run.notes())
     rows = ", ".join(f"{count:,} {part}" for part, count in _parts(run).items() if count)
     console.print(f"\nRows: {rows} (seed {run.seed})")
-    heading(console, f"Network for {run.target}: {_task(run)}")
+    heading(console, f"Network for {run.target}: {task_of(run)}")
     console.print(layers_in_words(run))
     console.print(
         f"{run.optimizer}, learning rate {run.lr:g}, batches of {run.batch_size} rows, "
@@ -40,16 +39,8 @@ def _parts(run: "TableRun") -> dict[str, int]:
     return {named[part]: count for part, count in rows.items()}
 
 
-def _task(run: "TableRun") -> str:
-    if run.schema.classes is None:
-        return "a number (regression)"
-    labels = [clean(label) for label in run.schema.classes]
-    told = ", ".join(labels[:10]) + (", …" if len(labels) > 10 else "")
-    return f"{len(labels)} classes ({told})"
-
-
-def train_and_score(run: "TableRun", *, quiet: bool = False) -> tuple[Ending, Scores]:
-    """Train while showing how it goes; then the test scores of the network and its baselines.
+def train_and_score(run: "TableRun", *, quiet: bool = False) -> tuple[Ending, HeldOut]:
+    """Train while showing how it goes; then the test of the network and its baselines.
 
     Where the linear model fails, or Ctrl-C stops it, that one is left out: it must not cost the
     network. Ctrl-C that also stopped training raises KeyboardInterrupt.
@@ -60,30 +51,30 @@ def train_and_score(run: "TableRun", *, quiet: bool = False) -> tuple[Ending, Sc
     console = screen(stderr=True)
     try:
         if quiet or not is_live(console.file):
-            return ending, run.scores()
+            return ending, held_out(run)
         with console.status("Fitting a linear model to compare with (Ctrl-C leaves it out)"):
-            return ending, run.scores()
+            return ending, held_out(run)
     except KeyboardInterrupt:
         if ending.why == "interrupted":
             raise
         console.print("The linear model is left out: stopped by you")
     except (Diverged, MemoryError) as error:
         console.print(f"The linear model is left out: {clean(error)}")
-    return ending, run.scores(linear=False)
+    return ending, held_out(run, linear=False)
 
 
-def conclude(console: Console, run: "TableRun", ending: Ending, scores: Scores) -> None:
+def conclude(console: Console, run: "TableRun", ending: Ending, tested: HeldOut) -> None:
     """How training ended and what the network is worth on rows it has not seen."""
     heading(console, f"Trained in {number(run.seconds, 2)} s")
     style = "" if ending.why in ("epochs", "patience") else "bold yellow"
     console.print(Text(clean(ending.told), style))
-    show_results(console, run, scores)
+    show_results(console, run, tested)
 
 
-def show_results(console: Console, run: "TableRun", scores: Scores) -> None:
+def show_results(console: Console, run: "TableRun", tested: HeldOut) -> None:
     """The held-out scores beside the baselines', and what they say in words."""
-    if scores:
+    if tested.scores:
         heading(console, f"On {plural(rows_of(run)['test'], 'test row')} that it has not seen")
         names = model_names(run)
-        show_scores(console, {names[name]: values for name, values in scores.items()})
-    console.print(clean(verdict(run, scores)))
+        show_scores(console, {names[name]: values for name, values in tested.scores.items()})
+    console.print(clean(verdict(run, tested)))

@@ -36,11 +36,11 @@ def demo() -> int:
     command += ["--activation", "tanh", "--dropout", 0]
     run = TableRun(read_table(table), "diagnosis", hidden=(HIDDEN,), activation="tanh", dropout=0.0)
     announce(console, run)
-    ending, scores = train_and_score(run)
-    conclude(console, run, ending, scores)
+    ending, tested = train_and_score(run)
+    conclude(console, run, ending, tested)
     show_row(console, run, int(run.split.test[0]))
     files: Files = {"model": FOLDER / "model.safetensors", "report": FOLDER / "report.html"}
-    told = write(run, ending, scores, files, command)
+    told = write(run, ending, tested, files, command)
     heading(console, "Saved")
     for line in (f"{table} (the table)", *told):
         console.print(f"  {line}", soft_wrap=True)

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -10,7 +11,9 @@ from typing import Any, NoReturn
 
 import click
 
-NO, MISTAKE, BUG, INTERRUPTED = 1, 2, 70, 130
+from .signals import handled, held, leave, received
+
+NO, MISTAKE, BUG, INTERRUPTED, TERMINATED = 1, 2, 70, 130, 143
 
 
 class Guarded(click.Group):
@@ -31,7 +34,6 @@ class Guarded(click.Group):
             if sys.stdout is not None:
                 sys.stdout.flush()
         except BrokenPipeError:  # the reader, `head` perhaps, has all it wanted
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 0
         return code
 
@@ -43,28 +45,59 @@ class Guarded(click.Group):
         extra |= {"standalone_mode": False, "obj": given}  # a report quotes the command
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")
-        try:
-            code = super().main(given, "chainrule", **extra) or 0
-        except click.exceptions.NoArgsIsHelpError as error:
-            error.show()
-            code = MISTAKE
-        except (click.Abort, KeyboardInterrupt):
-            click.echo("chainrule: stopped; what was not finished is not written", err=True)
-            code = INTERRUPTED
-        except Exception as error:
-            code = _tell(error, "--json" in given)
+        received.clear()
+        with held():  # once the verb has ended, what is left to say takes no more orders
+            code = self._run(given, extra)
+            if signal.SIGTERM in received and code in (0, NO, INTERRUPTED):
+                code = TERMINATED
+            _settle()
         sys.exit(code)
+
+    def _run(self, given: list[str], extra: dict[str, Any]) -> int:
+        try:
+            with handled(leave):
+                return super().main(given, "chainrule", **extra) or 0
+        except click.exceptions.NoArgsIsHelpError as error:
+            _print(error.format_message(), err=True)
+            return MISTAKE
+        except (click.Abort, KeyboardInterrupt) as error:
+            told = str(error.__cause__ or "") or "what was not finished is not written"
+            _print(f"chainrule: stopped; {told}", err=True)
+            return INTERRUPTED
+        except SystemExit:  # click's answer to a reader that left while it printed help
+            return 0
+        except Exception as error:
+            return _tell(error, "--json" in given)
 
 
 def _tell(error: Exception, as_json: bool) -> int:
     told = sentence(error)
+    bug = told is None
     if told is None:
-        traceback.print_exception(error)
+        _print("".join(traceback.format_exception(error)).rstrip(), err=True)
         told = f"this is a bug in chainrule, please report it ({type(error).__name__}: {error})"
     if as_json:
-        click.echo(json.dumps({"error": told}, ensure_ascii=False))
-    click.echo(f"chainrule: {told}", err=True)
-    return BUG if sentence(error) is None else MISTAKE
+        _print(json.dumps({"error": told}, ensure_ascii=False))
+    _print(f"chainrule: {told}", err=True)
+    return BUG if bug else MISTAKE
+
+
+def _print(text: str, *, err: bool = False) -> None:
+    """Print a line; where nobody can take it, say nothing: the exit code still tells."""
+    try:
+        click.echo(text, err=err)
+    except OSError:
+        _settle()
+
+
+def _settle() -> None:
+    """Let what a closed pipe or a full disk did not take go, or Python fails once more at exit."""
+    for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def sentence(error: Exception) -> str | None:

@@ -7,7 +7,7 @@ import click
 
 from ..report.words import clean, plural, shorten
 from .document import emit
-from .options import AS_JSON, TABLE_NAME
+from .options import AS_JSON, TABLE_NAME, filled
 from .predict import load_tabular
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ WIDEST_MATRIX = 12
 
 
 @click.command(short_help="Score a model on rows whose answers are known.")
-@click.argument("model_file", metavar="MODEL")
-@click.argument("file")
+@click.argument("model_file", metavar="MODEL", callback=filled)
+@click.argument("file", callback=filled)
 @TABLE_NAME
 @AS_JSON
 def evaluate(model_file: str, file: str, table_name: str | None, as_json: bool) -> None:
@@ -30,9 +30,10 @@ def evaluate(model_file: str, file: str, table_name: str | None, as_json: bool) 
     from ..tables.table import is_missing
 
     model = load_tabular(model_file)
-    table = read_table(file, table=table_name)
-    scores = model.evaluate(table)
     assert model.preparation is not None
+    assert model.schema is not None
+    table = read_table(file, table=table_name, reading=model.schema.reading)
+    scores = model.evaluate(table)
     target = model.preparation.target_name
     notes = [*table.notes, *unseen_notes(model.preparation, table)]
     lost = int(is_missing(table.columns[target]).sum())

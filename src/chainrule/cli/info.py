@@ -1,5 +1,6 @@
 """`chainrule info`: what is in a model file, or in a table."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,13 +70,11 @@ def _table(file: str, target: str | None, table_name: str | None, as_json: bool)
     _show_table(file, table, columns, target)
 
 
-def _show_table(
-    file: str, table: "Table", columns: "tuple[Column, ...]", target: str | None
-) -> None:
+def _show_table(file: str, table: "Table", columns: "Sequence[Column]", target: str | None) -> None:
     from .screen import screen, show_next, show_notes, show_profile
 
     console = screen()
-    size = f"{len(table):,} rows, {plural(len(columns), 'column')}"
+    size = f"{plural(len(table), 'row')}, {plural(len(columns), 'column')}"
     console.print(f"{clean(table.source)}: {size}", style="bold")
     show_profile(console, columns)
     show_notes(console, table.notes)
@@ -128,7 +127,9 @@ def _show_network(net: "Network") -> None:
     from .screen import grid, heading, screen
 
     console = screen()
-    heading(console, f"Network: {plural(net.n_in, 'feature')}, {net.theta.size:,} parameters")
+    heading(
+        console, f"Network: {plural(net.n_in, 'feature')}, {plural(net.theta.size, 'parameter')}"
+    )
     table = grid("#", "Layer", "Numbers")
     for i, layer in enumerate(net.layers):
         mine = [n for n in net.shapes if n.startswith(f"{i}.")]
@@ -144,9 +145,12 @@ def _show_facts(model: "Model") -> None:
     told = {word: facts[name] for name, word in FACTS.items() if facts.get(name) is not None}
     rows = facts.get("rows")
     if isinstance(rows, dict):
-        told["rows"] = ", ".join(f"{count} {part}" for part, count in rows.items())
+        told["rows"] = ", ".join(f"{n} {part}" for part, n in rows.items())
     if isinstance(facts.get("epochs"), int):
-        told["epochs"] = f"{facts['epochs']}, kept epoch {facts.get('best_epoch')}"
+        told["epochs"] = (
+            f"{facts['epochs']}, kept the numbers of epoch {facts.get('best_epoch')} "
+            "(counted from 0)"
+        )
     if told:
         heading(console, "How it was trained")
     for word, value in told.items():
@@ -159,7 +163,7 @@ def _show_facts(model: "Model") -> None:
 
 def are_scores(test: Any) -> bool:
     """Whether a fact of a file, which may be anything, is metrics by model."""
-    from ..tabular_report import METRICS
+    from ..tabular_verdict import METRICS
 
     if not isinstance(test, dict) or not test:
         return False

@@ -24,11 +24,11 @@ def lesson(
     name: str | None, file: str | None, pictures: str | None, plain: bool, as_json: bool
 ) -> int:
     """List the lessons, or run the lesson NAME; exits 1 if one of its claims fails."""
-    from ..lessons import LESSONS, get_lesson, to_json
+    from ..lessons import LESSONS, TEXTS, get_lesson, to_json
 
     if name is None:
         if as_json:
-            emit({"lessons": [_row(lesson) for lesson in LESSONS.values()]})
+            emit({"lessons": [_row(lesson) for lesson in LESSONS.values()], "texts": TEXTS})
         else:
             _show_list(LESSONS.values(), plain)
         return 0
@@ -51,7 +51,8 @@ def _row(lesson: "Lesson") -> dict[str, object]:
 
 
 def _show_list(lessons: "Iterable[Lesson]", plain: bool) -> None:
-    from .screen import grid, screen, show_next
+    from ..lessons import TEXTS
+    from .screen import grid, heading, screen, show_next
 
     console = screen(plain=plain)
     table = grid("Lesson", "From", "About")
@@ -59,4 +60,9 @@ def _show_list(lessons: "Iterable[Lesson]", plain: bool) -> None:
         needs = " (give its table with --file)" if lesson.needs_file else ""
         table.add_row(lesson.name, lesson.source, lesson.summary + needs)
     console.print(table)
+    heading(console, "The five texts")
+    texts = grid("Text", "About")
+    for name, about in TEXTS.items():
+        texts.add_row(name, about)
+    console.print(texts)
     show_next(console, ("lesson", "alice"))

@@ -1,7 +1,10 @@
 """How options are read: their words become what the library takes, their defaults come from it."""
 
+import glob
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +13,18 @@ if TYPE_CHECKING:
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, no more.")
 TABLE_NAME = click.option("--table", "table_name", metavar="NAME", help="The table of a database.")
+COUNT = click.IntRange(1, 10**9)
+MOST_SIZES = 1000
+"""A model file holds no more layers."""
+
+
+def filled(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """The value of an option or argument; raises ValueError where it is the empty text."""
+    if value == "":
+        is_option = isinstance(parameter, click.Option)
+        name = parameter.opts[0] if is_option else parameter.make_metavar(ctx)
+        raise ValueError(f"{name} is empty: give the path of a file")
+    return value
 
 
 class Setting(click.Option):
@@ -34,34 +49,57 @@ def hidden_sizes(text: str) -> tuple[int, ...]:
     if text.strip().lower() == "none":
         return ()
     sizes = [part.strip() for part in text.split(",")]
-    if not all(size.isascii() and size.isdigit() and int(size) > 0 for size in sizes):
-        raise ValueError(
-            f'--hidden is "{text}": give sizes of at least 1 such as 64,32, or none for no layer'
-        )
+    if len(sizes) > MOST_SIZES:
+        raise ValueError(f"--hidden lists {len(sizes)} layers: give at most {MOST_SIZES}")
+    for size in sizes:
+        if not (size.isascii() and size.isdigit()) or set(size) == {"0"}:
+            raise ValueError(
+                f'--hidden is "{text}": give sizes of at least 1 such as 64,32, '
+                "or none for no layer"
+            )
+        if len(size) > 9:
+            raise ValueError(
+                f"--hidden has a layer with a size of {len(size)} digits: give at most 9"
+            )
     return tuple(map(int, sizes))
 
 
 def roles(assignments: tuple[str, ...]) -> dict[str, str]:
-    """("Pclass=category", …) as a dict; raises ValueError where there is no "="."""
-    pairs = [text.rpartition("=") for text in assignments]
-    for text, (name, _, kind) in zip(assignments, pairs, strict=True):
+    """("Pclass=category", …) as a dict.
+
+    Raises ValueError where there is no "=", or a column is named twice.
+    """
+    found: dict[str, str] = {}
+    for text in assignments:
+        name, _, kind = text.rpartition("=")
         if not name or not kind:
             raise ValueError(
                 f'--role is "{text}": write COLUMN=KIND, such as --role Pclass=category'
             )
-    return {name: kind for name, _, kind in pairs}
+        if name in found:
+            raise ValueError(f'--role names the column "{name}" twice: give it one kind')
+        found[name] = kind
+    return found
 
 
-def test_rows(given: str | None, file: str) -> "tuple[float | None, Table | None]":
-    """(share, table) for the test: a number, another file, or the test part beside idx files."""
+def test_share(given: str | None) -> float | None:
+    """The share of the rows that `--test` means; None where it is not given or names a file.
+
+    A number is a share, even where a file has that name: `./0.2` is the file.
+    """
+    try:
+        return None if given is None else float(given)
+    except ValueError:
+        return None
+
+
+def test_rows(given: str | None, file: str, reading: Mapping[str, str]) -> "Table | None":
+    """The table for the test: another file, read as the training table was, or the test part
+    beside idx files.
+    """
     from ..tables import idx_test_part, read_table
 
-    if given is None:
-        return None, idx_test_part(file)
-    try:
-        return float(given), None
-    except ValueError:
-        return None, read_table(given)
+    return idx_test_part(file) if given is None else read_table(given, reading=reading)
 
 
 def model_path(file: str) -> Path:
@@ -72,13 +110,39 @@ def model_path(file: str) -> Path:
     return Path(f"{stem if usable else 'model'}.safetensors")
 
 
-def check_apart(out: dict[str, Any], inputs: dict[str, Any]) -> None:
-    """Raise ValueError where two outputs are one file, or an output would overwrite an input."""
-    taken = {Path(path).resolve(): option for option, path in inputs.items() if path is not None}
+def input_files(source: str) -> list[Path]:
+    """The files that `read_table` may read for a path, a pattern or a folder of idx files."""
+    from ..tables.idx import is_idx
+
+    path = Path(source).expanduser()
+    found = (
+        [path] if os.path.lexists(path) else [Path(p) for p in glob.glob(str(path), recursive=True)]
+    )
+    folders = {p if p.is_dir() else p.parent for p in found if p.is_dir() or is_idx(p)}
+    return [*found, *(p for folder in folders for p in folder.iterdir() if is_idx(p))]
+
+
+def check_apart(
+    out: Mapping[str, str | Path | None], inputs: Mapping[str, Iterable[str | Path]]
+) -> None:
+    """Raise ValueError where two outputs are one file, or an output would overwrite an input.
+
+    `out` maps options to paths, `inputs` options and arguments to the files that are read.
+    """
+    taken = {_identity(path): option for option, paths in inputs.items() for path in paths}
     for option, path in out.items():
         if path is None:
             continue
-        other = taken.get(Path(path).resolve())
+        other = taken.get(_identity(path))
         if other is not None:
             raise ValueError(f"{option} is {path}, which is {other} as well: give it another name")
-        taken[Path(path).resolve()] = option
+        taken[_identity(path)] = option
+
+
+def _identity(path: str | Path) -> object:
+    """What the names of one file have in common: its number, or the place where it will be."""
+    try:
+        found = os.stat(path)
+    except OSError:  # not there yet, or a link to itself
+        return os.path.realpath(path)
+    return found.st_dev, found.st_ino

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .document import emit
-from .options import AS_JSON, TABLE_NAME, check_apart
+from .options import AS_JSON, TABLE_NAME, check_apart, filled, input_files
 
 if TYPE_CHECKING:
     from ..model import Model
 
 
 @click.command(short_help="Answer for the rows of a table with a model.")
-@click.argument("model_file", metavar="MODEL")
-@click.argument("file")
-@click.option("--out", metavar="PATH.csv", help="Write the answers there, not to the screen.")
+@click.argument("model_file", metavar="MODEL", callback=filled)
+@click.argument("file", callback=filled)
+@click.option(
+    "--out", metavar="PATH.csv", callback=filled, help="Write the answers there, not to the screen."
+)
 @click.option("--proba", is_flag=True, help="Add the probability of every class.")
 @TABLE_NAME
 @AS_JSON
@@ -32,14 +34,15 @@ def predict(
     from ..model import unseen_notes
     from ..tables import read_table
 
-    check_apart({"--out": out}, {"MODEL": model_file, "FILE": file})
+    check_apart({"--out": out}, {"MODEL": [model_file], "FILE": input_files(file)})
     if out is not None:
         check_writable(out)
     model = load_tabular(model_file)
-    table = read_table(file, table=table_name)
+    assert model.preparation is not None
+    assert model.schema is not None
+    table = read_table(file, table=table_name, reading=model.schema.reading)
     answers = model.predict(table).tolist()
     P = model.predict_proba(table).tolist() if proba else None
-    assert model.preparation is not None
     notes = [*table.notes, *unseen_notes(model.preparation, table)]
     for note in notes:
         click.echo(f"chainrule: note: {note}", err=True)

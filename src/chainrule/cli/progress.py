@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
 from rich.text import Text
 
-from ..report.words import number
+from ..report.words import number, plural
 from .screen import is_live, screen
+from .signals import handled
 
 if TYPE_CHECKING:
     from ..tabular import TableRun
@@ -25,29 +25,15 @@ PLAIN_EVERY = 10.0
 
 @dataclass
 class Interrupt:
-    """Ctrl-C, counted: armed, the first only sets `requested`; else it raises KeyboardInterrupt."""
+    """Ctrl-C or SIGTERM: armed, the first is only kept in `requested`; else KeyboardInterrupt."""
 
     armed: bool = False
-    requested: bool = False
+    requested: int | None = None
 
-    def __call__(self, *_: Any) -> None:
-        if not self.armed or self.requested:
+    def __call__(self, number: int) -> None:
+        if not self.armed or self.requested is not None:
             raise KeyboardInterrupt
-        self.requested = True
-
-
-@contextmanager
-def interrupt() -> Iterator[Interrupt]:
-    """Within it Ctrl-C asks the returned Interrupt; only the main thread can have that."""
-    asked = Interrupt()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = signal.signal(signal.SIGINT, asked)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)
+        self.requested = number
 
 
 @dataclass
@@ -61,39 +47,41 @@ class Ending:
 def train_watched(run: "TableRun", *, quiet: bool = False) -> Ending:
     """Train `run` to its end, showing how it goes on standard error; says what ended it.
 
-    The first Ctrl-C after an epoch ends training with that epoch, the second raises
+    The first Ctrl-C (or SIGTERM) after an epoch ends training with that epoch, the second raises
     KeyboardInterrupt, as does one before any epoch has ended. A divergence before any epoch has
     ended raises Diverged, a later one ends the training.
     """
     from ..core.nonfinite import Diverged
 
-    diverged = ""
-    with interrupt() as asked, _watch(run, asked, quiet) as show, closing(run.train()) as records:
+    diverged, asked = "", Interrupt()
+    with handled(asked), _watch(run, asked, quiet) as show, closing(run.train()) as records:
         try:
             for record in records:
                 asked.armed = True
                 show(record)
-                if asked.requested:
+                if asked.requested is not None:
                     break
         except Diverged as error:
             if not run.records:
                 raise
             diverged = str(error)
-        stopped = asked.requested
-    return _ending(run, stopped, diverged)
+    return _ending(run, asked.requested, diverged)
 
 
-def _ending(run: "TableRun", stopped: bool, diverged: str) -> Ending:
-    last, kept = run.records[-1].epoch, f"kept epoch {run.best_epoch}"
+def _ending(run: "TableRun", stopped: int | None, diverged: str) -> Ending:
+    done = plural(len(run.records), "epoch")
+    kept = f"kept the numbers of epoch {run.best_epoch} (counted from 0)"
     if diverged:
-        return Ending("diverged", f"Diverged after epoch {last}, {kept}: {diverged}")
-    if stopped:
-        return Ending("interrupted", f"Stopped by you at epoch {last}; {kept}, the best so far")
+        return Ending("diverged", f"Diverged after {done}; {kept}: {diverged}")
+    if stopped is not None:
+        who = "SIGTERM" if stopped == signal.SIGTERM else "you"
+        return Ending("interrupted", f"Stopped by {who} after {done}; {kept}, the best so far")
     if len(run.records) < run.epochs:
-        waited = last - (run.best_epoch or 0)
-        why = f"the validation loss had not fallen for {waited} epochs"
-        return Ending("patience", f"Stopped at epoch {last}, {why}; {kept}")
-    return Ending("epochs", f"All {run.epochs} epochs done; {kept}, the best")
+        waited = plural(run.records[-1].epoch - (run.best_epoch or 0), "epoch")
+        why = f"the validation loss had not fallen for {waited}"
+        return Ending("patience", f"Stopped after {done}, as {why}; {kept}")
+    all_done = f"All {done} done" if len(run.records) > 1 else "The one epoch is done"
+    return Ending("epochs", f"{all_done}; {kept}, the best")
 
 
 @contextmanager
@@ -151,7 +139,7 @@ class _Losses(ProgressColumn):
         record, best = task.fields.get("record"), task.fields.get("best")
         if record is None:
             return Text("first epoch")
-        if self.asked.requested:
+        if self.asked.requested is not None:
             return Text("stopping after this epoch; Ctrl-C again leaves at once", "yellow")
         told = f"loss {number(record.loss, 3)}"
         if record.valid_loss is not None:

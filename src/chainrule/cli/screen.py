@@ -4,7 +4,6 @@ Nothing of the reader's (column names, labels, paths) is taken for markup or for
 """
 
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -17,17 +16,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..report.words import clean, number, plural, shorten
-from ..tabular_report import METRICS
+from ..report.words import clean, count, plural, score, shorten
+from ..tabular_report import why_of
+from ..tabular_verdict import METRICS
 
 if TYPE_CHECKING:
     from ..tables import Column
 
 MANY_COLUMNS = 40
+FOLDED_FROM = 20
 PIPE_WIDTH = 100
 COUNTS = ("Missing", "Distinct", "Columns")
-REPEATED = re.compile(r"(, |^)\d+ (distinct values?|levels?)$")
-"""What in a column's reason only repeats the count beside it."""
 
 
 def is_live(stream: Any) -> bool:
@@ -76,25 +75,51 @@ def grid(*columns: str, numbers: Iterable[str] = ()) -> Table:
     return table
 
 
-def show_profile(console: Console, columns: Sequence["Column"]) -> None:
-    """The table of columns; more than MANY_COLUMNS are counted by kind, the left-out ones named."""
-    shown = columns
+def show_profile(console: Console, columns: Sequence["Column"], *, folded: bool = False) -> None:
+    """The table of columns; more than MANY_COLUMNS are counted by kind, the left-out ones named.
+
+    With `folded`, columns that are alike share a line where there are more than FOLDED_FROM.
+    """
+    shown: Sequence[Column] = columns
     if len(columns) > MANY_COLUMNS:
         _show_kinds(console, columns)
         shown = [column for column in columns if column.role not in ("feature", "left out")]
         shown += [column for column in columns if column.role == "left out"][:MANY_COLUMNS]
-    table = grid("Column", "Role", "Kind", "Missing", "Distinct", "Why", numbers=COUNTS)
-    for column in shown:
-        style = {"left out": "dim", "feature": ""}.get(column.role, "bold cyan")
-        missing = f"{column.missing:,}" if column.missing else "–"
-        why = REPEATED.sub("", column.why)
-        cells = (column.role, column.kind, missing, f"{column.distinct:,}", why)
-        name = Text(shorten(column.name, 28))
-        table.add_row(name, *(Text(clean(cell)) for cell in cells), style=style)
+    fold = folded and FOLDED_FROM < len(columns) <= MANY_COLUMNS
+    groups = _alike(shown) if fold else [[column] for column in shown]
+    heads = ("Column", "Role", "Kind", "Missing", "Distinct", "Why")
+    lines = [_profile_cells(group) for group in groups]
+    told = [i for i, head in enumerate(heads) if any(line[i] for line in lines)]
+    table = grid(*(heads[i] for i in told), numbers=COUNTS)
+    for group, line in zip(groups, lines, strict=True):
+        style = {"left out": "dim", "feature": ""}.get(group[0].role, "bold cyan")
+        table.add_row(*(Text(line[i] or "–" * (heads[i] == "Missing")) for i in told), style=style)
     console.print(table)
     hidden = sum(column.role == "left out" for column in columns) - MANY_COLUMNS
     if len(columns) > MANY_COLUMNS and hidden > 0:
         console.print(f"… and {plural(hidden, 'more column')} left out")
+
+
+def _alike(columns: Sequence["Column"]) -> list[list["Column"]]:
+    """The columns in groups of one, those of the same role and kind without gaps together."""
+    groups: dict[object, list[Column]] = {}
+    for column in columns:
+        alike = (column.role, column.kind, why_of(column))
+        groups.setdefault(column.name if column.missing else alike, []).append(column)
+    return list(groups.values())
+
+
+def _profile_cells(group: Sequence["Column"]) -> list[str]:
+    """What stands in each cell of a line, "" for nothing, for one column or several alike."""
+    first, last = group[0], group[-1]
+    name, distinct = shorten(first.name, 28), count(first.distinct)
+    if len(group) > 1:
+        name = f"{len(group)} columns, {shorten(first.name, 20)} … {shorten(last.name, 24)}"
+        low, high = (pick(column.distinct for column in group) for pick in (min, max))
+        distinct = count(low) if low == high else f"{count(low)}–{count(high)}"
+    missing = count(first.missing) if first.missing else ""
+    cells = (name, first.role, first.kind, missing, distinct, why_of(first))
+    return [clean(cell) for cell in cells]
 
 
 def _show_kinds(console: Console, columns: Sequence["Column"]) -> None:
@@ -103,8 +128,8 @@ def _show_kinds(console: Console, columns: Sequence["Column"]) -> None:
     for column in columns:
         missing[column.role, column.kind] += column.missing
     table = grid("Columns", "Role", "Kind", "Missing", numbers=COUNTS)
-    for (role, kind), count in kinds.most_common():
-        table.add_row(f"{count:,}", role, kind, f"{missing[role, kind]:,}")
+    for (role, kind), n in kinds.most_common():
+        table.add_row(count(n), role, kind, count(missing[role, kind]))
     console.print(table)
 
 
@@ -119,7 +144,7 @@ def show_scores(
         cells = [Text(clean(name), "bold" if name == "network" else "")]
         for metric in metrics:
             best = mark and values[metric] == best_of(by_model, metric)
-            told = "* " * best + figure(metric, values[metric])
+            told = "* " * best + score(metric, values[metric])
             cells.append(Text(told, "green" if best else ""))
         table.add_row(*cells)
     console.print(table)
@@ -135,13 +160,6 @@ def best_of(by_model: Mapping[str, Mapping[str, float | None]], metric: str) -> 
     if not found:
         return None
     return max(found) if METRICS[metric][1] else min(found)
-
-
-def figure(metric: str, value: float | None) -> str:
-    """A metric for the eye: per cent for accuracy, four significant digits for the rest."""
-    if value is None or value != value:
-        return "–"
-    return f"{100 * value:.2f} %" if metric == "accuracy" else number(value)
 
 
 def show_notes(console: Console, notes: Iterable[str]) -> None:

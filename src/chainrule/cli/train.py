@@ -1,34 +1,43 @@
 """`chainrule train`: from a table to a saved network, with held-out scores beside two baselines."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .document import emit
-from .errors import NO
+from .errors import NO, sentence
+from .names import with_known_names
 from .options import (
     AS_JSON,
+    COUNT,
     TABLE_NAME,
     Setting,
     check_apart,
+    filled,
     hidden_sizes,
+    input_files,
     model_path,
     roles,
     test_rows,
+    test_share,
 )
+from .signals import held
 
 if TYPE_CHECKING:
     from ..tabular import TableRun
+    from ..tabular_verdict import HeldOut
     from .progress import Ending
 
 Files = dict[str, Path | None]
 CHOSEN = "by the number of rows"
+SEED, THREADS = click.IntRange(0, 10**18), click.IntRange(1, 1024)
 
 
 @click.command(short_help="Train a network on a table.")
-@click.argument("file")
+@click.argument("file", callback=filled)
 @click.option("--target", required=True, cls=Setting, metavar="COL", help="Column to predict.")
 @click.option("--task", cls=Setting, help="classification or regression, if not as inferred.")
 @click.option("--role", "role", multiple=True, metavar="COL=KIND", help="What a column is.")
@@ -39,17 +48,30 @@ CHOSEN = "by the number of rows"
 @click.option("--hidden", cls=Setting, metavar="SIZES", help="Hidden layers, or none.")
 @click.option("--activation", cls=Setting, help="Of the hidden layers.")
 @click.option("--dropout", cls=Setting, type=float, help="Share of units left out in training.")
-@click.option("--epochs", cls=Setting, type=int, help="At most so many.")
+@click.option("--epochs", cls=Setting, type=COUNT, help="At most so many.")
 @click.option("--lr", cls=Setting, type=float, help="Learning rate; chosen by the optimizer.")
-@click.option("--batch-size", cls=Setting, type=int, help=f"Rows a step; chosen {CHOSEN}.")
+@click.option("--batch-size", cls=Setting, type=COUNT, help=f"Rows a step; chosen {CHOSEN}.")
 @click.option("--optimizer", cls=Setting, help="sgd, momentum, …, adam, adamw.")
 @click.option("--valid", cls=Setting, type=float, metavar="SHARE", help="Rows for validation.")
-@click.option("--test", cls=Setting, metavar="SHARE|FILE", help="Rows for the test, or their file.")
+@click.option(
+    "--test",
+    cls=Setting,
+    metavar="SHARE|FILE",
+    callback=filled,
+    help="Rows for the test, or their file.",
+)
 @TABLE_NAME
-@click.option("--seed", cls=Setting, type=click.IntRange(0), help="Fixes split, weights, batches.")
-@click.option("--threads", cls=Setting, type=int, help="Threads of the matrix products.")
-@click.option("--out", metavar="PATH", help="The model file; by default FILE's name.safetensors.")
-@click.option("--report", metavar="PATH.html", help="Write a report that opens offline.")
+@click.option("--seed", cls=Setting, type=SEED, help="Fixes split, weights, batches.")
+@click.option("--threads", cls=Setting, type=THREADS, help="Threads of the matrix products.")
+@click.option(
+    "--out",
+    metavar="PATH",
+    callback=filled,
+    help="The model file; by default FILE's name.safetensors.",
+)
+@click.option(
+    "--report", metavar="PATH.html", callback=filled, help="Write a report that opens offline."
+)
 @AS_JSON
 @click.option("--quiet", is_flag=True, help="Print the scores and the files written, no more.")
 def train(
@@ -63,8 +85,12 @@ def train(
     from ..files import check_writable
 
     model = Path(out) if out else model_path(file)
-    test_file = options["test"] if options["test"] and Path(options["test"]).exists() else None
-    check_apart({"--out": model, "--report": report}, {"FILE": file, "--test": test_file})
+    test_file = options["test"] if test_share(options["test"]) is None else None
+    inputs = {"FILE": file} | ({} if test_file is None else {"--test": test_file})
+    check_apart(
+        {"--out": model, "--report": report},
+        {option: input_files(source) for option, source in inputs.items()},
+    )
     for path in (model, report):
         if path is not None:
             check_writable(path)
@@ -72,73 +98,109 @@ def train(
     files = {"model": model, "report": None if report is None else Path(report)}
     if as_json:
         return _as_json(run, files, quiet)
-    return _on_screen(run, files, quiet, test_file or file)
+    database = ("--table", options["table_name"]) if options["table_name"] else ()
+    return _on_screen(run, files, quiet, (test_file,) if test_file else (file, *database))
 
 
 def _as_json(run: "TableRun", files: Files, quiet: bool) -> int:
     from ..tabular_report import summary
     from .account import train_and_score
 
-    ending, scores = train_and_score(run, quiet=quiet)
-    write(run, ending, scores, files, click.get_current_context().obj)
-    document = summary(run, scores)
+    ending, tested = train_and_score(run, quiet=quiet)
+    write(run, ending, tested, files, click.get_current_context().obj)
+    document = summary(run, tested.scores)
     document["training"] |= {"stopped": ending.why, "told": ending.told}
     emit({**document, "files": files})
     return exit_code(ending)
 
 
-def _on_screen(run: "TableRun", files: Files, quiet: bool, file: str) -> int:
+def _on_screen(run: "TableRun", files: Files, quiet: bool, rows: tuple[str, ...]) -> int:
     from .account import announce, conclude, show_results, train_and_score
     from .screen import heading, screen, show_next
 
-    console = screen()
+    console, model = screen(), files["model"]
     if not quiet:
         announce(console, run)
-    ending, scores = train_and_score(run, quiet=quiet)
-    if quiet:
-        show_results(console, run, scores)
-    else:
-        conclude(console, run, ending, scores)
-    told = write(run, ending, scores, files, click.get_current_context().obj)
+    ending, tested = train_and_score(run, quiet=quiet)
+    told = [save_model(run, tested, files)]
+    with saved(files):
+        if quiet:
+            show_results(console, run, tested)
+        else:
+            conclude(console, run, ending, tested)
+        told += write_report(run, ending, tested, files, click.get_current_context().obj)
     heading(console, "Saved")
     for line in told:
         console.print(f"  {line}", soft_wrap=True)
-    if quiet:
-        return exit_code(ending)
-    model = files["model"]
-    show_next(console, ("predict", model, file), ("evaluate", model, file), ("info", model))
+    if not quiet:
+        show_next(console, ("predict", model, *rows), ("evaluate", model, *rows), ("info", model))
     return exit_code(ending)
 
 
 def write(
-    run: "TableRun",
-    ending: "Ending",
-    scores: dict[str, dict[str, float]],
-    files: Files,
-    command: Sequence[object],
+    run: "TableRun", ending: "Ending", tested: "HeldOut", files: Files, command: Sequence[object]
 ) -> list[str]:
-    """Write the model and the report, the latter first made in full; says what was written.
+    """Save the model, then make and write the report; says what was written.
 
     `command` are the words after `chainrule` that repeat the run.
     """
-    from ..files import write_atomically
+    told = save_model(run, tested, files)
+    with saved(files):
+        return [told, *write_report(run, ending, tested, files, command)]
+
+
+def save_model(run: "TableRun", tested: "HeldOut", files: Files) -> str:
+    """Save the network before anything else can go wrong; says what was written.
+
+    Ctrl-C and SIGTERM wait for it; then they raise KeyboardInterrupt.
+    """
     from ..storage import save
+
+    model = files["model"]
+    assert model is not None
+    told = _written(model, "model")
+    with held() as waiting:
+        save(run.model(tested.scores), model)
+    with saved(files):
+        if waiting:
+            raise KeyboardInterrupt
+    return told
+
+
+def write_report(
+    run: "TableRun", ending: "Ending", tested: "HeldOut", files: Files, command: Sequence[object]
+) -> list[str]:
+    """Make the report in full, then write it; says what was written, nothing without a report."""
+    report = files["report"]
+    if report is None:
+        return []
+    from ..files import write_atomically
+    from ..report.html import report_html
     from ..tabular_report import training_report
 
-    model, report = files["model"], files["report"]
-    assert model is not None
-    page = None
-    if report is not None:
-        from ..report.html import report_html
+    told = _written(report, "report")
+    command = ["chainrule", *command]
+    page = report_html(training_report(run, tested, told=ending.told, command=command))
+    write_atomically(report, page.encode())
+    return [told]
 
-        command = ["chainrule", *command]
-        page = report_html(training_report(run, scores, told=ending.told, command=command))
-    old = {path for path in (model, report) if path is not None and path.exists()}
-    save(run.model(scores), model)
-    if report is not None and page is not None:
-        write_atomically(report, page.encode())
-    whats = {model: "model"} | ({} if report is None else {report: "report"})
-    return [f"{p} ({what}{', replacing the old one' * (p in old)})" for p, what in whats.items()]
+
+@contextmanager
+def saved(files: Files) -> Iterator[None]:
+    """Whatever ends the work within it, its words begin with the model that is saved."""
+    lost = f", but not the report {files['report']}" if files["report"] else ""
+    told = f"the model is saved in {files['model']}{lost}"
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(told) from None
+    except Exception as error:
+        why = sentence(error)
+        raise (RuntimeError if why is None else ValueError)(f"{told}: {why or error}") from error
+
+
+def _written(path: Path, what: str) -> str:
+    return f"{path} ({what}{', replacing the old one' * path.exists()})"
 
 
 def exit_code(ending: "Ending") -> int:
@@ -148,16 +210,24 @@ def exit_code(ending: "Ending") -> int:
 
 def build(file: str, options: dict[str, Any]) -> "TableRun":
     """The run that the options describe; what was not given is left to TableRun."""
+    from ..storage.spec import check_count
     from ..tables import read_table
     from ..tabular import TableRun
 
     settings = {name: value for name, value in options.items() if value not in (None, ())}
     table_name = settings.pop("table_name", None)
+    settings = with_known_names(settings)
     if "hidden" in settings:
         settings["hidden"] = hidden_sizes(settings["hidden"])
     settings["roles"] = roles(settings.pop("role", ()))
-    share, test_table = test_rows(settings.pop("test", None), file)
-    if share is not None:
-        settings["test"] = share
+    given = settings.pop("test", None)
+    share = test_share(given)
     table = read_table(file, table=table_name)
-    return TableRun(table, test_table=test_table, **settings)
+    test_table = None
+    if share is None:
+        test_table = test_rows(given, file, table.reading)
+    else:
+        settings["test"] = share
+    run = TableRun(table, test_table=test_table, **settings)
+    check_count(run.net.layers)
+    return run

@@ -24,6 +24,16 @@ LESSONS: dict[str, Lesson] = {
 }
 
 
+TEXTS = {
+    "000/004": "one article: one neuron as logistic regression, its log loss, gradient descent",
+    "001": "activations, a 3-3-1 network on xy + not z, four error measures, a split",
+    "002-A": "two layers as a class, without biases, and the sum of squared errors",
+    "002-B": "any number of layers by functions over dictionaries of parameters",
+    "003": "a neuron and a 2-2-1 network as objects, the chain rule factor by factor",
+}
+"""The five texts that the lessons follow: what each is about."""
+
+
 def get_lesson(name: str) -> Lesson:
     """The lesson of that name; ValueError with the names there are for any other."""
     if name not in LESSONS:
@@ -33,6 +43,7 @@ def get_lesson(name: str) -> Lesson:
 
 __all__ = [
     "LESSONS",
+    "TEXTS",
     "Claim",
     "Lesson",
     "Part",

@@ -149,8 +149,9 @@ def _factors() -> Iterator[Part]:
 def _gradients() -> Iterator[Part]:
     yield say(
         """One backward pass gives all nine derivatives at once, because the factors near the
-        output are shared. A bias has the derivative of its unit's `z`; a weight has that times
-        the input it multiplies.""",
+        output are shared. Call `δ` the derivative by the output's `z` and `δ1` that by the `z` of
+        h1: a bias has its unit's δ, a weight has that times the input it multiplies. Read the
+        table as the pass goes, from the output back.""",
         "All nine",
     )
     net = two_two_one()
@@ -158,11 +159,12 @@ def _gradients() -> Iterator[Part]:
     grad = {name: float(by_layer[layer][at]) for name, (layer, at) in PLACES.items()}
     yield numbers(
         "The gradient of Alice's loss",
+        ("b3", "δ = ∂L/∂ŷ · ŷ (1 - ŷ)", None, grad["b3"]),
+        ("w5 = w6", "h1 · δ", None, grad["w5"]),
+        ("∂L/∂h1", "w5 · δ", None, float(net["2.W"][0, 0]) * grad["b3"]),
+        ("b1 = b2", "δ1 = ∂L/∂h1 · h1 (1 - h1)", None, grad["b1"]),
         ("w1 = w3", "x1 · δ1", "0.0215", grad["w1"]),
         ("w2 = w4", "x2 · δ1", None, grad["w2"]),
-        ("b1 = b2", "δ1 = ∂L/∂h1 · h1 (1 - h1)", None, grad["b1"]),
-        ("w5 = w6", "h1 · δ", None, grad["w5"]),
-        ("b3", "δ = ∂L/∂ŷ · ŷ (1 - ŷ)", None, grad["b3"]),
     )
     expected = {
         ("w1", "w3"): 0.02146953526581111,

@@ -1,10 +1,13 @@
 """A lesson as a document: Markdown, JSON-ready dicts, and the words that all renderers share."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from .parts import Cell, Claim, Lesson, Part, Picture, Say, Table, as_tuple
+from .parts import Cell, Claim, Lesson, Part, Picture, Progress, Say, Table, as_tuple
+
+TICK = "A ✓ behind a number: it agrees to 1e-12 with what was worked out for the text."
 
 
 def cell_text(cell: Cell) -> str:
@@ -13,6 +16,36 @@ def cell_text(cell: Cell) -> str:
         return cell or ""
     number = float(cell)
     return f"{number:.0f}" if number.is_integer() and abs(number) < 1e15 else repr(number)
+
+
+def checked(section: Sequence[Part]) -> list[Part]:
+    """The parts of a section, where a claim that only repeats a table's numbers is a ✓ beside them.
+
+    That is one which holds to 1e-12; zeros do not count, for any table may hold one.
+    """
+    tables = [part for part in section if isinstance(part, Table)]
+    shown = {cell for table in tables for row in table.rows for cell in row if _is_worked(cell)}
+    repeated = [
+        part
+        for part in section
+        if isinstance(part, Claim) and part.tolerance == 1e-12 and part.holds
+        and not isinstance(part.expected, bool) and set(as_tuple(part.actual)) <= shown
+    ]  # fmt: skip
+    agreed = {value for claim in repeated for value in as_tuple(claim.actual)}
+    kept = [part for part in section if not any(part is claim for claim in repeated)]
+    return [_ticked(part, agreed) if isinstance(part, Table) else part for part in kept]
+
+
+def _is_worked(cell: Cell) -> bool:
+    return isinstance(cell, float) and cell != 0
+
+
+def _ticked(table: Table, agreed: set[float]) -> Table:
+    rows = (
+        tuple(f"{cell_text(cell)} ✓" if cell in agreed else cell for cell in row)
+        for row in table.rows
+    )
+    return replace(table, rows=tuple(rows))
 
 
 def claim_text(claim: Claim) -> str:
@@ -27,7 +60,7 @@ def claim_text(claim: Claim) -> str:
         )
     shown = ", ".join(f"{value + 0.0:.7g}" for value in actual[:4])
     more = f" and {len(actual) - 4} more" if len(actual) > 4 else ""
-    return f"{claim.sentence}: {shown}{more} ({_closeness(claim.tolerance)})"
+    return f"{claim.sentence}: {shown}{more}, agrees {_closeness(claim.tolerance)}"
 
 
 def _closeness(tolerance: float) -> str:
@@ -46,12 +79,24 @@ def verdict(claims: Sequence[Claim]) -> str:
     )
 
 
+def sections(parts: Iterable[Part]) -> Iterator[list[Part]]:
+    """The parts from one heading to the next."""
+    section: list[Part] = []
+    for part in parts:
+        if isinstance(part, Say) and part.heading and section:
+            yield section
+            section = []
+        section.append(part)
+    yield section
+
+
 def to_markdown(parts: Iterable[Part], lesson: Lesson | None = None) -> str:
     """The parts as Markdown, under the lesson's title where it is given; progress is left out."""
     blocks, claims = [], list[Claim]()
     if lesson is not None:
         blocks += [f"## {lesson.name}: {lesson.title}", f"*{lesson.source}.* {lesson.summary}"]
-    for part in parts:
+    every = [part for part in parts if not isinstance(part, Progress)]
+    for part in (shown for section in sections(every) for shown in checked(section)):
         if isinstance(part, Say):
             blocks += [*([f"### {part.heading}"] if part.heading else []), _prose(part.text)]
         elif isinstance(part, Table):
@@ -61,9 +106,13 @@ def to_markdown(parts: Iterable[Part], lesson: Lesson | None = None) -> str:
         elif isinstance(part, Picture):
             line = f"  \n`{part.sketch}`" if part.sketch else ""
             blocks.append(f"*Picture `{part.name}`: {_prose(part.title)}.*{line}")
-    if claims:
+    whole = [part for part in every if isinstance(part, Claim)]
+    if whole:
         lines = (f"- {'✓' if c.holds else '✗'} {_prose(claim_text(c))}" for c in claims)
-        blocks += [f"**{verdict(claims)}**", "\n".join(lines)]
+        told = f"**{verdict(whole)}**"
+        if 0 < len(claims) < len(whole):
+            told += f" ✓ in the tables: {len(whole) - len(claims)}; the others:"
+        blocks += [told, "\n".join(lines)] if claims else [told]
     return "\n\n".join(blocks) + "\n"
 
 

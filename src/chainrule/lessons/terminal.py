@@ -12,7 +12,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table as Grid
 from rich.text import Text
 
-from .documents import cell_text, claim_text, verdict
+from .documents import TICK, cell_text, checked, claim_text, verdict
 from .parts import Cell, Claim, Lesson, Part, Picture, Progress, Say, Table
 
 MEASURE = 88
@@ -22,7 +22,8 @@ MEASURE = 88
 def render_terminal(
     parts: Iterable[Part], console: Console, pictures: str | PathLike[str] | None = None
 ) -> bool:
-    """Print the parts as they come; True if every claim holds.
+    """Print the parts a section at a time, or what there is of it before a training; True if every
+    claim holds.
 
     Pictures are saved as PNG files in the folder `pictures` where one is given, which is made if
     need be; OSError where it cannot be.
@@ -31,11 +32,13 @@ def render_terminal(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     claims: list[Claim] = []
-    previous: type[Part] | None = None
+    waiting: list[Part] = []
+    told = 0
     with _bar(console) as bar:
         task = bar.add_task("", visible=False)
         for part in parts:
             if isinstance(part, Progress):
+                told += _print(console, waiting, folder)
                 bar.update(
                     task, total=part.total, completed=part.done, description=part.task,
                     visible=True,
@@ -43,19 +46,39 @@ def render_terminal(
                 continue
             if bar.tasks[0].visible:
                 bar.update(task, visible=False, refresh=True)
-            if not (isinstance(part, Claim) and previous is Claim):
-                console.print()
-            previous = type(part)
+            if isinstance(part, Say) and part.heading:
+                told += _print(console, waiting, folder)
+            waiting.append(part)
             claims += [part] if isinstance(part, Claim) else []
-            width = None if isinstance(part, Table) else min(MEASURE, console.width)
-            if isinstance(part, Table):
-                console.print(Text(part.title, "italic"))
-            console.print(_drawn(part, folder), width=width, highlight=False)
+        told += _print(console, waiting, folder)
     holds = all(claim.holds for claim in claims)
     if claims:
         console.print()
         console.print(Text(verdict(claims), "bold green" if holds else "bold red"))
+    if told < len(claims):
+        console.print(Text(TICK, "dim"), width=min(MEASURE, console.width))
     return holds
+
+
+def _print(console: Console, waiting: list[Part], folder: Path | None) -> int:
+    """Print the parts that waited for what is claimed of their numbers, and forget them.
+
+    How many claims have a line of their own is returned.
+    """
+    previous: Part | None = None
+    parts = checked(waiting)
+    for part in parts:
+        if isinstance(part, Progress):
+            continue  # none waits; this tells the type checker
+        if not (isinstance(part, Claim) and isinstance(previous, Claim)):
+            console.print()
+        previous = part
+        width = None if isinstance(part, Table) else min(MEASURE, console.width)
+        if isinstance(part, Table):
+            console.print(Text(part.title, "italic"))
+        console.print(_drawn(part, folder), width=width, highlight=False)
+    waiting.clear()
+    return sum(isinstance(part, Claim) for part in parts)
 
 
 def render_title(lesson: Lesson, console: Console) -> None:
@@ -119,5 +142,5 @@ def _picture(part: Picture, folder: Path | None) -> Text:
         place = save_picture(part.make(), folder / f"{part.name}.png")
         text.append(f"\nsaved as {place}", "not italic dim")
     elif not part.sketch:
-        text.append("  (a picture)", "not italic dim")
+        text.append("  (--pictures FOLDER saves it)", "not italic dim")
     return text

@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import metrics as measure
 from . import style
-from .words import clean, number, percent, plural, shorten
+from .words import clean, count, number, percent, plural, score, shorten
 
 BINS = 10
+FEW = 10
+"""A share among fewer rows says so little that its point is hollow and no line goes there."""
 NUMBERED = 40
 """A matrix of more classes shows shades only: the numbers would be too small to read."""
 
@@ -68,7 +70,7 @@ def _class_ticks(axes: Axes, names: Sequence[str]) -> None:
 def _cell_numbers(axes: Axes, C: NDArray[Any], share: NDArray[Any], cell: float) -> None:
     """The count in each cell of `cell` points, with its share of the row where there is room."""
     k = len(C)
-    widest = max(len(number(value)) for value in C.ravel())
+    widest = max(len(count(value)) for value in C.ravel())
     size = float(np.clip(1.2 * cell / max(widest, 2), 4.5, 11.0 if k <= 4 else 9.0))
     for a in range(k):
         for b in range(k):
@@ -76,7 +78,7 @@ def _cell_numbers(axes: Axes, C: NDArray[Any], share: NDArray[Any], cell: float)
                 continue  # an empty cell says so better than hundreds of zeros
             under = f"\n{percent(share[a, b])}" if k <= 4 and C[a, b] > 0 else ""
             axes.text(
-                b, a, f"{number(C[a, b])}{under}", ha="center", va="center", fontsize=size,
+                b, a, f"{count(C[a, b])}{under}", ha="center", va="center", fontsize=size,
                 color=style.FIXED_PAGE if share[a, b] > 0.5 else style.INK,
             )  # fmt: skip
 
@@ -85,19 +87,20 @@ def _confusion_title(C: NDArray[Any], classes: Sequence[object]) -> str:
     total = C.sum()
     if total == 0:
         return "No rows to compare"
-    right = f"{percent(np.trace(C) / total)} of {number(total, 6)} rows are right"
+    share = score("accuracy", np.trace(C) / total)
+    right = f"{count(np.trace(C))} of {count(total)} rows are right ({share})"
     wrong = C - np.diag(np.diag(C))
     if wrong.max() == 0:
         return right
     a, b = divmod(int(wrong.argmax()), len(C))
     called = f"{shorten(classes[a], 22)} was called {shorten(classes[b], 22)}"
-    rows = "1 row" if wrong.max() == 1 else f"{number(wrong.max())} rows"
+    rows = plural(wrong.max(), "row")
     return f"{right}; {called} in {rows}"
 
 
 def _confusion_told(C: NDArray[Any], classes: Sequence[object]) -> str:
     told = [
-        f"{clean(name)}: {number(C[i, i])} of {number(C[i].sum(), 6)} right"
+        f"{clean(name)}: {count(C[i, i])} of {count(C[i].sum())} right"
         for i, name in enumerate(classes)
     ]
     return "; ".join(told[:NUMBERED])
@@ -106,16 +109,16 @@ def _confusion_told(C: NDArray[Any], classes: Sequence[object]) -> str:
 def calibration(y: ArrayLike, p: ArrayLike, *, positive: object = "1") -> Figure:
     """How often the event happened where p was said, in ten bins   y (n,) of 0 and 1, p (n,).
 
-    Bars are 95 % intervals (Wilson 1927); the counts stand below. `positive` names the class.
+    Bars are 95 % intervals (Wilson 1927); the counts stand below. Bins of fewer than ten rows are
+    hollow, and the line leaves them out. `positive` names the class.
     Raises ValueError where y is not 0 and 1 or p no probability.
     """
     happened, p = _events(y, p)
     bins = np.minimum((p * BINS).astype(int), BINS - 1)
-    count = np.bincount(bins, minlength=BINS)
-    used = count > 0
-    said = np.bincount(bins, p, BINS)[used] / count[used]
-    seen = np.bincount(bins, happened, BINS)[used] / count[used]
-    low, high = _wilson(seen, count[used])
+    rows = np.bincount(bins, minlength=BINS)
+    n = np.maximum(rows, 1)
+    said = np.bincount(bins, p, BINS) / n
+    seen = np.bincount(bins, happened, BINS) / n
     figure = style.new_figure(6.0, 4.6)
     axes, below = figure.subplots(2, 1, height_ratios=(3.2, 1), sharex=True)
     style.quiet(axes, "", f"observed share of {shorten(positive, 18)}", grid="y")
@@ -123,19 +126,32 @@ def calibration(y: ArrayLike, p: ArrayLike, *, positive: object = "1") -> Figure
     axes.plot(
         [0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=(0, (4, 2)), label="perfect"
     )
-    axes.vlines(said, low, high, color=style.BLUE, linewidth=1.4, alpha=0.6)
-    axes.plot(said, seen, "o-", color=style.BLUE, linewidth=1.6, markersize=5.5, label="observed")
+    _draw_shares(axes, said, seen, rows)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.03, 1.03))
-    style.note(axes, "above the dashed line: it happens more often than predicted")
-    below.bar((np.arange(BINS) + 0.5) / BINS, count, width=0.085, color=style.MUTED, alpha=0.5)
-    for i, n in enumerate(count):
+    hollow = f"; hollow: fewer than {FEW} rows" if rows[rows > 0].min() < FEW else ""
+    style.note(axes, f"above the dashed line: it happens more often than predicted{hollow}")
+    below.bar((np.arange(BINS) + 0.5) / BINS, rows, width=0.085, color=style.MUTED, alpha=0.5)
+    for i, height in enumerate(rows):
         below.annotate(
-            str(n), ((i + 0.5) / BINS, n), (0, 2), textcoords="offset points", ha="center",
-            fontsize=7, color=style.INK,
+            count(height), ((i + 0.5) / BINS, height), (0, 2), textcoords="offset points",
+            ha="center", fontsize=7, color=style.INK,
         )  # fmt: skip
-    below.set(yticks=[], ylim=(0, count.max() * 1.3))
-    error = float(np.sum(count[used] * np.abs(seen - said)) / len(p))
+    below.set(yticks=[], ylim=(0, rows.max() * 1.3))
+    error = float(np.sum(rows * np.abs(seen - said)) / len(p))
     return style.finish(figure, *_calibration_said(happened, error))
+
+
+def _draw_shares(axes: Axes, said: NDArray[Any], seen: NDArray[Any], rows: NDArray[Any]) -> None:
+    """Shares (bins,) and intervals: neighbours of enough rows joined, those of few rows hollow."""
+    enough, few = rows >= FEW, (rows > 0) & (rows < FEW)
+    blue: dict[str, Any] = {"color": style.BLUE, "markersize": 5.5}
+    for part, alpha in ((enough, 0.6), (few, 0.25)):
+        low, high = _wilson(seen[part], rows[part])
+        axes.vlines(said[part], low, high, color=style.BLUE, linewidth=1.4, alpha=alpha)
+    axes.plot(
+        said, np.where(enough, seen, np.nan), "o-", linewidth=1.6, label="observed", **blue
+    )  # fmt: skip
+    axes.plot(said[few], seen[few], "o", label="of few rows", mfc=style.PAGE, alpha=0.7, **blue)
 
 
 def _calibration_said(happened: NDArray[Any], error: float) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import metrics as measure
 from . import style
-from .words import clean, number, plural, shorten, wrap
+from .words import clean, number, plural, score, shorten, wrap
 
 LOWER_IS_BETTER = ("loss", "log_loss", "rmse", "mae", "mse", "error")
 
@@ -208,11 +208,14 @@ def _blues() -> Any:
     return LinearSegmentedColormap.from_list("blues", ["#b9d5ec", style.FIXED_BLUE, "#0b2f52"])
 
 
-def scores(by_model: Mapping[str, Mapping[str, float | None]]) -> Figure:
+def scores(
+    by_model: Mapping[str, Mapping[str, float | None]], *, title: str | None = None
+) -> Figure:
     """A panel for each metric, a bar for each model: the first model is ours, the rest baselines.
 
     {"network": {"accuracy": 0.83, "log_loss": 0.42}, "linear model": {…}}; None and nan leave a
-    gap. Raises ValueError without a model or a number.
+    gap. Without a `title` it names who is ahead by the first metric, by however little: give one
+    where the rows are known. Raises ValueError without a model or a number.
     """
     models = list(by_model)
     every = dict.fromkeys(name for model in models for name in by_model[model])
@@ -228,7 +231,7 @@ def scores(by_model: Mapping[str, Mapping[str, float | None]]) -> Figure:
         panel.set_axis_off()
     for i, (metric, values) in enumerate(table.items()):
         _score_panel(panels.flat[i], metric, models, values, named=i % across == 0)
-    return style.finish(figure, _headline(table, models), _told_scores(table, models))
+    return style.finish(figure, title or _headline(table, models), _told_scores(table, models))
 
 
 def _finite(value: float | None) -> float:
@@ -249,10 +252,10 @@ def _score_panel(
     bars[0].set(color=style.BLUE, alpha=1)
     low, high = min(0.0, np.nanmin(values)), max(0.0, np.nanmax(values))
     span = (high - low) or 1.0
-    axes.set_xlim(low - 0.02 * span if low < 0 else 0, high + 0.42 * span)
+    axes.set_xlim(low - 0.02 * span if low < 0 else 0, high + 0.5 * span)
     for place, value in zip(places, values, strict=True):
         axes.text(
-            max(np.nan_to_num(value), 0.0) + 0.03 * span, float(place), number(value, 3),
+            max(np.nan_to_num(value), 0.0) + 0.03 * span, float(place), score(metric, value),
             va="center", fontsize=8.5, color=style.INK,
             fontweight="bold" if place == places[0] else "normal",
         )  # fmt: skip
@@ -278,17 +281,17 @@ def _headline(table: Mapping[str, Sequence[float]], models: Sequence[str]) -> st
         (i for i, value in enumerate(row) if np.isfinite(value)), key=lambda i: -sign * row[i]
     )
     first = shorten(models[order[0]], 28)
-    title = f"{first[:1].upper()}{first[1:]}: {_spoken(metric)} {number(row[order[0]], 3)}"
+    title = f"{first[:1].upper()}{first[1:]}: {_spoken(metric)} {score(metric, row[order[0]])}"
     if len(order) == 1:
         return title
     level = "level with" if row[order[1]] == row[order[0]] else "ahead of"
-    rival = f"{shorten(models[order[1]], 28)} at {number(row[order[1]], 3)}"
+    rival = f"{shorten(models[order[1]], 28)} at {score(metric, row[order[1]])}"
     return f"{title}, {level} {rival}"
 
 
 def _told_scores(table: Mapping[str, Sequence[float]], models: Sequence[str]) -> str:
     return "; ".join(
         f"{metric}: "
-        + ", ".join(f"{clean(m)} {number(v, 3)}" for m, v in zip(models, values, strict=True))
+        + ", ".join(f"{clean(m)} {score(metric, v)}" for m, v in zip(models, values, strict=True))
         for metric, values in table.items()
     )

@@ -12,12 +12,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from . import style
-from .words import number, shorten
+from .words import number, plural, shorten
 
 SHOWN = 10
 """Of a larger layer the units with the strongest weights are drawn."""
 NUMBERED = 4
 """Where no layer has more units than this, weights and biases are written as numbers."""
+LABEL = (0.16, 0.26)
+"""What a weight's number takes of the way between two columns, and between two units."""
 
 
 class Drawable(Protocol):
@@ -149,15 +151,44 @@ def _draw_weights(axes: Axes, i: int, W: NDArray[Any], left: Column, right: Colu
 
 
 def _write_weights(axes: Axes, i: int, W: NDArray[Any], left: Column, right: Column) -> None:
-    """Each weight on its line, before it can meet a line of the next unit."""
-    place = min(0.25, 0.85 / W.shape[1])
+    """Each weight on its line, where no other line or number is near."""
+    places = _label_places(left.heights, right.heights)
     for j, k in np.ndindex(W.shape):
+        place = float(places[j, k])
         height = left.heights[j] + place * (right.heights[k] - left.heights[j])
         axes.text(
             i + place, height, number(float(W[j, k]), 3), fontsize=7.5, ha="center", va="center",
             color=style.INK, zorder=2,
             bbox={"facecolor": style.PAGE, "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
+
+
+def _label_places(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+    """How far along each line (a, b) between units at these heights its number stands, 0 to 1.
+
+    One line after the other takes the free place farthest from the other lines.
+    """
+    at = np.linspace(0.18, 0.82, 33)
+    reach = np.linspace(-0.5, 0.5, 5) * LABEL[0]
+
+    def heights(x: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(left[:, None, None] + (right[:, None] - left[:, None, None]) * x)
+
+    lines = np.stack([heights(at + shift) for shift in reach])  # (reach, a, b, places)
+    chosen = np.zeros((len(left), len(right)))
+    taken: list[tuple[float, float]] = []
+    for j, k in np.ndindex(chosen.shape):
+        mine = heights(at)[j, k]
+        off = np.abs(lines - mine) / LABEL[1]
+        off[:, j, k] = np.inf
+        room = np.minimum(off.min(axis=(0, 1, 2)), 2.0)
+        for x, y in taken:
+            apart = np.maximum(np.abs(at - x) / LABEL[0], np.abs(mine - y) / LABEL[1])
+            room = np.where(apart < 1, apart - 10, room)
+        best = int(np.argmax(room - np.abs(at - 0.3)))
+        chosen[j, k] = at[best]
+        taken.append((float(at[best]), float(mine[best])))
+    return chosen
 
 
 def _draw_units(axes: Axes, i: int, column: Column, largest: float, numbered: bool) -> None:
@@ -175,7 +206,8 @@ def _draw_units(axes: Axes, i: int, column: Column, largest: float, numbered: bo
         x, column.heights, s=area, facecolors="none", edgecolors=style.INK, linewidths=1, zorder=5
     )
     for n, (unit, height) in enumerate(zip(column.shown, column.heights, strict=True)):
-        inside = number(float(biases[n]), 2) if numbered and biases is not None else str(unit)
+        told = "" if biases is None else number(float(biases[n]), 2)
+        inside = told if numbered else str(unit)  # an input has no bias to show
         axes.text(
             i, height, inside, ha="center", va="center_baseline", fontsize=7, color=style.INK,
             zorder=6,
@@ -219,8 +251,7 @@ def _said_of(
 ) -> tuple[str, str]:
     shape = "-".join(str(c.size) for c in columns)
     power = np.abs(weights[0]).sum(axis=1)
-    size = f"{np.asarray(net.theta).size:,}".replace(",", " ")
-    title = f"{shape} network, {size} parameters"
+    title = f"{shape} network, {plural(np.asarray(net.theta).size, 'parameter')}"
     told = "Its layers: " + ", ".join(c.heading.replace("\n", " ") for c in columns) + "."
     if len(inputs) < 2 or np.ptp(power) <= 1e-12 * power.max():
         return title, told

@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING
 from ..files import write_atomically
 from .inline import inline_svg
 from .page import head
-from .words import clean, number
+from .words import clean, count, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CONTENTS_FROM = 4
 """A report of so many sections begins with a table of contents."""
+WRITTEN = re.compile(r"[-+]?[\d,]*\.?\d+( %)?|–")
+"""A number that comes as text, such as 95.58 %."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,13 @@ def _table(rows: Sequence[Mapping[str, object]], heading: str) -> str:
 
 def _is_numeric(values: Sequence[object]) -> bool:
     given = [v for v in values if v is not None]
-    return bool(given) and all(isinstance(v, Real) and not isinstance(v, bool) for v in given)
+    return bool(given) and all(_is_number(v) for v in given)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, str):
+        return bool(WRITTEN.fullmatch(value))
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _cell(value: object) -> str:
@@ -172,7 +180,7 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Integral):
-        return str(int(value))
+        return count(int(value))
     return number(float(value)) if isinstance(value, Real) else escape(value)
 
 

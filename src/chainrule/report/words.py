@@ -41,7 +41,7 @@ def number(value: float, digits: int = 4) -> str:
         return "–" if math.isnan(value) else str(value)
     if value == 0 or (value.is_integer() and abs(value) < 10**digits):
         return str(int(value))
-    size = math.floor(math.log10(abs(value)))
+    size = int(f"{value:.{digits - 1}e}".partition("e")[2])  # of the rounded: 0.99999 has that of 1
     if not -5 <= size <= 8:
         return f"{value:.{digits - 1}e}"
     return f"{value:.{max(0, digits - 1 - size)}f}"
@@ -54,6 +54,18 @@ def percent(share: float) -> str:
     return f"{min(max(exact, 0.1), 99.9):.1f} %" if near else f"{exact:.0f} %"
 
 
+def count(n: float) -> str:
+    """How many: 1,234; what is no whole number, such as a sum of weights, as `number` has it."""
+    return f"{n:,.0f}" if float(n).is_integer() else number(n)
+
+
 def plural(n: int, noun: str) -> str:
-    """1 row, 2 rows."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    """1 row, 2,000 rows."""
+    return f"{count(n)} {noun}" if n == 1 else f"{count(n)} {noun}s"
+
+
+def score(metric: str, value: float | None) -> str:
+    """A metric's value, wherever it is shown: 95.58 % for accuracy, else four digits."""
+    if value is None or not math.isfinite(value):
+        return "–" if value is None else number(value)
+    return f"{100 * value:.2f} %" if metric == "accuracy" else number(value)

@@ -1,0 +1,34 @@
+"""Does a network fit the machine? Asked before it is built: later the machine may stand still."""
+
+import os
+from collections.abc import Sequence
+from itertools import pairwise
+
+COPIES = 8
+"""Vectors like theta in training: it, its best, gradient, step, Adam's two, two of factors."""
+
+
+def training_bytes(sizes: Sequence[int], rows: int = 0) -> int:
+    """8 · (COPIES · p + 2 · rows · units) bytes, p the parameters of [inputs, hidden …, outputs].
+
+    `rows` go through the network at once, as validation rows do; each layer keeps its Z and A.
+    """
+    parameters = sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
+    return 8 * (COPIES * parameters + 2 * rows * sum(sizes[1:]))
+
+
+def require_memory(sizes: Sequence[int], rows: int = 0) -> None:
+    """Raise ValueError where training such a network takes more than this machine's memory.
+
+    Nothing is raised where the system does not tell its memory.
+    """
+    if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
+        return
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed = training_bytes(sizes, rows)
+    if needed > there > 0:
+        raise ValueError(
+            f"layers of {', '.join(map(str, sizes[1:]))} units on {sizes[0]} features would take "
+            f"{needed / 1e9:,.0f} GB of memory in training, this machine has {there / 1e9:,.0f}: "
+            "use smaller layers"
+        )
