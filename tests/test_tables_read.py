@@ -140,7 +140,7 @@ GOOD: dict[str, tuple[str, str | bytes, dict[str, list[Any]], str]] = {
     ),
     "windows line ends": ("a.csv", "a,b\r\n1,x\r\n", {"a": [1], "b": ["x"]}, ""),
     "mixed line ends": ("a.csv", "a,b\r\n1,x\n2,y\r\n", {"a": [1, 2], "b": ["x", "y"]}, ""),
-    "blank lines": ("a.csv", "\n\na,b\n\n1,2\n\n", {"a": [1], "b": [2]}, ""),
+    "blank lines": ("a.csv", "\n\na,b\n\n1,2\n\n", {"a": [1], "b": [2]}, "1 blank line"),
     "no header": ("a.csv", "1,2.5\n3,4\n", {"column0": [1, 3], "column1": [2.5, 4.0]}, "no header"),
     "no header, words": (
         "a.csv",

@@ -207,8 +207,8 @@ def test_columns_without_a_target() -> None:
 def test_weights_of_the_rows() -> None:
     assert row_weights(table(w=[0, 2.5, 1]), "w").tolist() == [0, 2.5, 1]
     assert row_weights(table(w=["01", "2"]), "w").tolist() == [1, 2]
-    with pytest.raises(ValueError, match="weights are finite numbers from 0 up, not all 0"):
-        row_weights(table(w=[0, 0]), "w")
+    with pytest.raises(ValueError, match="weights are finite numbers from 0 up"):
+        row_weights(table(w=[0, -1]), "w")
 
 
 ERRORS: list[tuple[dict[str, Any], str]] = [
@@ -306,7 +306,10 @@ def test_lying_schema_is_refused(key: str, value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("kind", "numeric"), ("role", "x"), ("missing", -1), ("missing", True), ("name", 3)],
+    [
+        *[("kind", "numeric"), ("role", "x"), ("missing", -1), ("missing", True), ("name", 3)],
+        *[("reading", "number"), ("reading", None)],
+    ],
 )
 def test_lying_column_is_refused(key: str, value: Any) -> None:
     stored = documents()[0].to_dict()

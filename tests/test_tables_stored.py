@@ -34,6 +34,8 @@ COLUMN_LIES: list[tuple[int, str, Any]] = [
     (0, "center", [0.0, 1.0]),
     (0, "center", [float("inf")]),
     (0, "center", ["0"]),
+    (0, "reading", "number"),
+    (0, "reading", None),
     (0, "scale", [0.0]),
     (0, "scale", [-1.0]),
     (0, "scale", []),

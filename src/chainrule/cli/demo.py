@@ -27,7 +27,7 @@ def demo() -> int:
     from ..tabular import TableRun
     from .account import announce, conclude, train_and_score
     from .screen import heading, screen, show_next
-    from .train import Files, exit_code, write
+    from .train import Files, exit_code, save_model, saved, write_report
 
     console = screen()
     FOLDER.mkdir(exist_ok=True)
@@ -37,10 +37,12 @@ def demo() -> int:
     run = TableRun(read_table(table), "diagnosis", hidden=(HIDDEN,), activation="tanh", dropout=0.0)
     announce(console, run)
     ending, tested = train_and_score(run)
-    conclude(console, run, ending, tested)
-    show_row(console, run, int(run.split.test[0]))
     files: Files = {"model": FOLDER / "model.safetensors", "report": FOLDER / "report.html"}
-    told = write(run, ending, tested, files, command)
+    told = [save_model(run, tested, files)]
+    with saved(files):
+        conclude(console, run, ending, tested)
+        show_row(console, run, int(run.split.test[0]))
+        told += write_report(run, ending, tested, files, command)
     heading(console, "Saved")
     for line in (f"{table} (the table)", *told):
         console.print(f"  {line}", soft_wrap=True)

@@ -9,7 +9,7 @@ import click
 
 from ..report.words import clean, plural
 from .document import emit
-from .options import AS_JSON, TABLE_NAME
+from .options import AS_JSON, TABLE_NAME, filled
 
 if TYPE_CHECKING:
     from ..core.network import Network
@@ -29,7 +29,7 @@ FACTS = {
 
 
 @click.command(short_help="Show what a model file or a table holds.")
-@click.argument("file", metavar="MODEL|FILE")
+@click.argument("file", metavar="MODEL|FILE", callback=filled)
 @click.option("--target", metavar="COL", help="Show a table as it is for predicting COL.")
 @TABLE_NAME
 @AS_JSON

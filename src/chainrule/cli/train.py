@@ -107,7 +107,9 @@ def _as_json(run: "TableRun", files: Files, quiet: bool) -> int:
     from .account import train_and_score
 
     ending, tested = train_and_score(run, quiet=quiet)
-    write(run, ending, tested, files, click.get_current_context().obj)
+    save_model(run, tested, files)
+    with saved(files):
+        write_report(run, ending, tested, files, click.get_current_context().obj)
     document = summary(run, tested.scores)
     document["training"] |= {"stopped": ending.why, "told": ending.told}
     emit({**document, "files": files})
@@ -135,18 +137,6 @@ def _on_screen(run: "TableRun", files: Files, quiet: bool, rows: tuple[str, ...]
     if not quiet:
         show_next(console, ("predict", model, *rows), ("evaluate", model, *rows), ("info", model))
     return exit_code(ending)
-
-
-def write(
-    run: "TableRun", ending: "Ending", tested: "HeldOut", files: Files, command: Sequence[object]
-) -> list[str]:
-    """Save the model, then make and write the report; says what was written.
-
-    `command` are the words after `chainrule` that repeat the run.
-    """
-    told = save_model(run, tested, files)
-    with saved(files):
-        return [told, *write_report(run, ending, tested, files, command)]
 
 
 def save_model(run: "TableRun", tested: "HeldOut", files: Files) -> str:
