@@ -88,6 +88,7 @@ def labelled(
     preparation: "Preparation", schema: "Schema", table: "Table"
 ) -> "tuple[Table, Array, Array | None]":
     """(rows with a target, their codes or scaled numbers, their weights or None)."""
+    from .tables.reading import check_reading
     from .tables.schema import row_weights
     from .tables.table import is_missing
 
@@ -95,6 +96,8 @@ def labelled(
         raise ValueError(
             f'{table.source} has no column "{schema.target}": scoring needs the true answers'
         )
+    asked = [c for c in schema.columns if c.role in ("target", "weight")]
+    check_reading(table, [(c.name, c.kind, c.reading) for c in asked if c.name in table.columns])
     known = table.take(np.flatnonzero(~is_missing(table.columns[schema.target])))
     if len(known) == 0:
         raise ValueError(f'column "{schema.target}" of {table.source} is empty: nothing to score')

@@ -77,8 +77,8 @@ def _check_schema(schema: Schema, preparation: Preparation) -> None:
         "task": (schema.task, preparation.task),
         "classes": (schema.classes, preparation.classes),
         "feature columns": (
-            [column.name for column in schema.features()],
-            [plan.name for plan in preparation.columns],
+            [(column.name, column.reading) for column in schema.features()],
+            [(plan.name, plan.reading) for plan in preparation.columns],
         ),
     }
     for what, (told, prepared) in pairs.items():

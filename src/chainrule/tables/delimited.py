@@ -8,13 +8,15 @@ import io
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .encoding import Decoded, chunks, decode
-from .table import MISSING_MARKERS, Table, finish
+from .names import doubled, renaming_notes, unique_names
+from .table import MISSING_MARKERS, Table, Values, finish
 from .typed import typed_columns
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ _HEAD = 1 << 18
 _LINES = 200
 _USUAL = "\t;|,"
 _RARE = "^~:# "
+_LONGEST = 2**31 - 1
+_LINE_SIZE = 2 << 20
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?%?")
 
 
@@ -37,19 +41,37 @@ class Dialect:
 
     def reader(self, lines: Iterable[str], *, strict: bool = False) -> Any:
         """The records of the lines as the csv module cuts them."""
-        doubled = self.escape == self.quote
+        twice = self.escape == self.quote
         return csv.reader(
             lines,
             delimiter=self.delimiter,
             quotechar=self.quote,
-            doublequote=doubled,
-            escapechar=None if doubled else self.escape,
+            doublequote=twice,
+            escapechar=None if twice else self.escape,
             strict=strict,
         )
 
 
-def read_delimited(path: Path, con: DuckDBPyConnection, delimiter: str | None = None) -> Table:
-    """The table in a delimited text file; every column typed by all of its cells.
+@dataclass(frozen=True)
+class Source:
+    """A decoded file and how it is cut: its cells, the lines above its header, its columns."""
+
+    path: Path
+    text: Decoded
+    dialect: Dialect
+    width: int
+    has_header: bool
+    skip: int
+    blank_top: bool
+
+
+def read_delimited(
+    path: Path,
+    con: DuckDBPyConnection,
+    delimiter: str | None = None,
+    reading: Mapping[str, str] | None = None,
+) -> Table:
+    """The table in a delimited text file; every column read as `reading` says or all cells allow.
 
     ValueError: an empty or binary file, a header without rows, a row with more or fewer cells than
     the header, a quote that is never closed, an infinite number.
@@ -57,26 +79,43 @@ def read_delimited(path: Path, con: DuckDBPyConnection, delimiter: str | None = 
     with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
         text = decode(path, Path(folder))
         head = _head(text.path)
-        dialect = find_dialect(head, delimiter)
-        names, has_header, notes = _names(path, head, dialect)
-        width, decimal = len(names), dialect.delimiter != ","
-        if head[:1] in "\r\n":
-            text, dialect = _rewrite(path, text, dialect, width, Path(folder)), Dialect(",")
-        import duckdb
-
-        try:
-            relation = _relation(text, dialect, width, has_header)
-            columns, more = typed_columns(con, relation, names, comma_is_decimal=decimal)
-        except duckdb.Error:
-            text = _rewrite(path, text, dialect, width, Path(folder))
-            relation = _relation(text, Dialect(","), width, has_header)
-            try:
-                columns, more = typed_columns(con, relation, names, comma_is_decimal=decimal)
-            except duckdb.Error as error:
-                raise ValueError(f"{path} cannot be read: {_first_line(error)}") from None
+        skip, told, notes = _preamble(head)
+        head = "".join(_lines(head)[skip:])
+        dialect = find_dialect(head, delimiter or told)
+        names, changed, has_header, more = _names(path, head, dialect, skip)
+        source = Source(path, text, dialect, len(names), has_header, skip, head[:1] in "\r\n")
+        columns, readings, found = _columns(con, source, names, Path(folder), reading)
+        blank = _blank_lines(source) if len(names) > 1 else 0
     if has_header and not len(next(iter(columns.values()))):
         raise ValueError(f"{path} holds only a header: add some rows of data")
-    return finish(columns, str(path), (*text.notes, *notes, *more), "data row")
+    notes += [*text.notes, *more]
+    if blank:
+        notes.append(f"{blank} blank line{'s' * (blank > 1)} between the rows dropped")
+    table = Table(columns, str(path), (*notes, *found), readings, doubled(changed))
+    return finish(table, "data row")
+
+
+def _columns(
+    con: DuckDBPyConnection,
+    source: Source,
+    names: list[str],
+    folder: Path,
+    reading: Mapping[str, str] | None,
+) -> tuple[dict[str, Values], dict[str, str], list[str]]:
+    """The columns, their readings and notes; what DuckDB cannot cut into cells, csv does first."""
+    import duckdb
+
+    comma = source.dialect.delimiter != ","
+    try:
+        if not source.blank_top:
+            return typed_columns(con, _relation(source), names, comma, reading)
+    except duckdb.Error:
+        pass
+    plain, longest = _rewrite(source, folder)
+    try:
+        return typed_columns(con, _relation(plain, longest), names, comma, reading)
+    except duckdb.Error as error:
+        raise ValueError(f"{source.path} cannot be read: {_first_line(error)}") from None
 
 
 def _head(path: Path) -> str:
@@ -109,48 +148,109 @@ def find_dialect(head: str, delimiter: str | None = None) -> Dialect:
     return Dialect(best, quote, escape)
 
 
+def _preamble(head: str) -> tuple[int, str | None, list[str]]:
+    """How many lines stand above the table, the delimiter that one of them names, and notes.
+
+    Spreadsheets write sep=; there, others comments that begin with #. A lone # may as well begin
+    the header: it does where its line has the cells of the next one.
+    """
+    lines = [line.rstrip("\r\n") for line in _lines(head)]
+    told = re.fullmatch(r'"?sep=(.)"?', lines[0].strip("\ufeff"))
+    if told:
+        return 1, told[1], []
+    count = next((i for i, line in enumerate(lines) if line[:1] != "#"), len(lines))
+    if 0 < count < len(lines) and _is_commented_header(lines[count - 1], lines[count]):
+        count -= 1
+    if not 0 < count < len(lines):
+        return 0, None, []
+    note = f"{count} comment line{'s' * (count > 1)} at the top left out"
+    return count, None, [note]
+
+
+def _lines(text: str) -> list[str]:
+    return io.StringIO(text, newline="").readlines()
+
+
+def _is_commented_header(line: str, below: str) -> bool:
+    for delimiter in _USUAL:
+        cells, row = line.split(delimiter), below.split(delimiter)
+        if len(cells) == len(row) > 1:
+            return line[1:2] not in (" ", "") or any(map(_is_number, row))
+    return False
+
+
 def _records(head: str, dialect: Dialect) -> list[list[str]]:
     records: list[list[str]] = []
     try:
-        for row in filter(None, dialect.reader(io.StringIO(head, newline=""))):
-            records.append(row)
-            if len(records) == _LINES:
-                break
+        with _cells_of_any_length():
+            for row in filter(None, dialect.reader(io.StringIO(head, newline=""))):
+                records.append(row)
+                if len(records) == _LINES:
+                    break
     except csv.Error:
         pass
     return records
 
 
+@contextmanager
+def _cells_of_any_length() -> Iterator[None]:
+    before = csv.field_size_limit(_LONGEST)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
 def _agreement(head: str, dialect: Dialect, *, rare: bool = False) -> float:
-    """The share of records as wide as the first; 0 when that has one cell only."""
+    """The share of records as wide as most are; 0 when those have one cell only."""
     records = _records(head, dialect)
-    if not records or len(records[0]) < 2 or (rare and len(records) < 2):
+    width, count = _usual_width(records)
+    if width < 2 or (rare and len(records) < 2):
         return 0.0
     if rare and not all(_is_number(c) or c in MISSING_MARKERS for r in records[1:] for c in r):
         return 0.0
-    return sum(len(row) == len(records[0]) for row in records) / len(records)
+    return count / len(records)
+
+
+def _usual_width(records: list[list[str]]) -> tuple[int, int]:
+    """How many cells most records have, and how many have so many; the first wins a draw."""
+    return Counter(map(len, records)).most_common(1)[0] if records else (0, 0)
 
 
 def _is_number(cell: str) -> bool:
     return _NUMBER.fullmatch(cell.strip()) is not None
 
 
-def _names(path: Path, head: str, dialect: Dialect) -> tuple[list[str], bool, list[str]]:
-    """The names of the columns, whether the first line holds them, and notes."""
+def _names(
+    path: Path, head: str, dialect: Dialect, skip: int
+) -> tuple[list[str], dict[str, str], bool, list[str]]:
+    """The names of the columns, those renamed, whether the first line holds them, and notes.
+
+    ValueError: the first line has another number of cells than most.
+    """
     records = _records(head, dialect)
     if not records:
         raise ValueError(f"{path} is empty: give a table with a header and some rows of data")
+    width, _ = _usual_width(records)
+    if len(records[0]) != width:
+        line = skip + 1 + len(head) - len(head.lstrip("\r\n"))
+        raise ValueError(_ragged(path, line, len(records[0]), "most lines have", width, dialect))
     cells = [cell.strip() for cell in records[0]]
     notes = []
     if len(cells) == 1:
         notes.append("one column only: no delimiter found")
     if not _is_header(cells, records[1:]):
         names = [f"column{i}" for i in range(len(cells))]
-        return names, False, [*notes, "no header: the columns are called column0, column1, …"]
+        return names, {}, False, [*notes, "no header: the columns are called column0, column1, …"]
     names, changed = unique_names(cells)
-    if changed:
-        notes.append("columns renamed: " + ", ".join(f'"{name}"' for name in changed))
-    return names, True, notes
+    return names, changed, True, [*notes, *renaming_notes(changed)]
+
+
+def _ragged(path: Path, line: int, found: int, who: str, width: int, dialect: Dialect) -> str:
+    return (
+        f"{path}, line {line}: {found} cell{'s' * (found != 1)} where {who} {width}: mend that "
+        f"line, or quote the cell that holds the delimiter {dialect.delimiter!r}"
+    )
 
 
 def _is_header(cells: list[str], below: list[list[str]]) -> bool:
@@ -165,30 +265,16 @@ def _is_header(cells: list[str], below: list[list[str]]) -> bool:
     return any(all(i >= len(row) or row[i].strip() != cells[i] for row in below) for i in words)
 
 
-def unique_names(names: list[str]) -> tuple[list[str], list[str]]:
-    """The names with empty ones numbered and repeated ones told apart, and those changed."""
-    taken = Counter(names)
-    result: list[str] = []
-    changed = []
-    for i, name in enumerate(names):
-        new, count = name or f"column{i}", 0
-        while new in result or (new != name and new in taken):
-            count += 1
-            new = f"{name or 'column'}_{count}"
-        if new != name:
-            changed.append(new)
-        result.append(new)
-    return result, changed
-
-
-def _relation(text: Decoded, dialect: Dialect, width: int, has_header: bool) -> str:
-    columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(width))
+def _relation(source: Source, longest: int = 0) -> str:
+    columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(source.width))
     markers = ", ".join(_literal(m) for m in MISSING_MARKERS)
+    dialect = source.dialect
     return (
-        f"read_csv({_literal(str(text.path))}, auto_detect=false, columns={{{columns}}}, "
+        f"read_csv({_literal(str(source.text.path))}, auto_detect=false, columns={{{columns}}}, "
         f"delim={_literal(dialect.delimiter)}, quote={_literal(dialect.quote)}, "
-        f"escape={_literal(dialect.escape)}, header={str(has_header).lower()}, "
-        f"compression='{'gzip' if text.compressed else 'none'}', nullstr=[{markers}])"
+        f"escape={_literal(dialect.escape)}, header={str(source.has_header).lower()}, "
+        f"compression='{'gzip' if source.text.compressed else 'none'}', nullstr=[{markers}], "
+        f"skip={source.skip}, max_line_size={max(longest, _LINE_SIZE)})"
     )
 
 
@@ -200,30 +286,68 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
 
 
-def _rewrite(path: Path, text: Decoded, dialect: Dialect, width: int, folder: Path) -> Decoded:
-    """A plain copy of a file that DuckDB cannot read: mixed line ends, blank lines at the top.
+@contextmanager
+def _rows(source: Source) -> Iterator[Any]:
+    """The reader of the csv module below the lines that are skipped."""
+    opener = gzip.open if source.text.compressed else open
+    path = source.text.path
+    with (
+        opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as stream,
+        _cells_of_any_length(),
+    ):
+        for _ in range(source.skip):
+            stream.readline()
+        yield source.dialect.reader(stream, strict=True)
+
+
+def _rewrite(source: Source, folder: Path) -> tuple[Source, int]:
+    """A plain copy of a file that DuckDB cannot read (mixed line ends, blank lines at the top, very
+    long cells), and a bound for its longest line.
 
     ValueError: the first line with another number of cells, or with a quote that is not closed.
     """
-    line = 0
-    opener = gzip.open if text.compressed else open
+    line, longest, path = 0, 0, source.path
     copy = folder / "plain.csv"
-    with (
-        opener(text.path, "rt", encoding="utf-8-sig", errors="replace", newline="") as stream,
-        copy.open("w", encoding="utf-8", newline="") as target,
-    ):
-        reader, writer = dialect.reader(stream, strict=True), csv.writer(target)
+    with _rows(source) as reader, copy.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.writer(target)
         try:
             for row in reader:
-                if row and len(row) != width:
+                if row and len(row) != source.width:
+                    at, told = line + 1 + source.skip, "the first line has"
                     raise ValueError(
-                        f"{path}, line {line + 1}: {len(row)} cell{'s' * (len(row) != 1)} where "
-                        f"the first line has {width}: mend that line, or quote the cell that "
-                        f"holds the delimiter {dialect.delimiter!r}"
+                        _ragged(path, at, len(row), told, source.width, source.dialect)
                     )
                 if row:
-                    writer.writerow(row)
+                    longest = max(longest, writer.writerow(row))
                 line = reader.line_num
         except csv.Error as error:
-            raise ValueError(f"{path}, line {line + 1}: {error}: close the quote there") from None
-    return Decoded(copy, False, text.notes)
+            at = line + 1 + source.skip
+            raise ValueError(f"{path}, line {at}: {error}: close the quote there") from None
+    plain = Decoded(copy, False, source.text.notes)
+    # Four bytes a character at most.
+    return replace(source, text=plain, dialect=Dialect(","), skip=0, blank_top=False), 4 * longest
+
+
+def _blank_lines(source: Source) -> int:
+    """How many blank lines stand between the rows; the slow way only where there may be some."""
+    if not _may_have_blank_lines(source.text.path):
+        return 0
+    blank = between = 0
+    started = False
+    with _rows(source) as reader:
+        for row in reader:
+            if row:
+                blank, between, started = blank + between * started, 0, True
+            else:
+                between += 1
+    return blank
+
+
+def _may_have_blank_lines(path: Path) -> bool:
+    end = b""
+    for chunk in chunks(path):
+        block = end + chunk
+        if b"\n\n" in block or b"\n\r" in block or b"\r\r" in block:
+            return True
+        end = block[-1:]
+    return False

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .roles import BOOLEAN_WORDS, boolean_labels, counts, parse_number
+from .reading import TEXT, first_unread
+from .roles import BOOLEAN_WORDS, boolean_labels, counts, to_numbers
 from .table import Values, as_text, cell_text, is_missing
 
 Matrix = NDArray[np.float64]
@@ -34,7 +35,8 @@ class ColumnPlan:
     `fill` stands for a missing cell, `indicator` adds a 0/1 feature that says so. `levels` are the
     categories with a feature of their own, or the (no, yes) of a boolean; `pooled` says that rare
     categories share one more feature, `missing_level` that missing cells have theirs. `origin` is
-    the day from which a date counts, `hours` whether its hour is a feature.
+    the day from which a date counts, `hours` whether its hour is a feature. `reading` says how
+    the column's cells are read where they are text.
     """
 
     name: str
@@ -48,6 +50,7 @@ class ColumnPlan:
     hours: bool = False
     center: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
+    reading: str = TEXT
 
     @property
     def features(self) -> list[str]:
@@ -71,9 +74,9 @@ class ColumnPlan:
         return len(self.levels) == 2 and not self.pooled and not self.missing_level
 
 
-def fit_column(name: str, kind: str, values: Values) -> ColumnPlan:
+def fit_column(name: str, kind: str, values: Values, reading: str = TEXT) -> ColumnPlan:
     """The plan for a column, learned from these cells (n,)."""
-    plan = _FIT[kind](ColumnPlan(name, kind), values)
+    plan = _FIT[kind](ColumnPlan(name, kind, reading=reading), values)
     width = len(plan.features)
     if kind == "pixel":
         return replace(plan, center=(0.0,), scale=(255.0,))
@@ -144,30 +147,6 @@ def reverse(plan: ColumnPlan, X: Matrix) -> Values | None:
             values = values.astype(object)
         values[gone] = {"f": np.nan, "M": np.datetime64("NaT")}.get(values.dtype.kind)
     return values
-
-
-def to_numbers(name: str, values: Values) -> Matrix:
-    """The cells (n,) as float64, missing ones nan; ValueError names the first that is no number."""
-    wrong: tuple[int, Any] | None = None
-    if values.dtype.kind in "biu":
-        return values.astype(np.float64)
-    if values.dtype.kind == "f":
-        numbers = values.astype(np.float64)
-        infinite = np.flatnonzero(np.isinf(numbers))
-        wrong = (int(infinite[0]), numbers[infinite[0]]) if len(infinite) else None
-    else:
-        texts = as_text(values)
-        parsed = [None if text is None else parse_number(text) for text in texts]
-        pairs = enumerate(zip(texts, parsed, strict=True))
-        wrong = next(((i, t) for i, (t, p) in pairs if p is None and t is not None), None)
-        if wrong is None:
-            numbers = np.array([np.nan if p is None else p for p in parsed], np.float64)
-    if wrong is not None:
-        raise ValueError(
-            f'column "{name}" holds {wrong[1]!s} in row {wrong[0] + 1} where a number is needed: '
-            "mend that cell, or leave it empty"
-        )
-    return numbers
 
 
 def _fit_number(plan: ColumnPlan, values: Values) -> ColumnPlan:
@@ -281,6 +260,9 @@ def _impute_date(plan: ColumnPlan, values: Values) -> Values:
 def _dates(plan: ColumnPlan, values: Values) -> Values:
     if values.dtype.kind == "M":
         return values
+    unread = first_unread(values)
+    if unread is not None:
+        raise ValueError(unread[1].told(plan.name, unread[0]))
     missing = is_missing(values)
     if not missing.all():
         row = int(np.flatnonzero(~missing)[0])

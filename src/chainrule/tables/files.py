@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from .encoding import chunks, plain_name
 from .frames import from_objects, typed_table
+from .names import doubled, renaming_notes, unique_names
+from .reading import TEXT
 from .table import Table, Values
 from .typed import plain
 
@@ -17,9 +23,13 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
+_GUESSED = ("DATE", "TIME", "UUID")
+_SIZES = ("page_count", "page_size")
 
 
-def read_json(path: Path, con: DuckDBPyConnection) -> Table:
+def read_json(
+    path: Path, con: DuckDBPyConnection, reading: Mapping[str, str] | None = None
+) -> Table:
     """The table in JSON lines, or in a JSON file that holds an array of objects.
 
     ValueError: the file is empty or not such JSON, or a cell is itself an object or a list.
@@ -27,35 +37,80 @@ def read_json(path: Path, con: DuckDBPyConnection) -> Table:
     if not any(chunk.strip() for chunk in chunks(path)):
         raise ValueError(f"{path} is empty: give one JSON object a line")
     what = "JSON: give one object a line, or an array of objects, with the same keys"
-    return _duckdb(path, con, "read_json({}, format='auto', sample_size=-1)", what)
+    with _linked(path, what) as name:
+        relation = f"read_json({name}, format='auto', sample_size=-1)"
+        kinds = _kinds(con, relation)
+        texts = {n for n, kind in kinds.items() if kind.startswith(_GUESSED)}
+        texts |= {n for n in kinds if (reading or {}).get(n) == TEXT}
+        if texts:  # what a string is, is decided in one place, and may be stored
+            _check_case(path, list(kinds))
+            kinds |= dict.fromkeys(texts, "VARCHAR")
+            told = ", ".join(f"{_literal(n)}: {_literal(kind)}" for n, kind in kinds.items())
+            relation = f"{relation[:-1]}, columns={{{told}}})"
+        columns = _fetch(path, con, relation, kinds)
+    return typed_table(columns, str(path), reading)
 
 
-def read_parquet(path: Path, con: DuckDBPyConnection) -> Table:
+def read_parquet(
+    path: Path, con: DuckDBPyConnection, reading: Mapping[str, str] | None = None
+) -> Table:
     """The table in a Parquet file.
 
     ValueError: the file is damaged, or a column is nested.
     """
-    return _duckdb(path, con, "read_parquet({})", "Parquet: write or download it again")
+    with _linked(path, "Parquet: write or download it again") as name:
+        kinds = _kinds(con, f"read_parquet({name})")
+        columns = _fetch(path, con, f"read_parquet({name})", kinds)
+        query = f"select name from parquet_schema({name}) where num_children is null"
+        # DuckDB renames "A" beside "a"; here the two are names of their own.
+        names, changed = unique_names([row[0] for row in con.execute(query).fetchall()])
+    columns = dict(zip(names, columns.values(), strict=True))
+    table = typed_table(columns, str(path), reading, doubled(changed))
+    return replace(table, notes=(*renaming_notes(changed), *table.notes))
 
 
-def _duckdb(path: Path, con: DuckDBPyConnection, call: str, what: str) -> Table:
+@contextmanager
+def _linked(path: Path, what: str) -> Iterator[str]:
+    """The name of the file as SQL; an error of DuckDB becomes a ValueError."""
     import duckdb
 
     with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
-        name = str(plain_name(path, Path(folder))).replace("'", "''")
-        relation = call.format(f"'{name}'")
         try:
-            described = con.execute(f"describe select * from {relation}").fetchall()
-            names = [row[0] for row in described]
-            fields = [f"c{i}" for i in range(len(names))]
-            casts = [_cast(path, f, *row[:2]) for f, row in zip(fields, described, strict=True)]
-            source = f"{relation} as source({', '.join(fields)})"
-            fetched = con.execute(f"select {', '.join(casts)} from {source}").fetchnumpy()
+            yield _literal(str(plain_name(path, Path(folder))))
         except duckdb.Error as error:
             told = str(error).strip().splitlines()[0]
             raise ValueError(f"{path} is not readable as {what} ({told})") from None
-    columns: dict[str, Values] = {n: plain(fetched[f"c{i}"]) for i, n in enumerate(names)}
-    return typed_table(columns, str(path))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _kinds(con: DuckDBPyConnection, relation: str) -> dict[str, str]:
+    described = con.execute(f"describe select * from {relation}").fetchall()
+    return {row[0]: row[1] for row in described}
+
+
+def _check_case(path: Path, names: list[str]) -> None:
+    """DuckDB calls "A" beside "a" "A_1": by that name it could not be asked for."""
+    lower = {name.lower(): name for name in reversed(names)}
+    for name in names:
+        base = re.sub(r"_[0-9]+$", "", name)
+        if base != name and lower.get(base.lower(), base) != base:
+            raise ValueError(
+                f'{path}: the keys "{base}" and "{lower[base.lower()]}" differ in nothing but '
+                "capitals: rename one"
+            )
+
+
+def _fetch(
+    path: Path, con: DuckDBPyConnection, relation: str, kinds: dict[str, str]
+) -> dict[str, Values]:
+    fields = [f"c{i}" for i in range(len(kinds))]
+    casts = [_cast(path, f, *item) for f, item in zip(fields, kinds.items(), strict=True)]
+    source = f"{relation} as source({', '.join(fields)})"
+    fetched = con.execute(f"select {', '.join(casts)} from {source}").fetchnumpy()
+    return {name: plain(fetched[f"c{i}"]) for i, name in enumerate(kinds)}
 
 
 def _cast(path: Path, field: str, name: str, kind: str) -> str:
@@ -72,14 +127,18 @@ def _cast(path: Path, field: str, name: str, kind: str) -> str:
             f'{path}: column "{name}" holds {kind.split("(")[0].lower()} values: keep one number '
             "or text in each cell"
         )
+    if kind == "JSON":  # numbers and words in one column
+        return f"{field} ->> '$' as {field}"
     return f"cast({field} as varchar) as {field}"
 
 
-def read_sqlite(path: Path, table: str | None = None) -> Table:
+def read_sqlite(
+    path: Path, table: str | None = None, reading: Mapping[str, str] | None = None
+) -> Table:
     """One table (or view) of a SQLite database, opened read-only.
 
-    ValueError: the file is no SQLite database, there are several tables and `table` names none of
-    them, or the table is empty.
+    ValueError: the file is no SQLite database or cut off, there are several tables and `table`
+    names none of them, or the table is empty.
     """
     try:
         con = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
@@ -87,11 +146,8 @@ def read_sqlite(path: Path, table: str | None = None) -> Table:
         raise ValueError(f"{path} cannot be opened as a SQLite database: {error}") from None
     try:
         con.text_factory = lambda data: data.decode("utf-8", "replace")
-        found = con.execute(
-            "select name from sqlite_master where type in ('table', 'view') "
-            "and name not like 'sqlite!_%' escape '!' order by rowid"
-        )
-        name = _chosen(path, [row[0] for row in found], table)
+        _check_whole(path, con)
+        name = _chosen(path, _tables(con), table)
         cursor = con.execute('select * from "' + name.replace('"', '""') + '"')
         names = [column[0] for column in cursor.description]
         rows = cursor.fetchall()
@@ -102,7 +158,38 @@ def read_sqlite(path: Path, table: str | None = None) -> Table:
     if not rows:
         raise ValueError(f'table "{name}" of {path} has no rows: choose another table')
     values = zip(names, zip(*rows, strict=True), strict=True)
-    return typed_table({n: from_objects(list(column)) for n, column in values}, f"{path}:{name}")
+    columns = {n: from_objects(list(column)) for n, column in values}
+    # A view over two tables calls the second of two columns "t" "t:1".
+    twins = {n: n.rpartition(":")[0] for n in names if n.rpartition(":")[0] in names}
+    return typed_table(columns, f"{path}:{name}", reading, twins)
+
+
+def _check_whole(path: Path, con: sqlite3.Connection) -> None:
+    """ValueError where pages are missing at the end; SQLite itself notices only when it needs them.
+
+    With a write-ahead log the last pages may rightly be there alone.
+    """
+    pages, size = (con.execute(f"pragma {what}").fetchone()[0] for what in _SIZES)
+    if path.stat().st_size >= pages * size:
+        return
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and con.execute("pragma quick_check(1)").fetchone() == ("ok",):
+        return
+    raise ValueError(
+        f"{path} is cut off: it should hold {pages * size} bytes and has {path.stat().st_size}: "
+        "copy or download it again"
+    )
+
+
+def _tables(con: sqlite3.Connection) -> list[str]:
+    """Tables and views, without those that SQLite or its full-text search keep for themselves."""
+    query = (
+        "select name from sqlite_master where type in ('table', 'view') "
+        "and name not like 'sqlite!_%' escape '!'{} order by rowid"
+    )
+    shadows = "and name not in (select name from pragma_table_list where type = 'shadow')"
+    known = sqlite3.sqlite_version_info >= (3, 37)
+    return [row[0] for row in con.execute(query.format(f" {shadows}" if known else ""))]
 
 
 def _chosen(path: Path, tables: list[str], table: str | None) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from .table import Table, Values, finish
-from .typed import typed_columns
+from .table import Table, Values, cell_text, finish, microseconds
+from .typed import plain, typed_columns
 
 
-def read_frame(frame: Any) -> Table:
+def read_frame(frame: Any, reading: Mapping[str, str] | None = None) -> Table:
     """The table in a data frame: pandas, polars (lazy as well), pyarrow, or what narwhals takes.
 
     Text that holds numbers, dates or missing markers in every cell is read as a file's would be.
@@ -32,59 +32,73 @@ def read_frame(frame: Any) -> Table:
     try:
         if isinstance(native, nw.LazyFrame):
             native = native.collect()
-        columns = {str(name): _series(native.get_column(name)) for name in native.columns}
-    except NarwhalsError as error:
+        columns = {str(n): _series(str(n), native.get_column(n)) for n in native.columns}
+    except (NarwhalsError, OverflowError) as error:
         raise ValueError(f"the data frame cannot be read: {str(error).splitlines()[0]}") from None
     if len(columns) < len(native.columns):
         raise ValueError("the data frame has two columns of one name: rename one")
-    return typed_table(columns, "data frame")
+    return typed_table(columns, "data frame", reading)
 
 
-def read_mapping(columns: Mapping[Any, Any]) -> Table:
+def read_mapping(columns: Mapping[Any, Any], reading: Mapping[str, str] | None = None) -> Table:
     """The table in a dict of equally long columns: arrays, lists or series.
 
     ValueError: no rows, columns that differ in length or have more than one dimension.
     """
+    if len({str(name) for name in columns}) < len(columns):
+        raise ValueError("the dict has two columns of one name: rename one")
     result: dict[str, Values] = {}
     for name, column in columns.items():
         if np.ndim(column) != 1 and not hasattr(column, "to_list"):
             raise ValueError(
                 f'column "{name}" has {np.ndim(column)} dimensions: give one value for each row'
             )
-        result[str(name)] = from_values(column)
-    return typed_table(result, "dict of columns")
+        result[str(name)] = from_values(str(name), column)
+    return typed_table(result, "dict of columns", reading)
 
 
-def typed_table(columns: dict[str, Values], source: str, notes: tuple[str, ...] = ()) -> Table:
-    """The table of these columns, those of text typed by their cells as in a file."""
+def typed_table(
+    columns: dict[str, Values],
+    source: str,
+    reading: Mapping[str, str] | None = None,
+    doubled: Mapping[str, str] | None = None,
+) -> Table:
+    """The table of these columns, those of text typed as in a file: by `reading` or their cells."""
     lengths = {len(values) for values in columns.values()}
     text = [n for n, v in columns.items() if v.dtype == object and any(type(c) is str for c in v)]
-    more: list[str] = []
+    readings: dict[str, str] = {}
+    notes: list[str] = []
     if text and len(lengths) == 1:
         import duckdb
 
         with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as con:
             con.register("source", {f"c{i}": columns[name] for i, name in enumerate(text)})
-            typed, more = typed_columns(con, "source", text)
+            typed, readings, notes = typed_columns(con, "source", text, reading=reading)
         columns = {**columns, **typed}
-    return finish(columns, source, (*notes, *more))
+    return finish(Table(columns, source, tuple(notes), readings, doubled or {}))
 
 
-def from_values(values: Any) -> Values:
+def from_values(name: str, values: Any) -> Values:
     """A column (n,) from an array, a list or a series, in the types of a `Table`."""
     if not isinstance(values, np.ndarray) and hasattr(values, "to_list"):
         values = values.to_list()
     if isinstance(values, np.ma.MaskedArray):
-        values = values.tolist()
+        mask = np.ma.getmaskarray(values)
+        if values.dtype.kind == "M":
+            values = np.where(mask, np.datetime64("NaT"), np.ma.getdata(values))
+        elif values.dtype.kind in "iuf" and mask.any():
+            return plain(values)
+        else:
+            values = values.tolist() if mask.any() else np.ma.getdata(values)
     array = values if isinstance(values, np.ndarray) else None
     if array is not None and array.dtype.kind in "biufM":
-        return _numpy(array)
+        return _numpy(name, array)
     return from_objects(list(values) if array is None else array.tolist())
 
 
-def _numpy(array: Values) -> Values:
+def _numpy(name: str, array: Values) -> Values:
     if array.dtype.kind == "M":
-        return array.astype("datetime64[us]")
+        return microseconds(name, array)
     if array.dtype.kind == "b" or array.dtype == np.uint8:
         return array
     if array.dtype.kind == "f":
@@ -113,7 +127,8 @@ def from_objects(values: list[Any]) -> Values:
     if kinds == {dt.datetime}:
         return np.array([np.datetime64("NaT") if c is None else c for c in cells], "datetime64[us]")
     column = np.empty(len(cells), object)
-    column[:] = [c if c is None or type(c) is str else str(c) for c in cells]
+    column[:] = [np.datetime64(c, "us") if type(c) is dt.datetime else c for c in cells]
+    column[:] = [cell_text(c) for c in column]
     return column
 
 
@@ -124,7 +139,7 @@ def _cell(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, decimal.Decimal):
-        value = float(value)
+        value = None if value.is_nan() else float(value)
     if type(value).__name__ in ("NAType", "NaTType") or value != value:
         return None
     if isinstance(value, dt.datetime):
@@ -137,22 +152,24 @@ def _cell(value: Any) -> Any:
     return value if type(value) in (bool, int, float, str) else str(value)
 
 
-def _series(series: Any) -> Values:
+def _series(name: str, series: Any) -> Values:
     """One narwhals series in the types of a `Table`."""
     import narwhals as nw
 
     kind = series.dtype
-    missing = series.null_count() > 0
     if kind.is_integer():
-        if not missing and kind != nw.UInt64 and kind not in (nw.Int128, nw.UInt128):
+        wide = kind in (nw.UInt64, nw.Int128, nw.UInt128)
+        if not wide and not series.null_count():
             return np.asarray(series.to_numpy(), np.int64)
         return from_objects(series.to_list())
     if kind.is_float():
         return np.asarray(series.cast(nw.Float64).to_numpy(), np.float64)
-    if kind == nw.Boolean and not missing:
+    if kind == nw.Boolean and not series.null_count():
         return np.asarray(series.to_numpy(), bool)
-    if kind == nw.Datetime and not missing and getattr(kind, "time_zone", None) is None:
-        return np.asarray(series.to_numpy()).astype("datetime64[us]")
+    if kind in (nw.Date, nw.Datetime) and getattr(kind, "time_zone", None) is None:
+        stamps = np.asarray(series.to_numpy())
+        if stamps.dtype.kind == "M":
+            return microseconds(name, stamps)
     if kind in (nw.Categorical, nw.Enum):
         series = series.cast(nw.String)
     return from_objects(series.to_list())

@@ -20,10 +20,12 @@ from .encode import (
     mean_and_deviation,
     reverse,
     scaled,
-    to_numbers,
     unseen,
 )
 from .fields import choice, field, items
+from .names import unique_names
+from .reading import READINGS, check_reading
+from .roles import to_numbers
 from .schema import Schema
 from .table import Table, Values, is_missing
 from .target import TASKS, class_codes
@@ -75,7 +77,8 @@ class Preparation:
         columns = []
         for column in schema.features():
             kind = "text" if column.kind == "identifier" else column.kind
-            columns.append(fit_column(column.name, kind, table.columns[column.name][rows]))
+            values = table.columns[column.name][rows]
+            columns.append(fit_column(column.name, kind, values, column.reading))
         mean, scale = 0.0, 1.0
         if schema.classes is None:
             y = to_numbers(schema.target, table.columns[schema.target][rows])
@@ -84,16 +87,17 @@ class Preparation:
 
     @property
     def feature_names(self) -> list[str]:
-        """The d names of the features, such as "Age", "Age missing", "Sex=male"."""
-        return [name for plan in self.columns for name in plan.features]
+        """The d names of the features, such as "Age", "Age missing", "Sex=male"; no two alike."""
+        return unique_names([name for plan in self.columns for name in plan.features])[0]
 
     def transform(self, table: Table) -> Matrix:
         """X (n, d) of any table with the same columns; further columns are ignored.
 
         A missing cell without indicator gets the median; a category that is new gets the pooled
-        feature, or zeros. ValueError: columns that are not there, text where a number is needed.
+        feature, or zeros. ValueError: columns that are not there, text where a number is needed,
+        a column of text that was read in another way than in training.
         """
-        _require(table, [plan.name for plan in self.columns])
+        self._check(table)
         X = np.empty((len(table), len(self.feature_names)))
         start = 0
         for plans in _runs(self.columns):
@@ -109,8 +113,13 @@ class Preparation:
             start = stop
         return X
 
+    def _check(self, table: Table) -> None:
+        _require(table, [plan.name for plan in self.columns])
+        check_reading(table, [(plan.name, plan.kind, plan.reading) for plan in self.columns])
+
     def unseen(self, table: Table) -> dict[str, int]:
         """Column -> how many of its cells hold a category that no training row held."""
+        self._check(table)
         found = {plan.name: unseen(plan, table.columns[plan.name]) for plan in self.columns}
         return {name: count for name, count in found.items() if count}
 
@@ -167,8 +176,8 @@ class Preparation:
         """Each cell of one row, raw → imputed → encoded → scaled; all `scaled` make X[row]."""
         if not -len(table) <= row < len(table):
             raise ValueError(f"there is no row {row}: {table.source} has {len(table)} rows")
-        _require(table, [plan.name for plan in self.columns])
-        result = []
+        self._check(table)
+        result, names = [], iter(self.feature_names)
         for plan in self.columns:
             values = table.columns[plan.name][[row]]
             imputed = impute(plan, values)
@@ -177,7 +186,7 @@ class Preparation:
             result.append(
                 RowStep(
                     *(plan.name, raw, _native(imputed[0]), encoded[0].tolist()),
-                    *(scaled(plan, encoded)[0].tolist(), plan.features),
+                    *(scaled(plan, encoded)[0].tolist(), [next(names) for _ in plan.features]),
                 )
             )
         return result
@@ -224,6 +233,7 @@ def _plan(data: Any) -> ColumnPlan:
         origin=field(data, "origin", (str, type(None)), where),
         center=items(data, "center", float, where),
         scale=items(data, "scale", float, where),
+        reading=choice(data, "reading", READINGS, where),
         **{flag: field(data, flag, bool, where) for flag in flags},
     )
     where = f'column "{plan.name}" of the preparation'

@@ -15,13 +15,16 @@ from .delimited import read_delimited
 from .files import read_json, read_parquet, read_sqlite
 from .frames import read_frame, read_mapping
 from .idx import is_idx, read_idx
+from .reading import READINGS, common_readings, first_unread
 from .table import Table, Values, as_text, finish
 
 _SQLITE = (".sqlite", ".sqlite3", ".db", ".db3")
 _JSON = (".json", ".jsonl", ".ndjson")
 
 
-def read_table(source: Any, *, table: str | None = None) -> Table:
+def read_table(
+    source: Any, *, table: str | None = None, reading: Mapping[str, str] | None = None
+) -> Table:
     """The table (n rows of named, typed columns) in a file, several files, a frame or a dict.
 
     `source`: a path or pattern (`data/*.csv`) or a list of these; delimited text (any delimiter,
@@ -29,13 +32,22 @@ def read_table(source: Any, *, table: str | None = None) -> Table:
     .sqlite or .db (`table` names the table), a folder or file of idx images; a data frame that
     narwhals takes; a dict of arrays. What was guessed or mended is told in `Table.notes`.
 
+    How the cells of a column of text are read, all of them decide together; `Table.reading` says
+    how. For rows that belong to a model pass `reading=schema.reading` (or the `reading` of the
+    training table): then each cell is read as in training, whatever stands beside it, and one that
+    cannot be read so is refused where a number or date is needed.
+
     Raises FileNotFoundError, ValueError for content that is no table, OSError for a file that may
     not be read, TypeError for a source of another type.
     """
+    for name, how in (reading or {}).items():
+        if how not in READINGS:
+            told = ", ".join(f'"{known}"' for known in READINGS)
+            raise ValueError(f'"{how}" for "{name}" is no way to read a column: choose from {told}')
     if isinstance(source, Table):
         return source
     if isinstance(source, Mapping):
-        return read_mapping(source)
+        return read_mapping(source, reading)
     if isinstance(source, (str, os.PathLike)):
         paths = _paths(os.fspath(source))
     elif isinstance(source, Sequence) and source and all(_is_path(s) for s in source):
@@ -43,8 +55,8 @@ def read_table(source: Any, *, table: str | None = None) -> Table:
     elif isinstance(source, Sequence) and not source:
         raise ValueError("the list of files is empty: name at least one file")
     else:
-        return read_frame(source)
-    return _join([_read_one(path, table) for path in paths])
+        return read_frame(source, reading)
+    return _read_alike(paths, table, dict(reading or {}))
 
 
 def _is_path(source: Any) -> bool:
@@ -63,13 +75,41 @@ def _paths(source: str) -> list[Path]:
         raise FileNotFoundError(f"no file matches {source}: check the pattern and the folder")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} does not exist, nor does its folder: check the path")
+    if path.is_symlink():
+        raise FileNotFoundError(
+            f"{path} is a link to {os.readlink(path)}, where nothing is: give the file itself"
+        )
     names = [p.name for p in path.parent.iterdir()] if os.access(path.parent, os.R_OK) else []
     close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.7)
     hint = f"did you mean {' or '.join(close)}?" if close else "check the path"
     raise FileNotFoundError(f"{path} does not exist: {hint}")
 
 
-def _read_one(path: Path, table: str | None) -> Table:
+def _read_alike(paths: list[Path], table: str | None, reading: dict[str, str]) -> Table:
+    """The rows of all files; where they would be read in several ways, in one that fits them all.
+
+    ValueError: the columns differ, or a column is written in ways that exclude each other.
+    """
+    parts = [_read_one(path, table, reading) for path in paths]
+    _check_columns(parts)
+    plain, tried = common_readings(parts)
+    while plain or tried:
+        asked = {**plain, **{name: ways[0] for name, ways in tried.items()}}
+        parts = [_read_one(path, table, {**reading, **asked}) for path in paths]
+        failed = [n for n in tried if any(first_unread(t.columns[n]) for t in parts)]
+        if not failed:
+            break
+        for name in failed:
+            if len(tried[name]) == 1:
+                raise ValueError(
+                    f'column "{name}" is not written alike in {parts[0].source} and the other '
+                    "files, no way to read it fits all of them: read them one by one"
+                )
+            tried[name] = tried[name][1:]
+    return _join(parts)
+
+
+def _read_one(path: Path, table: str | None, reading: Mapping[str, str]) -> Table:
     if path.is_dir():
         return read_idx(path)
     if not path.is_file():
@@ -84,7 +124,7 @@ def _read_one(path: Path, table: str | None) -> Table:
     suffix = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
     suffix = suffix.lower()
     if suffix in _SQLITE:
-        return read_sqlite(path, table)
+        return read_sqlite(path, table, reading)
     if table is not None:
         raise ValueError(f"{path} is one table: table= is for SQLite databases (.sqlite, .db)")
     if is_idx(path):
@@ -93,17 +133,14 @@ def _read_one(path: Path, table: str | None) -> Table:
 
     with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as con:
         if suffix == ".parquet":
-            return read_parquet(path, con)
+            return read_parquet(path, con, reading)
         if suffix in _JSON:
-            return read_json(path, con)
-        return read_delimited(path, con, "\t" if suffix == ".tsv" else None)
+            return read_json(path, con, reading)
+        return read_delimited(path, con, "\t" if suffix == ".tsv" else None, reading)
 
 
-def _join(tables: list[Table]) -> Table:
-    """The rows of all tables, one below the other; ValueError when their columns differ."""
+def _check_columns(tables: list[Table]) -> None:
     first = tables[0]
-    if len(tables) == 1:
-        return first
     for other in tables[1:]:
         differing = sorted(set(first.names) ^ set(other.names))
         if differing:
@@ -112,12 +149,23 @@ def _join(tables: list[Table]) -> Table:
                 f"{other.source} and {first.source} differ in the columns {told}: "
                 "join only files with the same columns"
             )
+
+
+def _join(tables: list[Table]) -> Table:
+    """The rows of all tables, one below the other."""
+    first = tables[0]
+    if len(tables) == 1:
+        return first
     columns = {name: _stack([t.columns[name] for t in tables]) for name in first.names}
     notes = dict.fromkeys(note for t in tables for note in t.notes)
     return finish(
-        columns,
-        f"{first.source} and {len(tables) - 1} more",
-        (*notes, f"{len(tables)} files joined"),
+        Table(
+            columns,
+            f"{first.source} and {len(tables) - 1} more",
+            (*notes, f"{len(tables)} files joined"),
+            {name: reading for t in tables for name, reading in t.reading.items()},
+            {new: old for t in tables for new, old in t.doubled.items()},
+        )
     )
 
 

@@ -8,7 +8,9 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .reading import first_unread
 from .table import Values, as_text, cell_text, is_missing
 
 BOOLEAN_WORDS = (
@@ -108,3 +110,30 @@ def parse_number(text: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) and "_" not in text else None
+
+
+def to_numbers(name: str, values: Values) -> NDArray[np.float64]:
+    """The cells (n,) as float64, missing ones nan; ValueError names the first that is no number."""
+    wrong: tuple[int, Any] | None = None
+    if values.dtype.kind in "biu":
+        return values.astype(np.float64)
+    if values.dtype.kind == "f":
+        numbers = values.astype(np.float64)
+        infinite = np.flatnonzero(np.isinf(numbers))
+        wrong = (int(infinite[0]), numbers[infinite[0]]) if len(infinite) else None
+    else:
+        unread = first_unread(values)
+        if unread is not None:
+            raise ValueError(unread[1].told(name, unread[0]))
+        texts = as_text(values)
+        parsed = [None if text is None else parse_number(text) for text in texts]
+        pairs = enumerate(zip(texts, parsed, strict=True))
+        wrong = next(((i, t) for i, (t, p) in pairs if p is None and t is not None), None)
+        if wrong is None:
+            numbers = np.array([np.nan if p is None else p for p in parsed], np.float64)
+    if wrong is not None:
+        raise ValueError(
+            f'column "{name}" holds {wrong[1]!s} in row {wrong[0] + 1} where a number is needed: '
+            "mend that cell, or leave it empty"
+        )
+    return numbers

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .fields import choice, field, items
+from .reading import READINGS, first_unread, native
 from .roles import counts, first_non_number, judge
 from .table import Table, Values, as_text, is_missing
 from .target import TASKS, infer_task
@@ -22,12 +23,16 @@ KINDS = (
 ROLES = ("feature", "target", "weight", "group", "time", "left out")
 USABLE = ("number", "category", "boolean", "date", "pixel")
 _FEWEST_ROWS = 5
+_LEAST_WEIGHT = 1e-280
 _EXPECTED = {"pixel": "whole numbers from 0 to 255", "date": "dates", "boolean": "two values"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its kind (of KINDS), its role (of ROLES), why, and what was counted."""
+    """One column: its kind (of KINDS), its role (of ROLES), why, and what was counted.
+
+    `reading` says how its cells are read where they are text.
+    """
 
     name: str
     kind: str
@@ -35,6 +40,7 @@ class Column:
     why: str
     missing: int
     distinct: int
+    reading: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,11 @@ class Schema:
     def features(self) -> list[Column]:
         """The columns that the network sees, in the order of the table."""
         return [column for column in self.columns if column.role == "feature"]
+
+    @property
+    def reading(self) -> dict[str, str]:
+        """Column -> how its text is read, for read_table(…, reading=…): as the training table's."""
+        return {c.name: c.reading for c in self.columns if c.role != "left out"}
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as JSON-able lists, texts and numbers."""
@@ -102,6 +113,7 @@ def _column(data: Any) -> Column:
         kind=choice(data, "kind", KINDS, where),
         role=choice(data, "role", ROLES, where),
         why=field(data, "why", str, where),
+        reading=choice(data, "reading", READINGS, where),
         **numbers,
     )
 
@@ -142,14 +154,15 @@ def infer_schema(
             f"{table.source} has {len(here)} rows with a target: give at least {_FEWEST_ROWS}"
         )
     if weight is not None:
-        row_weights(used, weight)
+        _check_total(row_weights(used, weight), weight)
     notes = [f'{lost} row{"s" * (lost > 1)} without "{target}" dropped'] if lost else []
     columns = []
     for name in table.names:
         if name == target:
             why = f"{task}, {len(found)} distinct values"
             kind = "number" if classes is None else "category"
-            columns.append(Column(name, kind, "target", why, lost, len(found)))
+            reading = _reading(table, name)
+            columns.append(Column(name, kind, "target", why, lost, len(found), reading))
         else:
             part = next((p for p, named in parts.items() if named == name), None)
             columns.append(_describe(used, name, roles.get(name), name in drop, part))
@@ -197,6 +210,33 @@ def _check_names(
             f'{table.source} has one column only ("{target}"): give a table with features beside '
             "the target, or check its delimiter"
         )
+    _check_twins(table, target, {*drop, *(name for name in roles if roles[name] == "drop")})
+    if parts["time"] is not None:
+        _check_time(table, parts["time"])
+
+
+def _check_time(table: Table, name: str) -> None:
+    """ValueError for text, whose order is the alphabet's: "week 10" before "week 2"."""
+    values = table.columns[name]
+    words = [v for v in values if v is not None] if values.dtype == object else []
+    if words:
+        raise ValueError(
+            f'the time column "{name}" holds text such as "{words[0]}", which has no order in '
+            "time: choose a column of numbers or dates"
+        )
+
+
+def _check_twins(table: Table, target: str, dropped: set[str]) -> None:
+    """ValueError where another column had the target's name: most likely it holds the answer."""
+    original = table.doubled.get(target, target)
+    twins = [original, *(new for new, old in table.doubled.items() if old == original)]
+    left = [name for name in twins if name != target and name not in dropped]
+    if left and len(twins) > 1:
+        told = ", ".join(f'"{name}"' for name in twins)
+        raise ValueError(
+            f'{table.source} has {len(twins)} columns called "{original}", read as {told}: '
+            "rename one, or drop all but the target"
+        )
 
 
 def _describe(
@@ -206,10 +246,11 @@ def _describe(
     found = counts(values)
     missing, distinct = len(values) - sum(found.values()), len(found)
     kind, why = judge(name, values, found)
+    counted = (missing, distinct, _reading(table, name))
     if part is not None:
-        return Column(name, kind, part, f"used as {part} only", missing, distinct)
+        return Column(name, kind, part, f"used as {part} only", *counted)
     if dropped or wanted == "drop":
-        return Column(name, kind, "left out", "left out as asked", missing, distinct)
+        return Column(name, kind, "left out", "left out as asked", *counted)
     if wanted is not None:
         _check_kind(name, values, wanted, distinct, table.source)
         kind, why = wanted, "chosen by you"
@@ -217,7 +258,11 @@ def _describe(
     if kind in ("text", "identifier") and 0.02 <= missing / len(values) <= 0.98:
         role = "feature"
         why += "; left out, but whether it is missing is kept"
-    return Column(name, kind, role, why, missing, distinct)
+    return Column(name, kind, role, why, *counted)
+
+
+def _reading(table: Table, name: str) -> str:
+    return table.reading.get(name) or native(table.columns[name])
 
 
 def _check_kind(name: str, values: Values, kind: str, distinct: int, source: str) -> None:
@@ -264,15 +309,27 @@ def _with_a_feature(
 def row_weights(table: Table, weight: str) -> NDArray[np.float64]:
     """The weights (n,) of the rows; ValueError when one is missing, negative or no number."""
     values = table.columns[weight]
-    bad = None if values.dtype.kind in "biuf" else first_non_number(values)
+    bad: tuple[int, str] | None = first_unread(values)
+    if bad is None and values.dtype.kind not in "biuf":
+        bad = first_non_number(values)
     if bad is None:
         numbers = np.array([np.nan if t is None else float(t) for t in as_text(values)])
         wrong = np.flatnonzero(~(numbers >= 0) | np.isinf(numbers))
-        bad = (int(wrong[0]), str(numbers[wrong[0]])) if len(wrong) else None
-        if bad is None and numbers.sum() > 0:
+        if not len(wrong):
             return numbers
-        bad = bad or (0, "0, as does every row")
+        bad = (int(wrong[0]), str(numbers[wrong[0]]))
     raise ValueError(
         f'the weight column "{weight}" holds {bad[1]} in row {bad[0] + 1}: weights are finite '
-        "numbers from 0 up, not all 0"
+        "numbers from 0 up"
     )
+
+
+def _check_total(weights: NDArray[np.float64], name: str) -> None:
+    """ValueError unless the sum of all weights is a number that can be divided by."""
+    with np.errstate(over="ignore"):
+        total = float(weights.sum())
+    if not _LEAST_WEIGHT <= total < np.inf:
+        told = "are all 0" if not weights.any() else f"sum to {total:g}"
+        raise ValueError(
+            f'the weights in column "{name}" {told}: give weights around 1, at least one above 0'
+        )

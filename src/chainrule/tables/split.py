@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .encode import to_numbers
+from .roles import to_numbers
 from .schema import Schema
 from .table import Table, as_text, cell_text, is_missing
 from .target import class_codes
@@ -142,8 +142,7 @@ def _by_time(table: Table, time: str, valid: float, test: float) -> tuple[Rows, 
     """Rows before the validation, the validation, and the latest; equal times stay together."""
     values = table.columns[time]
     missing = is_missing(values)
-    keys = np.array([t or "" for t in as_text(values)]) if values.dtype == object else values
-    _, ranks = np.unique(keys, return_inverse=True)
+    _, ranks = np.unique(values, return_inverse=True)
     ranks = np.where(missing, -1, ranks)
     starts = np.sort(ranks)
     n = len(ranks)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,11 +28,15 @@ class Table:
     bool, datetime64[us] (missing: NaT), uint8 (pixels), object of str (missing: None). Whole
     numbers with missing values are float64; booleans with missing values are object with True,
     False and None. `source` says where the table came from, `notes` what was done while reading.
+    `reading` says of each column that was text how its cells were read ("number 1.234,5"), and
+    `doubled` of each column that was renamed because its name stood twice what it was called.
     """
 
     columns: dict[str, Values]
     source: str
     notes: tuple[str, ...] = ()
+    reading: Mapping[str, str] = field(default_factory=dict)
+    doubled: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """n, the number of rows."""
@@ -48,13 +52,13 @@ class Table:
         rows = np.asarray(rows)
         rows = rows if rows.size else rows.astype(np.int64)
         taken = {name: values[rows] for name, values in self.columns.items()}
-        return Table(taken, self.source, self.notes)
+        return replace(self, columns=taken)
 
     def without(self, names: Iterable[str]) -> Table:
         """The table without the named columns; names that are not there are ignored."""
         gone = set(names)
         kept = {name: values for name, values in self.columns.items() if name not in gone}
-        return Table(kept, self.source, self.notes)
+        return replace(self, columns=kept)
 
     def sha256(self) -> str:
         """SHA-256 of the content in hex: names, values and missing cells, in their order.
@@ -126,10 +130,11 @@ def as_text(values: Values) -> list[str | None]:
     return [cell_text(v) for v in values.tolist()]
 
 
-def finish(
-    columns: dict[str, Values], source: str, notes: Sequence[str] = (), row_name: str = "row"
-) -> Table:
-    """The checked table: one dimension, equal lengths, at least one row, no infinite number."""
+def finish(table: Table, row_name: str = "row") -> Table:
+    """The checked table: one dimension, equal lengths, a row at least, no number or date beyond
+    what can be computed with.
+    """
+    columns, source = table.columns, table.source
     lengths = {name: len(values) for name, values in columns.items()}
     if not columns or not any(lengths.values()):
         raise ValueError(f"{source} has no rows: give a table with a header and some rows of data")
@@ -137,10 +142,34 @@ def finish(
         told = ", ".join(f'"{name}" has {n}' for name, n in list(lengths.items())[:4])
         raise ValueError(f"the columns of {source} differ in length: {told} values")
     for name, values in columns.items():
-        if values.dtype.kind == "f" and np.isinf(values).any():
-            row = int(np.flatnonzero(np.isinf(values))[0])
+        bad = _beyond(values)
+        if bad is not None:
+            what = "finite number" if values.dtype.kind == "f" else "date of the years 1 to 9999"
             raise ValueError(
-                f'{source}: column "{name}" holds {values[row]} in {row_name} {row + 1}: '
-                "replace it with a finite number or leave the cell empty"
+                f'{source}: column "{name}" holds {values[bad]} in {row_name} {bad + 1}: '
+                f"replace it with a {what} or leave the cell empty"
             )
-    return Table(columns, source, tuple(notes))
+    return table
+
+
+def microseconds(name: str, values: Values) -> Values:
+    """Dates (n,) of any unit as datetime64[us]; ValueError for one outside the years 1 to 9999."""
+    bad = _beyond(values)
+    if bad is not None:
+        raise ValueError(
+            f'column "{name}" holds {values[bad]} in row {bad + 1}: replace it with a date of the '
+            "years 1 to 9999 or leave the cell empty"
+        )
+    return values.astype("datetime64[us]")
+
+
+def _beyond(values: Values) -> int | None:
+    """The first cell (n,) that is infinite, or a date outside the years 1 to 9999."""
+    if values.dtype.kind == "f":
+        wrong = np.isinf(values)
+    elif values.dtype.kind == "M":
+        years = values.astype("datetime64[Y]")
+        wrong = (years < np.datetime64("0001")) | (years > np.datetime64("9999"))
+    else:
+        return None
+    return int(np.argmax(wrong)) if wrong.any() else None

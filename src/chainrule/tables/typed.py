@@ -6,53 +6,53 @@ Here the whole column votes, in one streaming pass, and a second pass fetches th
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .table import MISSING_MARKERS, Values
+from .asked import asked_columns, with_unread
+from .cells import (
+    COMMA_PATTERN,
+    INFINITE_PATTERN,
+    ISO_DATE,
+    POINT_PATTERN,
+    SIGNLESS,
+    THOUSANDS_PATTERN,
+    TRIMMED,
+    Fetch,
+)
+from .reading import COMMA, DATE_FORMATS, ISO, POINT, TEXT, THOUSANDS, TRUTH
+from .table import Values
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
-_MARKERS = "|".join(re.escape(marker) for marker in MISSING_MARKERS)
-_SIGNLESS = "regexp_replace({}, '^[$€£¥]\\s*|\\s*[%$€£¥]$', '')"
-_PLAIN = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?"
-_COMMA = "[+-]?([0-9]{1,3}([.][0-9]{3})+|[0-9]+)(,[0-9]+)?"
-_ENGLISH = "[+-]?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)([.][0-9]+)?"
-_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y", "%Y%m%dT%H%M%S")
 _CLOCKS = ("", " %H:%M", " %H:%M:%S")
-_DATE_FORMATS = tuple(date + clock for date in _DATES for clock in _CLOCKS)
+_DATE_FORMATS = {
+    date + clock: reading for reading, date in DATE_FORMATS.items() for clock in _CLOCKS
+}
 
-# A long `x in (…)` would become a hash join, which loses the order of the rows.
-_TRIMMED = (
-    f"(case when regexp_full_match(trim({{0}}, {_BLANKS}), '{_MARKERS}') then null "
-    f"else trim({{0}}, {_BLANKS}) end)"
-)
 # Of a column of trimmed cells $t, and of these without percent and currency signs, $s.
 _WORD_COUNTS = {
     "rows": "count(*)",
     "n": "count($t)",
-    "inf": "count_if(lower($t) in ('inf', '-inf', '+inf', 'infinity', '-infinity'))",
+    "inf": f"count_if(regexp_full_match($t, '{INFINITE_PATTERN}'))",
     "truth": "count_if(lower($t) in ('true', 'false'))",
     "digits": "count_if(regexp_matches($t, '[0-9]'))",
 }
 _SHAPE_COUNTS = {
-    "plain": f"count_if(regexp_full_match($s, '{_PLAIN}'))",
+    "plain": f"count_if(regexp_full_match($s, '{POINT_PATTERN}'))",
     "whole": "count_if(regexp_full_match($s, '[+-]?[0-9]+'))",
     "fits": "count_if(try_cast($s as bigint) is not null)",
     "zeros": "count_if(regexp_full_match($s, '[+-]?0[0-9]+'))",
     "signs": "count_if($s <> $t)",
-    "comma": f"count_if(regexp_full_match($s, '{_COMMA}'))",
+    "comma": f"count_if(regexp_full_match($s, '{COMMA_PATTERN}'))",
     "commas": "count_if(contains($s, ','))",
-    "english": f"count_if(regexp_full_match($s, '{_ENGLISH}'))",
+    "english": f"count_if(regexp_full_match($s, '{THOUSANDS_PATTERN}'))",
     "dots": "count_if(contains($s, '.'))",
-    "iso": "count_if(regexp_matches($t, '^[0-9]{4}[-/][0-9]') "
-    "and try_cast($t as timestamp) is not null)",
+    "iso": f"count_if({ISO_DATE.format('$t')})",
     "dated": "count_if(regexp_matches($t, '[0-9].*[0-9]'))",
 }
 _FIRST = (
@@ -64,40 +64,37 @@ _FIRST = (
 )
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """How one column is fetched: an SQL expression, and what the reader should be told."""
-
-    sql: str
-    note: str = ""
-    decimal_comma: bool = False
-
-
 def typed_columns(
     con: DuckDBPyConnection,
     relation: str,
     names: Sequence[str],
-    *,
     comma_is_decimal: bool = False,
-) -> tuple[dict[str, Values], list[str]]:
-    """The typed columns of an SQL relation whose columns are text named c0, c1, …
+    reading: Mapping[str, str] | None = None,
+) -> tuple[dict[str, Values], dict[str, str], list[str]]:
+    """The typed columns of an SQL relation of text columns c0, c1, …, their readings, and notes.
 
     A column is whole numbers, numbers (decimal comma, thousands, percent and currency signs
     understood), true/false, dates, or text, by all of its cells. Leading zeros and whole numbers
-    beyond 64 bits stay text. `comma_is_decimal` decides the ambiguous "1,234".
+    beyond 64 bits stay text. `comma_is_decimal` decides the ambiguous "1,234". Columns named in
+    `reading` are read as it says; a column without any cell has no reading.
     """
-    fields = [f"c{i}" for i in range(len(names))]
-    plans, slow = _quick_plans(con, relation, fields)
-    notes = []
-    plans |= _careful_plans(con, relation, slow, comma_is_decimal)
-    if any(plan.decimal_comma for plan in plans.values()):
-        _dots_as_thousands(con, relation, plans)
-    for field, name in zip(fields, names, strict=True):
-        if plans[field].note:
-            notes.append(f'column "{name}": {plans[field].note}')
+    fields = {f"c{i}": name for i, name in enumerate(names)}
+    asked = {f: reading[name] for f, name in fields.items() if reading and name in reading}
+    plans, slow = _quick_plans(con, relation, list(fields))
+    plans = {f: p for f, p in plans.items() if f not in asked or p.reading in (None, asked[f])}
+    plans |= _careful_plans(con, relation, [f for f in slow if f not in asked], comma_is_decimal)
+    plans |= asked_columns(con, relation, {f: r for f, r in asked.items() if f not in plans})
+    if any(plan.reading == COMMA for plan in plans.values()):
+        _points_as_thousands(con, relation, plans, set(fields) - set(asked))
     select = ", ".join(f"{plans[field].sql} as {field}" for field in fields)
     fetched = con.execute(f"select {select} from {relation}").fetchnumpy()
-    return {n: plain(fetched[f]) for f, n in zip(fields, names, strict=True)}, notes
+    columns = {
+        name: with_unread(con, relation, f, asked[f]) if plans[f].unread else plain(fetched[f])
+        for f, name in fields.items()
+    }
+    notes = [f'column "{name}": {plans[f].note}' for f, name in fields.items() if plans[f].note]
+    readings = {name: found for f, name in fields.items() if (found := plans[f].reading)}
+    return columns, readings, notes
 
 
 def plain(values: Any) -> Values:
@@ -122,20 +119,20 @@ def plain(values: Any) -> Values:
 
 def _quick_plans(
     con: DuckDBPyConnection, relation: str, fields: list[str]
-) -> tuple[dict[str, _Plan], list[str]]:
+) -> tuple[dict[str, Fetch], list[str]]:
     """Plans for the columns that are plainly numbers, and the fields that need a closer look."""
     asked = ", ".join(sql.format(c=field) for field in fields for sql in _FIRST)
     answer = con.execute(f"select count(*), {asked} from {relation}").fetchone()
     assert answer is not None
     rows, counts = answer[0], answer[1:]
-    plans: dict[str, _Plan] = {}
+    plans: dict[str, Fetch] = {}
     slow = []
     for i, field in enumerate(fields):
         n, numbers, wholes, fractions, odd = counts[5 * i : 5 * i + 5]
         if n and (numbers < n or odd):
             slow.append(field)
         elif fractions or not n:
-            plans[field] = _Plan(f"cast({field} as double)")
+            plans[field] = Fetch(f"cast({field} as double)", POINT if n else None)
         elif wholes == n:
             plans[field] = _whole(con, relation, field, field, missing=n < rows)
         else:
@@ -143,19 +140,21 @@ def _quick_plans(
     return plans, slow
 
 
-def _whole(con: DuckDBPyConnection, relation: str, sql: str, text: str, *, missing: bool) -> _Plan:
+def _whole(con: DuckDBPyConnection, relation: str, sql: str, text: str, *, missing: bool) -> Fetch:
     """Whole numbers: with missing cells they become float64, so long ones must stay text."""
     if missing:
         query = f"select max(abs(cast(cast({sql} as bigint) as double))) from {relation}"
         answer = con.execute(query).fetchone()
         if answer and answer[0] is not None and answer[0] >= 2**53:
-            return _Plan(text, "whole numbers too long for 53 bits beside missing cells, text")
-    return _Plan(f"cast({sql} as bigint)")
+            return Fetch(
+                text, TEXT, "whole numbers too long for 53 bits beside missing cells, text"
+            )
+    return Fetch(f"cast({sql} as bigint)", POINT)
 
 
 def _careful_plans(
     con: DuckDBPyConnection, relation: str, fields: list[str], comma_is_decimal: bool
-) -> dict[str, _Plan]:
+) -> dict[str, Fetch]:
     """Plans for columns whose cells are not all plain numbers.
 
     The many patterns of numbers and dates cost time, so words without any digit are told first.
@@ -165,15 +164,16 @@ def _careful_plans(
     shapes = _count(con, relation, digits, _SHAPE_COUNTS)
     plans = {}
     for field in fields:
-        text = _TRIMMED.format(field)
+        text = TRIMMED.format(field)
         if field in shapes:
             k = words[field] | shapes[field]
             plans[field] = _careful_plan(con, relation, field, k, comma_is_decimal)
         elif words[field]["n"] == 0:
-            plans[field] = _Plan("cast(null as double)")
+            plans[field] = Fetch("cast(null as double)", None)
+        elif words[field]["truth"] == words[field]["n"]:
+            plans[field] = Fetch(f"(lower({text}) = 'true')", TRUTH)
         else:
-            truth = words[field]["truth"] == words[field]["n"]
-            plans[field] = _Plan(f"(lower({text}) = 'true')" if truth else text)
+            plans[field] = Fetch(text, TEXT)
     return plans
 
 
@@ -183,8 +183,8 @@ def _count(
     """Field -> each of the counts over its cells, in one pass over all of them."""
     if not fields:
         return {}
-    trimmed = ", ".join(f"{_TRIMMED.format(f)} as {f}" for f in fields)
-    bare = ", ".join(f"{f}, {_SIGNLESS.format(f)} as s{f}" for f in fields)
+    trimmed = ", ".join(f"{TRIMMED.format(f)} as {f}" for f in fields)
+    bare = ", ".join(f"{f}, {SIGNLESS.format(f)} as s{f}" for f in fields)
     asked = ", ".join(
         sql.replace("$t", f).replace("$s", f"s{f}") for f in fields for sql in counts.values()
     )
@@ -204,34 +204,35 @@ def _careful_plan(
     field: str,
     k: dict[str, int],
     comma_is_decimal: bool,
-) -> _Plan:
+) -> Fetch:
     """What the counts k of a column make it."""
     n = k["n"]
-    t = _TRIMMED.format(field)
-    s = _SIGNLESS.format(t) if k["signs"] else t
+    t = TRIMMED.format(field)
+    s = SIGNLESS.format(t) if k["signs"] else t
     if k["zeros"] and k["whole"] == n:
-        return _Plan(t, "leading zeros, kept as text")
+        return Fetch(t, TEXT, "leading zeros, kept as text")
     note = "percent or currency signs removed" if k["signs"] else ""
     if k["plain"] + k["inf"] == n:
         if k["whole"] < n:
-            return _Plan(f"cast({s} as double)", note)
+            return Fetch(f"cast({s} as double)", POINT, note)
         if k["fits"] < n:
-            return _Plan(t, "whole numbers too long for 64 bits, kept as text")
+            return Fetch(t, TEXT, "whole numbers too long for 64 bits, kept as text")
         return _whole(con, relation, s, t, missing=n < k["rows"])
     both = k["comma"] == n and k["english"] == n
     if k["commas"] and k["english"] == n and not (both and comma_is_decimal):
         number = f"replace({s}, ',', '')"
         kind = "double" if k["dots"] else "bigint"
-        return _Plan(f"cast({number} as {kind})", "commas read as thousands separators")
+        sql = f"cast({number} as {kind})"
+        return Fetch(sql, THOUSANDS, "commas read as thousands separators")
     if k["commas"] and k["comma"] == n:
         number = f"replace(replace({s}, '.', ''), ',', '.')"
-        return _Plan(f"cast({number} as double)", "decimal comma read", decimal_comma=True)
+        return Fetch(f"cast({number} as double)", COMMA, "decimal comma read")
     if k["iso"] == n:
-        return _Plan(f"cast({t} as timestamp)")
-    return (_date_plan(con, relation, t, n) if k["dated"] == n else None) or _Plan(t)
+        return Fetch(f"cast({t} as timestamp)", ISO)
+    return (_date_plan(con, relation, t, n) if k["dated"] == n else None) or Fetch(t, TEXT)
 
 
-def _date_plan(con: DuckDBPyConnection, relation: str, t: str, n: int) -> _Plan | None:
+def _date_plan(con: DuckDBPyConnection, relation: str, t: str, n: int) -> Fetch | None:
     """A date format that every cell fits, day first where month first would fit as well."""
     asked = ", ".join(f"count(try_strptime(t, '{f}'))" for f in _DATE_FORMATS)
     answer = con.execute(f"select {asked} from (select {t} as t from {relation})").fetchone()
@@ -240,12 +241,21 @@ def _date_plan(con: DuckDBPyConnection, relation: str, t: str, n: int) -> _Plan 
     if not fitting:
         return None
     note = "dates read as day/month/year" if len(fitting) > 1 else ""
-    return _Plan(f"cast(strptime({t}, '{fitting[0]}') as timestamp)", note)
+    sql = f"cast(strptime({t}, '{fitting[0]}') as timestamp)"
+    return Fetch(sql, _DATE_FORMATS[fitting[0]], note)
 
 
-def _dots_as_thousands(con: DuckDBPyConnection, relation: str, plans: dict[str, _Plan]) -> None:
-    """In a table with decimal commas, a column of 1.234 and 12.345.678 holds thousands."""
-    doubles = [f for f, plan in plans.items() if plan.sql == f"cast({f} as double)"]
+def _points_as_thousands(
+    con: DuckDBPyConnection, relation: str, plans: dict[str, Fetch], free: set[str]
+) -> None:
+    """In a table with decimal commas, a column of 1.234 and 12.345.678 holds thousands.
+
+    So would one of whole numbers, did it hold any that need the point.
+    """
+    for field in sorted(free):
+        if plans[field] == Fetch(f"cast({field} as bigint)", POINT):
+            plans[field] = replace(plans[field], reading=COMMA)
+    doubles = [f for f in sorted(free) if plans[f] == Fetch(f"cast({f} as double)", POINT)]
     if not doubles:
         return
     grouped = "[+-]?[0-9]{1,3}([.][0-9]{3})*"
@@ -260,4 +270,4 @@ def _dots_as_thousands(con: DuckDBPyConnection, relation: str, plans: dict[str, 
         n, matching, below_one = answer[3 * i : 3 * i + 3]
         if n and matching == n and not below_one:
             sql = f"cast(replace({field}, '.', '') as bigint)"
-            plans[field] = _Plan(sql, "dots read as thousands separators")
+            plans[field] = Fetch(sql, COMMA, "dots read as thousands separators")

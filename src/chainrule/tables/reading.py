@@ -1,0 +1,108 @@
+"""How the cells of a text column are read: chosen once from all training cells, then kept.
+
+A row's answer must not depend on the rows beside it: 9.200 is 9.2 or 9200, 03/10/2012 a day in
+March or October, and a file of new rows may hold no other cell that tells which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from .table import Values
+
+if TYPE_CHECKING:
+    from .table import Table
+
+TEXT, TRUTH = "text", "true or false"
+POINT, COMMA, THOUSANDS = "number 1234.5", "number 1.234,5", "number 1,234.5"
+ISO = "date 2026-12-31"
+DATE_FORMATS = {
+    "date 31/12/2026": "%d/%m/%Y",
+    "date 12/31/2026": "%m/%d/%Y",
+    "date 31.12.2026": "%d.%m.%Y",
+    "date 31-12-2026": "%d-%m-%Y",
+    "date 31 Dec 2026": "%d %b %Y",
+    "date Dec 31, 2026": "%b %d, %Y",
+    "date 20261231T235959": "%Y%m%dT%H%M%S",
+}
+"""Reading -> its format in the letters of strptime; a time of day may follow the date."""
+READINGS = (TEXT, TRUTH, COMMA, THOUSANDS, POINT, ISO, *DATE_FORMATS)
+_STRICT = ("number", "pixel", "date")
+
+
+class Unread(str):
+    """A cell that could not be read as its column is; `reading` says how that would be."""
+
+    reading: str = TEXT
+
+    def __new__(cls, cell: str, reading: str) -> Unread:
+        """The cell's own text, marked."""
+        made = super().__new__(cls, cell)
+        made.reading = reading
+        return made
+
+    def told(self, name: str, row: int) -> str:
+        """The sentence about this cell of row `row`, counted from 0."""
+        kind, _, example = self.reading.partition(" ")
+        return (
+            f'column "{name}" holds {self!s} in row {row + 1} where a {kind} written like '
+            f"{example} is needed: mend that cell, or leave it empty"
+        )
+
+
+def first_unread(values: Values) -> tuple[int, Unread] | None:
+    """The first cell (n,) that could not be read as its column was, and its row."""
+    if values.dtype != object:
+        return None
+    return next(((i, v) for i, v in enumerate(values) if isinstance(v, Unread)), None)
+
+
+def native(values: Values) -> str:
+    """How text would have to look to be read as these values (n,), which came with their types."""
+    if values.dtype == object:
+        return TRUTH if any(isinstance(v, bool) for v in values) else TEXT
+    return {"b": TRUTH, "M": ISO}.get(values.dtype.kind, POINT)
+
+
+def check_reading(table: Table, wanted: Iterable[tuple[str, str, str]]) -> None:
+    """ValueError where the text of a column was read in another way than training read it.
+
+    `wanted` holds name, kind and reading of each column. A file read without the stored readings
+    passes where they make no difference: whole numbers, ISO dates.
+    """
+    for name, kind, reading in wanted:
+        found = table.reading.get(name)
+        if found is not None and _differs(found, reading, kind, table.columns[name]):
+            raise ValueError(
+                f'column "{name}" of {table.source} was read as {found}, but in training as '
+                f"{reading}: read the table with read_table(…, reading=schema.reading)"
+            )
+
+
+def _differs(found: str, wanted: str, kind: str, values: Values) -> bool:
+    if found == wanted or kind == "text":
+        return False
+    if found == POINT:
+        return values.dtype.kind != "i" and wanted != THOUSANDS
+    if found == TEXT:  # a kind that takes no words refuses the first of them by its row
+        return kind not in (*_STRICT, "boolean")
+    return not (found == ISO and wanted in DATE_FORMATS)
+
+
+def common_readings(tables: list[Table]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Column -> its one reading where that is plain, and those to be tried where it is not.
+
+    Text in one part is text in all; of two ways to write numbers or dates, the one that fits every
+    part is to be found by trying.
+    """
+    plain: dict[str, str] = {}
+    tried: dict[str, list[str]] = {}
+    for name in tables[0].names:
+        found = {t.reading[name] for t in tables if name in t.reading}
+        if len(found) > 1:
+            if len({reading.partition(" ")[0] for reading in found}) > 1:
+                plain[name] = TEXT
+            else:
+                tried[name] = [reading for reading in READINGS if reading in found]
+    return plain, tried
