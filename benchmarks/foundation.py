@@ -1,8 +1,9 @@
 """The foundation's figures: what `import chainrule` costs, and what tables reach out of the box.
 
 `python benchmarks/foundation.py DATA` with DATA the folder of real tables; prints one table. Each
-table is trained with seeds 0–4, once scored on the run's own test rows, once on a file split off
-beforehand and answered by the reloaded model. For MNIST see `benchmarks/mnist.py`.
+table is trained with seeds 0–4 and scored on the run's own test rows; then, for 20 random splits
+made beforehand, trained on four fifths, and the rest answered by the reloaded model: with some 70
+rows to a split, the mean of five still moves by 0.02. For MNIST see `benchmarks/mnist.py`.
 """
 
 import subprocess
