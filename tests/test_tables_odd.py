@@ -50,6 +50,7 @@ def test_lines_above_the_header(case: str, tmp_path: Path) -> None:
 RAGGED: dict[str, tuple[str, str]] = {
     "short header": ("a,b\n1,2,3\n4,5,6\n", "line 1: 2 cells where most lines have 3: "),
     "title": ("Our report\na;b\n1;2\n3;4\n", "line 1: 1 cell where most lines have 2: "),
+    "header below white space": ("  \r\n\r\na,b\r\n1,2,3\r\n4,5,6\r\n", "line 3: 2 cells where"),
     "header below blanks": ("\n\na,b\n1,2,3\n4,5,6\n", "line 3: 2 cells where most lines have 3"),
     "short row": ("a,b,c\n1,2,3\n4,5\n6,7,8\n", "line 3: 2 cells where the first line has 3"),
     "below comments": ("# x\n# y\na,b\n1,2\n3\n4,5\n", "line 5: 1 cell where the first line has 2"),
@@ -71,12 +72,72 @@ def test_the_odd_line_is_blamed(case: str, tmp_path: Path) -> None:
         ("\n\na,b\n1,2\n\n3,4\n", 1),
         ('a,b\n1,"x\n\ny"\n2,z\n\n\n', 0),
         ("sep=,\n\na,b\n1,2\n\n3,4\n", 1),
+        ("a,b\n1,2\n   \n3,4\n \t \n", 1),
+        ("a,b\r\n1,2\r\n \t\r\n\r\n3,4\r\n", 2),
+        ("a\tb\tc\n1\t2\t3\n\t\n \n4\t5\t6\n", 2),
+        (" \n\na,b\n1,2\n \n3,4\n", 1),
     ],
 )
 def test_blank_lines_are_counted(text: str, count: int, tmp_path: Path) -> None:
     notes = read_table(write(tmp_path / "a.csv", text)).notes
     told = f"{count} blank line{'s' * (count > 1)} between the rows dropped"
     assert notes == ((told,) if count else ())
+
+
+DECIMALS: dict[str, tuple[str, list[float], list[float]]] = {
+    "below one": ('a,b\n"0,126",1\n"-0,132",2\n', [0.126, -0.132], [1, 2]),
+    "one cell of many": ('a,b\n"1,304",1\n"0,126",2\n', [1.304, 0.126], [1, 2]),
+    "zeros in front": ('a,b\n"1,304",1\n"012,345",2\n', [1.304, 12.345], [1, 2]),
+    "beside one in doubt": ('a,b\n"0,126","1,304"\n"1,5","2,000"\n', [0.126, 1.5], [1.304, 2]),
+    "beside thousands": (
+        'a,b\n"0,126","1,304.5"\n"1,5","2,000"\n',
+        [0.126, 1.5],
+        [1304.5, 2000],
+    ),
+    "thousands": ('a,b\n"1,304","2,000"\n"0","3"\n', [1304, 0], [2000, 3]),
+    "point in a german file": ("a;b\n1,5;0.126\n2,5;1.304\n", [1.5, 2.5], [0.126, 1.304]),
+    "minus in a german file": ("a;b\n1,5;-0.126\n2,5;1.304\n", [1.5, 2.5], [-0.126, 1.304]),
+    "nought in a german file": ("a;b\n1,5;0\n2,5;1.304\n", [1.5, 2.5], [0, 1304]),
+}
+
+
+@pytest.mark.parametrize("case", DECIMALS)
+def test_no_thousands_begin_with_nought(case: str, tmp_path: Path) -> None:
+    text, a, b = DECIMALS[case]
+    table = read_table(write(tmp_path / "a.csv", text))
+    assert [table.columns["a"].tolist(), table.columns["b"].tolist()] == [a, b]
+
+
+def test_nought_is_no_thousands_where_training_had_some(tmp_path: Path) -> None:
+    for reading, cell in (("number 1,234.5", '"0,126"'), ("number 1.234,5", "0.126")):
+        path = write(tmp_path / "a.csv", f"a,b\n{cell},1\n5,2\n")
+        assert read_table(path, reading={"a": reading}).columns["a"].tolist() == [
+            cell.strip('"'),
+            "5",
+        ]
+
+
+@pytest.mark.parametrize("delimiter", "^~:#!@&*§¦")
+def test_rare_delimiter_between_words(delimiter: str, tmp_path: Path) -> None:
+    text = "a^b^y\nu^1,5^s\nv^2,5^t\n".replace("^", delimiter)
+    table = read_table(write(tmp_path / "a.csv", text))
+    assert table.names == ["a", "b", "y"]
+    assert table.columns["b"].tolist() == [1.5, 2.5]
+    assert table.columns["y"].tolist() == ["s", "t"]
+
+
+def test_blank_between_words_and_numbers(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "a.csv", "a b y\nu 1 s\nv NA t\n"))
+    assert table.names == ["a", "b", "y"]
+    assert table.columns["a"].tolist() == ["u", "v"]
+
+
+@pytest.mark.parametrize(
+    "text", ["full name\nAnn Smith\nBob Jones\n", "at\n12:30\n12:45\n", "a:b\nc\nd:e\n"]
+)
+def test_one_column_of_words_stays_whole(text: str, tmp_path: Path) -> None:
+    table = read_table(write(tmp_path / "a.csv", text))
+    assert table.notes[0] == "one column only: no delimiter found"
 
 
 @pytest.mark.parametrize("length", [200_000, 3_000_000])

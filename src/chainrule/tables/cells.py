@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .table import MISSING_MARKERS
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
 _MARKERS = "|".join(re.escape(marker) for marker in MISSING_MARKERS)
@@ -18,8 +23,10 @@ TRIMMED = (
 SIGNLESS = "regexp_replace({0}, '^[$€£¥]\\s*|\\s*[%$€£¥]$', '')"
 """The cell without a currency or percent sign."""
 POINT_PATTERN = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?"
-COMMA_PATTERN = "[+-]?([0-9]{1,3}([.][0-9]{3})+|[0-9]+)(,[0-9]+)?"
-THOUSANDS_PATTERN = "[+-]?([0-9]{1,3}(,[0-9]{3})+|[0-9]+)([.][0-9]+)?"
+# No group of thousands begins with 0: "0,126" and "0.126" are decimals.
+COMMA_PATTERN = "[+-]?([1-9][0-9]{0,2}([.][0-9]{3})+|[0-9]+)(,[0-9]+)?"
+THOUSANDS_PATTERN = "[+-]?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)([.][0-9]+)?"
+_DAMAGED = "contains({0}, '\ufffd') and regexp_full_match({0}, '[0-9.,:/eE+%$€£¥ \ufffd-]*')"
 INFINITE_PATTERN = "(?i)[+-]?inf(inity)?"
 ISO_DATE = "regexp_matches({0}, '^[0-9]{{4}}[-/][0-9]') and try_cast({0} as timestamp) is not null"
 
@@ -35,3 +42,29 @@ class Fetch:
     reading: str | None
     note: str = ""
     unread: bool = False
+
+
+def damaged_cells(
+    con: DuckDBPyConnection, relation: str, fields: Sequence[str], asked: Iterable[str]
+) -> dict[str, int]:
+    """Field -> how many cells are digits and signs apart from replaced bytes, where any are.
+
+    A field that is not `asked` to be anything counts only with other cells to tell what it is.
+    """
+    if not fields:
+        return {}
+    cells = ", ".join(f"{TRIMMED.format(f)} as {f}" for f in fields)
+    counts = ", ".join(f"count({f}), count_if({_DAMAGED.format(f)})" for f in fields)
+    answer = con.execute(f"select {counts} from (select {cells} from {relation})").fetchone()
+    assert answer is not None
+    counted = zip(fields, answer[::2], answer[1::2], strict=True)
+    return {f: lost for f, n, lost in counted if lost and (lost < n or f in asked)}
+
+
+def without_damaged(relation: str, fields: Iterable[str]) -> str:
+    """The SQL relation with the damaged cells of these fields missing."""
+    cells = ", ".join(
+        f"case when {_DAMAGED.format(TRIMMED.format(f))} then null else {f} end as {f}"
+        for f in fields
+    )
+    return f"(select * replace ({cells}) from {relation})" if cells else relation

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .encoding import Decoded, chunks, decode
 from .names import doubled, renaming_notes, unique_names
 from .table import MISSING_MARKERS, Table, Values, finish
+from .text_encoding import Decoded, chunks, decode
 from .typed import typed_columns
 
 if TYPE_CHECKING:
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 _HEAD = 1 << 18
 _LINES = 200
 _USUAL = "\t;|,"
-_RARE = "^~:# "
+_RARE = "^~:#!@&*§¦ "
 _LONGEST = 2**31 - 1
 _LINE_SIZE = 2 << 20
+_BLANK_LINE = re.compile(rb"\n[ \t]*[\r\n]|\r[ \t]*\r|\r[ \t]+\n")
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?%?")
 
 
@@ -83,7 +84,9 @@ def read_delimited(
         head = "".join(_lines(head)[skip:])
         dialect = find_dialect(head, delimiter or told)
         names, changed, has_header, more = _names(path, head, dialect, skip)
-        source = Source(path, text, dialect, len(names), has_header, skip, head[:1] in "\r\n")
+        source = Source(
+            path, text, dialect, len(names), has_header, skip, _blank_lines_above(head) > 0
+        )
         columns, readings, found = _columns(con, source, names, Path(folder), reading)
         blank = _blank_lines(source) if len(names) > 1 else 0
     if has_header and not len(next(iter(columns.values()))):
@@ -105,15 +108,15 @@ def _columns(
     """The columns, their readings and notes; what DuckDB cannot cut into cells, csv does first."""
     import duckdb
 
-    comma = source.dialect.delimiter != ","
+    comma, damaged = source.dialect.delimiter != ",", source.text.damaged
     try:
         if not source.blank_top:
-            return typed_columns(con, _relation(source), names, comma, reading)
+            return typed_columns(con, _relation(source), names, comma, reading, damaged)
     except duckdb.Error:
         pass
     plain, longest = _rewrite(source, folder)
     try:
-        return typed_columns(con, _relation(plain, longest), names, comma, reading)
+        return typed_columns(con, _relation(plain, longest), names, comma, reading, damaged)
     except duckdb.Error as error:
         raise ValueError(f"{source.path} cannot be read: {_first_line(error)}") from None
 
@@ -130,7 +133,10 @@ def _head(path: Path) -> str:
 
 
 def find_dialect(head: str, delimiter: str | None = None) -> Dialect:
-    """The dialect whose cells are the same in number in every line of `head`."""
+    """The dialect whose cells are the same in number in every line of `head`.
+
+    The usual delimiters come first; a rare one wins where all lines agree on it alone.
+    """
     first = head.lstrip().split("\n", 1)[0].rstrip()
     quote = "'" if re.fullmatch(r"'[^'\"]*'([\t;|,]'[^'\"]*')+", first) else '"'
     escape = "\\" if f"\\{quote}" in head and quote * 2 not in head else quote
@@ -141,9 +147,9 @@ def find_dialect(head: str, delimiter: str | None = None) -> Dialect:
         share = _agreement(head, Dialect(candidate, quote, escape))
         if share > best_share:
             best, best_share = candidate, share
-    if best_share == 0:
-        for candidate in _RARE:
-            if _agreement(head, Dialect(candidate, quote, escape), rare=True) == 1:
+    if best_share < 1:
+        for candidate in _RARE if best_share == 0 else _RARE.rstrip():
+            if _all_agree(head, Dialect(candidate, quote, escape)):
                 return Dialect(candidate, quote, escape)
     return Dialect(best, quote, escape)
 
@@ -171,6 +177,10 @@ def _lines(text: str) -> list[str]:
     return io.StringIO(text, newline="").readlines()
 
 
+def _blank_lines_above(text: str) -> int:
+    return next((i for i, line in enumerate(_lines(text)) if line.strip()), 0)
+
+
 def _is_commented_header(line: str, below: str) -> bool:
     for delimiter in _USUAL:
         cells, row = line.split(delimiter), below.split(delimiter)
@@ -183,13 +193,21 @@ def _records(head: str, dialect: Dialect) -> list[list[str]]:
     records: list[list[str]] = []
     try:
         with _cells_of_any_length():
-            for row in filter(None, dialect.reader(io.StringIO(head, newline=""))):
-                records.append(row)
+            for row in dialect.reader(io.StringIO(head, newline="")):
+                if not _is_blank(row, dialect):
+                    records.append(row)
                 if len(records) == _LINES:
                     break
     except csv.Error:
         pass
     return records
+
+
+def _is_blank(row: list[str], dialect: Dialect, width: int = 0) -> bool:
+    """Whether a line held white space only; so does a row of as many empty cells, with tabs."""
+    if not row or len(row) == width:
+        return not row
+    return (len(row) == 1 or dialect.delimiter.isspace()) and not "".join(row).strip()
 
 
 @contextmanager
@@ -201,15 +219,23 @@ def _cells_of_any_length() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _agreement(head: str, dialect: Dialect, *, rare: bool = False) -> float:
+def _agreement(head: str, dialect: Dialect) -> float:
     """The share of records as wide as most are; 0 when those have one cell only."""
     records = _records(head, dialect)
     width, count = _usual_width(records)
-    if width < 2 or (rare and len(records) < 2):
-        return 0.0
-    if rare and not all(_is_number(c) or c in MISSING_MARKERS for r in records[1:] for c in r):
-        return 0.0
-    return count / len(records)
+    return count / len(records) if width > 1 else 0.0
+
+
+def _all_agree(head: str, dialect: Dialect) -> bool:
+    """Whether every record has the same cells in number, and not by chance as in two words."""
+    records = _records(head, dialect)
+    width, count = _usual_width(records)
+    if width < 2 or len(records) < 2 or count < len(records):
+        return False
+    columns = zip(*records[1:], strict=True)
+    return dialect.delimiter != " " or any(
+        all(_is_number(cell) or cell in MISSING_MARKERS for cell in column) for column in columns
+    )
 
 
 def _usual_width(records: list[list[str]]) -> tuple[int, int]:
@@ -233,7 +259,7 @@ def _names(
         raise ValueError(f"{path} is empty: give a table with a header and some rows of data")
     width, _ = _usual_width(records)
     if len(records[0]) != width:
-        line = skip + 1 + len(head) - len(head.lstrip("\r\n"))
+        line = skip + 1 + _blank_lines_above(head)
         raise ValueError(_ragged(path, line, len(records[0]), "most lines have", width, dialect))
     cells = [cell.strip() for cell in records[0]]
     notes = []
@@ -312,20 +338,21 @@ def _rewrite(source: Source, folder: Path) -> tuple[Source, int]:
         writer = csv.writer(target)
         try:
             for row in reader:
-                if row and len(row) != source.width:
+                blank = _is_blank(row, source.dialect, source.width)
+                if not blank and len(row) != source.width:
                     at, told = line + 1 + source.skip, "the first line has"
                     raise ValueError(
                         _ragged(path, at, len(row), told, source.width, source.dialect)
                     )
-                if row:
+                if not blank:
                     longest = max(longest, writer.writerow(row))
                 line = reader.line_num
         except csv.Error as error:
             at = line + 1 + source.skip
             raise ValueError(f"{path}, line {at}: {error}: close the quote there") from None
-    plain = Decoded(copy, False, source.text.notes)
+    text = replace(source.text, path=copy, compressed=False)
     # Four bytes a character at most.
-    return replace(source, text=plain, dialect=Dialect(","), skip=0, blank_top=False), 4 * longest
+    return replace(source, text=text, dialect=Dialect(","), skip=0, blank_top=False), 4 * longest
 
 
 def _blank_lines(source: Source) -> int:
@@ -336,10 +363,10 @@ def _blank_lines(source: Source) -> int:
     started = False
     with _rows(source) as reader:
         for row in reader:
-            if row:
-                blank, between, started = blank + between * started, 0, True
-            else:
+            if _is_blank(row, source.dialect, source.width):
                 between += 1
+            else:
+                blank, between, started = blank + between * started, 0, True
     return blank
 
 
@@ -347,7 +374,7 @@ def _may_have_blank_lines(path: Path) -> bool:
     end = b""
     for chunk in chunks(path):
         block = end + chunk
-        if b"\n\n" in block or b"\n\r" in block or b"\r\r" in block:
+        if _BLANK_LINE.search(block):
             return True
-        end = block[-1:]
+        end = block[-64:]
     return False

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from .encoding import chunks, plain_name
 from .frames import from_objects, typed_table
 from .names import doubled, renaming_notes, unique_names
 from .reading import TEXT
 from .table import Table, Values
+from .text_encoding import chunks, plain_name
 from .typed import plain
 
 if TYPE_CHECKING:

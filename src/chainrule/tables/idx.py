@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .encoding import chunks
 from .table import Table, Values
+from .text_encoding import chunks
 
 _IMAGES = re.compile(r"(?P<part>.*)-images[-.]idx3-ubyte(\.gz)?")
 _UBYTE = 0x08

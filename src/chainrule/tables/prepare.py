@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .encode import (
+from .features import (
     KINDS_ENCODED,
     ColumnPlan,
     Matrix,

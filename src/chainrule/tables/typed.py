@@ -22,6 +22,8 @@ from .cells import (
     THOUSANDS_PATTERN,
     TRIMMED,
     Fetch,
+    damaged_cells,
+    without_damaged,
 )
 from .reading import COMMA, DATE_FORMATS, ISO, POINT, TEXT, THOUSANDS, TRUTH
 from .table import Values
@@ -70,22 +72,24 @@ def typed_columns(
     names: Sequence[str],
     comma_is_decimal: bool = False,
     reading: Mapping[str, str] | None = None,
+    damaged: bool = False,
 ) -> tuple[dict[str, Values], dict[str, str], list[str]]:
     """The typed columns of an SQL relation of text columns c0, c1, …, their readings, and notes.
 
     A column is whole numbers, numbers (decimal comma, thousands, percent and currency signs
     understood), true/false, dates, or text, by all of its cells. Leading zeros and whole numbers
-    beyond 64 bits stay text. `comma_is_decimal` decides the ambiguous "1,234". Columns named in
-    `reading` are read as it says; a column without any cell has no reading.
+    beyond 64 bits stay text. `comma_is_decimal` decides the ambiguous "1,234", as any column does
+    where commas can be nothing else. Columns named in `reading` are read as it says; a column
+    without any cell has no reading. In `damaged` text, numbers that lost a byte are missing.
     """
     fields = {f"c{i}": name for i, name in enumerate(names)}
     asked = {f: reading[name] for f, name in fields.items() if reading and name in reading}
-    plans, slow = _quick_plans(con, relation, list(fields))
-    plans = {f: p for f, p in plans.items() if f not in asked or p.reading in (None, asked[f])}
-    plans |= _careful_plans(con, relation, [f for f in slow if f not in asked], comma_is_decimal)
-    plans |= asked_columns(con, relation, {f: r for f, r in asked.items() if f not in plans})
-    if any(plan.reading == COMMA for plan in plans.values()):
-        _points_as_thousands(con, relation, plans, set(fields) - set(asked))
+    typed = [f for f in fields if damaged and asked.get(f) != TEXT]
+    lost = damaged_cells(con, relation, typed, asked)
+    mended = without_damaged(relation, lost)
+    plans = _plans(con, mended, list(fields), asked, comma_is_decimal)
+    lost = {f: count for f, count in lost.items() if plans[f].reading != TEXT}
+    relation = without_damaged(relation, lost)
     select = ", ".join(f"{plans[field].sql} as {field}" for field in fields)
     fetched = con.execute(f"select {select} from {relation}").fetchnumpy()
     columns = {
@@ -93,8 +97,32 @@ def typed_columns(
         for f, name in fields.items()
     }
     notes = [f'column "{name}": {plans[f].note}' for f, name in fields.items() if plans[f].note]
+    notes += [
+        f'{k} cell{"s" * (k > 1)} of "{fields[f]}" lost to undecodable bytes: treated as missing'
+        for f, k in lost.items()
+    ]
     readings = {name: found for f, name in fields.items() if (found := plans[f].reading)}
     return columns, readings, notes
+
+
+def _plans(
+    con: DuckDBPyConnection,
+    relation: str,
+    fields: list[str],
+    asked: dict[str, str],
+    comma_is_decimal: bool,
+) -> dict[str, Fetch]:
+    """How every field is fetched; one column with decimal commas decides for those in doubt."""
+    plans, slow = _quick_plans(con, relation, fields)
+    plans = {f: p for f, p in plans.items() if f not in asked or p.reading in (None, asked[f])}
+    plans |= _careful_plans(con, relation, [f for f in slow if f not in asked], comma_is_decimal)
+    plans |= asked_columns(con, relation, {f: r for f, r in asked.items() if f not in plans})
+    if any(plan.reading == COMMA for plan in plans.values()):
+        free = set(fields) - set(asked)
+        doubtful = sorted(f for f in free if plans[f].reading == THOUSANDS)
+        plans |= _careful_plans(con, relation, doubtful, True)
+        _points_as_thousands(con, relation, plans, free)
+    return plans
 
 
 def plain(values: Any) -> Values:
@@ -258,16 +286,14 @@ def _points_as_thousands(
     doubles = [f for f in sorted(free) if plans[f] == Fetch(f"cast({f} as double)", POINT)]
     if not doubles:
         return
-    grouped = "[+-]?[0-9]{1,3}([.][0-9]{3})*"
+    grouped = "[+-]?(0|[1-9][0-9]{0,2}([.][0-9]{3})*)"
     asked = ", ".join(
-        f"count({f}), count_if(regexp_full_match(trim({f}), '{grouped}')), "
-        f"count_if(trim({f}) like '0.%')"
-        for f in doubles
+        f"count({f}), count_if(regexp_full_match(trim({f}), '{grouped}'))" for f in doubles
     )
     answer = con.execute(f"select {asked} from {relation}").fetchone()
     assert answer is not None
     for i, field in enumerate(doubles):
-        n, matching, below_one = answer[3 * i : 3 * i + 3]
-        if n and matching == n and not below_one:
+        n, matching = answer[2 * i : 2 * i + 2]
+        if n and matching == n:
             sql = f"cast(replace({field}, '.', '') as bigint)"
             plans[field] = Fetch(sql, COMMA, "dots read as thousands separators")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import re
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -36,19 +37,28 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 # What Western text in cp1252 holds beyond ASCII: letters, quotes, dashes, and signs of units.
-_WESTERN = frozenset({*range(0xC0, 0xFE), *b"\x80\x85\x8c\x91\x92\x93\x94\x96\x97\x9c\x99\xa0"}) | (
-    frozenset(b"\xa3\xa7\xa9\xab\xae\xb0\xb1\xb2\xb5\xb7\xba\xaa\xbb\xbc\xbd\xbf\xa1")
-    - {0xD7, 0xF7}
+_WESTERN = frozenset(
+    {*range(0xC0, 0xFE)}
+    | set(b"\x80\x85\x8a\x8c\x8e\x91\x92\x93\x94\x96\x97\x99\x9a\x9c\x9e\x9f\xa0\xa1\xa3\xa7")
+    | set(b"\xa9\xaa\xab\xae\xb0\xb1\xb2\xb5\xb7\xba\xbb\xbc\xbd\xbf")
 )
+# No letter of cp1252, or one that is hardly used.
+_ASTRAY = frozenset(b"\x81\x8d\x8f\x90\x9d\xfe\xff")
+_FEW, _MANY = 8, 200
+_SCRIPTS = [
+    *("cp1251", "koi8_r", "koi8_u", "cp866", "iso8859_5", "cp1253", "cp1255", "cp1256", "cp874"),
+    *("cp932", "euc_jp", "gb18030", "big5", "euc_kr"),
+]
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """A file that holds UTF-8 text, and what was done to make it so."""
+    """A file that holds UTF-8 text, what was done to make it so, and whether bytes were lost."""
 
     path: Path
     compressed: bool
     notes: tuple[str, ...] = ()
+    damaged: bool = False
 
 
 def is_gzip(path: Path) -> bool:
@@ -85,14 +95,15 @@ def decode(path: Path, folder: Path) -> Decoded:
     if encoding is None:
         _refuse_binary(path, start)
     if encoding in (None, "utf-8-sig"):
-        if _is_utf8(path):
-            return Decoded(plain_name(path, folder), is_gzip(path))
+        replaced = _replaced_in_utf8(path)
+        if replaced is not None:
+            return Decoded(plain_name(path, folder), is_gzip(path), damaged=replaced)
         encoding = encoding or _guess(path)
     target, bad = _copy(path, folder, encoding)
     notes = [] if encoding.startswith("utf-8") else [f"text decoded as {encoding}"]
     if bad:
         notes.append(f"{bad} undecodable byte{'s' * (bad > 1)} replaced by \ufffd")
-    return Decoded(target, False, tuple(notes))
+    return Decoded(target, False, tuple(notes), bad > 0)
 
 
 def plain_name(path: Path, folder: Path) -> Path:
@@ -126,21 +137,23 @@ def _utf16_without_mark(start: bytes) -> str | None:
     return None
 
 
-def _is_utf8(path: Path) -> bool:
+def _replaced_in_utf8(path: Path) -> bool | None:
+    """Whether a UTF-8 file holds the sign for a byte that was lost before; None for no UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
+    replaced = False
     try:
         for chunk in chunks(path):
-            decoder.decode(chunk)
+            replaced |= "\ufffd" in decoder.decode(chunk)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        return False
-    return True
+        return None
+    return replaced
 
 
 def _guess(path: Path) -> str:
     """The encoding of text that is not UTF-8, "utf-8" itself when only a few bytes are astray."""
     lines: list[bytes] = []
-    letters = bad = good = 0
+    bad = good = 0
     rest = b""
     for chunk in chunks(path):
         block = rest + chunk
@@ -152,21 +165,32 @@ def _guess(path: Path) -> str:
             stray = sum("\udc80" <= c <= "\udcff" for c in text)
             bad += stray
             good += sum(c > "\x7f" for c in text) - stray
-            letters += sum(chr(b).isalpha() for b in line)
             if len(lines) < 2000:
                 lines.append(line)
     if good >= bad:
         return "utf-8"
-    sample = b"\n".join(lines)
+    return _single_byte_encoding(b"\n".join(lines))
+
+
+def _single_byte_encoding(sample: bytes) -> str:
+    """cp1252 unless much speaks against it; "utf-8" for a few bytes that are no Western letters."""
     high = [b for b in sample if b > 0x7F]
-    western = sum(b in _WESTERN for b in high) / len(high)
-    if western > 0.9 and (len(high) < 8 or len(high) < 0.4 * letters):
-        return "cp1252"
-    if len(high) < 8:
+    if sum(b in _ASTRAY for b in high) > len(high) / 2:
         return "utf-8"
+    in_runs = sum(map(len, re.findall(rb"[\x80-\xff]{3,}", sample)))
+    # Whole words of high bytes are no Western text, whose accented letters stand one by one.
+    if len(high) >= _FEW and in_runs > len(high) / 2:
+        return _detected(sample, _SCRIPTS)
+    western = sum(b in _WESTERN for b in high) / len(high)
+    if len(high) >= _MANY and western < 0.9:
+        return _detected(sample, None)
+    return "utf-8" if len(high) < _FEW and western <= 0.5 else "cp1252"
+
+
+def _detected(sample: bytes, candidates: list[str] | None) -> str:
     from charset_normalizer import from_bytes
 
-    best = from_bytes(sample[: 1 << 18]).best()
+    best = from_bytes(sample[: 1 << 18], cp_isolation=candidates).best()
     return best.encoding if best is not None else "cp1252"
 
 
