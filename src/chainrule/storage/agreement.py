@@ -8,7 +8,6 @@ from ..core.losses import BinaryCrossEntropy, Hinge, SoftmaxCrossEntropy
 from ..model import Model, gives_probabilities
 from ..tables import Preparation, Schema, Table
 
-
 NUMBER = (int, float)
 FACTS: dict[str, tuple[type, ...]] = {
     "source": (str,), "rows": (dict,), "data_sha256": (str,), "seed": (int,), "epochs": (int,),
