@@ -113,6 +113,17 @@ def test_verdict_names_the_metric_that_goes_the_other_way(run: TableRun) -> None
     assert "worse than the linear model, but its log loss is better: " in verdict(run, behind)
 
 
+def test_what_is_worse_than_guessing_is_told_what_to_do(run: TableRun) -> None:
+    guess = np.full((N, 1), 0.49)
+    sure_and_often_wrong = outputs_of(
+        run, network=sure(run, range(0, 20), 1 - 1e-9), constant_guess=guess
+    )
+    told = verdict(run, sure_and_often_wrong)
+    assert "By log loss it is worse than guessing (4.145 against" in told
+    assert told.endswith("lower the learning rate (0.003 now), or train longer.")
+    assert "guessing" not in verdict(run, beside(run, range(0, 4), range(0, 4)))
+
+
 def test_verdict_without_a_linear_model_or_a_test(run: TableRun) -> None:
     alone = outputs_of(run, network=sure(run, range(4)), constant_guess=np.full((N, 1), 0.49))
     assert verdict(run, alone).endswith("So it is better than the constant guess.")

@@ -116,6 +116,22 @@ def verdict(run: TableRun, tested: HeldOut) -> str:
     return (
         f"{_worth(run, tested)} On the same rows, {rest}. "
         f"So it is {standing(run, tested)}{_other_way(run, tested)}."
+        f"{_below_guessing(run, tested)}"
+    )
+
+
+def _below_guessing(run: TableRun, tested: HeldOut) -> str:
+    """What to do where the network's loss is above that of the constant guess."""
+    metric = "log_loss" if run.schema.classes else "rmse"
+    ours, guess = (
+        tested.scores.get(name, {}).get(metric) for name in ("network", "constant guess")
+    )
+    if ours is None or guess is None or ours <= guess:
+        return ""
+    return (
+        f" By {METRICS[metric][0]} it is worse than guessing ({number(ours)} against "
+        f"{number(guess)}): lower the learning rate ({run.lr:g} now), or train "
+        "longer."
     )
 
 
