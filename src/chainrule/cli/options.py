@@ -1,6 +1,5 @@
 """How options are read: their words become what the library takes, their defaults come from it."""
 
-import glob
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -108,18 +107,6 @@ def model_path(file: str) -> Path:
     stem = Path(name).stem
     usable = stem and not any(sign in stem for sign in "*?[")
     return Path(f"{stem if usable else 'model'}.safetensors")
-
-
-def input_files(source: str) -> list[Path]:
-    """The files that `read_table` may read for a path, a pattern or a folder of idx files."""
-    from ..tables.idx import is_idx
-
-    path = Path(source).expanduser()
-    found = (
-        [path] if os.path.lexists(path) else [Path(p) for p in glob.glob(str(path), recursive=True)]
-    )
-    folders = {p if p.is_dir() else p.parent for p in found if p.is_dir() or is_idx(p)}
-    return [*found, *(p for folder in folders for p in folder.iterdir() if is_idx(p))]
 
 
 def check_apart(

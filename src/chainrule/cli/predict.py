@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .document import emit
-from .options import AS_JSON, TABLE_NAME, check_apart, filled, input_files
+from .options import AS_JSON, TABLE_NAME, check_apart, filled
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -32,9 +32,9 @@ def predict(
     """
     from ..files import check_writable, write_atomically
     from ..model import unseen_notes
-    from ..tables import read_table
+    from ..tables import read_table, source_files
 
-    check_apart({"--out": out}, {"MODEL": [model_file], "FILE": input_files(file)})
+    check_apart({"--out": out}, {"MODEL": [model_file], "FILE": source_files(file)})
     if out is not None:
         check_writable(out)
     model = load_tabular(model_file)

@@ -18,7 +18,6 @@ from .options import (
     check_apart,
     filled,
     hidden_sizes,
-    input_files,
     model_path,
     roles,
     test_rows,
@@ -83,13 +82,14 @@ def train(
     quotes that names several of them.
     """
     from ..files import check_writable
+    from ..tables import source_files
 
     model = Path(out) if out else model_path(file)
     test_file = options["test"] if test_share(options["test"]) is None else None
     inputs = {"FILE": file} | ({} if test_file is None else {"--test": test_file})
     check_apart(
         {"--out": model, "--report": report},
-        {option: input_files(source) for option, source in inputs.items()},
+        {option: source_files(source) for option, source in inputs.items()},
     )
     for path in (model, report):
         if path is not None:

@@ -2,7 +2,7 @@
 
 from .idx import idx_test_part
 from .prepare import Preparation, RowStep
-from .read import read_table
+from .read import read_table, source_files
 from .schema import KINDS, Column, Schema, describe_columns, infer_schema, row_weights
 from .split import Split, split_rows
 from .table import MISSING_MARKERS, Table
@@ -20,6 +20,7 @@ __all__ = [
     "idx_test_part",
     "infer_schema",
     "read_table",
+    "source_files",
     "row_weights",
     "split_rows",
 ]

@@ -63,6 +63,16 @@ def _is_path(source: Any) -> bool:
     return isinstance(source, (str, os.PathLike))
 
 
+def source_files(source: str) -> list[Path]:
+    """Every file that `read_table` may open for a path or pattern, partners of idx files too.
+
+    FileNotFoundError when there are none.
+    """
+    found = _paths(source)
+    folders = {p if p.is_dir() else p.parent for p in found if p.is_dir() or is_idx(p)}
+    return [*found, *(p for folder in folders for p in folder.iterdir() if is_idx(p))]
+
+
 def _paths(source: str) -> list[Path]:
     """The files that a path or a pattern stands for; FileNotFoundError when there are none."""
     path = Path(source).expanduser()
