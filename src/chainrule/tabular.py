@@ -159,6 +159,12 @@ class TableRun:
             self.seconds = time.perf_counter() - started
 
     @property
+    def rows(self) -> dict[str, int]:
+        """How many rows train, validate and test."""
+        test = 0 if self.test_part is None else len(self.test_part[0])
+        return {"train": len(self.split.train), "valid": len(self.split.valid), "test": test}
+
+    @property
     def best_epoch(self) -> int | None:
         """The epoch whose numbers were kept; None before training."""
         if not self.records:
@@ -224,7 +230,7 @@ class TableRun:
         test = self.test_table
         told = [*self.table.notes, *self.schema.notes, *self.split.notes]
         if test is not None:
-            if test.sha256() == self.table.sha256():
+            if len(test) == len(self.table) and test.sha256() == self.table.sha256():
                 told.append(f"{test.source} is the table that was trained on: no test at all")
             told += [f"{test.source}: {note}" for note in test.notes]
             told += unseen_notes(self.preparation, test)
@@ -237,11 +243,7 @@ class TableRun:
         """
         facts: dict[str, Any] = {
             "source": self.table.source,
-            "rows": {
-                "train": len(self.split.train),
-                "valid": len(self.split.valid),
-                "test": 0 if self.test_part is None else len(self.test_part[0]),
-            },
+            "rows": self.rows,
             "data_sha256": self.table.sha256(),
             "seed": self.seed,
             "epochs": len(self.records),

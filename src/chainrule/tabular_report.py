@@ -58,7 +58,7 @@ def summary(run: TableRun, scores: Scores) -> dict[str, Any]:
         "task": run.schema.task,
         "target": run.target,
         "columns": [asdict(column) for column in run.schema.columns],
-        "rows": {"table": len(run.table), **rows_of(run)},
+        "rows": {"table": len(run.table), **run.rows},
         "classes": None if classes is None else list(classes),
         "network": {
             "layers": [run.net.n_in, *map(str, run.net.layers)],
@@ -95,12 +95,6 @@ def task_of(run: TableRun) -> str:
     told = ", ".join(labels[:SHOWN_CLASSES]) + (", …" if len(labels) > SHOWN_CLASSES else "")
     many = WORDS[len(labels)] if len(labels) < len(WORDS) else str(len(labels))
     return f"{many} classes ({told})"
-
-
-def rows_of(run: TableRun) -> dict[str, int]:
-    """How many rows train, validate and test."""
-    test = 0 if run.test_part is None else len(run.test_part[0])
-    return {"train": len(run.split.train), "valid": len(run.split.valid), "test": test}
 
 
 def layers_of(run: TableRun) -> str:
@@ -213,7 +207,7 @@ def training_report(
         Section("How to repeat it", table=_settings(run), code=shlex.join(map(str, command))),
     ]  # fmt: skip
     facts = {
-        "table rows": len(run.table), "test rows": rows_of(run)["test"],
+        "table rows": len(run.table), "test rows": run.rows["test"],
         **dict(list(_score_rows(run, tested)[0].items())[1:2] if tested.scores else ()),
         "parameters": run.net.theta.size,
     }  # fmt: skip
@@ -343,7 +337,7 @@ def _settings(run: TableRun) -> list[dict[str, Any]]:
         "epochs": f"{len(run.records)} of at most {run.epochs}, kept the numbers of "
         f"epoch {run.best_epoch} (counted from 0)",
         "patience": f"{run.patience} epochs",
-        **{f"{part} rows": count(n) for part, n in rows_of(run).items()},
+        **{f"{part} rows": count(n) for part, n in run.rows.items()},
         "seed": run.seed,
         "threads": "all" if run.threads is None else run.threads,
         "seconds": number(run.seconds, 3),

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..report.words import clean, number, plural
-from ..tabular_report import layers_in_words, rows_of, task_of
+from ..tabular_report import layers_in_words, task_of
 from ..tabular_verdict import HeldOut, held_out, model_names, verdict
 from .progress import Ending, train_watched
 from .screen import heading, is_live, screen, show_notes, show_profile, show_scores
@@ -34,7 +34,7 @@ def announce(console: Console, run: "TableRun") -> None:
 
 def _parts(run: "TableRun") -> dict[str, int]:
     """The rows of each part under the names that a person is shown."""
-    rows = rows_of(run)
+    rows = run.rows
     named = {"train": "for training", "valid": "for validation", "test": "held out for the test"}
     return {named[part]: count for part, count in rows.items()}
 
@@ -74,7 +74,7 @@ def conclude(console: Console, run: "TableRun", ending: Ending, tested: HeldOut)
 def show_results(console: Console, run: "TableRun", tested: HeldOut) -> None:
     """The held-out scores beside the baselines', and what they say in words."""
     if tested.scores:
-        heading(console, f"On {plural(rows_of(run)['test'], 'test row')} that it has not seen")
+        heading(console, f"On {plural(run.rows['test'], 'test row')} that it has not seen")
         names = model_names(run)
         show_scores(console, {names[name]: values for name, values in tested.scores.items()})
     console.print(clean(verdict(run, tested)))

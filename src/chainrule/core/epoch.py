@@ -166,7 +166,7 @@ def check_batch(
     loss.targets(outputs, targets)
     if weight is None:
         return Batch(matrix, targets)
-    checked = check_weight(as_real("weight", weight), len(matrix))
+    checked = check_weight(weight, len(matrix))
     if checked.sum() == 0:
         raise ValueError("weight sums to 0: at least one row must count")
     return Batch(matrix, targets, checked)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .activations import log_sum_exp, sigmoid, softmax, softplus
 from .arrays import Array
@@ -108,7 +109,7 @@ class Loss:
 LARGEST_WEIGHT = 1e30  # its inverse and its sum stay finite in float32 too
 
 
-def check_weight(weight: Array, n: int) -> Array:
+def check_weight(weight: ArrayLike, n: int) -> Array:
     """The sample weights (n,) if they are finite and ≥ 0; raises ValueError otherwise."""
     w = as_real("weight", weight)
     if w.shape != (n,):
