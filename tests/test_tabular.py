@@ -255,3 +255,11 @@ def test_stopping_early_keeps_the_best_so_far(titanic: Table) -> None:
     assert best is not None
     X, y, _ = run.valid_part or run.train_part
     assert run.loss.value(run.net.predict(X), y) == pytest.approx(run.records[best].monitored)
+
+
+def test_a_test_on_the_training_table_is_called_none() -> None:
+    table = made_up()
+    for test, told in ((made_up(), True), (table.take(np.arange(199, -1, -1)), False)):
+        run = TableRun(table, "y", test_table=test, hidden=())
+        assert any("no test at all" in note for note in run.notes()) is told
+    assert run.rows == {"train": 160, "valid": 40, "test": 200}
