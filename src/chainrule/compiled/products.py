@@ -1,0 +1,169 @@
+"""Dense forwards and backwards: matrix products over flat memory, by BLAS where it pays.
+
+Below `BLAS_FROM` multiply-adds the call of BLAS costs more than it saves: there four rows of the
+result are built at once from four rows of the right factor, so that each number loaded is used
+four times.
+"""
+
+import numpy as np
+
+from .jit import at, inlined, jit
+
+BLAS_FROM = 6144
+WIDE = 4  # columns from which on a loop over a row's columns beats a sum for each number
+
+
+@jit
+def add_product(memory, c, a, step_m, step_k, b, M, K, N):
+    """C += A @ B   A (M, K) with these steps between its rows and columns, B (K, N), C (M, N)."""
+    for m in range(0, M - 3, 4):
+        for k in range(0, K - 3, 4):
+            _add_four_rows(memory, c + m * N, a + m * step_m + k * step_k, step_m, step_k,
+                           b + k * N, N)  # fmt: skip
+        for row in range(m, m + 4):
+            _add_row(memory, c + row * N, a + row * step_m, step_k, b, K // 4 * 4, K, N)
+    for row in range(M // 4 * 4, M):
+        _add_row(memory, c + row * N, a + row * step_m, step_k, b, 0, K, N)
+
+
+@inlined
+def _add_four_rows(memory, c, a, step_m, step_k, b, N):
+    """Four rows of C += four by four numbers of A times four rows of B."""
+    a00, a01 = memory[at(a)], memory[at(a + step_k)]
+    a02, a03 = memory[at(a + 2 * step_k)], memory[at(a + 3 * step_k)]
+    a += step_m
+    a10, a11 = memory[at(a)], memory[at(a + step_k)]
+    a12, a13 = memory[at(a + 2 * step_k)], memory[at(a + 3 * step_k)]
+    a += step_m
+    a20, a21 = memory[at(a)], memory[at(a + step_k)]
+    a22, a23 = memory[at(a + 2 * step_k)], memory[at(a + 3 * step_k)]
+    a += step_m
+    a30, a31 = memory[at(a)], memory[at(a + step_k)]
+    a32, a33 = memory[at(a + 2 * step_k)], memory[at(a + 3 * step_k)]
+    for n in range(N):
+        b0, b1 = memory[at(b + n)], memory[at(b + N + n)]
+        b2, b3 = memory[at(b + 2 * N + n)], memory[at(b + 3 * N + n)]
+        memory[at(c + n)] += a00 * b0 + a01 * b1 + a02 * b2 + a03 * b3
+        memory[at(c + N + n)] += a10 * b0 + a11 * b1 + a12 * b2 + a13 * b3
+        memory[at(c + 2 * N + n)] += a20 * b0 + a21 * b1 + a22 * b2 + a23 * b3
+        memory[at(c + 3 * N + n)] += a30 * b0 + a31 * b1 + a32 * b2 + a33 * b3
+
+
+@inlined
+def _add_row(memory, c, a, step_k, b, start, stop, N):
+    """One row of C += the numbers start to stop of one row of A times those rows of B."""
+    for k in range(start, stop):
+        factor = memory[at(a + k * step_k)]
+        for n in range(N):
+            memory[at(c + n)] += factor * memory[at(b + k * N + n)]
+
+
+@inlined
+def fill(memory, start, n, value):
+    """Set n numbers to one value."""
+    for i in range(n):
+        memory[at(start + i)] = value
+
+
+@inlined
+def matrix(memory, start, rows, columns):
+    """A view of flat memory as a matrix."""
+    return memory[start : start + rows * columns].reshape(rows, columns)
+
+
+@inlined
+def dense_forward(memory, x, w, bias, z, rows, n_in, n_out):
+    """Z = X @ W + b; b stands behind W."""
+    if rows * n_in * n_out >= BLAS_FROM:
+        _blas_forward(memory, x, w, bias, z, rows, n_in, n_out)
+    elif n_out >= WIDE:
+        b = w + n_in * n_out
+        for r in range(rows):
+            for j in range(n_out):
+                memory[at(z + r * n_out + j)] = (
+                    memory[at(b + j)] if bias else memory.dtype.type(0)
+                )
+        add_product(memory, z, x, n_in, 1, w, rows, n_in, n_out)
+    elif n_in == 2 and n_out == 1:
+        _narrow_forward(memory, x, w, bias, z, rows, 2, 1)  # with constants it is vectorised
+    else:
+        _narrow_forward(memory, x, w, bias, z, rows, n_in, n_out)
+
+
+@jit
+def _blas_forward(memory, x, w, bias, z, rows, n_in, n_out):
+    np.dot(matrix(memory, x, rows, n_in), matrix(memory, w, n_in, n_out),
+           matrix(memory, z, rows, n_out))  # fmt: skip
+    if bias:
+        b = w + n_in * n_out
+        for r in range(rows):
+            for j in range(n_out):
+                memory[at(z + r * n_out + j)] += memory[at(b + j)]
+
+
+@inlined
+def _narrow_forward(memory, x, w, bias, z, rows, n_in, n_out):
+    for r in range(rows):
+        for j in range(n_out):
+            total = memory[at(w + n_in * n_out + j)] if bias else memory.dtype.type(0)
+            for i in range(n_in):
+                total += memory[at(x + r * n_in + i)] * memory[at(w + i * n_out + j)]
+            memory[at(z + r * n_out + j)] = total
+
+
+@inlined
+def dense_backward(memory, x, dz, dx, scratch, w, g, bias, first, rows, n_in, n_out):
+    """dW = Xᵀ @ dZ and db = Σ_rows dZ at g, added to what earlier shards left unless this is the
+    first; dX = dZ @ Wᵀ where dx is a place.
+    """
+    size = n_in * n_out
+    if first:
+        fill(memory, g, size + n_out if bias else size, memory.dtype.type(0))
+    if rows * size >= BLAS_FROM:
+        _blas_backward(memory, x, dz, scratch, g, first, rows, n_in, n_out)
+    elif n_out >= WIDE:
+        add_product(memory, g, x, 1, n_in, dz, n_in, rows, n_out)
+    elif n_in == 2 and n_out == 1:
+        _narrow_backward(memory, x, dz, g, rows, 2, 1)
+    else:
+        _narrow_backward(memory, x, dz, g, rows, n_in, n_out)
+    if bias:
+        for r in range(rows):
+            for j in range(n_out):
+                memory[at(g + size + j)] += memory[at(dz + r * n_out + j)]
+    if dx:
+        _input_gradient(memory, dz, dx, w, rows, n_in, n_out)
+
+
+@jit
+def _blas_backward(memory, x, dz, scratch, g, first, rows, n_in, n_out):
+    out = g if first else scratch
+    np.dot(matrix(memory, x, rows, n_in).T, matrix(memory, dz, rows, n_out),
+           matrix(memory, out, n_in, n_out))  # fmt: skip
+    if not first:
+        for i in range(n_in * n_out):
+            memory[at(g + i)] += memory[at(scratch + i)]
+
+
+@inlined
+def _narrow_backward(memory, x, dz, g, rows, n_in, n_out):
+    for i in range(n_in):
+        for j in range(n_out):
+            total = memory[at(g + i * n_out + j)]
+            for r in range(rows):
+                total += memory[at(x + r * n_in + i)] * memory[at(dz + r * n_out + j)]
+            memory[at(g + i * n_out + j)] = total
+
+
+@jit
+def _input_gradient(memory, dz, dx, w, rows, n_in, n_out):
+    if rows * n_in * n_out >= BLAS_FROM:
+        np.dot(matrix(memory, dz, rows, n_out), matrix(memory, w, n_in, n_out).T,
+               matrix(memory, dx, rows, n_in))  # fmt: skip
+        return
+    for r in range(rows):
+        for i in range(n_in):
+            total = memory.dtype.type(0)
+            for j in range(n_out):
+                total += memory[at(dz + r * n_out + j)] * memory[at(w + i * n_out + j)]
+            memory[at(dx + r * n_in + i)] = total

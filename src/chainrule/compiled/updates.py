@@ -1,0 +1,104 @@
+"""The optimizers: one pass over a block of theta, with everything in it that a step still has to do.
+
+Sum of the lanes' gradients in their order, penalty, clipping, the optimizer's state, theta. Each
+number is read and written once. The equations are those of `core.optimizers`.
+"""
+
+import numpy as np
+
+from .jit import at, inlined, jit
+
+SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM, ADAMW = range(7)
+
+
+@inlined
+def combine(memory, theta, decay_factor, l1, l2, g, lanes, stride, n, sums):
+    """Leaves the sum of the lanes' gradients, penalty included, in the first lane, at g.
+
+    The places are those of a block of n numbers. `sums` receives Σ f|θ| and Σ f θ².
+    """
+    for lane in range(1, lanes):
+        other = g + lane * stride
+        for i in range(n):
+            memory[at(g + i)] += memory[at(other + i)]
+    if l1 != 0.0 or l2 != 0.0:
+        absolute, squares = 0.0, 0.0
+        for i in range(n):
+            f, t = memory[at(decay_factor + i)], memory[at(theta + i)]
+            absolute += f * abs(t)
+            squares += f * t * t
+            memory[at(g + i)] += f * (l1 * np.sign(t) + l2 * t)
+        sums[0], sums[1] = absolute, squares
+
+
+@jit
+def square_sum(memory, g, n, divisor):
+    """Σ (g / divisor)² of n numbers, in float64."""
+    total = 0.0
+    for i in range(n):
+        ratio = np.float64(memory[at(g + i)]) / divisor
+        total += ratio * ratio
+    return total
+
+
+@jit
+def largest(memory, g, n):
+    """max |g| of n numbers; nan where there is one."""
+    top = 0.0
+    for i in range(n):
+        size = np.float64(abs(memory[at(g + i)]))
+        top = size if size > top or size != size else top
+    return top
+
+
+@inlined
+def update(kind, beta1, beta2, epsilon, t, lr, decay, scale, memory, theta, lr_factor,
+           decay_factor, m, v, g, n):  # fmt: skip
+    """A block of n numbers of theta and of its state m and v; returns 0 if all are finite after it,
+    nan otherwise.
+
+    beta2 is rho of RMSProp, `t` the number of this update from 1, `scale` what clipping multiplies
+    the gradient by.
+    """
+    number = memory.dtype.type
+    T, G, F = memory[theta : theta + n], memory[g : g + n], memory[lr_factor : lr_factor + n]
+    M, V = memory[m : m + n], memory[v : v + n]
+    rate, b1, b2 = number(lr), number(beta1), number(beta2)
+    a1, a2, e = number(1.0 - beta1), number(1.0 - beta2), number(epsilon)
+    if scale != 1.0:
+        for i in range(n):
+            G[i] *= number(scale)
+    if kind == ADAM or kind == ADAMW:
+        if kind == ADAMW:
+            shrink, E = number(decay), memory[decay_factor : decay_factor + n]
+            for i in range(n):
+                T[i] -= rate * F[i] * (shrink * E[i]) * T[i]
+        c1, c2 = number(1.0 / (1.0 - beta1**t)), number(1.0 / (1.0 - beta2**t))
+        for i in range(n):
+            M[i] = b1 * M[i] + a1 * G[i]
+            V[i] = b2 * V[i] + a2 * G[i] * G[i]
+            T[i] -= rate * F[i] * (M[i] * c1) / (np.sqrt(V[i] * c2) + e)
+    elif kind == SGD:
+        for i in range(n):
+            T[i] -= rate * F[i] * G[i]
+    elif kind == MOMENTUM:
+        for i in range(n):
+            M[i] = b1 * M[i] - rate * F[i] * G[i]
+            T[i] += M[i]
+    elif kind == NESTEROV:
+        for i in range(n):
+            M[i] = b1 * M[i] - rate * F[i] * G[i]
+            T[i] += b1 * M[i] - rate * F[i] * G[i]
+    elif kind == ADAGRAD:
+        for i in range(n):
+            V[i] += G[i] * G[i]
+            T[i] -= rate * F[i] * G[i] / (np.sqrt(V[i]) + e)
+    else:
+        for i in range(n):
+            V[i] = b2 * V[i] + a2 * G[i] * G[i]
+            T[i] -= rate * F[i] * G[i] / (np.sqrt(V[i]) + e)
+    zero = number(0)
+    total = zero
+    for i in range(n):
+        total += T[i] * zero
+    return total
