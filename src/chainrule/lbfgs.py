@@ -19,7 +19,8 @@ from .core.network import Network
 from .core.nonfinite import Diverged, name_nonfinite
 from .core.optimizers import SGD
 from .core.penalty import Penalty
-from .training import Best, Plan, Record, check_settings, check_valid, evaluate, limit_threads
+from .engines import limit_threads
+from .training import Best, Plan, Record, check_settings, check_valid, evaluate
 
 
 def minimize(

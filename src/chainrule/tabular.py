@@ -25,7 +25,8 @@ from .lbfgs import minimize
 from .memory import require_memory
 from .model import Model, labelled, probabilities, scores, unseen_notes
 from .tables import Preparation, Schema, Split, Table, infer_schema, split_rows
-from .training import Plan, Record, check_settings, limit_threads, train
+from .engines import limit_threads
+from .training import Plan, Record, check_settings, train
 
 LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02}
 LINEAR_WORK = 2e9

@@ -7,23 +7,24 @@ stopping by hand is `break`.
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
+
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import engines
 from .core.checks import require_count
-from .core.epoch import Batch, StepSettings, check_batch, run_epoch, train_step
+from .core.epoch import Batch, StepSettings, check_batch, train_step
 from .core.losses import Loss, SumOfErrors
 from .core.network import RNG, Network, make_rng
 from .core.nonfinite import Diverged
 from .core.optimizers import Optimizer
 from .core.penalty import Penalty
 from .core.schedules import Schedule
+from .engines import ENGINES, limit_threads
 
-ENGINES = ("auto", "readable")
 EXAMPLES = {
     "loss": "SquaredError()",
     "optimizer": "Adam()",
@@ -130,20 +131,21 @@ def _records(
     rng: np.random.Generator,
     seed: int | None,
 ) -> Iterator[Record]:
-    state = settings.optimizer.init(net.theta)
     best, losses = Best(net), list[float]()
     batch_size = len(data) if plan.batch_size is None else min(plan.batch_size, len(data))
+    engine, epochs = engines.start(
+        net, settings, data, epochs=plan.epochs, batch_size=batch_size, shuffle=plan.shuffle,
+        threads=plan.threads, rng=rng, ahead=seed is not None, losses=losses, engine=plan.engine,
+    )  # fmt: skip
     try:
-        for epoch in range(plan.epochs):
-            started = time.perf_counter()
-            with limit_threads(plan.threads):
-                mean, lr = run_epoch(
-                    net, settings, state, data, epoch=epoch, epochs=plan.epochs,
-                    batch_size=batch_size, shuffle=plan.shuffle, rng=rng, losses=losses,
-                )  # fmt: skip
-                valid_loss = None if valid is None else evaluate(net, settings.loss, valid, epoch)
-            seconds = time.perf_counter() - started
-            record = Record(epoch, mean, valid_loss, lr, seconds, "readable", seed)
+        for epoch, (mean, lr, seconds) in enumerate(epochs):
+            valid_loss = None
+            if valid is not None:
+                started = time.perf_counter()
+                with limit_threads(plan.threads):
+                    valid_loss = evaluate(net, settings.loss, valid, epoch)
+                seconds += time.perf_counter() - started
+            record = Record(epoch, mean, valid_loss, lr, seconds, engine, seed)
             losses.append(record.monitored)
             best.see(record.monitored, epoch)
             yield record
@@ -214,16 +216,6 @@ def evaluate(net: Network, loss: Loss, data: Batch, epoch: int = 0) -> float:
     if not math.isfinite(value):
         raise Diverged(f"training diverged at epoch {epoch}: the validation loss became {value}")
     return value
-
-
-def limit_threads(threads: int | None) -> AbstractContextManager[Any]:
-    """A context in which matrix products use at most so many threads; None changes nothing."""
-    if threads is None:
-        return nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[Any] = threadpool_limits(limits=threads, user_api="blas")
-    return limits
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,10 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from .cache import folder
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 SHARED = {"cache": True, "nogil": True, "error_model": "numpy"}
@@ -18,12 +22,83 @@ INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **SHARED}  # call
 
 Compile = Callable[[Any], Any]
 
-kernel: Compile = numba.njit(fastmath=FAST, **SHARED)  # called from Python
-jit: Compile = numba.njit(fastmath=FAST, **INNER)
-inlined: Compile = numba.njit(fastmath=FAST, forceinline=True, **INNER)  # the glue of a step
-exact: Compile = numba.njit(fastmath={"contract"}, forceinline=True, **INNER)  # sums as written
-parallel: Compile = numba.njit(fastmath=FAST, parallel=True, **INNER)
+
+def _kept(**options: Any) -> Compile:
+    """njit whose machine code is kept in our own folder."""
+
+    def decorate(function: Any) -> Any:
+        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder())
+        try:
+            return numba.njit(**options)(function)
+        finally:
+            numba.config.CACHE_DIR = before
+
+    return decorate
+
+
+kernel = _kept(fastmath=FAST, **SHARED)  # called from Python
+jit = _kept(fastmath=FAST, **INNER)
+inlined = _kept(fastmath=FAST, forceinline=True, **INNER)  # the glue of a step
+exact = _kept(fastmath={"contract"}, forceinline=True, **INNER)  # sums as written
+parallel = _kept(fastmath=FAST, parallel=True, **SHARED)
 
 # An index of this type is not checked for counting from the end, which would keep a loop over
 # memory from being vectorised.
 at = np.uintp
+
+
+def by_address(function: Any, result: Any) -> Any:
+    """A call of a kernel through its address, which `address` gives: call(address, *arguments).
+
+    A kernel called by name is compiled into each of its callers once more, which at the size of
+    these takes LLVM most of a minute. Arrays are lent, without the counting of references that a
+    call by name does.
+    """
+    if numba.config.DISABLE_JIT:
+        return lambda _, *arguments: function(*arguments)
+
+    @intrinsic
+    def call(typing_context: Any, address: Any, *arguments: Any) -> Any:
+        given = tuple(map(plain, arguments))
+        signature = result(types.int64, types.StarArgTuple(given))
+
+        def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
+            kind = context.call_conv.get_function_type(result, given)
+            pointer = builder.inttoptr(values[0], kind.as_pointer())
+            lent = [
+                _lend(context, builder, of, value)
+                for of, value in zip(given, cgutils.unpack_tuple(builder, values[1]), strict=True)
+            ]
+            return context.call_conv.call_function(builder, pointer, result, given, lent)[1]
+
+        return signature, codegen
+
+    return call
+
+
+def _lend(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    if not isinstance(kind, types.Array):
+        return value
+    array = context.make_array(kind)(context, builder, value)
+    array.meminfo = cgutils.get_null_value(array.meminfo.type)
+    return array._getvalue()
+
+
+def plain(kind: Any) -> Any:
+    """The type of a number without its value and width, so that caller and called agree on it."""
+    if isinstance(kind, types.Boolean):
+        return types.boolean
+    if isinstance(kind, types.Integer):
+        return types.int64
+    return types.float64 if isinstance(kind, types.Float) else kind
+
+
+def address(function: Any, *arguments: Any) -> int:
+    """Where a kernel stands, compiled for arguments of these types; 0 if nothing is compiled."""
+    if numba.config.DISABLE_JIT:
+        return 0
+    given = tuple(plain(numba.typeof(argument)) for argument in arguments)
+    function.compile(given)
+    compiled = function.overloads[given]
+    place: int = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+    return place

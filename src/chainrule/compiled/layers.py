@@ -135,12 +135,12 @@ def _smooth_backward(op, alpha, Z, A, D, n):
 
 
 @jit
-def prelu_forward(memory, x, y, alpha, rows, n):
+def prelu_forward(memory, x, y, numbers, alpha, rows, n):
     """A = Z if Z > 0 else alpha * Z."""
     for r in range(rows):
         for j in range(n):
             z = memory[at(x + r * n + j)]
-            memory[at(y + r * n + j)] = z if z > 0.0 else memory[at(alpha + j)] * z
+            memory[at(y + r * n + j)] = z if z > 0.0 else numbers[at(alpha + j)] * z
 
 
 @jit
@@ -161,7 +161,7 @@ def dropout(memory, source, target, mask, n):
 
 
 @jit
-def layer_norm_forward(memory, x, y, h, gamma, epsilon, rows, n):
+def layer_norm_forward(memory, x, y, h, numbers, gamma, epsilon, rows, n):
     """H = (X - mean) * S,  S = 1 / √(var + epsilon) of each row,  Y = gamma * H + beta."""
     beta, number = gamma + n, memory.dtype.type
     for r in range(rows):
@@ -176,7 +176,7 @@ def layer_norm_forward(memory, x, y, h, gamma, epsilon, rows, n):
         for j in range(n):
             H = (memory[at(x + row + j)] - mean) * S
             memory[at(h + row + j)] = H
-            memory[at(y + row + j)] = memory[at(gamma + j)] * H + memory[at(beta + j)]
+            memory[at(y + row + j)] = numbers[at(gamma + j)] * H + numbers[at(beta + j)]
 
 
 @jit
@@ -241,14 +241,14 @@ def batch_norm_backward(memory, d, h, gamma, d_gamma, rows, n):
 
 
 @jit
-def running_norm(memory, x, y, gamma, mean, epsilon, rows, n):
-    """Prediction by the running mean and variance: Y = gamma (X - mean) / √(var + epsilon) + beta."""
+def running_norm(memory, x, y, numbers, gamma, mean, epsilon, rows, n):
+    """Y = gamma (X - mean) / √(var + epsilon) + beta with the running mean and variance."""
     beta, var = gamma + n, mean + n
     for r in range(rows):
         for j in range(n):
-            S = 1.0 / np.sqrt(memory[at(var + j)] + epsilon)
-            H = (memory[at(x + r * n + j)] - memory[at(mean + j)]) * S
-            memory[at(y + r * n + j)] = memory[at(gamma + j)] * H + memory[at(beta + j)]
+            S = 1.0 / np.sqrt(numbers[at(var + j)] + epsilon)
+            H = (memory[at(x + r * n + j)] - numbers[at(mean + j)]) * S
+            memory[at(y + r * n + j)] = numbers[at(gamma + j)] * H + numbers[at(beta + j)]
 
 
 @jit
@@ -258,6 +258,11 @@ def absorb_batch_norm(memory, h, mean, momentum, rows, n):
         return  # one row has no variance
     var, u, v = mean + n, h + (rows + 1) * n, h + (rows + 2) * n
     for j in range(n):
-        batch_var = memory[at(v + j)] * (rows / (rows - 1))
-        memory[at(mean + j)] = momentum * memory[at(mean + j)] + (1.0 - momentum) * memory[at(u + j)]
-        memory[at(var + j)] = momentum * memory[at(var + j)] + (1.0 - momentum) * batch_var
+        _move(memory, mean + j, momentum, memory[at(u + j)])
+        _move(memory, var + j, momentum, memory[at(v + j)] * (rows / (rows - 1)))
+
+
+@inlined
+def _move(memory, place, momentum, value):
+    """running ← momentum running + (1 - momentum) value."""
+    memory[at(place)] = momentum * memory[at(place)] + (1.0 - momentum) * value

@@ -1,4 +1,4 @@
-"""Every loss: its value and its derivative by the netmemory's output, in one pass over a shard.
+"""Every loss: its value and its derivative by the network's output, in one pass over a shard.
 
 `share` holds for each number of the output what its row counts in the loss, scale · w / Σw. The
 equations are those of `core.losses`.
@@ -16,18 +16,18 @@ SQUARED, ABSOLUTE, HUBER, PINBALL, BINARY, SOFTMAX, CLASSES, POISSON, HINGE = ra
 def loss_and_slope(kind, setting, memory, z, y, share, dz, rows, k):
     """Σ share · l(Z, Y); writes dZ = share · dl/dZ.
 
-    `setting` holds delta of Huber, the quantile of each output, or the label smoothing. For CLASSES
-    the targets are one class number a row, for all others a number for each output.
+    At `setting` stands delta of Huber, the quantile of each output, or the label smoothing. For CLASSES the targets are one class number a row, for all others a number for each output.
     """
     n = rows * k
-    Z, Y, S, D = memory[z : z + n], memory[y : y + n], memory[share : share + n], memory[dz : dz + n]
+    Z, Y = memory[z : z + n], memory[y : y + n]
+    S, D = memory[share : share + n], memory[dz : dz + n]
     if kind == CLASSES:
-        return _softmax_classes(setting[0], memory, z, y, share, dz, rows, k)
+        return _softmax_classes(memory[setting], memory, z, y, share, dz, rows, k)
     if kind == SOFTMAX:
         return _softmax(Z, Y, S, D, rows, k)
     if kind == PINBALL:
-        return _pinball(setting, Z, Y, S, D, rows, k)
-    total, half = 0.0, setting[0]
+        return _pinball(memory[setting : setting + k], Z, Y, S, D, rows, k)
+    total, delta = 0.0, memory[setting]
     if kind == SQUARED:
         for i in range(n):
             r = Z[i] - Y[i]
@@ -45,9 +45,9 @@ def loss_and_slope(kind, setting, memory, z, y, share, dz, rows, k):
     elif kind == HUBER:
         for i in range(n):
             r = Z[i] - Y[i]
-            near = abs(r) if abs(r) < half else half
+            near = abs(r) if abs(r) < delta else delta
             total += S[i] * (near * (abs(r) - 0.5 * near))
-            D[i] = S[i] * (r if abs(r) < half else half * np.sign(r))
+            D[i] = S[i] * (r if abs(r) < delta else delta * np.sign(r))
     elif kind == POISSON:
         for i in range(n):
             rate = exp(Z[i])

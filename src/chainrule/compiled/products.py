@@ -1,61 +1,81 @@
 """Dense forwards and backwards: matrix products over flat memory, by BLAS where it pays.
 
-Below `BLAS_FROM` multiply-adds the call of BLAS costs more than it saves: there four rows of the
+Below `blas_from` multiply-adds the call of BLAS costs more than it saves: there four rows of the
 result are built at once from four rows of the right factor, so that each number loaded is used
-four times.
+four times. Prediction never calls BLAS, because there a row of a result depends, in its last bits,
+on how many rows stand beside it.
 """
 
 import numpy as np
 
-from .jit import at, inlined, jit
+from .jit import at, exact, inlined, jit
 
-BLAS_FROM = 6144
 WIDE = 4  # columns from which on a loop over a row's columns beats a sum for each number
 
 
 @jit
-def add_product(memory, c, a, step_m, step_k, b, M, K, N):
-    """C += A @ B   A (M, K) with these steps between its rows and columns, B (K, N), C (M, N)."""
+def add_product(memory, c, left, a, step_m, step_k, right, b, M, K, N):
+    """C += A @ B   A (M, K) in `left`, with these steps between its rows and its columns, B (K, N)
+    in `right`, C (M, N) in `memory`.
+
+    A row of C is the same to the last bit whatever rows stand beside it.
+    """
+    whole = K // 4 * 4
     for m in range(0, M - 3, 4):
-        for k in range(0, K - 3, 4):
-            _add_four_rows(memory, c + m * N, a + m * step_m + k * step_k, step_m, step_k,
-                           b + k * N, N)  # fmt: skip
+        for k in range(0, whole, 4):
+            _add_four_rows(memory, c + m * N, left, a + m * step_m + k * step_k, step_m, step_k,
+                           right, b + k * N, N)  # fmt: skip
         for row in range(m, m + 4):
-            _add_row(memory, c + row * N, a + row * step_m, step_k, b, K // 4 * 4, K, N)
+            _add_rest(memory, c + row * N, left, a + row * step_m, step_k, right, b, whole, K, N)
     for row in range(M // 4 * 4, M):
-        _add_row(memory, c + row * N, a + row * step_m, step_k, b, 0, K, N)
+        for k in range(0, whole, 4):
+            _add_row(memory, c + row * N, left, a + row * step_m + k * step_k, step_k,
+                     right, b + k * N, N)  # fmt: skip
+        _add_rest(memory, c + row * N, left, a + row * step_m, step_k, right, b, whole, K, N)
 
 
-@inlined
-def _add_four_rows(memory, c, a, step_m, step_k, b, N):
+@exact
+def _add_four_rows(memory, c, left, a, step_m, step_k, right, b, N):
     """Four rows of C += four by four numbers of A times four rows of B."""
-    a00, a01 = memory[at(a)], memory[at(a + step_k)]
-    a02, a03 = memory[at(a + 2 * step_k)], memory[at(a + 3 * step_k)]
+    a00, a01 = left[at(a)], left[at(a + step_k)]
+    a02, a03 = left[at(a + 2 * step_k)], left[at(a + 3 * step_k)]
     a += step_m
-    a10, a11 = memory[at(a)], memory[at(a + step_k)]
-    a12, a13 = memory[at(a + 2 * step_k)], memory[at(a + 3 * step_k)]
+    a10, a11 = left[at(a)], left[at(a + step_k)]
+    a12, a13 = left[at(a + 2 * step_k)], left[at(a + 3 * step_k)]
     a += step_m
-    a20, a21 = memory[at(a)], memory[at(a + step_k)]
-    a22, a23 = memory[at(a + 2 * step_k)], memory[at(a + 3 * step_k)]
+    a20, a21 = left[at(a)], left[at(a + step_k)]
+    a22, a23 = left[at(a + 2 * step_k)], left[at(a + 3 * step_k)]
     a += step_m
-    a30, a31 = memory[at(a)], memory[at(a + step_k)]
-    a32, a33 = memory[at(a + 2 * step_k)], memory[at(a + 3 * step_k)]
+    a30, a31 = left[at(a)], left[at(a + step_k)]
+    a32, a33 = left[at(a + 2 * step_k)], left[at(a + 3 * step_k)]
+    c1, c2, c3 = c + N, c + 2 * N, c + 3 * N
     for n in range(N):
-        b0, b1 = memory[at(b + n)], memory[at(b + N + n)]
-        b2, b3 = memory[at(b + 2 * N + n)], memory[at(b + 3 * N + n)]
-        memory[at(c + n)] += a00 * b0 + a01 * b1 + a02 * b2 + a03 * b3
-        memory[at(c + N + n)] += a10 * b0 + a11 * b1 + a12 * b2 + a13 * b3
-        memory[at(c + 2 * N + n)] += a20 * b0 + a21 * b1 + a22 * b2 + a23 * b3
-        memory[at(c + 3 * N + n)] += a30 * b0 + a31 * b1 + a32 * b2 + a33 * b3
+        b0, b1 = right[at(b + n)], right[at(b + N + n)]
+        b2, b3 = right[at(b + 2 * N + n)], right[at(b + 3 * N + n)]
+        memory[at(c + n)] = memory[at(c + n)] + a00 * b0 + a01 * b1 + a02 * b2 + a03 * b3
+        memory[at(c1 + n)] = memory[at(c1 + n)] + a10 * b0 + a11 * b1 + a12 * b2 + a13 * b3
+        memory[at(c2 + n)] = memory[at(c2 + n)] + a20 * b0 + a21 * b1 + a22 * b2 + a23 * b3
+        memory[at(c3 + n)] = memory[at(c3 + n)] + a30 * b0 + a31 * b1 + a32 * b2 + a33 * b3
 
 
-@inlined
-def _add_row(memory, c, a, step_k, b, start, stop, N):
-    """One row of C += the numbers start to stop of one row of A times those rows of B."""
+@exact
+def _add_row(memory, c, left, a, step_k, right, b, N):
+    """One row of C += four numbers of a row of A times four rows of B."""
+    a0, a1 = left[at(a)], left[at(a + step_k)]
+    a2, a3 = left[at(a + 2 * step_k)], left[at(a + 3 * step_k)]
+    for n in range(N):
+        b0, b1 = right[at(b + n)], right[at(b + N + n)]
+        b2, b3 = right[at(b + 2 * N + n)], right[at(b + 3 * N + n)]
+        memory[at(c + n)] = memory[at(c + n)] + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3
+
+
+@exact
+def _add_rest(memory, c, left, a, step_k, right, b, start, stop, N):
+    """One row of C += the numbers start to stop of a row of A times those rows of B."""
     for k in range(start, stop):
-        factor = memory[at(a + k * step_k)]
+        factor = left[at(a + k * step_k)]
         for n in range(N):
-            memory[at(c + n)] += factor * memory[at(b + k * N + n)]
+            memory[at(c + n)] = memory[at(c + n)] + factor * right[at(b + k * N + n)]
 
 
 @inlined
@@ -72,57 +92,55 @@ def matrix(memory, start, rows, columns):
 
 
 @inlined
-def dense_forward(memory, x, w, bias, z, rows, n_in, n_out):
-    """Z = X @ W + b; b stands behind W."""
-    if rows * n_in * n_out >= BLAS_FROM:
-        _blas_forward(memory, x, w, bias, z, rows, n_in, n_out)
+def dense_forward(blas_from, memory, x, numbers, w, bias, z, rows, n_in, n_out):
+    """Z = X @ W + b; W stands at w of `numbers`, b behind it."""
+    if rows * n_in * n_out >= blas_from:
+        _blas_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out)
     elif n_out >= WIDE:
         b = w + n_in * n_out
         for r in range(rows):
             for j in range(n_out):
-                memory[at(z + r * n_out + j)] = (
-                    memory[at(b + j)] if bias else memory.dtype.type(0)
-                )
-        add_product(memory, z, x, n_in, 1, w, rows, n_in, n_out)
+                memory[at(z + r * n_out + j)] = numbers[at(b + j)] if bias else memory.dtype.type(0)
+        add_product(memory, z, memory, x, n_in, 1, numbers, w, rows, n_in, n_out)
     elif n_in == 2 and n_out == 1:
-        _narrow_forward(memory, x, w, bias, z, rows, 2, 1)  # with constants it is vectorised
+        _narrow_forward(memory, x, numbers, w, bias, z, rows, 2, 1)  # with constants: vectorised
     else:
-        _narrow_forward(memory, x, w, bias, z, rows, n_in, n_out)
+        _narrow_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out)
 
 
 @jit
-def _blas_forward(memory, x, w, bias, z, rows, n_in, n_out):
-    np.dot(matrix(memory, x, rows, n_in), matrix(memory, w, n_in, n_out),
+def _blas_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out):
+    np.dot(matrix(memory, x, rows, n_in), matrix(numbers, w, n_in, n_out),
            matrix(memory, z, rows, n_out))  # fmt: skip
     if bias:
         b = w + n_in * n_out
         for r in range(rows):
             for j in range(n_out):
-                memory[at(z + r * n_out + j)] += memory[at(b + j)]
+                memory[at(z + r * n_out + j)] += numbers[at(b + j)]
 
 
 @inlined
-def _narrow_forward(memory, x, w, bias, z, rows, n_in, n_out):
+def _narrow_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out):
     for r in range(rows):
         for j in range(n_out):
-            total = memory[at(w + n_in * n_out + j)] if bias else memory.dtype.type(0)
+            total = numbers[at(w + n_in * n_out + j)] if bias else memory.dtype.type(0)
             for i in range(n_in):
-                total += memory[at(x + r * n_in + i)] * memory[at(w + i * n_out + j)]
+                total += memory[at(x + r * n_in + i)] * numbers[at(w + i * n_out + j)]
             memory[at(z + r * n_out + j)] = total
 
 
 @inlined
-def dense_backward(memory, x, dz, dx, scratch, w, g, bias, first, rows, n_in, n_out):
+def dense_backward(blas_from, memory, x, dz, dx, scratch, w, g, bias, first, rows, n_in, n_out):
     """dW = Xᵀ @ dZ and db = Σ_rows dZ at g, added to what earlier shards left unless this is the
     first; dX = dZ @ Wᵀ where dx is a place.
     """
     size = n_in * n_out
     if first:
         fill(memory, g, size + n_out if bias else size, memory.dtype.type(0))
-    if rows * size >= BLAS_FROM:
+    if rows * size >= blas_from:
         _blas_backward(memory, x, dz, scratch, g, first, rows, n_in, n_out)
     elif n_out >= WIDE:
-        add_product(memory, g, x, 1, n_in, dz, n_in, rows, n_out)
+        add_product(memory, g, memory, x, 1, n_in, memory, dz, n_in, rows, n_out)
     elif n_in == 2 and n_out == 1:
         _narrow_backward(memory, x, dz, g, rows, 2, 1)
     else:
@@ -132,7 +150,7 @@ def dense_backward(memory, x, dz, dx, scratch, w, g, bias, first, rows, n_in, n_
             for j in range(n_out):
                 memory[at(g + size + j)] += memory[at(dz + r * n_out + j)]
     if dx:
-        _input_gradient(memory, dz, dx, w, rows, n_in, n_out)
+        _input_gradient(blas_from, memory, dz, dx, w, rows, n_in, n_out)
 
 
 @jit
@@ -156,8 +174,8 @@ def _narrow_backward(memory, x, dz, g, rows, n_in, n_out):
 
 
 @jit
-def _input_gradient(memory, dz, dx, w, rows, n_in, n_out):
-    if rows * n_in * n_out >= BLAS_FROM:
+def _input_gradient(blas_from, memory, dz, dx, w, rows, n_in, n_out):
+    if rows * n_in * n_out >= blas_from:
         np.dot(matrix(memory, dz, rows, n_out), matrix(memory, w, n_in, n_out).T,
                matrix(memory, dx, rows, n_in))  # fmt: skip
         return

@@ -25,7 +25,7 @@ DENSE, PRELU, DROPOUT, LAYER_NORM, BATCH_NORM, RUNNING_NORM, BRANCH, JOIN = rang
 # The columns. X, Y: input and output in the lane; DX, DY: their derivatives; EXTRA: what else the
 # backward pass needs; THETA, BUFFER: where the layer's parameters and buffers begin.
 OP, N_IN, N_OUT, BIAS, THETA, BUFFER, X, Y, DX, DY, EXTRA = range(11)
-ALPHA, MOMENTUM = range(2)  # of the settings; ALPHA is epsilon in the normalising layers
+ALPHA, MOMENTUM, SETTINGS = range(3)  # of a row; ALPHA is epsilon in the normalising layers
 
 ELEMENTWISE_LAYERS = {
     al.ACTIVATION_LAYERS[name]: op
@@ -33,45 +33,39 @@ ELEMENTWISE_LAYERS = {
     if issubclass(al.ACTIVATION_LAYERS[name], al.ElementwiseLayer)
 }
 KNOWN_LAYERS = (*ELEMENTWISE_LAYERS, Dense, al.PReLU, Dropout, LayerNorm, BatchNorm, Residual)
+BLAS_FROM = 6144  # multiply-adds from which on training lets BLAS make a product
 BLOCK = 4096  # numbers that an optimizer changes in one go
 ALIGNED = 16  # numbers: lanes and regions begin on a cache line of 64 bytes in float32 too
 
 
+# Where everything that belongs to no layer stands in the memory, and the addresses of kernels.
+#
+# First the settings, the parameters and what an optimizer keeps for each of them, then the masks,
+# then a gradient for each lane, then the lanes. In a lane stand x, y, share, z, dz: a shard's
+# input, targets, share of each output in the loss, output and its derivative.
+PROGRAM = np.dtype(
+    (
+        np.record,
+        [
+            (name, np.int64)
+            for name in (
+                "forward", "backward", "loss", "run_lane", "run_block",  # addresses
+                "blas_from", "first", "rows", "n_in", "n_out", "y_width", "n_theta", "n_buffers",
+                "dropouts", "uniform", "settings", "loss_settings", "theta", "buffers", "lr_factor",
+                "decay_factor", "m", "v", "masks", "grads", "grad_size", "lanes", "lane_size",
+                "x", "y", "share", "z", "dz", "scratch", "whole",
+            )
+        ],
+    )
+)  # fmt: skip
+
+
 class Program(NamedTuple):
-    """The table, and where everything that belongs to no layer stands in the memory.
+    """The table, the settings of its rows, and `places`, one record of PROGRAM."""
 
-    The parameters and what an optimizer keeps for each of them come first, then the masks, then a
-    gradient for each lane, then the lanes. In a lane stand `x`, `y`, `share`, `z`, `dz`: the
-    shard's input, targets, share of each output in the loss, output and its derivative. `first` is
-    the first layer with parameters, where the backward pass stops; `rows` the most of a shard.
-    """
-
+    places: Any
     table: Array
     settings: Array
-    first: int
-    rows: int
-    n_in: int
-    n_out: int
-    n_theta: int
-    n_buffers: int
-    theta: int
-    lr_factor: int
-    decay_factor: int
-    m: int
-    v: int
-    buffers: int
-    masks: int
-    grads: int
-    grad_size: int
-    lanes: int
-    lane_size: int
-    x: int
-    y: int
-    share: int
-    z: int
-    dz: int
-    scratch: int
-    size: int
 
 
 def unknown_layer(layers: tuple[Layer, ...]) -> Layer | None:
@@ -93,18 +87,6 @@ def has_batch_norm(layers: tuple[Layer, ...]) -> bool:
     )
 
 
-def multiply_adds(layers: tuple[Layer, ...], n_in: int) -> int:
-    """About how many multiply-adds one row costs forwards; an elementwise layer counts 4 a unit."""
-    total = 0
-    for layer in layers:
-        n_out = layer.shapes(n_in)[0]
-        if isinstance(layer, Residual):
-            total += multiply_adds(layer.layers, n_in)
-        total += n_in * n_out if isinstance(layer, Dense) else 4 * n_out
-        n_in = n_out
-    return total
-
-
 def program(
     net: Network, rows: int, *, lanes: int = 1, batch: int = 0, y_width: int = 0,
     uniform: bool = False,
@@ -112,8 +94,8 @@ def program(
     """The program of a network for so many lanes and shards of at most `rows` rows.
 
     For training `batch` is the number of rows of a whole batch, `y_width` the columns of the
-    targets, and `uniform` says that lr_factor is 1 everywhere, so one block of ones stands for it;
-    without them it is a program for prediction.
+    targets, and `uniform` says that lr_factor is 1 everywhere, so one block of ones stands for it.
+    Without them it is a program for prediction, which reads the network's own numbers.
     """
     lane, p = _Writer(rows, batch), net.theta.size
     x = lane.take(rows * net.n_in)
@@ -123,18 +105,27 @@ def program(
     table = np.array(lane.table, np.int64).reshape(-1, EXTRA + 1)
     own = np.flatnonzero(np.isin(table[:, OP], (DENSE, PRELU, LAYER_NORM, BATCH_NORM)))
     whole, kept = _Writer(rows, batch), p if batch else 0
-    theta, lr_factor = whole.take(p), whole.take(min(kept, BLOCK) if uniform else kept)
-    decay_factor, m, v = whole.take(kept), whole.take(kept), whole.take(kept)
-    buffers, masks = whole.take(net.buffers.size), whole.take(lane.masks)
-    grad_size = aligned(kept)
-    grads = whole.take(lanes * grad_size)
-    places = whole.take(lanes * lane.size)
-    return Program(
-        table, np.array(lane.settings, np.float64).reshape(-1, 2),
-        int(own[0]) if len(own) else len(table), rows, net.n_in, net.n_out, p, net.buffers.size,
-        theta, lr_factor, decay_factor, m, v, buffers, masks, grads, grad_size,
-        places, lane.size, x, y, share, z, dz, scratch, whole.size,
-    )  # fmt: skip
+    written = np.zeros(1, PROGRAM)
+    places = written[0]
+    places.blas_from = BLAS_FROM if batch else np.iinfo(np.int64).max
+    places.first, places.rows = own[0] if len(own) else len(table), rows
+    places.n_in, places.n_out, places.y_width = net.n_in, n_out, y_width
+    places.n_theta, places.n_buffers = p, net.buffers.size
+    places.dropouts, places.uniform = np.count_nonzero(table[:, OP] == DROPOUT), uniform
+    places.settings = whole.take(SETTINGS * len(table))
+    places.loss_settings = whole.take(net.n_out)
+    places.theta = whole.take(kept)
+    places.buffers = whole.take(net.buffers.size) if batch else p  # where the network has them
+    places.lr_factor = whole.take(min(kept, BLOCK) if uniform else kept)
+    places.decay_factor, places.m, places.v = (whole.take(kept) for _ in range(3))
+    places.masks, places.grad_size = whole.take(lane.masks), aligned(kept)
+    places.grads, places.lanes = whole.take(lanes * aligned(kept)), whole.take(lanes * lane.size)
+    places.lane_size, places.whole = lane.size, whole.size
+    places.x, places.y, places.share, places.z, places.dz = x, y, share, z, dz
+    places.scratch = scratch
+    if not batch:
+        places.theta = 0
+    return Program(written, table, np.array(lane.settings).reshape(-1))
 
 
 def aligned(n: int) -> int:

@@ -1,4 +1,4 @@
-"""The optimizers: one pass over a block of theta, with everything in it that a step still has to do.
+"""The optimizers: one pass over a block of theta, with all that a step still has to do.
 
 Sum of the lanes' gradients in their order, penalty, clipping, the optimizer's state, theta. Each
 number is read and written once. The equations are those of `core.optimizers`.
@@ -52,19 +52,17 @@ def largest(memory, g, n):
 
 
 @inlined
-def update(kind, beta1, beta2, epsilon, t, lr, decay, scale, memory, theta, lr_factor,
-           decay_factor, m, v, g, n):  # fmt: skip
+def update(rule, memory, theta, lr_factor, decay_factor, m, v, g, n, lr, decay, scale, c1, c2):
     """A block of n numbers of theta and of its state m and v; returns 0 if all are finite after it,
     nan otherwise.
 
-    beta2 is rho of RMSProp, `t` the number of this update from 1, `scale` what clipping multiplies
-    the gradient by.
+    `scale` is what clipping multiplies the gradient by, c1 and c2 Adam's corrections 1 / (1 - β^t).
     """
-    number = memory.dtype.type
+    number, kind = memory.dtype.type, rule.optimizer
     T, G, F = memory[theta : theta + n], memory[g : g + n], memory[lr_factor : lr_factor + n]
     M, V = memory[m : m + n], memory[v : v + n]
-    rate, b1, b2 = number(lr), number(beta1), number(beta2)
-    a1, a2, e = number(1.0 - beta1), number(1.0 - beta2), number(epsilon)
+    rate, b1, b2 = number(lr), number(rule.beta1), number(rule.beta2)
+    a1, a2, e = number(1.0 - rule.beta1), number(1.0 - rule.beta2), number(rule.epsilon)
     if scale != 1.0:
         for i in range(n):
             G[i] *= number(scale)
@@ -73,11 +71,11 @@ def update(kind, beta1, beta2, epsilon, t, lr, decay, scale, memory, theta, lr_f
             shrink, E = number(decay), memory[decay_factor : decay_factor + n]
             for i in range(n):
                 T[i] -= rate * F[i] * (shrink * E[i]) * T[i]
-        c1, c2 = number(1.0 / (1.0 - beta1**t)), number(1.0 / (1.0 - beta2**t))
+        k1, k2 = number(c1), number(c2)
         for i in range(n):
             M[i] = b1 * M[i] + a1 * G[i]
             V[i] = b2 * V[i] + a2 * G[i] * G[i]
-            T[i] -= rate * F[i] * (M[i] * c1) / (np.sqrt(V[i] * c2) + e)
+            T[i] -= rate * F[i] * (M[i] * k1) / (np.sqrt(V[i] * k2) + e)
     elif kind == SGD:
         for i in range(n):
             T[i] -= rate * F[i] * G[i]

@@ -5,8 +5,8 @@ Layers see named views into `theta` ("0.W", "2.b") and into the second flat vect
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -15,7 +15,7 @@ from .activation_layers import get_activation
 from .arrays import Array, Shapes
 from .checks import as_dtype, as_real, require_count
 from .initializers import Initializer
-from .layers import Dense, Dropout, Layer, chain_shapes
+from .layers import Dense, Dropout, Layer, Residual, chain_shapes
 from .schedules import Schedule
 
 RNG = int | np.random.Generator | None
@@ -45,16 +45,33 @@ def named_views(vector: Array, shapes: Shapes) -> dict[str, Array]:
     return views
 
 
+def multiply_adds(layers: Sequence[Layer], n_in: int) -> int:
+    """About how many multiply-adds one row costs forwards; an elementwise layer counts 4 a unit."""
+    total = 0
+    for layer in layers:
+        n_out = layer.shapes(n_in)[0]
+        if isinstance(layer, Residual):
+            total += multiply_adds(layer.layers, n_in)
+        total += n_in * n_out if isinstance(layer, Dense) else 4 * n_out
+        n_in = n_out
+    return total
+
+
 class Network:
     """Z = f_k(… f_2(f_1(X)))   X (n, n_in)  Z (n, n_out); `layers` in order, each one factor.
 
     `theta` (p,) holds every parameter, `buffers` the running statistics; `net["0.W"]` is a view by
     name. `lr_factor` and `decay_factor` (p,) multiply the learning rate and the weight decay of
     each parameter: 1 everywhere, and 1 for matrices and 0 for vectors; both may be edited in place.
+    The four stand one after the other in the vector `numbers`.
 
     Raises ValueError where layers and sizes do not fit. `rng` is a seed or a generator; `seed`
     records it.
     """
+
+    # A faster way to predict, put here when the compiled engine is loaded; None for a network with
+    # own layers.
+    compiled_forward: ClassVar[Callable[["Network", Array], Array | None] | None] = None
 
     def __init__(
         self,
@@ -78,15 +95,17 @@ class Network:
         if not self.layers or not all(isinstance(layer, Layer) for layer in self.layers):
             raise ValueError("layers must be a list of at least one Layer, such as [Dense(1)]")
         self.n_out, self.shapes, self.buffer_shapes = chain_shapes(self.layers, self.n_in)
-        self._theta = np.zeros(sum(map(math.prod, self.shapes.values())), self.dtype)
-        self._buffers = np.zeros(sum(map(math.prod, self.buffer_shapes.values())), self.dtype)
+        p, q = (sum(map(math.prod, s.values())) for s in (self.shapes, self.buffer_shapes))
+        self.numbers = np.zeros(p + q + p + p, self.dtype)
+        self._theta, self._buffers, self._lr_factor, self._decay_factor = np.split(
+            self.numbers, (p, p + q, p + q + p)
+        )
         self._views = self.views(self._theta) | named_views(self._buffers, self.buffer_shapes)
         self._p: list[dict[str, Array]] = [{} for _ in self.layers]
         for name, view in self._views.items():
             number, _, own_name = name.partition(".")
             self._p[int(number)][own_name] = view
-        self.lr_factor = np.ones_like(self._theta)
-        self.decay_factor = np.zeros_like(self._theta)
+        self.lr_factor[...] = 1.0
         for view in self.views(self.decay_factor).values():
             view[...] = 1.0 if view.ndim >= 2 else 0.0
 
@@ -157,6 +176,24 @@ class Network:
     def buffers(self, value: ArrayLike) -> None:
         _copy_into(self._buffers, value, "buffers")
 
+    @property
+    def lr_factor(self) -> Array:
+        """What multiplies the learning rate of each parameter (p,); assigning copies into it."""
+        return self._lr_factor
+
+    @lr_factor.setter
+    def lr_factor(self, value: ArrayLike) -> None:
+        _copy_into(self._lr_factor, value, "lr_factor")
+
+    @property
+    def decay_factor(self) -> Array:
+        """What multiplies the weight decay of each parameter (p,); assigning copies into it."""
+        return self._decay_factor
+
+    @decay_factor.setter
+    def decay_factor(self, value: ArrayLike) -> None:
+        _copy_into(self._decay_factor, value, "decay_factor")
+
     def __getitem__(self, name: str) -> Array:
         if name not in self._views:
             raise KeyError(
@@ -220,11 +257,14 @@ class Network:
     def predict(self, X: ArrayLike) -> Array:
         """The raw output (n, n_out); the loss's `link` turns it into probabilities or counts.
 
-        Computed in float64 whatever the dtype, so that a row's result does not depend on its
-        neighbours.
+        A row's result does not depend on its neighbours: the compiled engine, where it is loaded,
+        keeps to one order of sums, and NumPy computes in float64 whatever the dtype.
         """
+        matrix, fast = self.as_input(X), Network.compiled_forward
+        if fast is not None and (Z := fast(self, matrix)) is not None:
+            return Z
         exact = self if self.dtype == np.float64 else self.astype(np.float64)
-        return exact.forward(self.as_input(X))[0].astype(self.dtype)
+        return exact.forward(matrix)[0].astype(self.dtype)
 
     def schedules(self) -> dict[str, Schedule]:
         """The buffers that a schedule drives, by name."""

@@ -1,0 +1,53 @@
+"""Where compiled kernels are kept between processes.
+
+Numba looks only at the file of the kernel itself, so a kernel whose constants or callees changed in
+another file would be taken from an old cache. Therefore the folder is named by a hash of all
+sources and versions that go into the machine code.
+"""
+
+import hashlib
+import os
+import platform
+import sys
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+SOURCES = ("compiled/*.py", "core/activations.py", "core/activation_layers.py")
+LIBRARIES = ("numba", "llvmlite", "numpy", "scipy")
+
+
+def root() -> Path:
+    """$CHAINRULE_CACHE, or the user's folder for caches."""
+    if chosen := os.environ.get("CHAINRULE_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local")).expanduser() / "chainrule"
+    if sys.platform == "darwin":
+        return Path("~/Library/Caches/chainrule").expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "chainrule"
+
+
+@cache
+def folder() -> Path:
+    """The folder of these kernels, made if it is not there.
+
+    Raises OSError if it cannot be written, or if others can: what is in it is run.
+    """
+    package, digest = Path(__file__).parent.parent, hashlib.sha256()
+    for pattern in SOURCES:
+        for file in sorted(package.glob(pattern)):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    for name in LIBRARIES:
+        digest.update(f"{name} {version(name)} ".encode())
+    digest.update(f"{platform.python_implementation()} {platform.python_version()}".encode())
+    place = root() / f"kernels-{digest.hexdigest()[:16]}"
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    probe = place / f".probe-{os.getpid()}"
+    probe.touch()
+    probe.unlink()
+    if hasattr(os, "getuid"):
+        status = place.stat()
+        if status.st_uid != os.getuid() or status.st_mode & 0o022:
+            raise PermissionError(f"{place} belongs to, or can be written by, somebody else")
+    return place

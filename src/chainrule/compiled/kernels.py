@@ -1,0 +1,101 @@
+"""Every kernel, compiled for a dtype: once for a machine, and from the disk cache afterwards."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import DTypeLike
+
+from ..core.layers import Dense
+from ..core.network import Network
+from . import epochs, losses, passes, predict
+from .cache import folder
+from .epochs import Data
+from .jit import address, plain
+from .program import Program, program
+
+
+def _arguments(dtype: DTypeLike) -> dict[str, tuple[Any, ...]]:
+    """Arguments of the right types for each kernel."""
+    programs, table, _ = program(Network(1, [Dense(1)], rng=0, dtype=dtype), 1, batch=1, y_width=1)
+    memory, X, rng = np.zeros(1, dtype), frozen(np.zeros((1, 1), dtype)), np.random.default_rng(0)
+    rules, flags = np.zeros(1, epochs.RULE), np.zeros(1, np.int64)
+    written, rule = programs[0], rules[0]
+    data, pairs = Data(X, X, frozen(np.zeros(1))), np.zeros((1, 2))
+    parts = epochs.Parts(np.zeros(1), pairs, np.zeros(1))
+    lane, rest = (written, rule, table, data, flags, memory), (table, data, flags, memory)
+    return {
+        "forward": (written, table, memory, memory, 0, 0, 0),
+        "backward": (written, table, memory, 0, 0, 0, 0, True),
+        "loss": (0, 0, memory, 0, 0, 0, 0, 0, 0),
+        "run_lane": (*lane, 0, 0, 0, 0, 0.0, True),
+        "run_block": (written, rule, memory, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, pairs),
+        "lanes": (programs, rules, *rest, 0, 0, 0, 0.0, True, np.zeros(1)),
+        "blocks": (programs, rules, memory, 0, 0.0, 0.0, 0.0, 0.0, 0.0, parts),
+        "train": (programs, rules, *rest, pairs, flags, 0, pairs, np.zeros((1, 1), dtype), rng),
+        "predict_lane": (written, table, memory, memory, X, np.zeros((1, 1), dtype), 0, 0),
+        "predict": (programs, table, memory, memory, X, np.zeros((1, 1), dtype)),
+        "predict_lanes": (programs, table, memory, memory, X, np.zeros((1, 1), dtype), 0),
+    }
+
+
+FUNCTIONS = {
+    "forward": passes.forward, "backward": passes.backward, "loss": losses.loss_and_slope,
+    "run_lane": epochs.run_lane, "run_block": epochs.run_block,
+    "lanes": epochs.run_lanes_in_parallel, "blocks": epochs.run_blocks_in_parallel,
+    "train": epochs.train, "predict_lane": predict.predict_lane, "predict": predict.predict,
+    "predict_lanes": predict.predict_in_parallel,
+}  # fmt: skip
+
+
+def frozen(array: Any) -> Any:
+    """A read-only view in C order: one type for all data, so kernels are compiled for one."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+def prepare(written: Program, dtype: DTypeLike) -> None:
+    """Fill in the addresses of the kernels that a program needs."""
+    addresses = _compile(np.dtype(dtype).name)
+    places = written.places[0]
+    for name in ("forward", "backward", "loss", "run_lane", "run_block"):
+        places[name] = addresses[name]
+    if not places.y_width:
+        places.run_lane = addresses["predict_lane"]
+
+
+@cache
+def _compile(dtype: str) -> dict[str, int]:
+    """The address of every kernel; compiles what is not in the cache, with a line that says so."""
+    addresses = {}
+    stamp = folder() / f"{dtype}.ready"
+    with _progress(dtype, silent=stamp.exists() or numba.config.DISABLE_JIT) as advance:
+        for done, (name, arguments) in enumerate(_arguments(dtype).items()):
+            advance(done / len(FUNCTIONS))
+            addresses[name] = address(FUNCTIONS[name], *arguments)
+    if not numba.config.DISABLE_JIT:
+        stamp.touch()
+    return addresses
+
+
+@contextmanager
+def _progress(dtype: str, silent: bool) -> Iterator[Any]:
+    """A line on the terminal while the engine is compiled."""
+    line = f"chainrule: compiling its engine for {dtype}, once for this machine"
+    where = sys.stderr
+    live = not silent and where is not None and where.isatty()
+    if not silent and not live and where is not None:
+        print(f"{line} (about half a minute)", file=where, flush=True)
+
+    def advance(share: float) -> None:
+        if live:
+            print(f"\r{line}: {share:4.0%} ", end="", file=where, flush=True)
+
+    yield advance
+    if live:
+        print(f"\r{line}: done ", file=where, flush=True)
