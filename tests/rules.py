@@ -80,8 +80,8 @@ def ban(module: str, seen: Import) -> str | None:
         return "an optimizer knows no layer, network or loss"
     if inside(module, "explain.verify") and (room == "core" or root(target) == "numpy"):
         return "verify recomputes without core and numpy"
-    if room == "compiled" and not inside(module, "compiled", "training"):
-        return "only training chooses an engine"
+    if room == "compiled" and not inside(module, "compiled", "engines"):
+        return "only engines chooses an engine"
     if room in {"cli", "lab"} and mine not in {room, "cli", "__main__"}:
         return "nothing imports cli or lab"
     if root(target) == "sklearn" and seen.where == "module" and mine != "estimators":

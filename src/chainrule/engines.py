@@ -78,9 +78,7 @@ def load() -> ModuleType | None:
     except ImportError as error:
         advice = f"Numba cannot be loaded ({error}): pip install --upgrade --force-reinstall numba"
     except OSError as error:
-        advice = (
-            f"compiled kernels cannot be kept ({error}): set CHAINRULE_CACHE to a folder of your own"
-        )
+        advice = f"kernels cannot be kept ({error}): set CHAINRULE_CACHE to a folder of your own"
     else:
         Network.compiled_forward = staticmethod(prediction.forward)
         return compiled

@@ -21,11 +21,11 @@ from .core.network import Network
 from .core.optimizers import OPTIMIZERS, AdamW, Optimizer
 from .core.penalty import Penalty
 from .core.schedules import Cosine
+from .engines import limit_threads
 from .lbfgs import minimize
 from .memory import require_memory
 from .model import Model, labelled, probabilities, scores, unseen_notes
 from .tables import Preparation, Schema, Split, Table, infer_schema, split_rows
-from .engines import limit_threads
 from .training import Plan, Record, check_settings, train
 
 LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02}

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

@@ -18,9 +18,7 @@ MAGIC_BITS = 0x4338000000000000
 BIAS = 1023  # of the exponent of a float64
 SQRT_HALF = math.sqrt(0.5)
 INVERSE_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
-C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13 = (
-    1.0 / math.factorial(n) for n in range(2, 14)
-)
+C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13 = (1.0 / math.factorial(n) for n in range(2, 14))
 
 
 @exact

@@ -17,7 +17,15 @@ from .layers import absorb_batch_norm
 from .losses import loss_and_slope
 from .passes import call_backward, call_forward
 from .program import (
-    BATCH_NORM, BLOCK, BUFFER, DROPOUT, EXTRA, MOMENTUM, N_OUT, OP, SETTINGS,
+    BATCH_NORM,
+    BLOCK,
+    BUFFER,
+    DROPOUT,
+    EXTRA,
+    MOMENTUM,
+    N_OUT,
+    OP,
+    SETTINGS,
 )  # fmt: skip
 from .updates import combine, largest, square_sum, update
 
@@ -26,14 +34,10 @@ DONE = -1  # a call's answer; otherwise the step at which it stopped
 LR, DECAY, RATES = 0, 1, 2  # columns of a course: learning rate, weight decay, dropout rates
 
 # How a step is made. `batch`: rows; `clip_norm`: 0 for none; beta2 is rho of RMSProp.
-RULE = np.dtype(
-    (
-        np.record,
-        [(name, np.int64) for name in ("loss", "averaged", "optimizer", "batch", "shuffle", "threaded")]
-        + [(name, np.float64) for name in
-           ("scale", "beta1", "beta2", "epsilon", "l1", "l2", "clip_norm")],
-    )
-)  # fmt: skip
+WHOLE = ("loss", "averaged", "optimizer", "batch", "shuffle", "threaded")
+REAL = ("scale", "beta1", "beta2", "epsilon", "l1", "l2", "clip_norm")
+FIELDS = [(name, np.int64) for name in WHOLE] + [(name, np.float64) for name in REAL]
+RULE = np.dtype((np.record, FIELDS))
 
 
 class Data(NamedTuple):
@@ -113,8 +117,8 @@ def run_lanes(programs, rules, table, data, order, memory, lanes, start, stop, f
     """run_lane for every lane, each loss in its place."""
     program, rule = programs[0], rules[0]
     if rule.threaded and lanes > 1:
-        run_lanes_in_parallel(programs, rules, table, data, order, memory, lanes, start, stop, factor,
-                              moved, losses)  # fmt: skip
+        run_lanes_in_parallel(programs, rules, table, data, order, memory, lanes, start, stop,
+                              factor, moved, losses)  # fmt: skip
     else:
         for lane in range(lanes):
             losses[lane] = run_lane(program, rule, table, data, order, memory, lane, lanes, start,
@@ -154,8 +158,9 @@ call_block = by_address(run_block, types.float64)
 def run_blocks_in_parallel(programs, rules, memory, lanes, lr, decay, scale, c1, c2, parts):
     """run_block for every block, on several threads."""
     for block in numba.prange(len(parts.finite)):
-        parts.finite[block] = call_block(programs[0].run_block, programs[0], rules[0], memory, lanes,
-                                         lr, decay, scale, c1, c2, block, parts.sums)  # fmt: skip
+        parts.finite[block] = call_block(programs[0].run_block, programs[0], rules[0], memory,
+                                         lanes, lr, decay, scale, c1, c2, block,
+                                         parts.sums)  # fmt: skip
 
 
 @inlined
@@ -281,9 +286,10 @@ def train(programs, rules, table, data, order, memory, course, clock, limit, mea
     """Run as many epochs as `means` is long; returns DONE, or the step at which it stopped: at
     `limit`, or at one that made a number which is not finite.
 
-    `programs` and `rules` hold one record each: a parallel loop takes no lone record. `course` holds a row for each step; `clock` the number of updates made, which grows. `means`
-    receives the mean loss and the last learning rate of each epoch, `kept` (if it has rows) theta
-    and buffers after it.
+    `programs` and `rules` hold one record each: a parallel loop takes no lone record. `course` has
+    a row for each step; `clock` is the number of updates made, and grows. `means` receives the mean
+    loss and the last learning rate of each epoch, `kept` (if it has rows) theta and buffers after
+    it.
     """
     program, rule = programs[0], rules[0]
     n, blocks, step = len(data.X), -(-program.n_theta // BLOCK), 0

@@ -15,7 +15,7 @@ from ..core.network import Network
 from . import epochs, losses, passes, predict
 from .cache import folder
 from .epochs import Data
-from .jit import address, plain
+from .jit import address
 from .program import Program, program
 
 

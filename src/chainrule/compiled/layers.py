@@ -8,13 +8,31 @@ import numpy as np
 
 from ..core.activations import SELU_ALPHA, SELU_SCALE
 from .elementary import (
-    expm1_negative, normal_cdf, normal_pdf, sigmoid, softplus, tanh,
+    expm1_negative,
+    normal_cdf,
+    normal_pdf,
+    sigmoid,
+    softplus,
+    tanh,
 )  # fmt: skip
 from .jit import at, inlined, jit
 from .products import fill
 from .program import (
-    ELU, GELU, HARD_SIGMOID, HARD_TANH, IDENTITY, LEAKY_RELU, MISH, RELU, SELU, SIGMOID, SILU,
-    SOFTPLUS, SOFTSIGN, STEP, TANH,
+    ELU,
+    GELU,
+    HARD_SIGMOID,
+    HARD_TANH,
+    IDENTITY,
+    LEAKY_RELU,
+    MISH,
+    RELU,
+    SELU,
+    SIGMOID,
+    SILU,
+    SOFTPLUS,
+    SOFTSIGN,
+    STEP,
+    TANH,
 )  # fmt: skip
 
 

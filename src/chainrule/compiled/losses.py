@@ -16,7 +16,8 @@ SQUARED, ABSOLUTE, HUBER, PINBALL, BINARY, SOFTMAX, CLASSES, POISSON, HINGE = ra
 def loss_and_slope(kind, setting, memory, z, y, share, dz, rows, k):
     """Σ share · l(Z, Y); writes dZ = share · dl/dZ.
 
-    At `setting` stands delta of Huber, the quantile of each output, or the label smoothing. For CLASSES the targets are one class number a row, for all others a number for each output.
+    At `setting` stands delta of Huber, the quantile of each output, or the label smoothing. For
+    CLASSES the targets are one class number a row, for all others a number for each output.
     """
     n = rows * k
     Z, Y = memory[z : z + n], memory[y : y + n]
@@ -27,7 +28,13 @@ def loss_and_slope(kind, setting, memory, z, y, share, dz, rows, k):
         return _softmax(Z, Y, S, D, rows, k)
     if kind == PINBALL:
         return _pinball(memory[setting : setting + k], Z, Y, S, D, rows, k)
-    total, delta = 0.0, memory[setting]
+    return _elementwise(kind, memory[setting], Z, Y, S, D, n)
+
+
+@jit
+def _elementwise(kind, delta, Z, Y, S, D, n):
+    """The losses of which each output is a matter of its own."""
+    total = 0.0
     if kind == SQUARED:
         for i in range(n):
             r = Z[i] - Y[i]

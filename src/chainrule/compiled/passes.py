@@ -20,8 +20,28 @@ from .layers import (
 )
 from .products import dense_backward, dense_forward, fill
 from .program import (
-    ALPHA, BATCH_NORM, BIAS, BRANCH, BUFFER, DENSE, DROPOUT, DX, DY, ELEMENTWISE, EXTRA, JOIN,
-    LAYER_NORM, N_IN, N_OUT, OP, PRELU, RUNNING_NORM, SETTINGS, THETA, X, Y,
+    ALPHA,
+    BATCH_NORM,
+    BIAS,
+    BRANCH,
+    BUFFER,
+    DENSE,
+    DROPOUT,
+    DX,
+    DY,
+    ELEMENTWISE,
+    EXTRA,
+    JOIN,
+    LAYER_NORM,
+    N_IN,
+    N_OUT,
+    OP,
+    PRELU,
+    RUNNING_NORM,
+    SETTINGS,
+    THETA,
+    X,
+    Y,
 )  # fmt: skip
 
 

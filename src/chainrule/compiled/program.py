@@ -147,9 +147,7 @@ class _Writer:
         start, self.size = self.size, self.size + aligned(n)
         return start
 
-    def chain(
-        self, layers: tuple[Layer, ...], x: int, dx: int, n_in: int
-    ) -> tuple[int, int, int]:
+    def chain(self, layers: tuple[Layer, ...], x: int, dx: int, n_in: int) -> tuple[int, int, int]:
         """Write the layers; returns the places of the output and its derivative, and its width."""
         for layer in layers:
             x, dx, n_in = self.layer(layer, x, dx, n_in)
@@ -181,9 +179,7 @@ class _Writer:
         else:
             op = PRELU if isinstance(layer, al.PReLU) else ELEMENTWISE_LAYERS[type(layer)]
         bias = int(isinstance(layer, Dense) and layer.bias)
-        self.table.append(
-            (op, n_in, n_out, bias, self.theta, self.buffers, x, y, dx, dy, extra)
-        )
+        self.table.append((op, n_in, n_out, bias, self.theta, self.buffers, x, y, dx, dy, extra))
         self.settings.append((alpha, momentum))
         self.theta += sum(int(np.prod(shape)) for shape in params.values())
         self.buffers += sum(int(np.prod(shape)) for shape in buffers.values())

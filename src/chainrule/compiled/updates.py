@@ -63,9 +63,8 @@ def update(rule, memory, theta, lr_factor, decay_factor, m, v, g, n, lr, decay, 
     M, V = memory[m : m + n], memory[v : v + n]
     rate, b1, b2 = number(lr), number(rule.beta1), number(rule.beta2)
     a1, a2, e = number(1.0 - rule.beta1), number(1.0 - rule.beta2), number(rule.epsilon)
-    if scale != 1.0:
-        for i in range(n):
-            G[i] *= number(scale)
+    for i in range(n if scale != 1.0 else 0):
+        G[i] *= number(scale)
     if kind == ADAM or kind == ADAMW:
         if kind == ADAMW:
             shrink, E = number(decay), memory[decay_factor : decay_factor + n]
@@ -95,8 +94,14 @@ def update(rule, memory, theta, lr_factor, decay_factor, m, v, g, n, lr, decay, 
         for i in range(n):
             V[i] = b2 * V[i] + a2 * G[i] * G[i]
             T[i] -= rate * F[i] * G[i] / (np.sqrt(V[i]) + e)
-    zero = number(0)
+    return _nonfinite(T, n)
+
+
+@inlined
+def _nonfinite(numbers, n):
+    """0 if all are finite, nan otherwise."""
+    zero = numbers.dtype.type(0)
     total = zero
     for i in range(n):
-        total += T[i] * zero
+        total += numbers[i] * zero
     return total
