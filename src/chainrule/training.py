@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,8 +32,7 @@ EXAMPLES = {
 }
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """What one epoch gave: its losses, the learning rate of its last step, its time in seconds.
 
     `loss` is the mean of the batch losses before each update, penalty included; `valid_loss` the
@@ -130,24 +129,24 @@ def _records(
     rng: np.random.Generator,
     seed: int | None,
 ) -> Iterator[Record]:
-    best, losses = Best(net), list[float]()
+    best, losses = Best(net, copies=plan.restore == "best"), list[float]()
     batch_size = len(data) if plan.batch_size is None else min(plan.batch_size, len(data))
     engine, epochs = engines.start(
         net, settings, data, epochs=plan.epochs, batch_size=batch_size, shuffle=plan.shuffle,
         threads=plan.threads, rng=rng, ahead=seed is not None, losses=losses, engine=plan.engine,
     )  # fmt: skip
     try:
-        for epoch, (mean, lr, seconds) in enumerate(epochs):
-            valid_loss = None
+        for epoch, (monitored, lr, seconds) in enumerate(epochs):
+            loss, valid_loss = monitored, None
             if valid is not None:
                 started = time.perf_counter()
                 with limit_threads(plan.threads):
-                    valid_loss = evaluate(net, settings.loss, valid, epoch)
+                    monitored = valid_loss = evaluate(net, settings.loss, valid, epoch)
                 seconds += time.perf_counter() - started
-            record = Record(epoch, mean, valid_loss, lr, seconds, engine, seed)
-            losses.append(record.monitored)
-            best.see(record.monitored, epoch)
-            yield record
+            losses.append(monitored)
+            if monitored < best.loss:
+                best.see(monitored, epoch)
+            yield Record(epoch, loss, valid_loss, lr, seconds, engine, seed)
             if plan.patience is not None and epoch - best.epoch >= plan.patience:
                 return
     finally:
@@ -156,17 +155,18 @@ def _records(
 
 
 class Best:
-    """The numbers of a network at its best epoch so far."""
+    """The best epoch so far, and with `copies` the network's numbers at it."""
 
-    def __init__(self, net: Network) -> None:
+    def __init__(self, net: Network, copies: bool = True) -> None:
         self.net, self.epoch, self.loss = net, -1, math.inf
-        self._theta, self._buffers = net.theta.copy(), net.buffers.copy()
+        self._copies, self._theta, self._buffers = copies, net.theta.copy(), net.buffers.copy()
 
     def see(self, loss: float, epoch: int) -> None:
         """Keep the network's numbers if this loss is lower than every one before."""
         if loss < self.loss:
             self.loss, self.epoch = loss, epoch
-            self._theta[...], self._buffers[...] = self.net.theta, self.net.buffers
+            if self._copies:
+                self._theta[...], self._buffers[...] = self.net.theta, self.net.buffers
 
     def put_back(self) -> None:
         """Set the network to its best epoch; to where it started if no epoch ended."""

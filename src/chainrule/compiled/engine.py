@@ -25,7 +25,7 @@ from .rules import KEPT, loss_settings, rules, targets
 from .threads import one_blas_thread, several_threads
 
 SECONDS = 0.005  # that a chunk of epochs takes at most, roughly
-NUMBERS = 2**19  # that a chunk keeps at most
+NUMBERS = 2**14  # that a chunk keeps at most: they stay in the cache
 STEP_SECONDS, PAIR_SECONDS = 5e-7, 1e-10  # rough cost of a step, and of a multiply-add forwards
 ONE_SHARD = 600_000  # multiply-adds forwards up to which a batch is not cut
 SHARD, MOST_ROWS, LANE_NUMBERS = 64, 256, 2**15  # rows of a shard; numbers of a lane in the cache
@@ -76,17 +76,17 @@ class Run:
             stopped = self._call(course, means, kept)
             complete = count if stopped == DONE else stopped // self.per_epoch
             seconds = (time.perf_counter() - began) / max(1, complete)
-            rows, size, changed = kept.tobytes(), numbers.nbytes, False
+            changed, own = False, memoryview(numbers.view(np.uint8))
+            rows, size = kept.tobytes(), numbers.nbytes
             for i, (mean, lr) in enumerate(means[:complete].tolist()):
                 if count == 1:
                     self._unload()
+                    yield mean, lr, seconds
                 else:
-                    numbers[...] = kept[i]
-                yield mean, lr, seconds
-                epoch += 1
-                changed = count > 1 and numbers.tobytes() != rows[i * size : (i + 1) * size]
-                if changed:
-                    break
+                    own[:] = row = rows[i * size : (i + 1) * size]
+                    yield mean, lr, seconds
+                    if changed := numbers.tobytes() != row:
+                        break
             if changed or stopped != DONE:
                 self._return_to(before)
                 self._load(start)
@@ -95,7 +95,8 @@ class Run:
                 self._call(course, means[: i + 1], kept[:0])
             elif stopped != DONE:
                 self._call(course, means, kept[:0], limit=stopped)
-                self._fail(course[stopped], epoch, stopped % self.per_epoch)
+                self._fail(course[stopped], epoch + complete, stopped % self.per_epoch)
+            epoch += i + 1
 
     def _course(self, epoch: int, losses: Sequence[float]) -> Array:
         """Learning rate, decay and dropout rates of each step of the next call: of one epoch, or of

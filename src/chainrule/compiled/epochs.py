@@ -27,7 +27,7 @@ from .program import (
     OP,
     SETTINGS,
 )  # fmt: skip
-from .updates import combine, largest, square_sum, update
+from .updates import ADAM, ADAMW, combine, largest, square_sum, update
 
 LANES = 16
 DONE = -1  # a call's answer; otherwise the step at which it stopped
@@ -121,8 +121,8 @@ def run_lanes(programs, rules, table, data, order, memory, lanes, start, stop, f
                               factor, moved, losses)  # fmt: skip
     else:
         for lane in range(lanes):
-            losses[lane] = run_lane(program, rule, table, data, order, memory, lane, lanes, start,
-                                    stop, factor, moved)  # fmt: skip
+            losses[lane] = call_lane(program.run_lane, program, rule, table, data, order, memory,
+                                     lane, lanes, start, stop, factor, moved)  # fmt: skip
 
 
 @inlined
@@ -167,8 +167,9 @@ def run_blocks_in_parallel(programs, rules, memory, lanes, lr, decay, scale, c1,
 def run_blocks(programs, rules, memory, lanes, t, lr, decay, parts):
     """The optimizer on every block; returns 0 if theta stays finite, nan otherwise."""
     program, rule = programs[0], rules[0]
-    blocks, scale, finite = len(parts.finite), 1.0, 0.0
-    c1, c2 = 1.0 / (1.0 - rule.beta1**t), 1.0 / (1.0 - rule.beta2**t)
+    blocks, scale, finite, c1, c2 = len(parts.finite), 1.0, 0.0, 1.0, 1.0
+    if rule.optimizer == ADAM or rule.optimizer == ADAMW:
+        c1, c2 = 1.0 / (1.0 - rule.beta1**t), 1.0 / (1.0 - rule.beta2**t)
     if rule.clip_norm > 0.0:
         for block in range(blocks):
             combine_block(program, rule, memory, lanes, block, parts.sums)

@@ -77,6 +77,10 @@ def by_address(function: Any, result: Any) -> Any:
 
 
 def _lend(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    if isinstance(kind, types.BaseTuple):
+        for i, member in enumerate(kind):
+            lent = _lend(context, builder, member, builder.extract_value(value, i))
+            value = builder.insert_value(value, lent, i)
     if not isinstance(kind, types.Array):
         return value
     array = context.make_array(kind)(context, builder, value)

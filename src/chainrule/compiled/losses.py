@@ -6,8 +6,8 @@ equations are those of `core.losses`.
 
 import numpy as np
 
-from .elementary import exp, sigmoid, softplus
-from .jit import at, jit
+from .elementary import exp, log1p_unit
+from .jit import at, inlined, jit
 
 SQUARED, ABSOLUTE, HUBER, PINBALL, BINARY, SOFTMAX, CLASSES, POISSON, HINGE = range(9)
 
@@ -31,7 +31,7 @@ def loss_and_slope(kind, setting, memory, z, y, share, dz, rows, k):
     return _elementwise(kind, memory[setting], Z, Y, S, D, n)
 
 
-@jit
+@inlined
 def _elementwise(kind, delta, Z, Y, S, D, n):
     """The losses of which each output is a matter of its own."""
     total = 0.0
@@ -42,9 +42,9 @@ def _elementwise(kind, delta, Z, Y, S, D, n):
             D[i] = S[i] * (r + r)
     elif kind == BINARY:
         for i in range(n):
-            total += S[i] * (softplus(Z[i]) - Y[i] * Z[i])
-        for i in range(n):
-            D[i] = S[i] * (sigmoid(Z[i]) - Y[i])
+            e = exp(-abs(Z[i]))  # softplus and sigmoid from one exponential
+            total += S[i] * ((0.0 if Z[i] < 0.0 else Z[i]) + log1p_unit(e) - Y[i] * Z[i])
+            D[i] = S[i] * ((e if Z[i] < 0.0 else 1.0) / (1.0 + e) - Y[i])
     elif kind == ABSOLUTE:
         for i in range(n):
             total += S[i] * abs(Z[i] - Y[i])

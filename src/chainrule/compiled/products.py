@@ -137,16 +137,17 @@ def dense_backward(blas_from, memory, x, dz, dx, scratch, w, g, bias, first, row
     size = n_in * n_out
     if first:
         fill(memory, g, size + n_out if bias else size, memory.dtype.type(0))
-    if rows * size >= blas_from:
-        _blas_backward(memory, x, dz, scratch, g, first, rows, n_in, n_out)
-    elif n_out >= WIDE:
-        add_product(memory, g, memory, x, 1, n_in, memory, dz, n_in, rows, n_out)
-    elif n_in == 2 and n_out == 1:
-        _narrow_backward(memory, x, dz, g, rows, 2, 1)
+    if n_out < WIDE and rows * size < blas_from:
+        if n_in == 2 and n_out == 1:
+            _narrow_backward(memory, x, dz, g, bias, rows, 2, 1)
+        else:
+            _narrow_backward(memory, x, dz, g, bias, rows, n_in, n_out)
     else:
-        _narrow_backward(memory, x, dz, g, rows, n_in, n_out)
-    if bias:
-        for r in range(rows):
+        if rows * size >= blas_from:
+            _blas_backward(memory, x, dz, scratch, g, first, rows, n_in, n_out)
+        else:
+            add_product(memory, g, memory, x, 1, n_in, memory, dz, n_in, rows, n_out)
+        for r in range(rows if bias else 0):
             for j in range(n_out):
                 memory[at(g + size + j)] += memory[at(dz + r * n_out + j)]
     if dx:
@@ -164,13 +165,18 @@ def _blas_backward(memory, x, dz, scratch, g, first, rows, n_in, n_out):
 
 
 @inlined
-def _narrow_backward(memory, x, dz, g, rows, n_in, n_out):
-    for i in range(n_in):
-        for j in range(n_out):
-            total = memory[at(g + i * n_out + j)]
+def _narrow_backward(memory, x, dz, g, bias, rows, n_in, n_out):
+    for j in range(n_out):
+        for i in range(n_in):
+            total = memory.dtype.type(0)
             for r in range(rows):
                 total += memory[at(x + r * n_in + i)] * memory[at(dz + r * n_out + j)]
-            memory[at(g + i * n_out + j)] = total
+            memory[at(g + i * n_out + j)] += total
+        if bias:
+            total = memory.dtype.type(0)
+            for r in range(rows):
+                total += memory[at(dz + r * n_out + j)]
+            memory[at(g + n_in * n_out + j)] += total
 
 
 @jit

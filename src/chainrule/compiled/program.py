@@ -105,27 +105,22 @@ def program(
     table = np.array(lane.table, np.int64).reshape(-1, EXTRA + 1)
     own = np.flatnonzero(np.isin(table[:, OP], (DENSE, PRELU, LAYER_NORM, BATCH_NORM)))
     whole, kept = _Writer(rows, batch), p if batch else 0
-    written = np.zeros(1, PROGRAM)
-    places = written[0]
-    places.blas_from = BLAS_FROM if batch else np.iinfo(np.int64).max
-    places.first, places.rows = own[0] if len(own) else len(table), rows
-    places.n_in, places.n_out, places.y_width = net.n_in, n_out, y_width
-    places.n_theta, places.n_buffers = p, net.buffers.size
-    places.dropouts, places.uniform = np.count_nonzero(table[:, OP] == DROPOUT), uniform
-    places.settings = whole.take(SETTINGS * len(table))
-    places.loss_settings = whole.take(net.n_out)
-    places.theta = whole.take(kept)
-    places.buffers = whole.take(net.buffers.size) if batch else p  # where the network has them
-    places.lr_factor = whole.take(min(kept, BLOCK) if uniform else kept)
-    places.decay_factor, places.m, places.v = (whole.take(kept) for _ in range(3))
-    places.masks, places.grad_size = whole.take(lane.masks), aligned(kept)
-    places.grads, places.lanes = whole.take(lanes * aligned(kept)), whole.take(lanes * lane.size)
-    places.lane_size, places.whole = lane.size, whole.size
-    places.x, places.y, places.share, places.z, places.dz = x, y, share, z, dz
-    places.scratch = scratch
-    if not batch:
-        places.theta = 0
-    return Program(written, table, np.array(lane.settings).reshape(-1))
+    values = {
+        "blas_from": BLAS_FROM if batch else np.iinfo(np.int64).max,
+        "first": int(own[0]) if len(own) else len(table), "rows": rows, "n_in": net.n_in,
+        "n_out": n_out, "y_width": y_width, "n_theta": p, "n_buffers": net.buffers.size,
+        "dropouts": int(np.count_nonzero(table[:, OP] == DROPOUT)), "uniform": uniform,
+        "settings": whole.take(SETTINGS * len(table)), "loss_settings": whole.take(n_out),
+        "theta": whole.take(p) if batch else 0,  # for prediction, where the network has them
+        "buffers": whole.take(net.buffers.size) if batch else p,
+        "lr_factor": whole.take(min(kept, BLOCK) if uniform else kept),
+        "decay_factor": whole.take(kept), "m": whole.take(kept), "v": whole.take(kept),
+        "masks": whole.take(lane.masks), "grads": whole.take(lanes * aligned(kept)),
+        "grad_size": aligned(kept), "lanes": whole.take(lanes * lane.size), "lane_size": lane.size,
+        "x": x, "y": y, "share": share, "z": z, "dz": dz, "scratch": scratch, "whole": whole.size,
+    }  # fmt: skip
+    places = np.array([tuple(values.get(name, 0) for name in PROGRAM.names or ())], PROGRAM)
+    return Program(places, table, np.array(lane.settings).reshape(-1))
 
 
 def aligned(n: int) -> int:

@@ -1,7 +1,6 @@
 """Lesson people, text 003: the same network trained on four people, and why scaling helps."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +45,7 @@ def _training() -> Iterator[Part]:
     once = yield from trained(net, LOSS, PEOPLE_X, PEOPLE_Y, epochs=1, lr=0.1, batch_size=1)
     after_one = _mse(net, PEOPLE_X)
     rest = yield from trained(net, LOSS, PEOPLE_X, PEOPLE_Y, epochs=999, lr=0.1, batch_size=1)
-    records = once + [replace(record, epoch=record.epoch + 1) for record in rest]
+    records = once + [record._replace(epoch=record.epoch + 1) for record in rest]
     output = net.predict(PEOPLE_X)[:, 0]
     yield _answers(output)
     yield numbers(
