@@ -129,7 +129,8 @@ def _records(
     rng: np.random.Generator,
     seed: int | None,
 ) -> Iterator[Record]:
-    best, losses = Best(net, copies=plan.restore == "best"), list[float]()
+    best, losses = Best(net), list[float]()
+    watched = plan.patience is not None or plan.restore == "best"
     batch_size = len(data) if plan.batch_size is None else min(plan.batch_size, len(data))
     engine, epochs = engines.start(
         net, settings, data, epochs=plan.epochs, batch_size=batch_size, shuffle=plan.shuffle,
@@ -144,7 +145,7 @@ def _records(
                     monitored = valid_loss = evaluate(net, settings.loss, valid, epoch)
                 seconds += time.perf_counter() - started
             losses.append(monitored)
-            if monitored < best.loss:
+            if watched:
                 best.see(monitored, epoch)
             yield Record(epoch, loss, valid_loss, lr, seconds, engine, seed)
             if plan.patience is not None and epoch - best.epoch >= plan.patience:
@@ -155,18 +156,17 @@ def _records(
 
 
 class Best:
-    """The best epoch so far, and with `copies` the network's numbers at it."""
+    """The numbers of a network at its best epoch so far."""
 
-    def __init__(self, net: Network, copies: bool = True) -> None:
+    def __init__(self, net: Network) -> None:
         self.net, self.epoch, self.loss = net, -1, math.inf
-        self._copies, self._theta, self._buffers = copies, net.theta.copy(), net.buffers.copy()
+        self._theta, self._buffers = net.theta.copy(), net.buffers.copy()
 
     def see(self, loss: float, epoch: int) -> None:
         """Keep the network's numbers if this loss is lower than every one before."""
         if loss < self.loss:
             self.loss, self.epoch = loss, epoch
-            if self._copies:
-                self._theta[...], self._buffers[...] = self.net.theta, self.net.buffers
+            self._theta[...], self._buffers[...] = self.net.theta, self.net.buffers
 
     def put_back(self) -> None:
         """Set the network to its best epoch; to where it started if no epoch ended."""

@@ -25,7 +25,7 @@ from .rules import KEPT, loss_settings, rules, targets
 from .threads import one_blas_thread, several_threads
 
 SECONDS = 0.005  # that a chunk of epochs takes at most, roughly
-NUMBERS = 2**14  # that a chunk keeps at most: they stay in the cache
+NUMBERS = 2**16  # that a chunk keeps at most: they stay in the cache
 STEP_SECONDS, PAIR_SECONDS = 5e-7, 1e-10  # rough cost of a step, and of a multiply-add forwards
 ONE_SHARD = 600_000  # multiply-adds forwards up to which a batch is not cut
 SHARD, MOST_ROWS, LANE_NUMBERS = 64, 256, 2**15  # rows of a shard; numbers of a lane in the cache
@@ -52,6 +52,7 @@ class Run:
             frozen(targets(net, settings.loss, data)),
             frozen(np.zeros(0) if data.weight is None else data.weight.astype(np.float64)),
         )
+        self.kept = np.empty((0, net.numbers.size), net.dtype)
         self.order, self.clock = np.arange(len(data)), np.zeros(1, np.int64)
         self.rates = list(dropout_rates(net.layers))
         work = multiply_adds(net.layers, net.n_in)
@@ -66,37 +67,43 @@ class Run:
         Raises Diverged in the words of the readable engine.
         """
         epoch, numbers = 0, self.net.numbers
+        own = memoryview(numbers.view(np.uint8))
         while epoch < self.total:
             course = self._course(epoch, losses)
             count = len(course) // self.per_epoch
-            means, kept = np.zeros((count, 2)), np.tile(numbers, (count if count > 1 else 0, 1))
             start, before = numbers if count == 1 else numbers.copy(), self._snapshot()
+            means, kept = np.zeros((count, 2)), self._rows(count)
             self._load(start)
             began = time.perf_counter()
             stopped = self._call(course, means, kept)
             complete = count if stopped == DONE else stopped // self.per_epoch
-            seconds = (time.perf_counter() - began) / max(1, complete)
-            changed, own = False, memoryview(numbers.view(np.uint8))
-            rows, size = kept.tobytes(), numbers.nbytes
-            for i, (mean, lr) in enumerate(means[:complete].tolist()):
-                if count == 1:
-                    self._unload()
-                    yield mean, lr, seconds
-                else:
-                    own[:] = row = rows[i * size : (i + 1) * size]
-                    yield mean, lr, seconds
-                    if changed := numbers.tobytes() != row:
-                        break
+            seconds, changed = (time.perf_counter() - began) / max(1, complete), False
+            if count == 1 and complete:
+                self._unload()
+                yield *means[0].tolist(), seconds
+            pairs = means.tolist()
+            for i, row in enumerate(_bytes(kept[:complete])):
+                own[:] = row
+                yield *pairs[i], seconds
+                if changed := numbers.tobytes() != row:
+                    break
             if changed or stopped != DONE:
                 self._return_to(before)
                 self._load(start)
             if changed:  # from here on epoch by epoch
                 self.ahead = False
-                self._call(course, means[: i + 1], kept[:0])
+                complete = i + 1
+                self._call(course, means[:complete], kept[:0])
             elif stopped != DONE:
                 self._call(course, means, kept[:0], limit=stopped)
                 self._fail(course[stopped], epoch + complete, stopped % self.per_epoch)
-            epoch += i + 1
+            epoch += complete
+
+    def _rows(self, count: int) -> Array:
+        """Room for the network's numbers after each epoch of a chunk; none for a single epoch."""
+        if count > len(self.kept):
+            self.kept = np.tile(self.net.numbers, (count if count > 1 else 0, 1))
+        return self.kept[: count if count > 1 else 0]
 
     def _course(self, epoch: int, losses: Sequence[float]) -> Array:
         """Learning rate, decay and dropout rates of each step of the next call: of one epoch, or of
@@ -248,3 +255,9 @@ def shard_rows(net: Network, batch_size: int) -> int:
         return min(batch_size, fits)
     even = -(-batch_size // LANES)  # a shard for every lane
     return min(batch_size, fits, max(SHARD, min(even, MOST_ROWS)))
+
+
+def _bytes(rows: Array) -> list[bytes]:
+    """Each row of a matrix as bytes."""
+    size = rows.shape[1] * rows.itemsize
+    return rows.view(f"V{size}").ravel().tolist() if size and len(rows) else [b""] * len(rows)
