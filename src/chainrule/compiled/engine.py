@@ -47,10 +47,14 @@ class Run:
         self.total, self.ahead, self.batch_size = epochs, ahead, batch_size
         self.per_epoch = -(-len(data) // batch_size)
         self.rules = rules(settings, data.y, batch_size, shuffle and batch_size < len(data))
-        self.rows = Data(
-            frozen(data.X),
-            frozen(targets(net, settings.loss, data)),
-            frozen(np.zeros(0) if data.weight is None else data.weight.astype(np.float64)),
+        Y = targets(net, settings.loss, data)
+        self.rows, self.y_width = (
+            Data(
+                frozen(data.X).reshape(-1),
+                frozen(Y).reshape(-1),
+                frozen(np.zeros(0) if data.weight is None else data.weight.astype(np.float64)),
+            ),
+            Y.shape[1],
         )
         self.kept = np.empty((0, net.numbers.size), net.dtype)
         self.order, self.clock = np.arange(len(data)), np.zeros(1, np.int64)
@@ -135,7 +139,7 @@ class Run:
         net, rows = self.net, shard_rows(self.net, self.batch_size)
         written = program(
             net, rows, lanes=min(LANES, -(-self.batch_size // rows)), batch=self.batch_size,
-            y_width=self.rows.Y.shape[1], uniform=uniform,
+            y_width=self.y_width, uniform=uniform,
         )  # fmt: skip
         prepare(written, net.dtype)
         self.programs, self.places, self.table = written.places, written.places[0], written.table

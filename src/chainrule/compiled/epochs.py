@@ -16,6 +16,7 @@ from .jit import at, by_address, inlined, jit, kernel, parallel
 from .layers import absorb_batch_norm
 from .losses import loss_and_slope
 from .passes import call_backward, call_forward
+from .products import fill
 from .program import (
     BATCH_NORM,
     BLOCK,
@@ -41,7 +42,7 @@ RULE = np.dtype((np.record, FIELDS))
 
 
 class Data(NamedTuple):
-    """Rows, targets and weights; `weight` is empty where every row counts 1."""
+    """Rows and targets, row after row, and weights; `weight` is empty where every row counts 1."""
 
     X: Array
     Y: Array
@@ -62,19 +63,23 @@ call_loss = by_address(loss_and_slope, types.float64)
 
 
 @inlined
+def copy(memory, target, source, start, n):
+    """n numbers of an array to the memory."""
+    for i in range(n):
+        memory[at(target + i)] = source[at(start + i)]
+
+
+@inlined
 def gather(program, data, order, memory, lane, start, rows, factor):
     """Copy a shard's rows, targets and shares into its lane."""
     n_in, n_out, width, weighted = program.n_in, program.n_out, program.y_width, len(data.weight)
     x, y, share = lane + program.x, lane + program.y, lane + program.share
     for r in range(rows):
         row = order[at(start + r)]
-        for j in range(n_in):
-            memory[at(x + r * n_in + j)] = data.X[at(row), at(j)]
-        for j in range(width):
-            memory[at(y + r * width + j)] = data.Y[at(row), at(j)]
+        copy(memory, x + r * n_in, data.X, row * n_in, n_in)
+        copy(memory, y + r * width, data.Y, row * width, width)
         part = data.weight[at(row)] * factor if weighted else factor
-        for j in range(n_out):
-            memory[at(share + r * n_out + j)] = part
+        fill(memory, share + r * n_out, n_out, part)
 
 
 @jit
@@ -293,7 +298,7 @@ def train(programs, rules, table, data, order, memory, course, clock, limit, mea
     it.
     """
     program, rule = programs[0], rules[0]
-    n, blocks, step = len(data.X), -(-program.n_theta // BLOCK), 0
+    n, blocks, step = len(order), -(-program.n_theta // BLOCK), 0
     parts = Parts(np.zeros(LANES), np.zeros((blocks, 3)), np.zeros(blocks))
     stays = not rule.shuffle and rule.batch >= n and n <= LANES * program.rows
     for epoch in range(len(means)):

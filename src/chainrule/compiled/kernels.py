@@ -25,7 +25,8 @@ def _arguments(dtype: DTypeLike) -> dict[str, tuple[Any, ...]]:
     memory, X, rng = np.zeros(1, dtype), frozen(np.zeros((1, 1), dtype)), np.random.default_rng(0)
     rules, flags = np.zeros(1, epochs.RULE), np.zeros(1, np.int64)
     written, rule = programs[0], rules[0]
-    data, pairs = Data(X, X, frozen(np.zeros(1))), np.zeros((1, 2))
+    flat = frozen(np.zeros(1, dtype))
+    data, pairs = Data(flat, flat, frozen(np.zeros(1))), np.zeros((1, 2))
     parts = epochs.Parts(np.zeros(1), pairs, np.zeros(1))
     lane, rest = (written, rule, table, data, flags, memory), (table, data, flags, memory)
     return {
