@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Array
+from ..core.arrays import Array, aligned_zeros
 from ..core.epoch import Batch, StepSettings, train_step
 from ..core.layers import Dropout, Layer, Residual
 from ..core.network import Network, multiply_adds
@@ -143,7 +143,7 @@ class Run:
         )  # fmt: skip
         prepare(written, net.dtype)
         self.programs, self.places, self.table = written.places, written.places[0], written.table
-        self.memory, self.uniform = np.zeros(int(self.places.whole), net.dtype), uniform
+        self.memory, self.uniform = aligned_zeros(int(self.places.whole), net.dtype), uniform
         work = rows * self.table[:, N_IN] * self.table[:, N_OUT]
         self.blas = bool(np.any((self.table[:, OP] == DENSE) & (work >= self.places.blas_from)))
         self._at("settings", len(written.settings))[...] = written.settings

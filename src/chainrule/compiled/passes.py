@@ -18,7 +18,7 @@ from .layers import (
     prelu_forward,
     running_norm,
 )
-from .products import dense_backward, dense_forward, fill
+from .products import dense_backward, dense_forward, fill, zero
 from .program import (
     ALPHA,
     BATCH_NORM,
@@ -104,7 +104,7 @@ def backward(program, table, memory, lane, grad, first_row, rows, first):
                 memory[at(dx + j)] += memory[at(dy + j)]
         else:
             if first:
-                fill(memory, g, n if op == PRELU else 2 * n, memory.dtype.type(0))
+                fill(memory, g, n if op == PRELU else 2 * n, zero(memory))
             if op == PRELU:
                 prelu_backward(memory, x, dy, p, g, rows, n)
             elif op == LAYER_NORM:

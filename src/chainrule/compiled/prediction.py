@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.arrays import Array
+from ..core.arrays import Array, aligned_zeros
 from ..core.network import Network, multiply_adds
 from .kernels import frozen, prepare
 from .predict import predict, predict_in_parallel
@@ -49,7 +49,7 @@ def forward(net: Network, X: Array) -> Array | None:
 def _plan(net: Network, lanes: int) -> Plan:
     written = program(net, ROWS, lanes=lanes)
     prepare(written, net.dtype)
-    memory = np.zeros(int(written.places[0].whole), net.dtype)
+    memory = aligned_zeros(int(written.places[0].whole), net.dtype)
     start = int(written.places[0].settings)
     memory[start : start + len(written.settings)] = written.settings
     return Plan(written.places, written.table, memory, multiply_adds(net.layers, net.n_in))

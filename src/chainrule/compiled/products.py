@@ -79,6 +79,12 @@ def _add_rest(memory, c, left, a, step_k, right, b, start, stop, N):
 
 
 @inlined
+def zero(memory):
+    """0 in the memory's dtype: a plain 0 would turn float32 sums into float64."""
+    return memory.dtype.type(0)
+
+
+@inlined
 def fill(memory, start, n, value):
     """Set n numbers to one value."""
     for i in range(n):
@@ -100,7 +106,7 @@ def dense_forward(blas_from, memory, x, numbers, w, bias, z, rows, n_in, n_out):
         b = w + n_in * n_out
         for r in range(rows):
             for j in range(n_out):
-                memory[at(z + r * n_out + j)] = numbers[at(b + j)] if bias else memory.dtype.type(0)
+                memory[at(z + r * n_out + j)] = numbers[at(b + j)] if bias else zero(memory)
         add_product(memory, z, memory, x, n_in, 1, numbers, w, rows, n_in, n_out)
     elif n_in == 2 and n_out == 1:
         _narrow_forward(memory, x, numbers, w, bias, z, rows, 2, 1)  # with constants: vectorised
@@ -123,7 +129,7 @@ def _blas_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out):
 def _narrow_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out):
     for r in range(rows):
         for j in range(n_out):
-            total = numbers[at(w + n_in * n_out + j)] if bias else memory.dtype.type(0)
+            total = numbers[at(w + n_in * n_out + j)] if bias else zero(memory)
             for i in range(n_in):
                 total += memory[at(x + r * n_in + i)] * numbers[at(w + i * n_out + j)]
             memory[at(z + r * n_out + j)] = total
@@ -135,21 +141,19 @@ def dense_backward(blas_from, memory, x, dz, dx, scratch, w, g, bias, first, row
     first; dX = dZ @ Wᵀ where dx is a place.
     """
     size = n_in * n_out
-    if first:
-        fill(memory, g, size + n_out if bias else size, memory.dtype.type(0))
-    if n_out < WIDE and rows * size < blas_from:
-        if n_in == 2 and n_out == 1:
-            _narrow_backward(memory, x, dz, g, bias, rows, 2, 1)
-        else:
-            _narrow_backward(memory, x, dz, g, bias, rows, n_in, n_out)
+    large = rows * size >= blas_from
+    if first:  # BLAS overwrites
+        fill(memory, g + size if large else g, n_out * bias + (0 if large else size), zero(memory))
+    if large:
+        _blas_backward(memory, x, dz, scratch, g, first, rows, n_in, n_out)
+    elif n_out >= WIDE:
+        add_product(memory, g, memory, x, 1, n_in, memory, dz, n_in, rows, n_out)
+    elif n_in == 2 and n_out == 1:
+        _narrow_backward(memory, x, dz, g, rows, 2, 1)
     else:
-        if rows * size >= blas_from:
-            _blas_backward(memory, x, dz, scratch, g, first, rows, n_in, n_out)
-        else:
-            add_product(memory, g, memory, x, 1, n_in, memory, dz, n_in, rows, n_out)
-        for r in range(rows if bias else 0):
-            for j in range(n_out):
-                memory[at(g + size + j)] += memory[at(dz + r * n_out + j)]
+        _narrow_backward(memory, x, dz, g, rows, n_in, n_out)
+    if bias:
+        _add_columns(memory, dz, g + size, rows, n_out)
     if dx:
         _input_gradient(blas_from, memory, dz, dx, w, rows, n_in, n_out)
 
@@ -165,18 +169,26 @@ def _blas_backward(memory, x, dz, scratch, g, first, rows, n_in, n_out):
 
 
 @inlined
-def _narrow_backward(memory, x, dz, g, bias, rows, n_in, n_out):
+def _narrow_backward(memory, x, dz, g, rows, n_in, n_out):
     for j in range(n_out):
         for i in range(n_in):
-            total = memory.dtype.type(0)
+            total = zero(memory)
             for r in range(rows):
                 total += memory[at(x + r * n_in + i)] * memory[at(dz + r * n_out + j)]
             memory[at(g + i * n_out + j)] += total
-        if bias:
-            total = memory.dtype.type(0)
-            for r in range(rows):
-                total += memory[at(dz + r * n_out + j)]
-            memory[at(g + n_in * n_out + j)] += total
+
+
+@inlined
+def _add_columns(memory, dz, g, rows, n_out):
+    if n_out == 1:  # a sum of its own is vectorised
+        total = zero(memory)
+        for r in range(rows):
+            total += memory[at(dz + r)]
+        memory[at(g)] += total
+    else:
+        for r in range(rows):
+            for j in range(n_out):
+                memory[at(g + j)] += memory[at(dz + r * n_out + j)]
 
 
 @jit
@@ -187,7 +199,7 @@ def _input_gradient(blas_from, memory, dz, dx, w, rows, n_in, n_out):
         return
     for r in range(rows):
         for i in range(n_in):
-            total = memory.dtype.type(0)
+            total = zero(memory)
             for j in range(n_out):
                 total += memory[at(dz + r * n_out + j)] * memory[at(w + i * n_out + j)]
             memory[at(dx + r * n_in + i)] = total

@@ -157,7 +157,9 @@ def check_batch(
             f"y has shape {targets.shape}, but X has {len(matrix)} rows: give one target for each"
         )
     for name, array in (("X", matrix), ("y", targets)):
-        if not np.isfinite(array).all():
+        with np.errstate(all="ignore"):
+            total = array.sum()  # half the time of looking at each number
+        if not (np.isfinite(total) or np.isfinite(array).all()):
             place = np.argwhere(~np.isfinite(array))[0].tolist()
             raise ValueError(
                 f"{name} holds {array[tuple(place)]} at {place}: fill or drop non-finite numbers"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from .activation_layers import get_activation
-from .arrays import Array, Shapes
+from .arrays import Array, Shapes, aligned_zeros
 from .checks import as_dtype, as_real, require_count
 from .initializers import Initializer
 from .layers import Dense, Dropout, Layer, Residual, chain_shapes
@@ -96,7 +96,7 @@ class Network:
             raise ValueError("layers must be a list of at least one Layer, such as [Dense(1)]")
         self.n_out, self.shapes, self.buffer_shapes = chain_shapes(self.layers, self.n_in)
         p, q = (sum(map(math.prod, s.values())) for s in (self.shapes, self.buffer_shapes))
-        self.numbers = np.zeros(p + q + p + p, self.dtype)
+        self.numbers = aligned_zeros(p + q + p + p, self.dtype)
         self._theta, self._buffers, self._lr_factor, self._decay_factor = np.split(
             self.numbers, (p, p + q, p + q + p)
         )
