@@ -52,3 +52,13 @@ def _floating_point_errors() -> Iterator[None]:
     """
     with np.errstate(divide="raise", over="raise", invalid="raise"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _numpy_predicts() -> Iterator[None]:
+    """A test that loads the compiled engine leaves the other tests their NumPy predictions."""
+    from chainrule.core.network import Network
+
+    Network.compiled_forward = None
+    yield
+    Network.compiled_forward = None

@@ -43,6 +43,7 @@ def _power_of_two(k):
 @exact
 def exp(x):
     """e^x; 0 below -745, inf above 709.8."""
+    x = np.float64(x)
     x = 710.0 if x > 710.0 else x
     x = -746.0 if x < -746.0 else x
     k, p = _split(x)
@@ -53,7 +54,7 @@ def exp(x):
 @exact
 def expm1_negative(x):
     """e^x - 1 for x ≤ 0, without the cancellation near 0."""
-    x = -700.0 if x < -700.0 else x
+    x = -700.0 if x < -700.0 else np.float64(x)
     k, p = _split(x)
     scale = _power_of_two(k)
     return scale * p + (scale - 1.0)
@@ -62,7 +63,7 @@ def expm1_negative(x):
 @exact
 def log1p_unit(u):
     """ln(1 + u) for 0 ≤ u ≤ 1, as 2 atanh(s), s = u / (2 + u) ≤ 1/3."""
-    s = u / (2.0 + u)
+    s = u / (2.0 + np.float64(u))
     q = s * s
     q2 = q * q
     q4 = q2 * q2
@@ -97,7 +98,7 @@ def softplus(z):
 @exact
 def normal_cdf(z):
     """Φ(z) = erfc(-z/√2) / 2."""
-    return 0.5 * math.erfc(-z * SQRT_HALF)
+    return 0.5 * math.erfc(-np.float64(z) * SQRT_HALF)
 
 
 @exact

@@ -216,14 +216,14 @@ class Run:
         place = f"training diverged at epoch {epoch}, step {k}"
         try:
             with np.errstate(all="ignore"):
-                train_step(self.net, self.settings, state | {"t": self.clock}, batch,
+                train_step(self.net, self.settings, state | {"t": self.clock.reshape(())}, batch,
                            float(course[LR]), float(course[DECAY]), self.rng)  # fmt: skip
         except Diverged as stop:
             raise Diverged(f"{place}: {stop}") from None
         raise Diverged(f"{place}: a number became inf or nan in the compiled engine: {ADVICE}")
 
 
-class _LossesRead(Exception):
+class _LossesRead(BaseException):  # a schedule's own `except Exception` lets it pass
     pass
 
 

@@ -47,6 +47,9 @@ parallel = _kept(fastmath=FAST, parallel=True, **SHARED)
 at = np.uintp
 
 
+_results: dict[Any, Any] = {}  # what each function called by its address gives back
+
+
 def by_address(function: Any, result: Any) -> Any:
     """A call of a kernel through its address, which `address` gives: call(address, *arguments).
 
@@ -56,6 +59,8 @@ def by_address(function: Any, result: Any) -> Any:
     """
     if numba.config.DISABLE_JIT:
         return lambda _, *arguments: function(*arguments)
+
+    _results[function] = result
 
     @intrinsic
     def call(typing_context: Any, address: Any, *arguments: Any) -> Any:
@@ -104,5 +109,8 @@ def address(function: Any, *arguments: Any) -> int:
     given = tuple(plain(numba.typeof(argument)) for argument in arguments)
     function.compile(given)
     compiled = function.overloads[given]
+    given_back = compiled.signature.return_type
+    if given_back != _results.get(function, given_back):  # the caller would read other bytes
+        raise TypeError(f"{function} gives back {given_back}")
     place: int = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
     return place

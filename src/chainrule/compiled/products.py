@@ -9,7 +9,9 @@ on how many rows stand beside it.
 import numpy as np
 
 from .jit import at, exact, inlined, jit
+from .program import ALIGNED
 
+DEPTH = 64  # rows of the right factor that stay in the cache while they serve every row of A
 WIDE = 4  # columns from which on a loop over a row's columns beats a sum for each number
 
 
@@ -20,17 +22,17 @@ def add_product(memory, c, left, a, step_m, step_k, right, b, M, K, N):
 
     A row of C is the same to the last bit whatever rows stand beside it.
     """
-    whole = K // 4 * 4
-    for m in range(0, M - 3, 4):
-        for k in range(0, whole, 4):
-            _add_four_rows(memory, c + m * N, left, a + m * step_m + k * step_k, step_m, step_k,
-                           right, b + k * N, N)  # fmt: skip
-        for row in range(m, m + 4):
-            _add_rest(memory, c + row * N, left, a + row * step_m, step_k, right, b, whole, K, N)
-    for row in range(M // 4 * 4, M):
-        for k in range(0, whole, 4):
-            _add_row(memory, c + row * N, left, a + row * step_m + k * step_k, step_k,
-                     right, b + k * N, N)  # fmt: skip
+    whole, four = K // 4 * 4, M // 4 * 4
+    for deep in range(0, whole, DEPTH):
+        for m in range(0, four, 4):
+            for k in range(deep, min(whole, deep + DEPTH), 4):
+                _add_four_rows(memory, c + m * N, left, a + m * step_m + k * step_k, step_m, step_k,
+                               right, b + k * N, N)  # fmt: skip
+        for row in range(four, M):
+            for k in range(deep, min(whole, deep + DEPTH), 4):
+                _add_row(memory, c + row * N, left, a + row * step_m + k * step_k, step_k,
+                         right, b + k * N, N)  # fmt: skip
+    for row in range(M):
         _add_rest(memory, c + row * N, left, a + row * step_m, step_k, right, b, whole, K, N)
 
 
@@ -100,7 +102,8 @@ def matrix(memory, start, rows, columns):
 @inlined
 def dense_forward(blas_from, memory, x, numbers, w, bias, z, rows, n_in, n_out):
     """Z = X @ W + b; W stands at w of `numbers`, b behind it."""
-    if rows * n_in * n_out >= blas_from:
+    lined_up = n_out % ALIGNED == 0 and w % ALIGNED == 0  # there our own product is the faster one
+    if rows * n_in * n_out >= blas_from and not (lined_up and rows >= 16):
         _blas_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out)
     elif n_out >= WIDE:
         b = w + n_in * n_out

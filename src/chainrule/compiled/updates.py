@@ -104,4 +104,4 @@ def _nonfinite(numbers, n):
     total = zero
     for i in range(n):
         total += numbers[i] * zero
-    return total
+    return np.float64(total)
