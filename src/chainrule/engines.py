@@ -4,9 +4,10 @@ The readable engine is NumPy and the oracle; the compiled one must give the same
 them "auto" takes depends on the amount of work alone, so that the same call gives the same bits.
 """
 
+import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from types import ModuleType
@@ -14,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from .blas import at_most
+from .core.arrays import Array
 from .core.epoch import Batch, StepSettings, run_epoch
 from .core.network import Network, multiply_adds
 
@@ -36,12 +39,12 @@ def start(
         engine == "auto" and readable_seconds(net, len(data), batch_size, epochs) > AUTO_SECONDS
     )
     if wanted and (compiled := load()) is not None:
-        reason = compiled.rules.unsupported(net, settings.loss, settings.optimizer)
-        if reason is None:
+        reason = compiled.rules.unsupported(net, settings)
+        if reason is None and ready(net.dtype):
             run = compiled.engine.Run(net, settings, data, ahead=ahead, **plan)
             return "compiled", run.epochs(losses)
-        if engine == "compiled":
-            warnings.warn(f"{reason}: the readable engine runs instead", stacklevel=4)
+        if reason is not None and engine == "compiled":
+            warnings.warn(f"{reason}: the readable engine runs instead", stacklevel=3)
     return "readable", _readable(net, settings, data, losses=losses, **plan)
 
 
@@ -66,36 +69,80 @@ def readable_seconds(net: Network, rows: int, batch_size: int, epochs: int) -> f
     return epochs * (steps * STEP_SECONDS + pairs * PAIR_SECONDS)
 
 
-@cache
 def load() -> ModuleType | None:
     """The compiled engine; None, after one warning that says what to do, where it cannot be had.
 
     Once it is there, predictions go through it too.
     """
-    try:
-        from . import compiled
-        from .compiled import engine, prediction, rules  # noqa: F401
-    except ImportError as error:
-        advice = f"Numba cannot be loaded ({error}): pip install --upgrade --force-reinstall numba"
-    except OSError as error:
-        advice = f"kernels cannot be kept ({error}): set CHAINRULE_CACHE to a folder of your own"
-    else:
-        Network.compiled_forward = staticmethod(prediction.forward)
-        return compiled
-    warnings.warn(f"{advice}; until then the readable engine runs", RuntimeWarning, stacklevel=5)
+    loaded: ModuleType | None = _or_warning(_load)
+    if loaded is not None:
+        Network.compiled_forward = staticmethod(_forward)
+    return loaded
+
+
+def _forward(net: Network, X: Array) -> Array | None:
+    from .compiled import prediction
+
+    return prediction.forward(net, X) if net.dtype in _ready else None
+
+
+def ready(dtype: np.dtype[Any]) -> bool:
+    """Whether the kernels for a dtype are there, loaded from the disk or compiled now."""
+    return dtype in _ready or _or_warning(_prepare, dtype) is not None
+
+
+def _or_warning(step: Callable[..., Any], *arguments: Any) -> Any:
+    """What a step towards the compiled engine gives; None, and one warning in all, if it fails."""
+    with _loading:
+        if (step, arguments) in _failed:
+            return None
+        try:
+            return step(*arguments)
+        except OSError as error:
+            advice = f"kernels cannot be kept ({error}): set CHAINRULE_CACHE to your own folder"
+        except Exception as error:  # a broken library may raise anything
+            fix = "pip install --upgrade --force-reinstall numba"
+            advice = f"Numba cannot be loaded ({' '.join(str(error).split())}): {fix}"
+        first = not _failed
+        _failed.add((step, arguments))
+    if first:
+        told = f"{advice}; until then the readable engine runs"
+        warnings.warn(told, RuntimeWarning, stacklevel=5)
     return None
 
 
-def limit_threads(threads: int | None) -> AbstractContextManager[Any]:
-    """A context in which matrix products use at most so many threads; None changes nothing."""
-    if threads is None:
-        return nullcontext()
-    limits: AbstractContextManager[Any] = _libraries().limit(limits=threads, user_api="blas")
-    return limits
+_loading, _failed, _ready = threading.Lock(), set[Any](), set[Any]()
 
 
 @cache
-def _libraries() -> Any:
-    from threadpoolctl import ThreadpoolController
+def _load() -> ModuleType:
+    from . import compiled
+    from .compiled import cache as disk
 
-    return ThreadpoolController()  # it looks through all libraries, which takes milliseconds
+    disk.folder()  # raises OSError for that alone
+    try:
+        from .compiled import engine, kernels, prediction, rules  # noqa: F401
+    except OSError as error:  # a library's own file
+        raise ImportError(str(error)) from error
+    return compiled
+
+
+def _prepare(dtype: np.dtype[Any]) -> bool:
+    from .compiled import cache as disk
+    from .compiled import kernels
+
+    try:
+        kernels.addresses(dtype.name)
+    except OSError:
+        raise
+    except Exception:  # a file of the cache is damaged
+        disk.empty()
+        kernels.addresses(dtype.name)  # which keeps only what had not been loaded yet,
+        (disk.folder() / f"{dtype.name}.ready").unlink()  # so the next process has to say so too
+    _ready.add(dtype)
+    return True
+
+
+def limit_threads(threads: int | None) -> AbstractContextManager[None]:
+    """A context in which matrix products use at most so many threads; None changes nothing."""
+    return nullcontext() if threads is None else at_most(threads)

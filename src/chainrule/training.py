@@ -82,7 +82,11 @@ def train(
     once. `valid` is (X, y) or (X, y, weight). `patience` stops after so many epochs without a new
     best loss; `restore="best"` puts the best epoch's theta back when the loop ends, however it
     ends: last epoch, break, Ctrl-C or divergence (after a break, once nothing refers to the
-    iterator; `.close()` does it at once). `threads` limits the matrix products' threads.
+    iterator; `.close()` does it at once). `threads` limits the threads that compute. What the
+    loop does to `net` counts from the next epoch on; X, y and weight must stay as they are.
+
+    `engine` is "readable", "compiled", or "auto": the compiled one for work that would take the
+    readable one seconds. Where the compiled one cannot run, a warning says why.
 
     Raises ValueError at the call for anything that does not fit, Diverged while running.
     """

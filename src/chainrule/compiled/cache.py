@@ -8,6 +8,8 @@ sources and versions that go into the machine code.
 import hashlib
 import os
 import platform
+import shutil
+import stat
 import sys
 from functools import cache
 from importlib.metadata import version
@@ -18,14 +20,19 @@ LIBRARIES = ("numba", "llvmlite", "numpy", "scipy")
 
 
 def root() -> Path:
-    """$CHAINRULE_CACHE, or the user's folder for caches."""
+    """$CHAINRULE_CACHE, or the user's folder for caches. Raises OSError if there is no home."""
     if chosen := os.environ.get("CHAINRULE_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local")).expanduser() / "chainrule"
-    if sys.platform == "darwin":
-        return Path("~/Library/Caches/chainrule").expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "chainrule"
+        place = Path(chosen)
+    elif sys.platform == "win32":
+        place = Path(os.environ.get("LOCALAPPDATA", "~/AppData/Local")) / "chainrule"
+    elif sys.platform == "darwin":
+        place = Path("~/Library/Caches/chainrule")
+    else:
+        place = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "chainrule"
+    try:
+        return place.expanduser().absolute()  # the process may go to another folder later
+    except RuntimeError as error:
+        raise FileNotFoundError(f"{place}: {error}") from None
 
 
 @cache
@@ -47,7 +54,18 @@ def folder() -> Path:
     probe.touch()
     probe.unlink()
     if hasattr(os, "getuid"):
-        status = place.stat()
+        status, around = place.stat(), place.parent.stat()
         if status.st_uid != os.getuid() or status.st_mode & 0o022:
             raise PermissionError(f"{place} belongs to, or can be written by, somebody else")
+        if around.st_mode & stat.S_IWOTH and not around.st_mode & stat.S_ISVTX:
+            raise PermissionError(f"{place.parent} can be written by everybody")
     return place
+
+
+def empty() -> None:
+    """Throw all kept kernels away."""
+    for entry in folder().iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)

@@ -62,26 +62,26 @@ def frozen(array: Any) -> Any:
 
 def prepare(written: Program, dtype: DTypeLike) -> None:
     """Fill in the addresses of the kernels that a program needs."""
-    addresses = _compile(np.dtype(dtype).name)
+    places_of = addresses(np.dtype(dtype).name)
     places = written.places[0]
     for name in ("forward", "backward", "loss", "run_lane", "run_block"):
-        places[name] = addresses[name]
+        places[name] = places_of[name]
     if not places.y_width:
-        places.run_lane = addresses["predict_lane"]
+        places.run_lane = places_of["predict_lane"]
 
 
 @cache
-def _compile(dtype: str) -> dict[str, int]:
+def addresses(dtype: str) -> dict[str, int]:
     """The address of every kernel; compiles what is not in the cache, with a line that says so."""
-    addresses = {}
+    found = {}
     stamp = folder() / f"{dtype}.ready"
     with _progress(dtype, silent=stamp.exists() or numba.config.DISABLE_JIT) as advance:
         for done, (name, arguments) in enumerate(_arguments(dtype).items()):
             advance(done / len(FUNCTIONS))
-            addresses[name] = address(FUNCTIONS[name], *arguments)
+            found[name] = address(FUNCTIONS[name], *arguments)
     if not numba.config.DISABLE_JIT:
         stamp.touch()
-    return addresses
+    return found
 
 
 @contextmanager

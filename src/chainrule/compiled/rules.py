@@ -10,7 +10,7 @@ from ..core.arrays import Array
 from ..core.epoch import Batch, StepSettings
 from ..core.losses import Loss
 from ..core.network import Network
-from ..core.optimizers import Optimizer
+from ..core.penalty import Penalty
 from . import losses, updates
 from .epochs import RULE
 from .program import unknown_layer
@@ -45,13 +45,14 @@ KEPT = {
 }
 
 
-def unsupported(net: Network, loss: Loss, optimizer: Optimizer) -> str | None:
-    """Why the compiled engine cannot train these, in words; None if it can."""
-    layer = unknown_layer(net.layers)
+def unsupported(net: Network, settings: StepSettings) -> str | None:
+    """Why the compiled engine cannot train this, in words; None if it can."""
+    layer, penalty = unknown_layer(net.layers), settings.penalty
     for known, kind, own in (
         (layer is None, "layer", layer),
-        (type(loss) in LOSSES, "loss", loss),
-        (type(optimizer) in OPTIMIZERS, "optimizer", optimizer),
+        (type(settings.loss) in LOSSES, "loss", settings.loss),
+        (type(settings.optimizer) in OPTIMIZERS, "optimizer", settings.optimizer),
+        (penalty is None or type(penalty) is Penalty, "penalty", penalty),
     ):
         if not known:
             return f"the {kind} {type(own).__name__} has no compiled kernel"

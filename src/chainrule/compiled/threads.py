@@ -3,13 +3,12 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
 
 import numba
-import scipy.linalg.cython_blas  # noqa: F401  the BLAS that kernels call; it must be there to be limited
-from threadpoolctl import ThreadpoolController
+import scipy.linalg.cython_blas  # noqa: F401  the kernels' BLAS: loaded, so that it can be limited
+
+from ..blas import at_most
 
 # OpenMP's threads burn their core for milliseconds while they wait, and where other work shares the
 # machine each step then waits for the scheduler: 15 times slower. A short wait costs 5 % on a quiet
@@ -17,24 +16,22 @@ from threadpoolctl import ThreadpoolController
 SPINS = {"GOMP_SPINCOUNT": "1000"}
 
 _one_at_a_time = threading.Lock()  # Numba's workqueue aborts the process if two threads enter it
-_blas_lock = threading.Lock()
-_blas: dict[str, Any] = {"users": 0, "limits": None}
-_state = {"started": False, "forked": False}
+_state = {"forked": False}
 
 
 @contextmanager
 def several_threads(wanted: int) -> Iterator[bool]:
     """Whether parallel kernels may run here and now, on so many threads.
 
-    Not after a fork of a process that ran them, because OpenMP ends a child that tries, and not
-    while another thread runs them. The serial kernels give the same bits.
+    Not after a fork, because OpenMP ends a child that tries even if its parent has only loaded
+    them, and not while another thread runs them. The serial kernels give the same bits.
     """
     wanted = min(wanted, numba.config.NUMBA_NUM_THREADS)
     if wanted < 2 or _state["forked"] or not _one_at_a_time.acquire(blocking=False):
         yield False
         return
     try:
-        _state["started"], before = True, numba.get_num_threads()
+        before = numba.get_num_threads()
         numba.set_num_threads(wanted)
         try:
             yield True
@@ -44,28 +41,9 @@ def several_threads(wanted: int) -> Iterator[bool]:
         _one_at_a_time.release()
 
 
-@cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController().select(user_api="blas")
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """A BLAS that starts no threads of its own: the kernels have theirs.
-
-    Several Python threads may be here at once; the last one out sets the limits back.
-    """
-    with _blas_lock:
-        if _blas["users"] == 0:
-            _blas["limits"] = _controller().limit(limits=1)
-        _blas["users"] += 1
-    try:
-        yield
-    finally:
-        with _blas_lock:
-            _blas["users"] -= 1
-            if _blas["users"] == 0:
-                _blas["limits"].restore_original_limits()
+def one_blas_thread() -> AbstractContextManager[None]:
+    """A BLAS that starts no threads of its own: the kernels have theirs."""
+    return at_most(1)
 
 
 def _load_openmp() -> None:
@@ -83,12 +61,12 @@ def _load_openmp() -> None:
 
 
 def _after_fork() -> None:
-    global _one_at_a_time, _blas_lock
-    _one_at_a_time, _blas_lock = threading.Lock(), threading.Lock()
-    _blas["users"] = 0
-    _state["forked"] = _state["started"]
+    global _one_at_a_time
+    _one_at_a_time = threading.Lock()
+    _state["forked"] = True
 
 
 _load_openmp()
+numba.get_num_threads()  # raises here, and not from a kernel, where no threading layer can be had
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)

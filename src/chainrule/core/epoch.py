@@ -111,7 +111,7 @@ def run_epoch(
         step, steps = epoch * per_epoch + k, epochs * per_epoch
         rows = slice(k * batch_size, (k + 1) * batch_size)
         batch = data.take(rows if order is None else order[rows])
-        mass = len(batch) if batch.weight is None else float(batch.weight.sum())
+        mass = len(batch) if batch.weight is None else float(batch.weight.sum(dtype=np.float64))
         if mass == 0:
             continue
         lr = value_at(settings.lr, step, steps, losses)

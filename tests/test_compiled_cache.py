@@ -1,0 +1,346 @@
+"""Compiled kernels on the disk: where, for which sources, what is said, and what happens where they
+cannot be had. engine="auto" chooses by the work alone.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from compiled_runs import GOALS, ROWS, environment, python, toy, work
+from numeric import Array
+
+import chainrule as cr
+from chainrule import engines
+
+PACKAGE = Path(cr.__file__).parent
+FOLDER = "from chainrule.compiled import cache; print(cache.folder())"
+
+
+def named(source: Path, cache: Path, before: str = "", **variables: str) -> Path:
+    """The folder of the kernels of a copy of the package."""
+    paths = os.pathsep.join([*filter(None, [before]), str(source)])
+    done = subprocess.run(
+        [sys.executable, "-c", FOLDER], env={**os.environ, "PYTHONPATH": paths, "LC_ALL": "C"}
+        | {"CHAINRULE_CACHE": str(cache), **variables},
+        capture_output=True, text=True, check=True, cwd=cache.parent,
+    )  # fmt: skip
+    return Path(done.stdout.strip())
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    skipped = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(PACKAGE, tmp_path / "src" / "chainrule", ignore=skipped)
+    return tmp_path / "src"
+
+
+EDITS = [
+    ("compiled/program.py", "BLAS_FROM = ", True),
+    ("compiled/epochs.py", "LANES = ", True),
+    ("compiled/elementary.py", "INVERSE_LN2 = ", True),
+    ("compiled/threads.py", "", True),
+    ("core/activations.py", "SELU_ALPHA = ", True),
+    ("core/activation_layers.py", "", True),
+    ("training.py", "", False),
+]
+
+
+@pytest.mark.parametrize(("file", "constant", "matters"), EDITS, ids=lambda case: str(case))
+def test_the_folder_is_named_by_all_sources(
+    file: str, constant: str, matters: bool, source: Path, tmp_path: Path
+) -> None:
+    before = named(source, tmp_path / "cache")
+    path = source / "chainrule" / file
+    text = path.read_text(encoding="utf-8")
+    assert constant in text
+    changed = re.sub(rf"(?m)^({constant})(\S)", r"\g<1>1\2", text) if constant else text + "# more"
+    assert changed != text
+    path.write_text(changed, encoding="utf-8")
+    assert (named(source, tmp_path / "cache") != before) == matters
+    path.write_text(text, encoding="utf-8")
+    assert named(source, tmp_path / "cache") == before
+
+
+@pytest.mark.parametrize("library", ["numba", "llvmlite", "numpy", "scipy"])
+def test_the_folder_is_named_by_the_libraries(library: str, source: Path, tmp_path: Path) -> None:
+    before = named(source, tmp_path / "cache")
+    told = tmp_path / "newer" / f"{library}-99.0.dist-info"
+    told.mkdir(parents=True)
+    (told / "METADATA").write_text(f"Name: {library}\nVersion: 99.0\n")
+    assert named(source, tmp_path / "cache", str(told.parent)) != before
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="these have their own folders")
+def test_where_the_folder_is(tmp_path: Path) -> None:
+    home, source = {"HOME": str(tmp_path / "home")}, PACKAGE.parent
+    for variables, where in (
+        ({"CHAINRULE_CACHE": str(tmp_path / "own")}, tmp_path / "own"),
+        ({"CHAINRULE_CACHE": "~/mine"}, tmp_path / "home" / "mine"),
+        ({"CHAINRULE_CACHE": "relative"}, tmp_path / "relative"),
+        ({"CHAINRULE_CACHE": "", "XDG_CACHE_HOME": ""}, tmp_path / "home/.cache/chainrule"),
+        ({"CHAINRULE_CACHE": "", "XDG_CACHE_HOME": str(tmp_path)}, tmp_path / "chainrule"),
+    ):
+        folder = named(source, tmp_path / "unused", **(home | variables))
+        assert folder.parent == where
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not (tmp_path / "unused").exists()
+
+
+TRAIN = """
+import sys, warnings
+import numpy as np
+import chainrule as cr
+def run(dtype):
+    net = cr.Network.mlp([3, 4, 1], rng=0, dtype=dtype)
+    for record in cr.train(net, cr.SquaredError(), cr.SGD(), np.ones((8, 3)), np.ones(8),
+                           epochs=10**6, lr=0.1, rng=0, engine=sys.argv[1]):
+        net.predict(np.ones((2, 3)))
+        return record.engine
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    print(*(run(dtype) for dtype in ("float64", "float64", "float32")))
+for one in told:
+    print(one.category.__name__, one.filename, one.lineno, one.message)
+"""
+"""A toy of so many epochs that "auto" takes the compiled engine; prints engines, then warnings."""
+
+
+def falls_back(engine: str, prepare: str = "", **variables: str) -> str:
+    """The one warning of a process that trains and predicts on the readable engine."""
+    lines = python(prepare + TRAIN, engine, **variables).stdout.splitlines()
+    assert lines[0] == "readable readable readable"
+    assert len(lines) == 2, lines
+    category, file, line, message = lines[1].split(" ", 3)
+    assert (category, file) == ("RuntimeWarning", "<string>")
+    assert "for record in" in (prepare + TRAIN).splitlines()[int(line) - 1]
+    assert message.endswith("; until then the readable engine runs")
+    return message
+
+
+BOTH = pytest.mark.parametrize("engine", ["compiled", "auto"])
+POSIX = pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs users and modes of files")
+
+
+@BOTH
+def test_a_folder_that_cannot_be_made(engine: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    places = [str(tmp_path / "file" / "cache"), "~nobody-of-this-name/cache"]
+    for place in places if os.access(closed, os.W_OK) else [*places, str(closed)]:
+        message = falls_back(engine, CHAINRULE_CACHE=place)
+        assert message.startswith("kernels cannot be kept (")
+        assert "): set CHAINRULE_CACHE to your own folder;" in message
+
+
+@POSIX
+@BOTH
+@pytest.mark.parametrize(("mode", "which"), [(0o777, "own"), (0o770, "own"), (0o777, "parent")])
+def test_a_folder_that_others_can_write(mode: int, which: str, engine: str, tmp_path: Path) -> None:
+    own = named(PACKAGE.parent, tmp_path / "cache")
+    (own if which == "own" else own.parent).chmod(mode)
+    message = falls_back(engine, CHAINRULE_CACHE=str(own.parent))
+    assert "can be written by" in message
+    assert "set CHAINRULE_CACHE to your own folder" in message
+
+
+FULL = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+"""
+
+
+@POSIX
+@BOTH
+def test_a_disk_that_is_full(engine: str, tmp_path: Path) -> None:
+    message = falls_back(engine, FULL, CHAINRULE_CACHE=str(tmp_path / "cache"))
+    assert "File too large" in message
+    assert "set CHAINRULE_CACHE" in message
+
+
+@BOTH
+@pytest.mark.parametrize("error", ["ImportError", "AttributeError", "SystemError", "OSError"])
+def test_numba_missing_or_broken(error: str, engine: str, tmp_path: Path) -> None:
+    (tmp_path / "numba.py").write_text(f"raise {error}('it is broken')\n")
+    paths = os.pathsep.join([str(tmp_path), environment()["PYTHONPATH"]])
+    message = falls_back(engine, PYTHONPATH=paths, CHAINRULE_CACHE=str(tmp_path / "cache"))
+    assert message.startswith("Numba cannot be loaded (it is broken): pip install ")
+    assert " numba;" in message
+
+
+@BOTH
+def test_no_threading_layer(engine: str, tmp_path: Path) -> None:
+    """Told before anything is compiled, and no kernel is thrown away for it."""
+    cache = {"CHAINRULE_CACHE": str(tmp_path / "cache"), "NUMBA_THREADING_LAYER": "unheard-of"}
+    message = falls_back(engine, **cache)
+    assert message.startswith("Numba cannot be loaded (The threading layer requested 'unheard-of'")
+    assert not list(tmp_path.glob("cache/*/*/*"))
+
+
+class OwnLayer(cr.Tanh):
+    """Even a layer that only renames a known one: nobody looks into its methods."""
+
+
+class OwnDense(cr.Dense):
+    pass
+
+
+class OwnSGD(cr.SGD):
+    pass
+
+
+class OwnLoss(cr.SquaredError):
+    pass
+
+
+class OwnPenalty(cr.Penalty):
+    def value(self, theta: Array, decay_factor: Array) -> float:
+        return 7.0
+
+
+OWN: dict[str, tuple[list[cr.Layer], dict[str, Any]]] = {
+    "OwnLayer": ([cr.Residual((OwnLayer(),)), cr.Dense(1)], {}),
+    "OwnDense": ([OwnDense(1)], {}),
+    "OwnLoss": ([cr.Dense(1)], {"loss": OwnLoss()}),
+    "OwnSGD": ([cr.Dense(1)], {"optimizer": OwnSGD()}),
+    "OwnPenalty": ([cr.Dense(1)], {"penalty": OwnPenalty(0.1)}),
+}
+
+
+def own(name: str, engine: str) -> str:
+    """The engine that runs an own layer, loss, optimizer or penalty."""
+    layers, changed = OWN[name]
+    how: dict[str, Any] = {"loss": cr.SquaredError(), "optimizer": cr.SGD(), "lr": 1e-3}
+    how |= {"X": ROWS[:8, :3], "y": GOALS[:8], "epochs": 10**6, "rng": 0} | changed
+    net = cr.Network(3, layers, rng=0)
+    return next(cr.train(net, **how, engine=engine)).engine
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_what_has_no_kernel_is_named(name: str) -> None:
+    with pytest.warns(UserWarning, match=rf"{name} has no compiled kernel: the readable") as told:
+        assert own(name, "compiled") == "readable"
+    assert [warning.filename for warning in told] == [__file__]
+    assert "next(cr.train(" in Path(__file__).read_text().splitlines()[told[0].lineno - 1]
+    assert own(name, "auto") == "readable"
+
+
+AUTO = """
+import sys
+import numpy as np
+import chainrule as cr
+def run(epochs):
+    net = cr.Network.mlp([3, 4, 1], rng=0)
+    run = cr.train(net, cr.SquaredError(), cr.SGD(), np.ones((8, 3)), np.ones(8), epochs=epochs,
+                   lr=0.1, rng=0)
+    engine = next(run).engine
+    net.predict(np.ones((2, 3)))
+    print(engine, "numba" in sys.modules)
+for epochs in map(int, sys.argv[1:]):
+    run(epochs)
+"""
+
+
+def test_auto_chooses_by_the_work_alone() -> None:
+    """The first epochs would take the readable engine a bit less than it may, the next a bit more;
+    what ran before does not matter.
+    """
+    toy()
+    net = cr.Network.mlp([3, 4, 1], rng=0)
+    most = int(engines.AUTO_SECONDS / engines.readable_seconds(net, 8, 8, 1))
+    done = python(AUTO, most - 1, 1, most + 2, 1, most - 1, most + 2)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[:2] == [["readable", "False"]] * 2
+    assert [engine for engine, _ in lines[2:]] == ["compiled", "readable", "readable", "compiled"]
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """A copy of the folder with all kernels for float64, in a cache of its own."""
+    toy()
+    from chainrule.compiled import cache
+
+    shutil.copytree(cache.folder(), place := tmp_path / "cache" / cache.folder().name)
+    place.chmod(0o700)
+    return place
+
+
+def remove(kept: Path, kernel: str) -> None:
+    """Let a kernel and the mark that all are there be missing."""
+    for file in [*kept.glob(f"*/{kernel}-*"), kept / "float64.ready"]:
+        file.unlink()
+
+
+WORK = "from compiled_runs import work; print(work())"
+LINE = "chainrule: compiling its engine for float64, once for this machine"
+
+
+def test_compiling_is_told_in_one_line_on_standard_error(kept: Path) -> None:
+    bits, variables = work(), {"CHAINRULE_CACHE": str(kept.parent)}
+    remove(kept, "predict.predict")
+    first, second = (python(WORK, **variables) for _ in range(2))
+    assert first.stdout == second.stdout == f"{bits}\n"
+    assert first.stderr.startswith(LINE)
+    assert first.stderr.count("\n") == 1
+    assert second.stderr == ""
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "cut": lambda data: data[: len(data) // 2],
+    "garbage": lambda data: np.random.default_rng(0).bytes(len(data)),
+    "half zeros": lambda data: data[: len(data) // 2] + bytes(len(data) - len(data) // 2),
+}
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_thrown_away(damage: str, ending: str, kept: Path) -> None:
+    bits = work()
+    files = list(kept.glob(f"*/predict.predict_in_parallel-*.{ending}"))
+    for file in files:
+        file.write_bytes(DAMAGES[damage](file.read_bytes()))
+    broken = {file: file.read_bytes() for file in files}
+    assert python(WORK, CHAINRULE_CACHE=str(kept.parent)).stdout == f"{bits}\n"
+    assert files
+    assert not any(file.exists() and file.read_bytes() == broken[file] for file in files)
+
+
+def test_a_process_killed_while_it_writes(kept: Path) -> None:
+    bits, variables = work(), {"CHAINRULE_CACHE": str(kept.parent)}
+    remove(kept, "epochs.train")
+    names = set(kept.glob("*/*"))
+    command, where = [sys.executable, "-c", WORK], environment(**variables)
+    with subprocess.Popen(command, env=where, stderr=subprocess.DEVNULL) as process:
+        end = time.monotonic() + 60
+        while set(kept.glob("*/*")) <= names:
+            assert time.monotonic() < end
+            assert process.poll() is None
+        process.kill()
+    assert not (kept / "float64.ready").exists()
+    done = python(WORK, **variables)
+    assert done.stdout == f"{bits}\n"
+    assert done.stderr.startswith(LINE)
+    assert (kept / "float64.ready").exists()
+
+
+def test_processes_that_compile_at_once(kept: Path) -> None:
+    bits, variables = work(), environment(CHAINRULE_CACHE=str(kept.parent))
+    remove(kept, "epochs.train")
+    started = [
+        subprocess.Popen([sys.executable, "-c", WORK], env=variables, stdout=subprocess.PIPE,
+                         stderr=subprocess.DEVNULL, text=True)
+        for _ in range(3)
+    ]  # fmt: skip
+    for process in started:
+        assert process.communicate(timeout=60)[0] == f"{bits}\n"
+        assert process.returncode == 0
+    assert python(WORK, **variables).stderr == ""
