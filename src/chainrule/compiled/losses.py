@@ -7,7 +7,7 @@ equations are those of `core.losses`.
 import numpy as np
 
 from .elementary import exp, log1p_unit
-from .jit import at, inlined, jit
+from .jit import inlined, jit
 
 SQUARED, ABSOLUTE, HUBER, PINBALL, BINARY, SOFTMAX, CLASSES, POISSON, HINGE = range(9)
 
@@ -23,7 +23,7 @@ def loss_and_slope(kind, setting, memory, z, y, share, dz, rows, k):
     Z, Y = memory[z : z + n], memory[y : y + n]
     S, D = memory[share : share + n], memory[dz : dz + n]
     if kind == CLASSES:
-        return _softmax_classes(memory[setting], memory, z, y, share, dz, rows, k)
+        return _softmax_classes(memory[setting], Z, Y, S, D, rows, k)
     if kind == SOFTMAX:
         return _softmax(Z, Y, S, D, rows, k)
     if kind == PINBALL:
@@ -81,32 +81,30 @@ def _pinball(quantiles, Z, Y, S, D, rows, k):
     return total
 
 
-@jit
-def _exponentials(memory, z, dz, k):
-    """Leaves e^(z - top) of one row in dz; returns (top, their sum)."""
-    top = memory[at(z)]
-    for j in range(1, k):
-        top = max(top, memory[at(z + j)])
-    total = 0.0
-    for j in range(k):
-        memory[at(dz + j)] = exp(memory[at(z + j)] - top)
-        total += memory[at(dz + j)]
-    return top, total
+@inlined
+def _exponentials(Z, D, rows, k):
+    """Leaves e^(z - top) in D, with the top of each row."""
+    for row in range(rows):
+        top = Z[row * k]
+        for i in range(row * k + 1, row * k + k):
+            top = max(top, Z[i])
+        for i in range(row * k, row * k + k):
+            D[i] = Z[i] - top
+    for i in range(rows * k):  # of all rows in one loop, which fills the vector registers
+        D[i] = exp(D[i])
 
 
 @jit
 def _softmax(Z, Y, S, D, rows, k):
     """l = Σ_k y_k (ln Σ_j e^z_j - z_k),  dl/dz = p - y."""
+    _exponentials(Z, D, rows, k)
     loss = 0.0
     for row in range(rows):
-        start = row * k
-        top, total = Z[start], 0.0
-        for i in range(start + 1, start + k):
-            top = max(top, Z[i])
+        start, total, own, top = row * k, 0.0, 0.0, Z[row * k]
         for i in range(start, start + k):
-            D[i] = exp(Z[i] - top)
             total += D[i]
-        level, own = top + np.log(total), 0.0
+            top = max(top, Z[i])
+        level = top + np.log(total)
         for i in range(start, start + k):
             own += Y[i] * (level - Z[i])
             D[i] = S[i] * (D[i] / total - Y[i])
@@ -115,25 +113,20 @@ def _softmax(Z, Y, S, D, rows, k):
 
 
 @jit
-def _softmax_classes(smoothing, memory, z, y, share, dz, rows, k):
+def _softmax_classes(smoothing, Z, Y, S, D, rows, k):
     """As _softmax, with y = 1 at the row's class; smoothing s makes it y (1 - s) + s / k."""
-    loss = 0.0
-    for r in range(rows):
-        row, slope = z + r * k, dz + r * k
-        S, hit = memory[at(share + r * k)], int(memory[at(y + r)])
-        top, total = _exponentials(memory, row, slope, k)
-        level = top + np.log(total)
-        factor = S / total
-        for j in range(k):
-            memory[at(slope + j)] *= factor
-        if smoothing == 0.0:
-            loss += S * (level - memory[at(row + hit)])
-            memory[at(slope + hit)] -= S
-        else:
-            spread, own = smoothing / k, 0.0
-            for j in range(k):
-                own += level - memory[at(row + j)]
-                memory[at(slope + j)] -= S * spread
-            loss += S * ((1.0 - smoothing) * (level - memory[at(row + hit)]) + spread * own)
-            memory[at(slope + hit)] -= S * (1.0 - smoothing)
+    _exponentials(Z, D, rows, k)
+    loss, spread = 0.0, smoothing / k
+    for row in range(rows):
+        start, total, own, top = row * k, 0.0, 0.0, Z[row * k]
+        for i in range(start, start + k):
+            total += D[i]
+            top = max(top, Z[i])
+        level, hit = top + np.log(total), start + int(Y[row])
+        weight, share = S[start], S[start] / total
+        for i in range(start, start + k):
+            own += level - Z[i]
+            D[i] = share * D[i] - weight * spread
+        loss += weight * ((1.0 - smoothing) * (level - Z[hit]) + spread * own)
+        D[hit] -= weight * (1.0 - smoothing)
     return loss

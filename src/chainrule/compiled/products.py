@@ -12,6 +12,7 @@ from .jit import at, exact, inlined, jit
 from .program import ALIGNED
 
 DEPTH = 64  # rows of the right factor that stay in the cache while they serve every row of A
+DEEP = 256  # inputs from which on our own product beats BLAS on a few rows
 WIDE = 4  # columns from which on a loop over a row's columns beats a sum for each number
 
 
@@ -102,8 +103,9 @@ def matrix(memory, start, rows, columns):
 @inlined
 def dense_forward(blas_from, memory, x, numbers, w, bias, z, rows, n_in, n_out):
     """Z = X @ W + b; W stands at w of `numbers`, b behind it."""
-    lined_up = n_out % ALIGNED == 0 and w % ALIGNED == 0  # there our own product is the faster one
-    if rows * n_in * n_out >= blas_from and not (lined_up and rows >= 16):
+    # Our own product packs nothing, which pays where W is large and few rows meet it.
+    own = n_in >= DEEP and rows >= 16 and n_out % ALIGNED == 0 and w % ALIGNED == 0
+    if rows * n_in * n_out >= blas_from and not own:
         _blas_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out)
     elif n_out >= WIDE:
         b = w + n_in * n_out
