@@ -143,7 +143,7 @@ def test_a_row_is_predicted_the_same_alone_and_among_others(case: Case) -> None:
         parts = [net.predict(rows[i : i + size]) for i in range(0, len(rows), size)]
         np.testing.assert_array_equal(np.concatenate(parts), Z)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(prediction, "THREADED", 0)
+        patch.setattr(prediction, "MANY", 0)
         many = np.tile(order, 1 + 600 // len(order))
         np.testing.assert_array_equal(net.predict(rows[many]), Z[many])
         np.testing.assert_array_equal(net.predict(rows), Z)

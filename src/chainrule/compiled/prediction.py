@@ -4,20 +4,24 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..core.activation_layers import ElementwiseLayer
 from ..core.arrays import Array, aligned_zeros
+from ..core.layers import Dense, Dropout
 from ..core.network import Network, multiply_adds
 from .kernels import frozen, prepare
 from .predict import predict, predict_in_parallel
-from .program import program, unknown_layer
+from .products import WIDE
+from .program import aligned, program, unknown_layer
 from .threads import several_threads
 
 ROWS, LANES = 64, 8  # rows of a shard; lanes where several threads share the rows
-THREADED = 4_000_000  # multiply-adds from which several threads pay
+MANY = 4_000_000  # multiply-adds from which several threads, and lining up the weights, pay
 
 
 class Plan(NamedTuple):
-    """The program of a network for so many lanes, and its memory."""
+    """The network that runs, its program for so many lanes, and its memory."""
 
+    net: Network
     programs: Array
     table: Array
     memory: Array
@@ -29,20 +33,19 @@ def forward(net: Network, X: Array) -> Array | None:
 
     A plan serves one call at a time: threads that predict at once each have their own.
     """
-    plans = net.__dict__.setdefault("_plans", [])
+    plans = net.__dict__.setdefault("_plans", ([], []))  # for few rows, for many
     try:
-        plan = plans.pop()
+        plan = plans[0].pop()
     except IndexError:
         if unknown_layer(net.layers):
             return None
         plan = _plan(net, 1)
-    out = np.empty((len(X), net.n_out), net.dtype)
-    X = frozen(X)
-    if len(X) * plan.row_work < THREADED:
-        predict(plan.programs, plan.table, plan.memory, net.numbers, X, out)
+    if len(X) * plan.row_work < MANY:
+        out = np.empty((len(X), net.n_out), net.dtype)
+        predict(plan.programs, plan.table, plan.memory, net.numbers, frozen(X), out)
     else:
-        _predict_many(net, X, out)
-    plans.append(plan)
+        out = _predict_many(net, X, plans[1])
+    plans[0].append(plan)
     return out
 
 
@@ -52,13 +55,46 @@ def _plan(net: Network, lanes: int) -> Plan:
     memory = aligned_zeros(int(written.places[0].whole), net.dtype)
     start = int(written.places[0].settings)
     memory[start : start + len(written.settings)] = written.settings
-    return Plan(written.places, written.table, memory, multiply_adds(net.layers, net.n_in))
+    return Plan(net, written.places, written.table, memory, multiply_adds(net.layers, net.n_in))
 
 
-def _predict_many(net: Network, X: Array, out: Array) -> None:
-    plan = _plan(net, LANES)
+def _predict_many(net: Network, X: Array, plans: list[Plan]) -> Array:
+    try:
+        plan = plans.pop()
+    except IndexError:
+        plan = _plan(lined_up(net), LANES)
+    wide = plan.net
+    if wide is not net:
+        for name, view in net.views(net.theta).items():
+            wide[name][tuple(slice(n) for n in view.shape)] = view
+    out = np.empty((len(X), wide.n_out), net.dtype)
+    arguments = (plan.programs, plan.table, plan.memory, wide.numbers, frozen(X), out)
     with several_threads(2**16) as several:
         if several:
-            predict_in_parallel(plan.programs, plan.table, plan.memory, net.numbers, X, out, LANES)
+            predict_in_parallel(*arguments, LANES)
         else:
-            predict(plan.programs, plan.table, plan.memory, net.numbers, X, out)
+            predict(*arguments)
+    plans.append(plan)
+    return out if wide is net else np.ascontiguousarray(out[:, : net.n_out])
+
+
+def lined_up(net: Network) -> Network:
+    """A network of zeros with units added until every row of a matrix begins on a cache line; the
+    network itself where that changes nothing, or where a layer looks at all units at once.
+
+    The added units add exact zeros to sums, at their end, so every result keeps its bits. A layer
+    narrower than WIDE sums in another order, which must see the same numbers: nothing is added
+    before it.
+    """
+    dense = [i for i, layer in enumerate(net.layers) if type(layer) is Dense]
+    if not all(isinstance(layer, Dense | Dropout | ElementwiseLayer) for layer in net.layers):
+        return net
+    layers, widths = list(net.layers), {}
+    for i, after in zip(dense, [*dense[1:], None], strict=True):
+        n = net[f"{i}.W"].shape[1]
+        narrow = n < WIDE or (after is not None and net[f"{after}.W"].shape[1] < WIDE)
+        widths[i] = n if narrow else aligned(n)
+        layers[i] = Dense(widths[i], layers[i].bias, init="zeros")
+    if all(widths[i] == net[f"{i}.W"].shape[1] for i in dense):
+        return net
+    return Network(net.n_in, layers, dtype=net.dtype, rng=0)
