@@ -22,13 +22,14 @@ from .program import Program, program
 def _arguments(dtype: DTypeLike) -> dict[str, tuple[Any, ...]]:
     """Arguments of the right types for each kernel."""
     programs, table, _ = program(Network(1, [Dense(1)], rng=0, dtype=dtype), 1, batch=1, y_width=1)
-    memory, X, rng = np.zeros(1, dtype), frozen(np.zeros((1, 1), dtype)), np.random.default_rng(0)
+    memory, rng = np.zeros(1, dtype), np.random.default_rng(0)
     rules, flags = np.zeros(1, epochs.RULE), np.zeros(1, np.int64)
     written, rule = programs[0], rules[0]
     flat = frozen(np.zeros(1, dtype))
     data, pairs = Data(flat, flat, frozen(np.zeros(1))), np.zeros((1, 2))
     parts = epochs.Parts(np.zeros(1), pairs, np.zeros(1))
     lane, rest = (written, rule, table, data, flags, memory), (table, data, flags, memory)
+    predicting = (table, memory, memory, flat, memory)
     return {
         "forward": (written, table, memory, memory, 0, 0, 0),
         "backward": (written, table, memory, 0, 0, 0, 0, True),
@@ -38,9 +39,9 @@ def _arguments(dtype: DTypeLike) -> dict[str, tuple[Any, ...]]:
         "lanes": (programs, rules, *rest, 0, 0, 0, 0.0, True, np.zeros(1)),
         "blocks": (programs, rules, memory, 0, 0.0, 0.0, 0.0, 0.0, 0.0, parts),
         "train": (programs, rules, *rest, pairs, flags, 0, pairs, np.zeros((1, 1), dtype), rng),
-        "predict_lane": (written, table, memory, memory, X, np.zeros((1, 1), dtype), 0, 0),
-        "predict": (programs, table, memory, memory, X, np.zeros((1, 1), dtype)),
-        "predict_lanes": (programs, table, memory, memory, X, np.zeros((1, 1), dtype), 0),
+        "predict_lane": (written, *predicting, 0, 0, 0),
+        "predict": (programs, *predicting, 0),
+        "predict_lanes": (programs, *predicting, 0, 0),
     }
 
 

@@ -12,32 +12,32 @@ from .passes import call_forward
 
 
 @jit
-def predict_lane(program, table, memory, numbers, X, out, lane, lanes):
-    """Every shard of one lane, its rows from X and its results to `out`."""
+def predict_lane(program, table, memory, numbers, X, out, n, lane, lanes):
+    """Every shard of one lane of n rows, taken from X and left in `out`, both row after row."""
     place = program.lanes + lane * program.lane_size
     x, z, n_in, n_out = place + program.x, place + program.z, program.n_in, program.n_out
-    for start in range(lane * program.rows, len(X), lanes * program.rows):
-        rows = min(program.rows, len(X) - start)
-        for r in range(rows):
-            for j in range(n_in):
-                memory[at(x + r * n_in + j)] = X[at(start + r), at(j)]
+    for start in range(lane * program.rows, n, lanes * program.rows):
+        rows = min(program.rows, n - start)
+        for i in range(rows * n_in):
+            memory[at(x + i)] = X[at(start * n_in + i)]
         call_forward(program.forward, program, table, memory, numbers, place, 0, rows)
-        for r in range(rows):
-            for j in range(n_out):
-                out[at(start + r), at(j)] = memory[at(z + r * n_out + j)]
+        for i in range(rows * n_out):
+            out[at(start * n_out + i)] = memory[at(z + i)]
 
 
 call_lane = by_address(predict_lane, types.none)
 
 
 @kernel
-def predict(programs, table, memory, numbers, X, out):
-    """Z of every row of X, in `out`."""
-    predict_lane(programs[0], table, memory, numbers, X, out, 0, 1)
+def predict(programs, table, memory, numbers, X, out, n):
+    """Z of n rows of X, in `out`."""
+    call_lane(programs[0].run_lane, programs[0], table, memory, numbers, X, out, n, 0, 1)
 
 
 @parallel
-def predict_in_parallel(programs, table, memory, numbers, X, out, lanes):
+def predict_in_parallel(programs, table, memory, numbers, X, out, n, lanes):
     """As predict, with the lanes on several threads."""
     for lane in numba.prange(lanes):
-        call_lane(programs[0].run_lane, programs[0], table, memory, numbers, X, out, lane, lanes)
+        call_lane(
+            programs[0].run_lane, programs[0], table, memory, numbers, X, out, n, lane, lanes
+        )  # fmt: skip

@@ -14,7 +14,7 @@ from .products import WIDE
 from .program import aligned, program, unknown_layer
 from .threads import several_threads
 
-ROWS, LANES = 64, 8  # rows of a shard; lanes where several threads share the rows
+ROWS, LANES = 128, 8  # rows of a shard; lanes where several threads share the rows
 MANY = 4_000_000  # multiply-adds from which several threads, and lining up the weights, pay
 
 
@@ -41,8 +41,8 @@ def forward(net: Network, X: Array) -> Array | None:
             return None
         plan = _plan(net, 1)
     if len(X) * plan.row_work < MANY:
-        out = np.empty((len(X), net.n_out), net.dtype)
-        predict(plan.programs, plan.table, plan.memory, net.numbers, frozen(X), out)
+        out, rows = np.empty((len(X), net.n_out), net.dtype), frozen(X).reshape(-1)
+        predict(plan.programs, plan.table, plan.memory, net.numbers, rows, out.reshape(-1), len(X))
     else:
         out = _predict_many(net, X, plans[1])
     plans[0].append(plan)
@@ -68,7 +68,8 @@ def _predict_many(net: Network, X: Array, plans: list[Plan]) -> Array:
         for name, view in net.views(net.theta).items():
             wide[name][tuple(slice(n) for n in view.shape)] = view
     out = np.empty((len(X), wide.n_out), net.dtype)
-    arguments = (plan.programs, plan.table, plan.memory, wide.numbers, frozen(X), out)
+    rows, flat = frozen(X).reshape(-1), out.reshape(-1)
+    arguments = (plan.programs, plan.table, plan.memory, wide.numbers, rows, flat, len(X))
     with several_threads(2**16) as several:
         if several:
             predict_in_parallel(*arguments, LANES)
