@@ -9,7 +9,7 @@ STRICT := $(wildcard src/chainrule/core src/chainrule/explain)
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test clean
+.PHONY: help demo test bench clean
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 15
@@ -22,6 +22,10 @@ test: .venv/.dev ## everything the CI runs: lint, format, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(STRICT)
 	$(ONE_THREAD) $(BIN)/pytest -n 2 --dist loadfile
+
+bench: .venv/.bench ## time the compiled engine beside scikit-learn, PyTorch, JAX and onnxruntime
+	@mkdir -p build
+	$(BIN)/python benchmarks/engine.py --json build/engine.json --picture build/engine.png $(BENCH)
 
 clean: ## remove the environment, caches and builds
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -48,3 +52,7 @@ clean: ## remove the environment, caches and builds
 .venv/.dev: .venv/.made pyproject.toml
 	@echo "installing chainrule and its test tools into .venv (about a minute, once)"
 	@$(PIP) -e '.[dev]' && touch .venv/.base $@
+
+.venv/.bench: .venv/.made pyproject.toml
+	@echo "installing chainrule and what it is compared with into .venv (some minutes, once)"
+	@$(PIP) torch==2.13.0 && $(PIP) -e '.[bench]' && touch .venv/.base $@

@@ -163,7 +163,7 @@ def shrink(blas_from: int, block: int, shard: int, lanes: int) -> None:
     engine.LANES = epochs.LANES = lanes
     engine.ONE_SHARD, engine.LANE_NUMBERS, engine.SHARD, engine.MOST_ROWS = 0, 1, shard, shard
     engine.THREADED = 0 if shard < 4 else 10**9
-    prediction.THREADED, prediction.ROWS, prediction.LANES = engine.THREADED, shard, 3
+    prediction.MANY, prediction.ROWS, prediction.LANES = engine.THREADED, shard, 3
 
 
 def cases() -> Iterator[Case]:
