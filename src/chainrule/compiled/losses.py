@@ -6,7 +6,7 @@ equations are those of `core.losses`.
 
 import numpy as np
 
-from .elementary import exp, log1p_unit
+from .elementary import exp, softplus_and_sigmoid
 from .jit import inlined, jit
 
 SQUARED, ABSOLUTE, HUBER, PINBALL, BINARY, SOFTMAX, CLASSES, POISSON, HINGE = range(9)
@@ -42,9 +42,9 @@ def _elementwise(kind, delta, Z, Y, S, D, n):
             D[i] = S[i] * (r + r)
     elif kind == BINARY:
         for i in range(n):
-            e = exp(-abs(Z[i]))  # softplus and sigmoid from one exponential
-            total += S[i] * ((0.0 if Z[i] < 0.0 else Z[i]) + log1p_unit(e) - Y[i] * Z[i])
-            D[i] = S[i] * ((e if Z[i] < 0.0 else 1.0) / (1.0 + e) - Y[i])
+            level, p = softplus_and_sigmoid(Z[i])
+            total += S[i] * (level - Y[i] * Z[i])
+            D[i] = S[i] * (p - Y[i])
     elif kind == ABSOLUTE:
         for i in range(n):
             total += S[i] * abs(Z[i] - Y[i])
