@@ -85,18 +85,18 @@ class Run:
             if count == 1 and complete:
                 self._unload()
                 yield *means[0].tolist(), seconds
-            pairs = means.tolist()
-            for i, row in enumerate(_bytes(kept[:complete])):
+            told = zip(_bytes(kept[:complete]), *means[:complete].T.tolist(), strict=count > 1)
+            for i, (row, mean, lr) in enumerate(told):
                 own[:] = row
-                yield *pairs[i], seconds
+                yield mean, lr, seconds
                 if changed := numbers.tobytes() != row:
+                    complete = i + 1
                     break
             if changed or stopped != DONE:
                 self._return_to(before)
                 self._load(start)
             if changed:  # from here on epoch by epoch
                 self.ahead = False
-                complete = i + 1
                 self._call(course, means[:complete], kept[:0])
             elif stopped != DONE:
                 self._call(course, means, kept[:0], limit=stopped)
