@@ -114,7 +114,7 @@ def dense_forward(blas_from, memory, x, numbers, w, bias, z, rows, n_in, n_out):
                 memory[at(z + r * n_out + j)] = numbers[at(b + j)] if bias else zero(memory)
         add_product(memory, z, memory, x, n_in, 1, numbers, w, rows, n_in, n_out)
     elif n_in == 2 and n_out == 1:
-        _narrow_forward(memory, x, numbers, w, bias, z, rows, 2, 1)  # with constants: vectorised
+        _pair_forward(memory, x, numbers, w, bias, z, rows)
     else:
         _narrow_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out)
 
@@ -141,6 +141,15 @@ def _narrow_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out):
 
 
 @inlined
+def _pair_forward(memory, x, numbers, w, bias, z, rows):
+    """As _narrow_forward, for two inputs and one output: so few numbers stay in registers."""
+    w0, w1 = numbers[at(w)], numbers[at(w + 1)]
+    b = numbers[at(w + 2)] if bias else zero(memory)
+    for r in range(rows):
+        memory[at(z + r)] = b + memory[at(x + 2 * r)] * w0 + memory[at(x + 2 * r + 1)] * w1
+
+
+@inlined
 def dense_backward(blas_from, memory, x, dz, dx, scratch, w, g, bias, first, rows, n_in, n_out):
     """dW = Xᵀ @ dZ and db = Σ_rows dZ at g, added to what earlier shards left unless this is the
     first; dX = dZ @ Wᵀ where dx is a place.
@@ -154,7 +163,7 @@ def dense_backward(blas_from, memory, x, dz, dx, scratch, w, g, bias, first, row
     elif n_out >= WIDE:
         add_product(memory, g, memory, x, 1, n_in, memory, dz, n_in, rows, n_out)
     elif n_in == 2 and n_out == 1:
-        _narrow_backward(memory, x, dz, g, rows, 2, 1)
+        _pair_backward(memory, x, dz, g, rows)
     else:
         _narrow_backward(memory, x, dz, g, rows, n_in, n_out)
     if bias:
@@ -181,6 +190,17 @@ def _narrow_backward(memory, x, dz, g, rows, n_in, n_out):
             for r in range(rows):
                 total += memory[at(x + r * n_in + i)] * memory[at(dz + r * n_out + j)]
             memory[at(g + i * n_out + j)] += total
+
+
+@inlined
+def _pair_backward(memory, x, dz, g, rows):
+    first, second = zero(memory), zero(memory)
+    for r in range(rows):
+        slope = memory[at(dz + r)]
+        first += memory[at(x + 2 * r)] * slope
+        second += memory[at(x + 2 * r + 1)] * slope
+    memory[at(g)] += first
+    memory[at(g + 1)] += second
 
 
 @inlined
