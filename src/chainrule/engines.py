@@ -21,8 +21,11 @@ from .core.epoch import Batch, StepSettings, run_epoch
 from .core.network import Network, multiply_adds
 
 ENGINES = ("auto", "readable", "compiled")
-AUTO_SECONDS = 3.0  # of the readable engine's time from which "auto" takes the compiled one
+AUTO_SECONDS = 10.0  # of the readable engine's time from which "auto" takes the compiled one
 STEP_SECONDS, PAIR_SECONDS = 1.5e-4, 2.5e-10  # of the readable engine: a step, a multiply-add
+
+# Shows which share of the first compilation is done; None prints a line on standard error.
+on_compile: Callable[[float], None] | None = None
 
 Epochs = Iterator[tuple[float, float, float]]  # mean loss, last learning rate, seconds
 
@@ -132,12 +135,12 @@ def _prepare(dtype: np.dtype[Any]) -> bool:
     from .compiled import kernels
 
     try:
-        kernels.addresses(dtype.name)
+        kernels.addresses(dtype.name, on_compile)
     except OSError:
         raise
     except Exception:  # a file of the cache is damaged
         disk.empty()
-        kernels.addresses(dtype.name)  # which keeps only what had not been loaded yet,
+        kernels.addresses(dtype.name, on_compile)  # which keeps only what had not been loaded yet,
         (disk.folder() / f"{dtype.name}.ready").unlink()  # so the next process has to say so too
     _ready.add(dtype)
     return True

@@ -86,7 +86,7 @@ def train(
     loop does to `net` counts from the next epoch on; X, y and weight must stay as they are.
 
     `engine` is "readable", "compiled", or "auto": the compiled one for work that would take the
-    readable one seconds. Where the compiled one cannot run, a warning says why.
+    readable one ten seconds. Where the compiled one cannot run, a warning says why.
 
     Raises ValueError at the call for anything that does not fit, Diverged while running.
     """

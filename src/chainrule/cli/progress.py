@@ -4,7 +4,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -86,16 +86,23 @@ def _ending(run: "TableRun", stopped: int | None, diverged: str) -> Ending:
 
 @contextmanager
 def _watch(run: "TableRun", asked: Interrupt, quiet: bool) -> "Iterator[Callable[[Record], None]]":
-    if quiet:
-        yield lambda record: None
-    elif not is_live(sys.stderr):
-        yield _Lines(run)
-    else:
-        console = screen(stderr=True)
-        bar = BarColumn(max(4, min(30, console.width - 72)))
-        columns = (TextColumn("Epoch {task.completed}/{task.total}"), bar, _Losses(asked))
-        with Progress(*columns, console=console, transient=True) as progress:
-            yield _Bar(run, progress, progress.add_task("", total=run.epochs, started=time.time()))
+    from .. import engines
+
+    with ExitStack() as stack:
+        stack.callback(setattr, engines, "on_compile", None)
+        if quiet:
+            engines.on_compile = lambda share: None
+            yield lambda record: None
+        elif not is_live(sys.stderr):
+            yield _Lines(run)
+        else:
+            console = screen(stderr=True)
+            bar = BarColumn(max(4, min(30, console.width - 72)))
+            columns = (TextColumn("Epoch {task.completed}/{task.total}"), bar, _Losses(asked))
+            progress = stack.enter_context(Progress(*columns, console=console, transient=True))
+            task = progress.add_task("", total=run.epochs, started=time.time(), compiled=1.0)
+            engines.on_compile = lambda share: progress.update(task, compiled=share)
+            yield _Bar(run, progress, task)
 
 
 @dataclass
@@ -137,6 +144,8 @@ class _Losses(ProgressColumn):
 
     def render(self, task: Any) -> Text:
         record, best = task.fields.get("record"), task.fields.get("best")
+        if record is None and (share := task.fields["compiled"]) < 1.0:
+            return Text(f"compiling the engine, once for this machine: {share:.0%}")
         if record is None:
             return Text("first epoch")
         if self.asked.requested is not None:

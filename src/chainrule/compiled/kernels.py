@@ -1,9 +1,7 @@
 """Every kernel, compiled for a dtype: once for a machine, and from the disk cache afterwards."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -71,33 +69,41 @@ def prepare(written: Program, dtype: DTypeLike) -> None:
         places.run_lane = places_of["predict_lane"]
 
 
-@cache
-def addresses(dtype: str) -> dict[str, int]:
-    """The address of every kernel; compiles what is not in the cache, with a line that says so."""
-    found = {}
-    stamp = folder() / f"{dtype}.ready"
-    with _progress(dtype, silent=stamp.exists() or numba.config.DISABLE_JIT) as advance:
-        for done, (name, arguments) in enumerate(_arguments(dtype).items()):
-            advance(done / len(FUNCTIONS))
-            found[name] = address(FUNCTIONS[name], *arguments)
+Show = Callable[[float], None]
+_found: dict[str, dict[str, int]] = {}
+
+
+def addresses(dtype: str, show: Show | None = None) -> dict[str, int]:
+    """The address of every kernel. Compiles what is not in the cache, and tells `show` the share
+    that is done; without it a line on standard error says so.
+    """
+    if dtype in _found:
+        return _found[dtype]
+    found, stamp = {}, folder() / f"{dtype}.ready"
+    if stamp.exists() or numba.config.DISABLE_JIT:
+        show = _silent
+    for done, (name, arguments) in enumerate(_arguments(dtype).items()):
+        (show or _line)(done / len(FUNCTIONS))
+        found[name] = address(FUNCTIONS[name], *arguments)
+    (show or _line)(1.0)
     if not numba.config.DISABLE_JIT:
         stamp.touch()
+    _found[dtype] = found
     return found
 
 
-@contextmanager
-def _progress(dtype: str, silent: bool) -> Iterator[Any]:
-    """A line on the terminal while the engine is compiled."""
-    line = f"chainrule: compiling its engine for {dtype}, once for this machine"
-    where = sys.stderr
-    live = not silent and where is not None and where.isatty()
-    if not silent and not live and where is not None:
-        print(f"{line} (about half a minute)", file=where, flush=True)
+def _silent(share: float) -> None:
+    pass
 
-    def advance(share: float) -> None:
-        if live:
-            print(f"\r{line}: {share:4.0%} ", end="", file=where, flush=True)
 
-    yield advance
-    if live:
-        print(f"\r{line}: done ", file=where, flush=True)
+def _line(share: float) -> None:
+    """One line that grows on a terminal, one line in all elsewhere."""
+    told = "chainrule: compiling its engine, once for this machine"
+    if sys.stderr is None:
+        return
+    if sys.stderr.isatty():
+        print(
+            f"\r{told}: {share:4.0%} ", end="\n" if share == 1 else "", file=sys.stderr, flush=True
+        )
+    elif share == 0:
+        print(f"{told} (about half a minute)", file=sys.stderr, flush=True)
