@@ -44,4 +44,6 @@ def training(work: Work, X: Array, y: Array, engine: str = ENGINE) -> Run:
 def prediction(work: Work, X: Array) -> Callable[[], Array]:
     """A function that predicts X: the raw output."""
     net = network(work)
+    if not cr.load_engine(net.dtype):
+        raise SystemExit(f"{work.name}: the compiled engine cannot be had")
     return lambda: net.predict(X)

@@ -29,6 +29,7 @@ _HOMES = {
     "core.nonfinite": ["Diverged"],
     "core.contracts": ["check_layer", "check_loss"],
     "core": ["metrics"],
+    "engines": ["load_engine"],
     "training": ["train", "Record", "find_lr"],
     "lbfgs": ["minimize"],
     "tabular": ["TableRun"],

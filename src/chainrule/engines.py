@@ -4,6 +4,7 @@ The readable engine is NumPy and the oracle; the compiled one must give the same
 them "auto" takes depends on the amount of work alone, so that the same call gives the same bits.
 """
 
+import os
 import threading
 import time
 import warnings
@@ -14,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from .blas import at_most
 from .core.arrays import Array
@@ -83,6 +85,19 @@ def load() -> ModuleType | None:
     return loaded
 
 
+def load_engine(*dtypes: DTypeLike) -> bool:
+    """Have the compiled engine for these dtypes, float64 if none is named: from the disk, or
+    compiled now. True if it is there; from then on `net.predict` uses it.
+
+    For a server that only predicts, and for an image whose first user is not to wait.
+    """
+    kinds = [np.dtype(dtype) for dtype in dtypes or ("float64",)]
+    for kind in kinds:
+        if kind not in (np.float64, np.float32):
+            raise ValueError(f"dtype is {kind}: a network computes in float64 or float32")
+    return load() is not None and all(ready(kind) for kind in kinds)
+
+
 def _forward(net: Network, X: Array) -> Array | None:
     from .compiled import prediction
 
@@ -115,6 +130,15 @@ def _or_warning(step: Callable[..., Any], *arguments: Any) -> Any:
 
 
 _loading, _failed, _ready = threading.Lock(), set[Any](), set[Any]()
+
+
+def _after_fork() -> None:
+    global _loading
+    _loading = threading.Lock()  # a thread that the child does not have may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @cache

@@ -1,6 +1,6 @@
-"""train(): picks the engine, hands out one record an epoch; validation, patience, the best epoch.
+"""train(): hands out one record an epoch; validation, patience, the best epoch.
 
-The one place that knows both engines. A callback is the body of the caller's `for` loop, early
+A callback is the body of the caller's `for` loop, early
 stopping by hand is `break`.
 """
 
@@ -37,7 +37,8 @@ class Record(NamedTuple):
 
     `loss` is the mean of the batch losses before each update, penalty included; `valid_loss` the
     loss of the validation rows after the epoch, penalty left out, None without such rows. `epoch`
-    counts from 0. `seed` repeats the run; None where a generator was handed in.
+    counts from 0. `engine` is the one that ran, "readable" or "compiled". `seed` repeats the run;
+    None where a generator was handed in.
     """
 
     epoch: int

@@ -1,7 +1,7 @@
 """exp, tanh, sigmoid and their kin as polynomials without branches, so that loops over them use
-vector registers.
+vector registers. Only the normal distribution's calls the C library.
 
-All compute in float64, within two units in the last place of NumPy's; nan and inf come out as
+All compute in float64, within three units in the last place; nan and inf come out as
 NumPy's do. ln 2 in two parts and the reduction follow Cody and Waite 1980.
 """
 

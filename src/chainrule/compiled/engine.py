@@ -173,7 +173,7 @@ class Run:
         self.net.buffers[...] = self._at("buffers", self.net.buffers.size)
 
     def _snapshot(self) -> dict[str, Any]:
-        """What a call changes, to run it once more."""
+        """What a call changes besides theta and buffers, which `_load` brings back."""
         kept = {name: self._at(name, self.net.theta.size).copy() for name in self._kept()}
         drawn = self.rules[0].shuffle or self.rates
         state = self.rng.bit_generator.state if drawn else None

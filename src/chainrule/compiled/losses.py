@@ -1,7 +1,7 @@
 """Every loss: its value and its derivative by the network's output, in one pass over a shard.
 
-`share` holds for each number of the output what its row counts in the loss, scale · w / Σw. The
-equations are those of `core.losses`.
+`share` holds for each number of the output what its row counts in the loss: scale · w / Σw, or
+scale · w where the loss is a sum. The equations are those of `core.losses`.
 """
 
 import numpy as np

@@ -1,0 +1,49 @@
+"""Loading the compiled engine at will, and after a fork in the middle of it."""
+
+import numpy as np
+import pytest
+from compiled_runs import python
+
+import chainrule as cr
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_load_engine_serves_predictions(dtype: type) -> None:
+    net, rows = cr.Network.mlp([3, 5, 2], rng=0, dtype=dtype), np.eye(3, dtype=dtype)
+    exact = net.predict(rows)
+    assert "_plans" not in vars(net)
+    assert cr.load_engine(dtype)
+    np.testing.assert_allclose(
+        net.predict(rows), exact, rtol=1e-5 if dtype is np.float32 else 1e-13
+    )
+    assert "_plans" in vars(net)
+
+
+def test_load_engine_refuses_other_dtypes() -> None:
+    with pytest.raises(ValueError, match="dtype is float16"):
+        cr.load_engine("float16")
+
+
+FORK = """
+import os, signal, threading
+from chainrule import engines
+held, done = threading.Event(), threading.Event()
+def hold():
+    with engines._loading:
+        held.set()
+        done.wait()
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(40)
+    os._exit(0 if engines.load_engine() else 1)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+done.set()
+print(code)
+"""
+
+
+def test_a_child_forked_while_another_thread_loads_the_engine() -> None:
+    """It must not wait for a lock that no thread of its own holds."""
+    assert python(FORK).stdout == "0\n"
