@@ -129,16 +129,13 @@ def _or_warning(step: Callable[..., Any], *arguments: Any) -> Any:
     return None
 
 
-_loading, _failed, _ready = threading.Lock(), set[Any](), set[Any]()
-
-
-def _after_fork() -> None:
-    global _loading
-    _loading = threading.Lock()  # a thread that the child does not have may have held it
-
-
+_loading, _failed, _ready = threading.RLock(), set[Any](), set[Any]()
+# A fork waits for a thread that loads the engine: the child would find the locks of the import and
+# of Numba's compiler held for ever.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release
+    )
 
 
 @cache
