@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forms import read_only, strided
 from numeric import Array
 from tables import OPTIMIZERS
 
@@ -97,16 +98,6 @@ def test_draws_are_those_of_every_generator(kind: str) -> None:
 
     compiled, readable = both(layers=DRAWING, rng=make, epochs=20)
     compiled.same(readable)
-
-
-def strided(a: Array) -> Array:
-    return np.repeat(a, 2, axis=0)[::2]
-
-
-def read_only(a: Array) -> Array:
-    a = a.copy()
-    a.flags.writeable = False
-    return a
 
 
 FORMS = [np.ndarray.tolist, np.asfortranarray, strided, read_only, np.float32, np.longdouble]

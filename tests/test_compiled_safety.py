@@ -29,6 +29,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import chainrule as cr
 from chainrule import engines
+from chainrule.blas import at_most
 
 LAYERS = pytest.mark.parametrize("layer", ["omp", "workqueue"])
 
@@ -271,21 +272,17 @@ def test_blas_has_its_threads_back(
 
 
 def test_the_kernels_find_blas_on_one_thread(three: list[int]) -> None:
-    from chainrule.compiled import threads
-
-    with threads.one_blas_thread():
+    with at_most(1):
         assert set(blas()) == {1}
     assert blas() == three
 
 
 def test_limits_that_overlap_end_in_any_order(three: list[int]) -> None:
     """As those of several Python threads do, of which each has its own stack of contexts."""
-    from chainrule.compiled import threads
-
     first, second, third = ExitStack(), ExitStack(), ExitStack()
     first.enter_context(engines.limit_threads(2))
     assert set(blas()) == {2}
-    second.enter_context(threads.one_blas_thread())
+    second.enter_context(at_most(1))
     third.enter_context(engines.limit_threads(1))
     first.close()
     second.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forms import read_only
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numeric import Array, Point
@@ -228,12 +229,6 @@ def test_a_prediction_does_not_depend_on_its_neighbours(layer: cr.Layer, dtype: 
 
 def strided(a: Array) -> Array:
     return np.repeat(np.repeat(a, 2, axis=0), 3, axis=1)[::2, ::3]
-
-
-def read_only(a: Array) -> Array:
-    a = a.copy()
-    a.flags.writeable = False
-    return a
 
 
 @pytest.mark.parametrize(

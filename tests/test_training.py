@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from forms import read_only, strided
 from numeric import Array
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
@@ -216,16 +217,6 @@ def test_bad_arguments_are_refused_at_the_call(changed: dict[str, Any], said: st
     with pytest.raises((ValueError, TypeError), match=said) as error:
         start(**changed)
     assert "\n" not in str(error.value)
-
-
-def strided(a: Array) -> Array:
-    return np.repeat(a, 2, axis=0)[::2]
-
-
-def read_only(a: Array) -> Array:
-    a = a.copy()
-    a.flags.writeable = False
-    return a
 
 
 @pytest.mark.parametrize("form", [np.ndarray.tolist, np.asfortranarray, strided, read_only])

@@ -1,7 +1,6 @@
 """train(): hands out one record an epoch; validation, patience, the best epoch.
 
-A callback is the body of the caller's `for` loop, early
-stopping by hand is `break`.
+A callback is the body of the caller's `for` loop, early stopping by hand is `break`.
 """
 
 import math

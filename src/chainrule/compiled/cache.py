@@ -15,7 +15,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-SOURCES = ("compiled/*.py", "core/activations.py", "core/activation_layers.py")
+SOURCES = ("compiled/*.py", "core/activations.py", "core/activation_layers.py", "core/losses.py")
 LIBRARIES = ("numba", "llvmlite", "numpy", "scipy")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..blas import at_most
 from ..core.arrays import Array, aligned_zeros
 from ..core.epoch import Batch, StepSettings, train_step
 from ..core.layers import Dropout, Layer, Residual
@@ -21,8 +22,8 @@ from ..core.schedules import Schedule
 from .epochs import DECAY, DONE, LANES, LR, RATES, Data, train
 from .kernels import frozen, prepare
 from .program import BLOCK, DENSE, N_IN, N_OUT, OP, has_batch_norm, program
-from .rules import KEPT, loss_settings, rules, targets
-from .threads import one_blas_thread, several_threads
+from .rules import STATE, loss_settings, rules, targets
+from .threads import several_threads
 
 SECONDS = 0.005  # that a chunk of epochs takes at most, roughly
 NUMBERS = 2**16  # that a chunk keeps at most: they stay in the cache
@@ -174,13 +175,13 @@ class Run:
 
     def _snapshot(self) -> dict[str, Any]:
         """What a call changes besides theta and buffers, which `_load` brings back."""
-        kept = {name: self._at(name, self.net.theta.size).copy() for name in self._kept()}
+        kept = {place: self._at(place, self.net.theta.size).copy() for place in self._state()}
         drawn = self.rules[0].shuffle or self.rates
         state = self.rng.bit_generator.state if drawn else None
         return {"kept": kept, "clock": self.clock.copy(), "state": state}
 
-    def _kept(self) -> tuple[str, ...]:
-        return KEPT.get(int(self.rules[0].optimizer), ())
+    def _state(self) -> dict[str, str]:
+        return STATE[int(self.rules[0].optimizer)]
 
     def _return_to(self, before: dict[str, Any]) -> None:
         for name, values in before["kept"].items():
@@ -193,7 +194,7 @@ class Run:
         """The kernel, on the threads there are; returns DONE or the step at which it stopped."""
         with ExitStack() as stack:
             if self.blas:
-                stack.enter_context(one_blas_thread())
+                stack.enter_context(at_most(1))  # the kernels have threads of their own
             if self.threads > 1:
                 self.rules[0].threaded = stack.enter_context(several_threads(self.threads))
             stopped: int = train(
@@ -210,8 +211,8 @@ class Run:
         scheduled = self.net.schedules()
         for name, rate in zip(scheduled, course[RATES:][course[RATES:] >= 0], strict=True):
             self.net[name] = rate
-        names = {"m": "m", "v": "v"} if len(self._kept()) == 2 else {"v": "m", "s": "v"}
-        state = {own: self._at(place, self.net.theta.size) for own, place in names.items()}
+        size = self.net.theta.size
+        state = {own: self._at(place, size) for place, own in self._state().items()}
         batch = self.data.take(self.order[k * self.batch_size : (k + 1) * self.batch_size])
         place = f"training diverged at epoch {epoch}, step {k}"
         try:

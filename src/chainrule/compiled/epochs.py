@@ -12,7 +12,8 @@ import numpy as np
 from numba import types
 
 from ..core.arrays import Array
-from .jit import at, by_address, inlined, jit, kernel, parallel
+from ..core.losses import LARGEST_WEIGHT
+from .jit import at, by_address, exact, inlined, jit, kernel, parallel
 from .layers import absorb_batch_norm
 from .losses import loss_and_slope
 from .passes import call_backward, call_forward
@@ -267,14 +268,22 @@ def run_step(programs, rules, table, data, order, memory, course, step, t, start
     run_lanes(programs, rules, table, data, order, memory, lanes, start, stop, factor, moved,
               parts.losses)  # fmt: skip
     lr, decay = course[step, LR], course[step, DECAY]
-    loss = run_blocks(programs, rules, memory, lanes, t, lr, decay, parts)
+    loss, bad = 0.0, run_blocks(programs, rules, memory, lanes, t, lr, decay, parts)
     if program.n_buffers:
-        loss += absorb(program, table, memory, rows)
+        bad += absorb(program, table, memory, rows)
     for lane in range(lanes):
         loss += parts.losses[lane]
     for block in range(len(parts.sums)):
         loss += rule.l1 * parts.sums[block, 0] + 0.5 * rule.l2 * parts.sums[block, 1]
-    return loss
+    return loss + bad
+
+
+@exact
+def finite(x):
+    """Whether x is neither nan nor inf. It is tested by x - x, which the flags of the other kernels
+    allow to be cancelled term by term, nan and all.
+    """
+    return np.isfinite(x)
 
 
 @inlined
@@ -311,12 +320,12 @@ def train(programs, rules, table, data, order, memory, course, clock, limit, mea
             stop = min(n, start + rule.batch)
             mass = batch_mass(data, order, start, stop)
             if mass != 0.0:
-                if not 1e-30 < mass < 1e30:
-                    return step
+                if not 1.0 / LARGEST_WEIGHT < mass < LARGEST_WEIGHT:
+                    return step  # the readable engine makes this step, and refuses the weights
                 clock[0] += 1
                 loss = run_step(programs, rules, table, data, order, memory, course, step, clock[0],
                                 start, stop, mass, step == 0 or not stays, parts, rng)  # fmt: skip
-                if not np.isfinite(loss):
+                if not finite(loss):
                     return step
                 total, counted = total + loss * mass, counted + mass
                 means[epoch, 1] = course[step, LR]

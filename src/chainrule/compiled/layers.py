@@ -243,7 +243,7 @@ def batch_norm_forward(memory, x, y, h, gamma, epsilon, rows, n):
 
 @jit
 def batch_norm_backward(memory, d, h, gamma, d_gamma, rows, n):
-    """As layer_norm_backward, with means over the rows: gamma dbeta / rows, gamma dgamma / rows."""
+    """dX = gamma S (dY - dbeta / rows - H dgamma / rows); the shard must be the whole batch."""
     d_beta, s = d_gamma + n, h + rows * n
     for r in range(rows):
         for j in range(n):

@@ -29,7 +29,6 @@ from .program import (
     DROPOUT,
     DX,
     DY,
-    ELEMENTWISE,
     EXTRA,
     JOIN,
     LAYER_NORM,
@@ -58,7 +57,7 @@ def forward(program, table, memory, numbers, lane, first_row, rows):
         if op == DENSE:
             dense_forward(program.blas_from, memory, x, numbers, p, table[i, BIAS], y, rows, n_in,
                           n)  # fmt: skip
-        elif op < ELEMENTWISE:
+        elif op < DENSE:  # the elementwise layers
             elementwise_forward(op, alpha, memory, x, y, rows * n)
         elif op == DROPOUT:
             dropout(memory, x, y, program.masks + table[i, EXTRA] + first_row * n, rows * n)
@@ -92,7 +91,7 @@ def backward(program, table, memory, lane, grad, first_row, rows, first):
                 program.blas_from, memory, x, dy, dx if i > program.first else 0,
                 lane + program.scratch, p, g, table[i, BIAS], first, rows, n_in, n,
             )  # fmt: skip
-        elif op < ELEMENTWISE:
+        elif op < DENSE:  # the elementwise layers
             elementwise_backward(op, alpha, memory, x, y, dy, rows * n)
         elif op == DROPOUT:
             dropout(memory, dy, dy, program.masks + table[i, EXTRA] + first_row * n, rows * n)

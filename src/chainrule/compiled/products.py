@@ -156,8 +156,10 @@ def dense_backward(blas_from, memory, x, dz, dx, scratch, w, g, bias, first, row
     """
     size = n_in * n_out
     large = rows * size >= blas_from
-    if first:  # BLAS overwrites
-        fill(memory, g + size if large else g, n_out * bias + (0 if large else size), zero(memory))
+    if first:
+        fill(memory, g + size, n_out if bias else 0, zero(memory))
+        if not large:  # BLAS overwrites
+            fill(memory, g, size, zero(memory))
     if large:
         _blas_backward(memory, x, dz, scratch, g, first, rows, n_in, n_out)
     elif n_out >= WIDE:

@@ -18,9 +18,9 @@ from ..core.network import Network
 # What a row says to do. The elementwise layers come first, in the order of ACTIVATIONS.
 (
     IDENTITY, STEP, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, GELU, SILU, MISH, SOFTPLUS,
-    SOFTSIGN, HARD_SIGMOID, HARD_TANH, ELEMENTWISE,
-) = range(16)  # fmt: skip
-DENSE, PRELU, DROPOUT, LAYER_NORM, BATCH_NORM, RUNNING_NORM, BRANCH, JOIN = range(ELEMENTWISE, 23)
+    SOFTSIGN, HARD_SIGMOID, HARD_TANH, DENSE, PRELU, DROPOUT, LAYER_NORM, BATCH_NORM, RUNNING_NORM,
+    BRANCH, JOIN,
+) = range(23)  # fmt: skip
 
 # The columns. X, Y: input and output in the lane; DX, DY: their derivatives; EXTRA: what else the
 # backward pass needs; THETA, BUFFER: where the layer's parameters and buffers begin.
@@ -168,7 +168,7 @@ class _Writer:
             op, alpha = LAYER_NORM, layer.epsilon
             extra = self.take(self.rows * (n_out + 1))  # H, then S of each row
         elif isinstance(layer, BatchNorm):
-            op, alpha, momentum = BATCH_NORM, layer.epsilon, layer.momentum
+            alpha, momentum = layer.epsilon, layer.momentum
             op = BATCH_NORM if self.batch else RUNNING_NORM
             extra = self.take((self.rows + 3) * n_out)  # H, then S, mean and var of each column
         else:

@@ -34,14 +34,15 @@ OPTIMIZERS = {
     co.Adam: updates.ADAM,
     co.AdamW: updates.ADAMW,
 }
-# Where the numbers that an optimizer keeps stand in the memory.
-KEPT = {
-    updates.MOMENTUM: ("m",),
-    updates.NESTEROV: ("m",),
-    updates.ADAGRAD: ("v",),
-    updates.RMSPROP: ("v",),
-    updates.ADAM: ("m", "v"),
-    updates.ADAMW: ("m", "v"),
+# What an optimizer keeps: the place in the memory, and its name in the readable engine.
+STATE = {
+    updates.SGD: {},
+    updates.MOMENTUM: {"m": "v"},
+    updates.NESTEROV: {"m": "v"},
+    updates.ADAGRAD: {"v": "s"},
+    updates.RMSPROP: {"v": "s"},
+    updates.ADAM: {"m": "m", "v": "v"},
+    updates.ADAMW: {"m": "m", "v": "v"},
 }
 
 

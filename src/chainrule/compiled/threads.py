@@ -1,14 +1,12 @@
-"""Threads: who may run the parallel kernels, and a BLAS that stays on one thread meanwhile."""
+"""Threads: who may run the parallel kernels, and how they wait."""
 
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 import numba
 import scipy.linalg.cython_blas  # noqa: F401  the kernels' BLAS: loaded, so that it can be limited
-
-from ..blas import at_most
 
 # OpenMP's threads burn their core for milliseconds while they wait, and where other work shares the
 # machine each step then waits for the scheduler: 15 times slower. A short wait costs 5 % on a quiet
@@ -39,11 +37,6 @@ def several_threads(wanted: int) -> Iterator[bool]:
             numba.set_num_threads(before)
     finally:
         _one_at_a_time.release()
-
-
-def one_blas_thread() -> AbstractContextManager[None]:
-    """A BLAS that starts no threads of its own: the kernels have theirs."""
-    return at_most(1)
 
 
 def _load_openmp() -> None:
