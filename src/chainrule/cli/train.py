@@ -61,7 +61,7 @@ SEED, THREADS = click.IntRange(0, 10**18), click.IntRange(1, 1024)
 )
 @TABLE_NAME
 @click.option("--seed", cls=Setting, type=SEED, help="Fixes split, weights, batches.")
-@click.option("--threads", cls=Setting, type=THREADS, help="Threads of the matrix products.")
+@click.option("--threads", cls=Setting, type=THREADS, help="Threads that compute.")
 @click.option(
     "--out",
     metavar="PATH",
