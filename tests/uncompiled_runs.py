@@ -156,9 +156,9 @@ def widen() -> None:
                 setattr(module, name, wide(function))
 
 
-def shrink(blas_from: int, block: int, shard: int, lanes: int) -> None:
-    """Sizes at which small runs take the ways of large ones."""
-    program.BLAS_FROM = blas_from
+def shrink(tile: int, block: int, shard: int, lanes: int) -> None:
+    """Sizes at which small runs take the ways of large ones; a tile is `tile` bytes wide."""
+    products.VECTOR, products.VECTORS, products.DEPTH = tile, 1, tile // 4
     engine.BLOCK = epochs.BLOCK = program.BLOCK = block
     engine.LANES = epochs.LANES = lanes
     engine.ONE_SHARD, engine.LANE_NUMBERS, engine.SHARD, engine.MOST_ROWS = 0, 1, shard, shard
@@ -263,7 +263,7 @@ def main() -> None:
     for dtype in TOLERANCE:
         kernels.addresses(dtype)  # it writes a program of its own, once
     sys.settrace(trace)
-    for sizes in ((10**9, 4096, 64, 16), (12, 7, 2, 2), (10**9, 5, 5, 3)):
+    for sizes in ((256, 4096, 64, 16), (16, 7, 2, 2), (8, 5, 5, 3)):
         shrink(*sizes)
         for case in cases():
             compare(case)

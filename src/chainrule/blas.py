@@ -5,7 +5,6 @@ counts, and the last one out sets back what was.
 """
 
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +34,7 @@ def at_most(threads: int) -> Iterator[None]:
 def _apply() -> None:
     """Set every library to the lowest limit, or back if there is none."""
     if _limits:
-        for library in _libraries("scipy.linalg.cython_blas" in sys.modules):
+        for library in _libraries():
             _before.setdefault(library.filepath, (library, library.num_threads))
     for library, threads in _before.values():
         library.set_num_threads(min([threads, *(limit for _, limit in _limits)]))
@@ -44,8 +43,8 @@ def _apply() -> None:
 
 
 @cache
-def _libraries(with_scipy: bool) -> list[Any]:
-    """The BLAS libraries; scipy brings its own, so they are looked for anew once it is there."""
+def _libraries() -> list[Any]:
+    """NumPy's BLAS, and others that are loaded."""
     from threadpoolctl import ThreadpoolController
 
     found = ThreadpoolController().select(user_api="blas")  # which takes milliseconds

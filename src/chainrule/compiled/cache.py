@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 SOURCES = ("compiled/*.py", "core/activations.py", "core/activation_layers.py", "core/losses.py")
-LIBRARIES = ("numba", "llvmlite", "numpy", "scipy")
+LIBRARIES = ("numba", "llvmlite", "numpy")
 
 
 def root() -> Path:

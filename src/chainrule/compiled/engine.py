@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from ..blas import at_most
 from ..core.arrays import Array, aligned_zeros
 from ..core.epoch import Batch, StepSettings, train_step
 from ..core.layers import Dropout, Layer, Residual
@@ -21,7 +20,7 @@ from ..core.nonfinite import ADVICE, Diverged
 from ..core.schedules import Schedule
 from .epochs import DECAY, DONE, LANES, LR, RATES, Data, train
 from .kernels import frozen, prepare
-from .program import BLOCK, DENSE, N_IN, N_OUT, OP, has_batch_norm, program
+from .program import BLOCK, has_batch_norm, program
 from .rules import STATE, loss_settings, rules, targets
 from .threads import several_threads
 
@@ -145,8 +144,6 @@ class Run:
         prepare(written, net.dtype)
         self.programs, self.places, self.table = written.places, written.places[0], written.table
         self.memory, self.uniform = aligned_zeros(int(self.places.whole), net.dtype), uniform
-        work = rows * self.table[:, N_IN] * self.table[:, N_OUT]
-        self.blas = bool(np.any((self.table[:, OP] == DENSE) & (work >= self.places.blas_from)))
         self._at("settings", len(written.settings))[...] = written.settings
         self._at("loss_settings", net.n_out)[...] = loss_settings(self.settings.loss, net.n_out)
         self._at("lr_factor", min(BLOCK, net.theta.size))[...] = 1.0
@@ -193,8 +190,6 @@ class Run:
     def _call(self, course: Array, means: Array, kept: Array, limit: int = -1) -> int:
         """The kernel, on the threads there are; returns DONE or the step at which it stopped."""
         with ExitStack() as stack:
-            if self.blas:
-                stack.enter_context(at_most(1))  # the kernels have threads of their own
             if self.threads > 1:
                 self.rules[0].threaded = stack.enter_context(several_threads(self.threads))
             stopped: int = train(

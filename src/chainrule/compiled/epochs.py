@@ -32,6 +32,7 @@ from .program import (
 from .updates import ADAM, ADAMW, combine, largest, square_sum, update
 
 LANES = 16
+PARALLEL_BLOCKS = 8  # from which on several threads pay for the optimizer
 DONE = -1  # a call's answer; otherwise the step at which it stopped
 LR, DECAY, RATES = 0, 1, 2  # columns of a course: learning rate, weight decay, dropout rates
 
@@ -180,7 +181,7 @@ def run_blocks(programs, rules, memory, lanes, t, lr, decay, parts):
         for block in range(blocks):
             combine_block(program, rule, memory, lanes, block, parts.sums)
         scale = clip_scale(program, rule.clip_norm, memory, parts.sums)
-    if rule.threaded and blocks > 1:
+    if rule.threaded and blocks >= PARALLEL_BLOCKS:
         run_blocks_in_parallel(programs, rules, memory, lanes, lr, decay, scale, c1, c2, parts)
     else:
         for block in range(blocks):

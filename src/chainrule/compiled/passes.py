@@ -55,8 +55,7 @@ def forward(program, table, memory, numbers, lane, first_row, rows):
         x, y, extra = lane + table[i, X], lane + table[i, Y], lane + table[i, EXTRA]
         p, alpha = program.theta + table[i, THETA], memory[program.settings + i * SETTINGS + ALPHA]
         if op == DENSE:
-            dense_forward(program.blas_from, memory, x, numbers, p, table[i, BIAS], y, rows, n_in,
-                          n)  # fmt: skip
+            dense_forward(memory, x, numbers, p, table[i, BIAS], y, rows, n_in, n)
         elif op < DENSE:  # the elementwise layers
             elementwise_forward(op, alpha, memory, x, y, rows * n)
         elif op == DROPOUT:
@@ -88,8 +87,8 @@ def backward(program, table, memory, lane, grad, first_row, rows, first):
         alpha = memory[program.settings + i * SETTINGS + ALPHA]
         if op == DENSE:
             dense_backward(
-                program.blas_from, memory, x, dy, dx if i > program.first else 0,
-                lane + program.scratch, p, g, table[i, BIAS], first, rows, n_in, n,
+                memory, x, dy, dx if i > program.first else 0, lane + program.scratch, p, g,
+                table[i, BIAS], first, rows, n_in, n,
             )  # fmt: skip
         elif op < DENSE:  # the elementwise layers
             elementwise_backward(op, alpha, memory, x, y, dy, rows * n)

@@ -4,14 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.activation_layers import ElementwiseLayer
 from ..core.arrays import Array, aligned_zeros
-from ..core.layers import Dense, Dropout
 from ..core.network import Network, multiply_adds
 from .kernels import frozen, prepare
 from .predict import predict, predict_in_parallel
-from .products import WIDE
-from .program import aligned, program, unknown_layer
+from .program import program, unknown_layer
 from .threads import several_threads
 
 ROWS, LANES = 128, 8  # rows of a shard; lanes where several threads share the rows
@@ -62,40 +59,14 @@ def _predict_many(net: Network, X: Array, plans: list[Plan]) -> Array:
     try:
         plan = plans.pop()
     except IndexError:
-        plan = _plan(lined_up(net), LANES)
-    wide = plan.net
-    if wide is not net:
-        for name, view in net.views(net.theta).items():
-            wide[name][tuple(slice(n) for n in view.shape)] = view
-    out = np.empty((len(X), wide.n_out), net.dtype)
+        plan = _plan(net, LANES)
+    out = np.empty((len(X), net.n_out), net.dtype)
     rows, flat = frozen(X).reshape(-1), out.reshape(-1)
-    arguments = (plan.programs, plan.table, plan.memory, wide.numbers, rows, flat, len(X))
+    arguments = (plan.programs, plan.table, plan.memory, net.numbers, rows, flat, len(X))
     with several_threads(2**16) as several:
         if several:
             predict_in_parallel(*arguments, LANES)
         else:
             predict(*arguments)
     plans.append(plan)
-    return out if wide is net else np.ascontiguousarray(out[:, : net.n_out])
-
-
-def lined_up(net: Network) -> Network:
-    """A network of zeros with units added until every row of a matrix begins on a cache line; the
-    network itself where that changes nothing, or where a layer looks at all units at once.
-
-    The added units add exact zeros to sums, at their end, so every result keeps its bits. A layer
-    narrower than WIDE sums in another order, which must see the same numbers: nothing is added
-    before it.
-    """
-    dense = [i for i, layer in enumerate(net.layers) if type(layer) is Dense]
-    if not all(isinstance(layer, Dense | Dropout | ElementwiseLayer) for layer in net.layers):
-        return net
-    layers, widths = list(net.layers), {}
-    for i, after in zip(dense, [*dense[1:], None], strict=True):
-        n = net[f"{i}.W"].shape[1]
-        narrow = n < WIDE or (after is not None and net[f"{after}.W"].shape[1] < WIDE)
-        widths[i] = n if narrow else aligned(n)
-        layers[i] = Dense(widths[i], layers[i].bias, init="zeros")
-    if all(widths[i] == net[f"{i}.W"].shape[1] for i in dense):
-        return net
-    return Network(net.n_in, layers, dtype=net.dtype, rng=0)
+    return out

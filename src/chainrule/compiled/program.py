@@ -33,7 +33,6 @@ ELEMENTWISE_LAYERS = {
     if issubclass(al.ACTIVATION_LAYERS[name], al.ElementwiseLayer)
 }
 KNOWN_LAYERS = (*ELEMENTWISE_LAYERS, Dense, al.PReLU, Dropout, LayerNorm, BatchNorm, Residual)
-BLAS_FROM = 6144  # multiply-adds from which on training lets BLAS make a product
 BLOCK = 4096  # numbers that an optimizer changes in one go
 ALIGNED = 16  # numbers: lanes and regions begin on a cache line of 64 bytes in float32 too
 
@@ -50,7 +49,7 @@ PROGRAM = np.dtype(
             (name, np.int64)
             for name in (
                 "forward", "backward", "loss", "run_lane", "run_block",  # addresses
-                "blas_from", "first", "rows", "n_in", "n_out", "y_width", "n_theta", "n_buffers",
+                "first", "rows", "n_in", "n_out", "y_width", "n_theta", "n_buffers",
                 "dropouts", "uniform", "settings", "loss_settings", "theta", "buffers", "lr_factor",
                 "decay_factor", "m", "v", "masks", "grads", "grad_size", "lanes", "lane_size",
                 "x", "y", "share", "z", "dz", "scratch", "whole",
@@ -106,7 +105,6 @@ def program(
     own = np.flatnonzero(np.isin(table[:, OP], (DENSE, PRELU, LAYER_NORM, BATCH_NORM)))
     whole, kept = _Writer(rows, batch), p if batch else 0
     values = {
-        "blas_from": BLAS_FROM if batch else np.iinfo(np.int64).max,
         "first": int(own[0]) if len(own) else len(table), "rows": rows, "n_in": net.n_in,
         "n_out": n_out, "y_width": y_width, "n_theta": p, "n_buffers": net.buffers.size,
         "dropouts": int(np.count_nonzero(table[:, OP] == DROPOUT)), "uniform": uniform,

@@ -1,0 +1,110 @@
+"""The matrix product of the compiled engine: right for every shape, within its bounds, in an order
+that does not depend on the rows beside.
+"""
+
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numeric import Array
+
+from chainrule.compiled import tile
+from chainrule.compiled.products import DEPTH, add_product
+
+DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])
+LANES = {"float64": tile.VECTOR // 8, "float32": tile.VECTOR // 4}
+EPS = {"float64": 2.0**-52, "float32": 2.0**-23}
+
+
+@cache
+def kernel() -> Any:
+    @numba.njit
+    def call(memory, c, left, a, step_m, step_k, right, b, M, K, N):  # type: ignore[no-untyped-def]
+        add_product(memory, c, left, a, step_m, step_k, right, b, M, K, N)
+
+    return call
+
+
+def product(C: Array, A: Array, B: Array, transposed: bool = False) -> Array:
+    """C + A @ B by the kernel, C and B off a cache line; around each of the three stands nan."""
+    (M, K), N = A.shape, B.shape[1]
+    stored, steps = (A.T, (1, M)) if transposed else (A, (K, 1))
+    memory, left, right = (np.full(a.size + 6, np.nan, C.dtype) for a in (C, A, B))
+    memory[3:-3], left[3:-3], right[3:-3] = C.ravel(), stored.ravel(), B.ravel()
+    kernel()(memory, 3, left, 3, *steps, right, 3, M, K, N)
+    assert np.isnan([memory[:3], memory[-3:]]).all()
+    found: Array = memory[3:-3].reshape(M, N)
+    return found
+
+
+def numbers(dtype: str, M: int, K: int, N: int, seed: int = 0) -> tuple[Array, Array, Array]:
+    rng = np.random.default_rng(seed)
+    return (
+        rng.normal(size=(M, N)).astype(dtype),
+        rng.normal(size=(M, K)).astype(dtype),
+        rng.normal(size=(K, N)).astype(dtype),
+    )
+
+
+def bound(C: Array, A: Array, B: Array) -> Array:
+    """What K + 1 roundings of a sum may come to: Higham 2002, (3.5)."""
+    size = np.abs(C).astype(float) + np.abs(A).astype(float) @ np.abs(B).astype(float)
+    limit: Array = (A.shape[1] + 2) * EPS[str(C.dtype)] * size
+    return limit
+
+
+sizes = st.one_of(
+    st.integers(1, 20),
+    st.sampled_from([n + d for n in (16, 32, 64, 128) for d in (-1, 0, 1)]),
+)
+
+
+@DTYPES
+@pytest.mark.parametrize("transposed", [False, True])
+@given(M=st.integers(1, 13), K=st.one_of(sizes, st.just(2 * DEPTH + 3)), N=sizes)
+def test_it_is_the_product(dtype: str, transposed: bool, M: int, K: int, N: int) -> None:
+    C, A, B = numbers(dtype, M, K, N)
+    exact = C.astype(np.longdouble) + A.astype(np.longdouble) @ B.astype(np.longdouble)
+    assert np.all(np.abs(product(C, A, B, transposed) - exact) <= bound(C, A, B))
+
+
+@DTYPES
+@given(K=st.integers(0, 2 * DEPTH + 3), N=sizes)
+def test_a_row_has_its_bits_alone_and_among_others(dtype: str, K: int, N: int) -> None:
+    C, A, B = numbers(dtype, 11, K, N)
+    together = product(C, A, B)
+    for rows in (slice(0, 1), slice(2, 9), slice(10, 11)):
+        np.testing.assert_array_equal(product(C[rows], A[rows], B), together[rows])
+
+
+@DTYPES
+@given(N=sizes)
+def test_a_column_has_its_bits_in_every_tile(dtype: str, N: int) -> None:
+    C, A, B = numbers(dtype, 5, 30, N)
+    together = product(C, A, B)
+    for n in {0, N // 2, N - 1}:
+        alone = product(C[:, n : n + 1].copy(), A, B[:, n : n + 1].copy())
+        np.testing.assert_array_equal(alone[:, 0], together[:, n])
+
+
+@DTYPES
+def test_inf_and_nan_stay_in_their_row_and_column(dtype: str) -> None:
+    C, A, B = numbers(dtype, 9, 20, 2 * LANES[dtype] + 3)
+    A[4, 7], B[3, 5] = np.inf, np.nan
+    found = product(C, A, B)
+    touched = np.zeros(found.shape, bool)
+    touched[4], touched[:, 5] = True, True
+    np.testing.assert_array_equal(~np.isfinite(found), touched)
+
+
+@DTYPES
+def test_the_tile_in_python_is_the_same(dtype: str) -> None:
+    """Where sums are whole numbers, of which no rounding is lost."""
+    C, A, B = (np.trunc(9 * a) for a in numbers(dtype, tile.ROWS, 7, LANES[dtype] + 2))
+    expected, plain = product(C, A, B), C.ravel().copy()
+    tile._loops(tile.ROWS, plain, 0, A.ravel(), 0, 7, 1, B.ravel(), 0, 7, *[B.shape[1]] * 2)
+    np.testing.assert_array_equal(plain.reshape(C.shape), expected)
