@@ -117,8 +117,8 @@ def watch_threads() -> list[bool]:
     seen, real = [], threads.several_threads
 
     @contextmanager
-    def watched(wanted: int) -> Iterator[bool]:
-        with real(wanted) as several:
+    def watched(*wanted: int | None) -> Iterator[bool]:
+        with real(*wanted) as several:
             seen.append(several)
             yield several
 

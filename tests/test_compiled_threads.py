@@ -59,7 +59,7 @@ def given_threads(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         original = module.several_threads
 
         @contextmanager
-        def spy(wanted: int, original: Any = original) -> Iterator[bool]:
+        def spy(wanted: int | None = None, original: Any = original) -> Iterator[bool]:
             with original(wanted) as several:
                 given.append(several)
                 yield several

@@ -84,18 +84,18 @@ class Guarded(program._Writer):
         return start
 
 
-def gaps(places: Any, lanes: int) -> Array:
+def gaps(layout: Any, lanes: int) -> Array:
     """Where in the memory of the program made last no region stands."""
     lane, whole = Guarded.made[-2:]
     inside = np.zeros(whole.size, bool)
     for start, stop in whole.gaps:
         inside[start:stop] = True
     for i in range(lanes):
-        first = places.lanes + i * places.lane_size
+        base = layout.lane + i * layout.lane_size
         for start, stop in lane.gaps:
-            inside[first + start : first + stop] = True
-        inside[places.grads + i * places.grad_size :][places.n_theta : places.grad_size] = (
-            places.grad_size > program.ALIGNED  # none where a program only predicts
+            inside[base + start : base + stop] = True
+        inside[layout.grad + i * layout.grad_size :][layout.n_theta : layout.grad_size] = (
+            layout.grad_size > program.ALIGNED  # none where a program only predicts
         )
     return inside
 
@@ -104,14 +104,14 @@ def guard_training() -> None:
     """Before each call everything but settings and parameters is nan; afterwards the gaps are."""
     kernel, lay_out, call = engine.train, engine.Run._lay_out, engine.Run._call
 
-    def guarded_lay_out(run: Any, uniform: bool) -> None:
-        lay_out(run, uniform)
-        rows = int(run.places.rows)
-        run.gaps = gaps(run.places, min(engine.LANES, -(-run.batch_size // rows)))
+    def guarded_lay_out(run: Any, one_lr: bool) -> None:
+        lay_out(run, one_lr)
+        rows = int(run.layout.rows)
+        run.gaps = gaps(run.layout, min(engine.LANES, -(-run.batch_size // rows)))
         run.memory[run.gaps] = np.nan
 
     def guarded_call(run: Any, *arguments: Any, **named: Any) -> int:
-        run.memory[int(run.places.masks) :] = np.nan
+        run.memory[int(run.layout.masks) :] = np.nan
         stopped = call(run, *arguments, **named)
         assert np.isnan(run.memory[run.gaps]).all(), "a kernel wrote between two regions"
         return stopped
@@ -125,16 +125,16 @@ def guard_prediction() -> None:
 
     def guarded_plan(net: cr.Network, lanes: int) -> Any:
         made = plan(net, lanes)
-        places = made.programs[0]
-        made.memory[int(places.lanes) :] = np.nan
-        made.memory[gaps(places, lanes)] = np.nan
+        layout = made.layouts[0]
+        made.memory[int(layout.lane) :] = np.nan
+        made.memory[gaps(layout, lanes)] = np.nan
         return made
 
     def guarded(kernel: Callable[..., None]) -> Callable[..., None]:
-        def call(programs: Any, table: Array, memory: Array, *rest: Any) -> None:
-            untouched = np.isnan(memory) & gaps(programs[0], rest[3] if len(rest) > 3 else 1)
-            kernel(programs, *map(checked, (table, memory, *rest)))
-            assert np.isnan(memory[untouched]).all(), "a kernel wrote between two regions"
+        def call(layouts: Any, work: Any, lanes: int = 1) -> None:
+            untouched = np.isnan(work.memory) & gaps(layouts[0], lanes)
+            kernel(layouts, checked(work), *([lanes] if kernel is parallel else []))
+            assert np.isnan(work.memory[untouched]).all(), "a kernel wrote between two regions"
 
         return call
 
@@ -163,7 +163,7 @@ def shrink(tile: int, block: int, shard: int, lanes: int) -> None:
     engine.LANES = epochs.LANES = lanes
     engine.ONE_SHARD, engine.LANE_NUMBERS, engine.SHARD, engine.MOST_ROWS = 0, 1, shard, shard
     engine.THREADED = 0 if shard < 4 else 10**9
-    prediction.MANY, prediction.ROWS, prediction.LANES = engine.THREADED, shard, 3
+    prediction.MANY, prediction.ROWS, prediction.THREAD_LANES = engine.THREADED, shard, 3
 
 
 def cases() -> Iterator[Case]:

@@ -13,11 +13,11 @@ from numba import types
 
 from ..core.arrays import Array
 from ..core.losses import LARGEST_WEIGHT
-from .jit import at, by_address, exact, inlined, jit, kernel, parallel
+from .jit import at, by_address, inlined, jit, kernel, parallel
 from .layers import absorb_batch_norm
 from .losses import loss_and_slope
 from .passes import call_backward, call_forward
-from .products import fill
+from .products import fill, zero
 from .program import (
     BATCH_NORM,
     BLOCK,
@@ -28,13 +28,16 @@ from .program import (
     N_OUT,
     OP,
     SETTINGS,
+    ceil_div,
 )  # fmt: skip
-from .updates import ADAM, ADAMW, combine, largest, square_sum, update
+from .updates import ADAM, ADAMW, all_finite, combine, largest, square_sum, update
 
 LANES = 16
 PARALLEL_BLOCKS = 8  # from which on several threads pay for the optimizer
 DONE = -1  # a call's answer; otherwise the step at which it stopped
-LR, DECAY, RATES = 0, 1, 2  # columns of a course: learning rate, weight decay, dropout rates
+LR, DECAY, RATES = range(3)  # columns of a course: learning rate, weight decay, dropout rates
+MEAN, LAST_LR = range(2)  # columns of the results: the mean loss of an epoch, its last step's rate
+L1, L2, SQUARES = range(3)  # columns of Parts.sums
 
 # How a step is made. `batch`: rows; `clip_norm`: 0 for none; beta2 is rho of RMSProp.
 WHOLE = ("loss", "averaged", "optimizer", "batch", "shuffle", "threaded")
@@ -43,25 +46,49 @@ FIELDS = [(name, np.int64) for name in WHOLE] + [(name, np.float64) for name in 
 RULE = np.dtype((np.record, FIELDS))
 
 
-class Data(NamedTuple):
-    """Rows and targets, row after row, and weights; `weight` is empty where every row counts 1."""
+class Work(NamedTuple):
+    """The arrays of a run: X and Y stand row after row, `weight` is empty where every row counts 1,
+    and `order` says which row comes when.
+    """
 
+    table: Array
+    memory: Array
     X: Array
     Y: Array
     weight: Array
+    order: Array
+
+
+class Step(NamedTuple):
+    """One update of theta: its batch is the rows order[start:stop], on so many lanes.
+
+    `factor` times a row's weight is the row's share in the loss. `moved` is False where the lanes
+    hold the rows of the step before, which are the same. c1 and c2 are Adam's 1 / (1 - beta^t).
+    """
+
+    start: int
+    stop: int
+    lanes: int
+    factor: float
+    moved: bool
+    lr: float
+    decay: float
+    c1: float
+    c2: float
 
 
 class Parts(NamedTuple):
-    """What lanes and blocks give: losses (LANES,), penalties and Σg² (blocks, 3), 0 or nan
-    (blocks,).
+    """What a step's lanes and blocks leave: the loss of each lane; of each block Σ f|θ|, Σ f θ² and
+    Σ g², and whether theta is finite.
     """
 
     losses: Array
     sums: Array
-    finite: Array
+    sound: Array
 
 
 call_loss = by_address(loss_and_slope, types.float64)
+up = inlined(ceil_div)
 
 
 @inlined
@@ -72,37 +99,34 @@ def copy(memory, target, source, start, n):
 
 
 @inlined
-def gather(program, data, order, memory, lane, start, rows, factor):
+def gather(layout, work, base, start, rows, factor):
     """Copy a shard's rows, targets and shares into its lane."""
-    n_in, n_out, width, weighted = program.n_in, program.n_out, program.y_width, len(data.weight)
-    x, y, share = lane + program.x, lane + program.y, lane + program.share
+    memory, n_in, n_out, width = work.memory, layout.n_in, layout.n_out, layout.y_width
+    x, y, share = base + layout.x, base + layout.y, base + layout.share
     for r in range(rows):
-        row = order[at(start + r)]
-        copy(memory, x + r * n_in, data.X, row * n_in, n_in)
-        copy(memory, y + r * width, data.Y, row * width, width)
-        part = data.weight[at(row)] * factor if weighted else factor
+        row = work.order[at(start + r)]
+        copy(memory, x + r * n_in, work.X, row * n_in, n_in)
+        copy(memory, y + r * width, work.Y, row * width, width)
+        part = work.weight[at(row)] * factor if len(work.weight) else factor
         fill(memory, share + r * n_out, n_out, part)
 
 
 @jit
-def run_lane(program, rule, table, data, order, memory, lane, lanes, start, stop, factor, moved):
-    """Forwards and backwards for every shard of one lane; leaves the gradient, returns the loss.
-
-    `moved` is False where the lane still holds its rows from the step before.
-    """
-    place, grad = program.lanes + lane * program.lane_size, program.grads + lane * program.grad_size
-    first, total = True, 0.0
-    for s in range(start + lane * program.rows, stop, lanes * program.rows):
-        rows = min(program.rows, stop - s)
-        if moved:
-            gather(program, data, order, memory, place, s, rows, factor)
-        call_forward(program.forward, program, table, memory, memory, place, s - start, rows)
-        total += call_loss(
-            program.loss, rule.loss, program.loss_settings, memory, place + program.z,
-            place + program.y, place + program.share, place + program.dz, rows, program.n_out,
-        )  # fmt: skip
-        call_backward(program.backward, program, table, memory, place, grad, s - start, rows, first)
-        first = False
+def run_lane(layout, rule, work, step, lane):
+    """Forwards and backwards for every shard of one lane; leaves the gradient, returns the loss."""
+    table, memory, n_out = work.table, work.memory, layout.n_out
+    base, grad = layout.lane + lane * layout.lane_size, layout.grad + lane * layout.grad_size
+    z, y, share, dz = base + layout.z, base + layout.y, base + layout.share, base + layout.dz
+    fresh, total = True, 0.0
+    for start in range(step.start + lane * layout.rows, step.stop, step.lanes * layout.rows):
+        rows, first_row = min(layout.rows, step.stop - start), start - step.start
+        if step.moved:
+            gather(layout, work, base, start, rows, step.factor)
+        call_forward(layout.forward, layout, table, memory, memory, base, first_row, rows)
+        total += call_loss(layout.loss, rule.loss, layout.loss_settings, memory, z, y, share, dz,
+                           rows, n_out)  # fmt: skip
+        call_backward(layout.backward, layout, table, memory, base, grad, first_row, rows, fresh)
+        fresh = False
     return total
 
 
@@ -110,97 +134,88 @@ call_lane = by_address(run_lane, types.float64)
 
 
 @parallel
-def run_lanes_in_parallel(programs, rules, table, data, order, memory, lanes, start, stop, factor,
-                          moved, losses):  # fmt: skip
+def run_lanes_in_parallel(layouts, rules, work, step, losses):
     """run_lane for every lane, on several threads."""
-    for lane in numba.prange(lanes):
-        losses[lane] = call_lane(programs[0].run_lane, programs[0], rules[0], table, data, order,
-                                 memory, lane, lanes, start, stop, factor, moved)  # fmt: skip
+    for lane in numba.prange(step.lanes):
+        losses[lane] = call_lane(layouts[0].run_lane, layouts[0], rules[0], work, step, lane)
 
 
 @inlined
-def run_lanes(programs, rules, table, data, order, memory, lanes, start, stop, factor, moved,
-              losses):  # fmt: skip
+def run_lanes(layouts, rules, work, step, losses):
     """run_lane for every lane, each loss in its place."""
-    program, rule = programs[0], rules[0]
-    if rule.threaded and lanes > 1:
-        run_lanes_in_parallel(programs, rules, table, data, order, memory, lanes, start, stop,
-                              factor, moved, losses)  # fmt: skip
+    if rules[0].threaded and step.lanes > 1:
+        run_lanes_in_parallel(layouts, rules, work, step, losses)
     else:
-        for lane in range(lanes):
-            losses[lane] = call_lane(program.run_lane, program, rule, table, data, order, memory,
-                                     lane, lanes, start, stop, factor, moved)  # fmt: skip
+        for lane in range(step.lanes):
+            losses[lane] = call_lane(layouts[0].run_lane, layouts[0], rules[0], work, step, lane)
 
 
 @inlined
-def combine_block(program, rule, memory, lanes, block, sums):
-    """Sum the lanes' gradients in one block, and Σg² where it will be clipped."""
+def combine_block(layout, rule, memory, lanes, block, sums):
+    """Sum the lanes' gradients in one block, and Σ g² where it will be clipped."""
     start = block * BLOCK
-    n, g = min(BLOCK, program.n_theta - start), program.grads + start
-    combine(memory, program.theta + start, program.decay_factor + start, rule.l1, rule.l2, g, lanes,
-            program.grad_size, n, sums[block])  # fmt: skip
+    n, g = min(BLOCK, layout.n_theta - start), layout.grad + start
+    combine(memory, layout.theta + start, layout.decay_factor + start, rule.l1, rule.l2, g, lanes,
+            layout.grad_size, n, sums[block])  # fmt: skip
     if rule.clip_norm > 0.0:
-        sums[block, 2] = square_sum(memory, g, n, 1.0)
+        sums[block, SQUARES] = square_sum(memory, g, n, 1.0)
 
 
 @jit
-def run_block(program, rule, memory, lanes, lr, decay, scale, c1, c2, block, sums):
-    """Combine, unless clipping has done it already, and update one block; returns 0 if theta stays
-    finite, nan otherwise.
+def run_block(layout, rule, memory, step, scale, block, sums):
+    """Combine, unless clipping has done it already, and update one block; says whether theta is
+    finite after it.
     """
     if not rule.clip_norm > 0.0:
-        combine_block(program, rule, memory, lanes, block, sums)
+        combine_block(layout, rule, memory, step.lanes, block, sums)
     start = block * BLOCK
-    return update(
-        rule, memory, program.theta + start, program.lr_factor + (0 if program.uniform else start),
-        program.decay_factor + start, program.m + start, program.v + start, program.grads + start,
-        min(BLOCK, program.n_theta - start), lr, decay, scale, c1, c2,
-    )  # fmt: skip
+    n, lr_factor = min(BLOCK, layout.n_theta - start), layout.lr_factor
+    update(rule, memory, layout.theta + start, lr_factor + (0 if layout.one_lr else start),
+           layout.decay_factor + start, layout.m + start, layout.v + start, layout.grad + start, n,
+           step, scale)  # fmt: skip
+    return all_finite(memory, layout.theta + start, n)
 
 
-call_block = by_address(run_block, types.float64)
+call_block = by_address(run_block, types.boolean)
 
 
 @parallel
-def run_blocks_in_parallel(programs, rules, memory, lanes, lr, decay, scale, c1, c2, parts):
+def run_blocks_in_parallel(layouts, rules, memory, step, scale, parts):
     """run_block for every block, on several threads."""
-    for block in numba.prange(len(parts.finite)):
-        parts.finite[block] = call_block(programs[0].run_block, programs[0], rules[0], memory,
-                                         lanes, lr, decay, scale, c1, c2, block,
-                                         parts.sums)  # fmt: skip
+    for block in numba.prange(len(parts.sound)):
+        parts.sound[block] = call_block(layouts[0].run_block, layouts[0], rules[0], memory, step,
+                                        scale, block, parts.sums)  # fmt: skip
 
 
 @inlined
-def run_blocks(programs, rules, memory, lanes, t, lr, decay, parts):
-    """The optimizer on every block; returns 0 if theta stays finite, nan otherwise."""
-    program, rule = programs[0], rules[0]
-    blocks, scale, finite, c1, c2 = len(parts.finite), 1.0, 0.0, 1.0, 1.0
-    if rule.optimizer == ADAM or rule.optimizer == ADAMW:
-        c1, c2 = 1.0 / (1.0 - rule.beta1**t), 1.0 / (1.0 - rule.beta2**t)
+def run_blocks(layouts, rules, memory, step, parts):
+    """The optimizer on every block; says whether theta is finite after it."""
+    layout, rule, blocks, scale = layouts[0], rules[0], len(parts.sound), 1.0
     if rule.clip_norm > 0.0:
         for block in range(blocks):
-            combine_block(program, rule, memory, lanes, block, parts.sums)
-        scale = clip_scale(program, rule.clip_norm, memory, parts.sums)
+            combine_block(layout, rule, memory, step.lanes, block, parts.sums)
+        scale = clip_scale(layout, rule.clip_norm, memory, parts.sums)
     if rule.threaded and blocks >= PARALLEL_BLOCKS:
-        run_blocks_in_parallel(programs, rules, memory, lanes, lr, decay, scale, c1, c2, parts)
+        run_blocks_in_parallel(layouts, rules, memory, step, scale, parts)
     else:
         for block in range(blocks):
-            parts.finite[block] = call_block(program.run_block, program, rule, memory, lanes, lr,
-                                             decay, scale, c1, c2, block, parts.sums)  # fmt: skip
+            parts.sound[block] = call_block(layout.run_block, layout, rule, memory, step, scale,
+                                            block, parts.sums)  # fmt: skip
+    sound = True
     for block in range(blocks):
-        finite += parts.finite[block]
-    return finite
+        sound &= parts.sound[block]
+    return sound
 
 
 @jit
-def clip_scale(program, limit, memory, sums):
+def clip_scale(layout, limit, memory, sums):
     """What brings the gradient's norm down to the limit, 1 where it is not above it."""
     squares = 0.0
     for block in range(len(sums)):
-        squares += sums[block, 2]
+        squares += sums[block, SQUARES]
     if np.isinf(squares):  # the square may overflow where the gradient does not
-        top = largest(memory, program.grads, program.n_theta)
-        return limit / np.sqrt(square_sum(memory, program.grads, program.n_theta, top)) / top
+        top = largest(memory, layout.grad, layout.n_theta)
+        return limit / np.sqrt(square_sum(memory, layout.grad, layout.n_theta, top)) / top
     norm = np.sqrt(squares)
     return 1.0 if norm <= limit else limit / norm
 
@@ -214,123 +229,125 @@ def draw_order(order, rng):
 
 
 @inlined
-def batch_mass(data, order, start, stop):
+def batch_mass(work, start, stop):
     """Σ w of the batch."""
-    if len(data.weight) == 0:
+    if len(work.weight) == 0:
         return float(stop - start)
     mass = 0.0
     for i in range(start, stop):
-        mass += data.weight[order[i]]
+        mass += work.weight[work.order[i]]
     return mass
 
 
 @jit
-def draw_masks(program, table, course, memory, step, rows, rng):
-    """Set the dropout rates of this step and draw its masks, layer after layer."""
-    drawn, number = RATES, memory.dtype.type
+def draw_masks(layout, work, course, k, rows, rng):
+    """Set the dropout rates of this step and draw its masks, layer after layer.
+
+    Row k of the course has the rate of each dropout layer, or -1 where no schedule drives it.
+    """
+    table, memory, column = work.table, work.memory, RATES
     for i in range(len(table)):
         if table[i, OP] == DROPOUT:
-            b, m = program.buffers + table[i, BUFFER], program.masks + table[i, EXTRA]
-            if course[step, drawn] >= 0.0:  # a schedule drives it
-                memory[b] = course[step, drawn]
-            drawn += 1
-            rate, zero = np.float64(memory[b]), number(0)
-            kept = number(1) / number(1.0 - rate)
+            b, m = layout.buffers + table[i, BUFFER], layout.masks + table[i, EXTRA]
+            if course[k, column] >= 0.0:
+                memory[b] = course[k, column]
+            column += 1
+            rate, none = np.float64(memory[b]), zero(memory)
+            survivor = memory.dtype.type(1) / memory.dtype.type(1.0 - rate)
             for j in range(rows * table[i, N_OUT]):
-                memory[at(m + j)] = kept if rng.random() >= rate else zero
+                memory[at(m + j)] = survivor if rng.random() >= rate else none
 
 
 @jit
-def absorb(program, table, memory, rows):
-    """Move the running statistics; returns 0 if all buffers are finite, nan otherwise."""
-    bad = 0.0
+def absorb(layout, work, rows):
+    """Move the running statistics; says whether all buffers are finite after it.
+
+    Batch norm makes the batch one shard, so its means stand in the first lane.
+    """
+    table, memory = work.table, work.memory
     for i in range(len(table)):
         if table[i, OP] == BATCH_NORM:
-            momentum = memory[program.settings + i * SETTINGS + MOMENTUM]
-            absorb_batch_norm(memory, program.lanes + table[i, EXTRA],
-                              program.buffers + table[i, BUFFER], momentum, rows,
+            momentum = memory[layout.settings + i * SETTINGS + MOMENTUM]
+            running = layout.buffers + table[i, BUFFER]
+            absorb_batch_norm(memory, layout.lane + table[i, EXTRA], running, momentum, rows,
                               table[i, N_OUT])  # fmt: skip
-    for i in range(program.n_buffers):
-        bad += memory[at(program.buffers + i)] * 0.0
-    return bad
+    return all_finite(memory, layout.buffers, layout.n_buffers)
 
 
 @inlined
-def run_step(programs, rules, table, data, order, memory, course, step, t, start, stop, mass, moved,
-             parts, rng):  # fmt: skip
-    """One update of theta; returns the loss before it, penalty included: nan or inf where a number
-    of the step is.
+def plan_step(layout, rule, course, k, start, stop, mass, moved, t):
+    """The step that updates theta for the t-th time, with row k of the course."""
+    lanes = min(LANES, up(stop - start, layout.rows))
+    factor, c1, c2 = rule.scale / mass if rule.averaged else rule.scale, 1.0, 1.0
+    if rule.optimizer == ADAM or rule.optimizer == ADAMW:
+        c1, c2 = 1.0 / (1.0 - rule.beta1**t), 1.0 / (1.0 - rule.beta2**t)
+    return Step(start, stop, lanes, factor, moved, course[k, LR], course[k, DECAY], c1, c2)
+
+
+@inlined
+def run_step(layouts, rules, work, step, parts, course, k, rng):
+    """One update of theta; returns the loss before it, penalty included: not finite where a number
+    of the step is not.
     """
-    program, rule, rows = programs[0], rules[0], stop - start
-    if program.dropouts:
-        draw_masks(program, table, course, memory, step, rows, rng)
-    lanes = min(LANES, (rows + program.rows - 1) // program.rows)
-    factor = rule.scale / mass if rule.averaged else rule.scale
-    run_lanes(programs, rules, table, data, order, memory, lanes, start, stop, factor, moved,
-              parts.losses)  # fmt: skip
-    lr, decay = course[step, LR], course[step, DECAY]
-    loss, bad = 0.0, run_blocks(programs, rules, memory, lanes, t, lr, decay, parts)
-    if program.n_buffers:
-        bad += absorb(program, table, memory, rows)
-    for lane in range(lanes):
+    layout, rule, rows = layouts[0], rules[0], step.stop - step.start
+    if layout.dropouts:
+        draw_masks(layout, work, course, k, rows, rng)
+    run_lanes(layouts, rules, work, step, parts.losses)
+    sound, loss = run_blocks(layouts, rules, work.memory, step, parts), 0.0
+    if layout.n_buffers:
+        sound &= absorb(layout, work, rows)
+    for lane in range(step.lanes):
         loss += parts.losses[lane]
     for block in range(len(parts.sums)):
-        loss += rule.l1 * parts.sums[block, 0] + 0.5 * rule.l2 * parts.sums[block, 1]
-    return loss + bad
-
-
-@exact
-def finite(x):
-    """Whether x is neither nan nor inf. It is tested by x - x, which the flags of the other kernels
-    allow to be cancelled term by term, nan and all.
-    """
-    return np.isfinite(x)
+        loss += rule.l1 * parts.sums[block, L1] + 0.5 * rule.l2 * parts.sums[block, L2]
+    return loss if sound else np.nan
 
 
 @inlined
-def keep(program, memory, kept, epoch):
+def keep(layout, memory, history, epoch):
     """Theta and buffers after an epoch, for the record that will be handed out."""
-    if len(kept):
-        for i in range(program.n_theta):
-            kept[epoch, i] = memory[program.theta + i]
-        for i in range(program.n_buffers):
-            kept[epoch, program.n_theta + i] = memory[program.buffers + i]
+    if len(history):
+        for i in range(layout.n_theta):
+            history[epoch, i] = memory[layout.theta + i]
+        for i in range(layout.n_buffers):
+            history[epoch, layout.n_theta + i] = memory[layout.buffers + i]
 
 
 @kernel
-def train(programs, rules, table, data, order, memory, course, clock, limit, means, kept, rng):
-    """Run as many epochs as `means` is long; returns DONE, or the step at which it stopped: at
+def train(layouts, rules, work, course, clock, limit, results, history, rng):
+    """Run as many epochs as `results` is long; returns DONE, or the step at which it stopped: at
     `limit`, or at one that made a number which is not finite.
 
-    `programs` and `rules` hold one record each: a parallel loop takes no lone record. `course` has
-    a row for each step; `clock` is the number of updates made, and grows. `means` receives the mean
-    loss and the last learning rate of each epoch, `kept` (if it has rows) theta and buffers after
-    it.
+    `course` has a row for each step; `clock` is the number of updates made, and grows. `results`
+    receives the mean loss and the last learning rate of each epoch, `history` (if it has rows)
+    theta and buffers after it.
     """
-    program, rule = programs[0], rules[0]
-    n, blocks, step = len(order), -(-program.n_theta // BLOCK), 0
-    parts = Parts(np.zeros(LANES), np.zeros((blocks, 3)), np.zeros(blocks))
-    stays = not rule.shuffle and rule.batch >= n and n <= LANES * program.rows
-    for epoch in range(len(means)):
+    layout, rule = layouts[0], rules[0]
+    n, blocks, k = len(work.order), up(layout.n_theta, BLOCK), 0
+    parts = Parts(np.zeros(LANES), np.zeros((blocks, 3)), np.ones(blocks, np.bool_))
+    # Every epoch is one step of the same rows, and every shard has a lane of its own.
+    stays = not rule.shuffle and rule.batch >= n and n <= LANES * layout.rows
+    for epoch in range(len(results)):
         if rule.shuffle:
-            draw_order(order, rng)
+            draw_order(work.order, rng)
         total, counted = 0.0, 0.0
         for start in range(0, n, rule.batch):
-            if step == limit:
-                return step
+            if k == limit:
+                return k
             stop = min(n, start + rule.batch)
-            mass = batch_mass(data, order, start, stop)
+            mass = batch_mass(work, start, stop)
             if mass != 0.0:
                 if not 1.0 / LARGEST_WEIGHT < mass < LARGEST_WEIGHT:
-                    return step  # the readable engine makes this step, and refuses the weights
+                    return k  # the readable engine makes this step, and refuses the weights
                 clock[0] += 1
-                loss = run_step(programs, rules, table, data, order, memory, course, step, clock[0],
-                                start, stop, mass, step == 0 or not stays, parts, rng)  # fmt: skip
-                if not finite(loss):
-                    return step
+                moved = k == 0 or not stays
+                step = plan_step(layout, rule, course, k, start, stop, mass, moved, clock[0])
+                loss = run_step(layouts, rules, work, step, parts, course, k, rng)
+                if not abs(loss) < np.inf:
+                    return k
                 total, counted = total + loss * mass, counted + mass
-                means[epoch, 1] = course[step, LR]
-            step += 1
-        means[epoch, 0] = total / counted
-        keep(program, memory, kept, epoch)
+                results[epoch, LAST_LR] = course[k, LR]
+            k += 1
+        results[epoch, MEAN] = total / counted
+        keep(layout, work.memory, history, epoch)
     return DONE

@@ -12,44 +12,36 @@ from ..core.layers import Dense
 from ..core.network import Network
 from . import epochs, losses, passes, predict
 from .cache import folder
-from .epochs import Data
 from .jit import address
-from .program import Program, program
+from .program import LAYOUT, Program, program
+
+NUMBER, PLACE = 0.0, 0  # stand for any number, any place
 
 
-def _arguments(dtype: DTypeLike) -> dict[str, tuple[Any, ...]]:
-    """Arguments of the right types for each kernel."""
-    programs, table, _ = program(Network(1, [Dense(1)], rng=0, dtype=dtype), 1, batch=1, y_width=1)
-    memory, rng = np.zeros(1, dtype), np.random.default_rng(0)
-    rules, flags = np.zeros(1, epochs.RULE), np.zeros(1, np.int64)
-    written, rule = programs[0], rules[0]
-    flat = frozen(np.zeros(1, dtype))
-    data, pairs = Data(flat, flat, frozen(np.zeros(1))), np.zeros((1, 2))
-    parts = epochs.Parts(np.zeros(1), pairs, np.zeros(1))
-    lane, rest = (written, rule, table, data, flags, memory), (table, data, flags, memory)
-    predicting = (table, memory, memory, flat, memory)
+def _kernels(dtype: DTypeLike) -> dict[str, tuple[Any, ...]]:
+    """Each kernel with arguments of its types, in the order of its signature."""
+    table, _, layouts = program(Network(1, [Dense(1)], rng=0, dtype=dtype), 1, batch=1, y_width=1)
+    rules, layout, memory = np.zeros(1, epochs.RULE), layouts[0], np.zeros(1, dtype)
+    rows, none, base = frozen(memory), False, PLACE
+    work = epochs.Work(table, memory, rows, rows, frozen(np.zeros(1)), np.zeros(1, np.int64))
+    step = epochs.Step(0, 0, 1, NUMBER, none, NUMBER, NUMBER, NUMBER, NUMBER)
+    parts = epochs.Parts(np.zeros(1), np.zeros((1, 3)), np.zeros(1, np.bool_))
+    predicted = predict.Rows(table, memory, memory, rows, memory)
+    course, results, history = np.zeros((1, 2)), np.zeros((1, 2)), np.zeros((1, 1), dtype)
+    clock, rng = np.zeros(1, np.int64), np.random.default_rng(0)
     return {
-        "forward": (written, table, memory, memory, 0, 0, 0),
-        "backward": (written, table, memory, 0, 0, 0, 0, True),
-        "loss": (0, 0, memory, 0, 0, 0, 0, 0, 0),
-        "run_lane": (*lane, 0, 0, 0, 0, 0.0, True),
-        "run_block": (written, rule, memory, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, pairs),
-        "lanes": (programs, rules, *rest, 0, 0, 0, 0.0, True, np.zeros(1)),
-        "blocks": (programs, rules, memory, 0, 0.0, 0.0, 0.0, 0.0, 0.0, parts),
-        "train": (programs, rules, *rest, pairs, flags, 0, pairs, np.zeros((1, 1), dtype), rng),
-        "predict_lane": (written, *predicting, 0, 0, 0),
-        "predict": (programs, *predicting, 0),
-        "predict_lanes": (programs, *predicting, 0, 0),
+        "forward": (passes.forward, layout, table, memory, memory, base, 0, 1),
+        "backward": (passes.backward, layout, table, memory, base, PLACE, 0, 1, none),
+        "loss": (losses.loss_and_slope, losses.SQUARED, PLACE, memory, *[PLACE] * 4, 1, 1),
+        "run_lane": (epochs.run_lane, layout, rules[0], work, step, 0),
+        "run_block": (epochs.run_block, layout, rules[0], memory, step, NUMBER, 0, parts.sums),
+        "lanes": (epochs.run_lanes_in_parallel, layouts, rules, work, step, parts.losses),
+        "blocks": (epochs.run_blocks_in_parallel, layouts, rules, memory, step, NUMBER, parts),
+        "train": (epochs.train, layouts, rules, work, course, clock, 0, results, history, rng),
+        "predict_lane": (predict.predict_lane, layout, predicted, 0, 1),
+        "predict": (predict.predict, layouts, predicted),
+        "predict_lanes": (predict.predict_in_parallel, layouts, predicted, 1),
     }
-
-
-FUNCTIONS = {
-    "forward": passes.forward, "backward": passes.backward, "loss": losses.loss_and_slope,
-    "run_lane": epochs.run_lane, "run_block": epochs.run_block,
-    "lanes": epochs.run_lanes_in_parallel, "blocks": epochs.run_blocks_in_parallel,
-    "train": epochs.train, "predict_lane": predict.predict_lane, "predict": predict.predict,
-    "predict_lanes": predict.predict_in_parallel,
-}  # fmt: skip
 
 
 def frozen(array: Any) -> Any:
@@ -61,12 +53,11 @@ def frozen(array: Any) -> Any:
 
 def prepare(written: Program, dtype: DTypeLike) -> None:
     """Fill in the addresses of the kernels that a program needs."""
-    places_of = addresses(np.dtype(dtype).name)
-    places = written.places[0]
-    for name in ("forward", "backward", "loss", "run_lane", "run_block"):
-        places[name] = places_of[name]
-    if not places.y_width:
-        places.run_lane = places_of["predict_lane"]
+    found, layout = addresses(np.dtype(dtype).name), written.layouts[0]
+    for name in LAYOUT["addresses of kernels"]:
+        layout[name] = found[name]
+    if not layout.y_width:
+        layout.run_lane = found["predict_lane"]
 
 
 Show = Callable[[float], None]
@@ -82,9 +73,10 @@ def addresses(dtype: str, show: Show | None = None) -> dict[str, int]:
     found, stamp = {}, folder() / f"{dtype}.ready"
     if stamp.exists() or numba.config.DISABLE_JIT:
         show = _silent
-    for done, (name, arguments) in enumerate(_arguments(dtype).items()):
-        (show or _line)(done / len(FUNCTIONS))
-        found[name] = address(FUNCTIONS[name], *arguments)
+    kernels = _kernels(dtype)
+    for done, (name, (function, *arguments)) in enumerate(kernels.items()):
+        (show or _line)(done / len(kernels))
+        found[name] = address(function, *arguments)
     (show or _line)(1.0)
     if not numba.config.DISABLE_JIT:
         stamp.touch()

@@ -60,7 +60,7 @@ def _elementwise(kind, delta, Z, Y, S, D, n):
             rate = exp(Z[i])
             total += S[i] * (rate - Y[i] * Z[i])
             D[i] = S[i] * (rate - Y[i])
-    else:
+    elif kind == HINGE:
         for i in range(n):
             margin = 1.0 - Y[i] * Z[i]
             total += S[i] * (0.0 if margin < 0.0 else margin)
@@ -94,17 +94,24 @@ def _exponentials(Z, D, rows, k):
         D[i] = exp(D[i])
 
 
+@inlined
+def _level(Z, D, start, k):
+    """(ln Σ e^z, Σ e^(z - top)) of the row at start, where D holds e^(z - top)."""
+    top, total = Z[start], 0.0
+    for i in range(start, start + k):
+        top = max(top, Z[i])
+        total += D[i]
+    return top + np.log(total), total
+
+
 @jit
 def _softmax(Z, Y, S, D, rows, k):
     """l = Σ_k y_k (ln Σ_j e^z_j - z_k),  dl/dz = p - y."""
     _exponentials(Z, D, rows, k)
     loss = 0.0
     for row in range(rows):
-        start, total, own, top = row * k, 0.0, 0.0, Z[row * k]
-        for i in range(start, start + k):
-            total += D[i]
-            top = max(top, Z[i])
-        level = top + np.log(total)
+        start, own = row * k, 0.0
+        level, total = _level(Z, D, start, k)
         for i in range(start, start + k):
             own += Y[i] * (level - Z[i])
             D[i] = S[i] * (D[i] / total - Y[i])
@@ -118,11 +125,8 @@ def _softmax_classes(smoothing, Z, Y, S, D, rows, k):
     _exponentials(Z, D, rows, k)
     loss, spread = 0.0, smoothing / k
     for row in range(rows):
-        start, total, own, top = row * k, 0.0, 0.0, Z[row * k]
-        for i in range(start, start + k):
-            total += D[i]
-            top = max(top, Z[i])
-        level, hit = top + np.log(total), start + int(Y[row])
+        start, hit, own = row * k, row * k + int(Y[row]), 0.0
+        level, total = _level(Z, D, start, k)
         weight, share = S[start], S[start] / total
         for i in range(start, start + k):
             own += level - Z[i]

@@ -5,7 +5,7 @@ A shard's rows stand at x of a lane, and each layer's result behind it.
 
 from numba import types
 
-from .jit import at, by_address, jit
+from .jit import at, by_address, inlined, jit
 from .layers import (
     batch_norm_backward,
     batch_norm_forward,
@@ -18,7 +18,7 @@ from .layers import (
     prelu_forward,
     running_norm,
 )
-from .products import dense_backward, dense_forward, fill, zero
+from .products import dense_backward, dense_forward, fill, input_gradient, zero
 from .program import (
     ALPHA,
     BATCH_NORM,
@@ -45,21 +45,20 @@ from .program import (
 
 
 @jit
-def forward(program, table, memory, numbers, lane, first_row, rows):
-    """Run a shard's rows through every layer, with the parameters and buffers in `numbers`.
-
-    `first_row` is the shard's first row in the batch, whose dropout masks stand in the memory.
+def forward(layout, table, memory, numbers, base, first_row, rows):
+    """Run the shard in the lane at `base` through every layer, with the parameters and buffers in
+    `numbers`. `first_row` is the shard's first row in the batch, which its dropout masks begin at.
     """
     for i in range(len(table)):
         op, n_in, n = table[i, OP], table[i, N_IN], table[i, N_OUT]
-        x, y, extra = lane + table[i, X], lane + table[i, Y], lane + table[i, EXTRA]
-        p, alpha = program.theta + table[i, THETA], memory[program.settings + i * SETTINGS + ALPHA]
+        x, y, extra = base + table[i, X], base + table[i, Y], base + table[i, EXTRA]
+        p, alpha = layout.theta + table[i, THETA], memory[layout.settings + i * SETTINGS + ALPHA]
         if op == DENSE:
             dense_forward(memory, x, numbers, p, table[i, BIAS], y, rows, n_in, n)
         elif op < DENSE:  # the elementwise layers
             elementwise_forward(op, alpha, memory, x, y, rows * n)
         elif op == DROPOUT:
-            dropout(memory, x, y, program.masks + table[i, EXTRA] + first_row * n, rows * n)
+            dropout(memory, x, y, layout.masks + table[i, EXTRA] + first_row * n, rows * n)
         elif op == PRELU:
             prelu_forward(memory, x, y, numbers, p, rows, n)
         elif op == LAYER_NORM:
@@ -67,7 +66,7 @@ def forward(program, table, memory, numbers, lane, first_row, rows):
         elif op == BATCH_NORM:
             batch_norm_forward(memory, x, y, extra, p, alpha, rows, n)
         elif op == RUNNING_NORM:
-            running = program.buffers + table[i, BUFFER]
+            running = layout.buffers + table[i, BUFFER]
             running_norm(memory, x, y, numbers, p, running, alpha, rows, n)
         elif op == JOIN:
             for j in range(rows * n):
@@ -75,40 +74,46 @@ def forward(program, table, memory, numbers, lane, first_row, rows):
 
 
 @jit
-def backward(program, table, memory, lane, grad, first_row, rows, first):
-    """From dZ to the gradient of every parameter, at `grad`: set by a lane's first shard, added to
-    by the others.
+def backward(layout, table, memory, base, grad, first_row, rows, fresh):
+    """From dZ to the gradient of every parameter, which stands at `grad`: set by a lane's first
+    shard, which is `fresh`, and added to by the others.
     """
-    for i in range(len(table) - 1, program.first - 1, -1):
+    for i in range(len(table) - 1, layout.lowest - 1, -1):
         op, n_in, n = table[i, OP], table[i, N_IN], table[i, N_OUT]
-        x, y, dy = lane + table[i, X], lane + table[i, Y], lane + table[i, DY]
-        dx, extra = lane + table[i, DX], lane + table[i, EXTRA]
-        p, g = program.theta + table[i, THETA], grad + table[i, THETA]
-        alpha = memory[program.settings + i * SETTINGS + ALPHA]
+        x, y, dy = base + table[i, X], base + table[i, Y], base + table[i, DY]
+        dx, extra = base + table[i, DX], base + table[i, EXTRA]
+        p, g = layout.theta + table[i, THETA], grad + table[i, THETA]
+        alpha = memory[layout.settings + i * SETTINGS + ALPHA]
+        if fresh and op in (DENSE, PRELU, LAYER_NORM, BATCH_NORM):
+            fill(memory, g, parameters(op, n_in, n, table[i, BIAS]), zero(memory))
         if op == DENSE:
-            dense_backward(
-                memory, x, dy, dx if i > program.first else 0, lane + program.scratch, p, g,
-                table[i, BIAS], first, rows, n_in, n,
-            )  # fmt: skip
+            dense_backward(memory, x, dy, g, table[i, BIAS], rows, n_in, n)
+            if i > layout.lowest:
+                input_gradient(memory, dy, dx, base + layout.scratch, p, rows, n_in, n)
         elif op < DENSE:  # the elementwise layers
             elementwise_backward(op, alpha, memory, x, y, dy, rows * n)
         elif op == DROPOUT:
-            dropout(memory, dy, dy, program.masks + table[i, EXTRA] + first_row * n, rows * n)
+            dropout(memory, dy, dy, layout.masks + table[i, EXTRA] + first_row * n, rows * n)
+        elif op == PRELU:
+            prelu_backward(memory, x, dy, p, g, rows, n)
+        elif op == LAYER_NORM:
+            layer_norm_backward(memory, dy, extra, p, g, rows, n)
+        elif op == BATCH_NORM:
+            batch_norm_backward(memory, dy, extra, p, g, rows, n)
         elif op == JOIN:
             for j in range(rows * n):
                 memory[at(dx + j)] = memory[at(dy + j)]
         elif op == BRANCH:
             for j in range(rows * n):
                 memory[at(dx + j)] += memory[at(dy + j)]
-        else:
-            if first:
-                fill(memory, g, n if op == PRELU else 2 * n, zero(memory))
-            if op == PRELU:
-                prelu_backward(memory, x, dy, p, g, rows, n)
-            elif op == LAYER_NORM:
-                layer_norm_backward(memory, dy, extra, p, g, rows, n)
-            else:
-                batch_norm_backward(memory, dy, extra, p, g, rows, n)
+
+
+@inlined
+def parameters(op, n_in, n, bias):
+    """How many parameters a layer has."""
+    if op == DENSE:
+        return n_in * n + (n if bias else 0)
+    return n if op == PRELU else 2 * n
 
 
 call_forward = by_address(forward, types.none)

@@ -4,40 +4,51 @@ Every sum over a row is made in one order, whatever rows stand beside it, so a r
 same to the last bit alone and among others.
 """
 
+from typing import NamedTuple
+
 import numba
 from numba import types
 
+from ..core.arrays import Array
 from .jit import at, by_address, jit, kernel, parallel
 from .passes import call_forward
 
 
+class Rows(NamedTuple):
+    """What a prediction reads and writes: the network's numbers, X and Z row after row."""
+
+    table: Array
+    memory: Array
+    numbers: Array
+    X: Array
+    Z: Array
+
+
 @jit
-def predict_lane(program, table, memory, numbers, X, out, n, lane, lanes):
-    """Every shard of one lane of n rows, taken from X and left in `out`, both row after row."""
-    place = program.lanes + lane * program.lane_size
-    x, z, n_in, n_out = place + program.x, place + program.z, program.n_in, program.n_out
-    for start in range(lane * program.rows, n, lanes * program.rows):
-        rows = min(program.rows, n - start)
+def predict_lane(layout, work, lane, lanes):
+    """Z of every shard of one lane."""
+    table, memory, n_in, n_out = work.table, work.memory, layout.n_in, layout.n_out
+    base, n = layout.lane + lane * layout.lane_size, len(work.Z) // layout.n_out
+    for start in range(lane * layout.rows, n, lanes * layout.rows):
+        rows = min(layout.rows, n - start)
         for i in range(rows * n_in):
-            memory[at(x + i)] = X[at(start * n_in + i)]
-        call_forward(program.forward, program, table, memory, numbers, place, 0, rows)
+            memory[at(base + layout.x + i)] = work.X[at(start * n_in + i)]
+        call_forward(layout.forward, layout, table, memory, work.numbers, base, 0, rows)
         for i in range(rows * n_out):
-            out[at(start * n_out + i)] = memory[at(z + i)]
+            work.Z[at(start * n_out + i)] = memory[at(base + layout.z + i)]
 
 
 call_lane = by_address(predict_lane, types.none)
 
 
 @kernel
-def predict(programs, table, memory, numbers, X, out, n):
-    """Z of n rows of X, in `out`."""
-    call_lane(programs[0].run_lane, programs[0], table, memory, numbers, X, out, n, 0, 1)
+def predict(layouts, work):
+    """Z of the rows of X."""
+    call_lane(layouts[0].run_lane, layouts[0], work, 0, 1)
 
 
 @parallel
-def predict_in_parallel(programs, table, memory, numbers, X, out, n, lanes):
+def predict_in_parallel(layouts, work, lanes):
     """As predict, with the lanes on several threads."""
     for lane in numba.prange(lanes):
-        call_lane(
-            programs[0].run_lane, programs[0], table, memory, numbers, X, out, n, lane, lanes
-        )  # fmt: skip
+        call_lane(layouts[0].run_lane, layouts[0], work, lane, lanes)

@@ -9,7 +9,6 @@ from .program import ALIGNED
 from .tile import ROWS, VECTOR, VECTORS, tile
 
 DEPTH = 128  # rows of B that stay in the cache while they serve every row of A
-WIDE = 4  # columns of B from which on tiles beat a sum for each number of the result
 
 tile_of_rows, tile_of_one_row = tile(ROWS), tile(1)
 
@@ -49,31 +48,25 @@ def fill(memory, start, n, value):
 @inlined
 def dense_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out):
     """Z = X @ W + b; W stands at w of `numbers`, b behind it."""
-    if n_out >= WIDE:
-        b = w + n_in * n_out
+    b = w + n_in * n_out
+    if n_out == 1 and n_in == 2:
+        _pair_forward(memory, x, numbers, w, bias, z, rows)
+    elif n_out == 1:
+        for r in range(rows):
+            total = numbers[at(b)] if bias else zero(memory)
+            for i in range(n_in):
+                total += memory[at(x + r * n_in + i)] * numbers[at(w + i)]
+            memory[at(z + r)] = total
+    else:
         for r in range(rows):
             for j in range(n_out):
                 memory[at(z + r * n_out + j)] = numbers[at(b + j)] if bias else zero(memory)
         add_product(memory, z, memory, x, n_in, 1, numbers, w, rows, n_in, n_out)
-    elif n_in == 2 and n_out == 1:
-        _pair_forward(memory, x, numbers, w, bias, z, rows)
-    else:
-        _narrow_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out)
-
-
-@inlined
-def _narrow_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out):
-    for r in range(rows):
-        for j in range(n_out):
-            total = numbers[at(w + n_in * n_out + j)] if bias else zero(memory)
-            for i in range(n_in):
-                total += memory[at(x + r * n_in + i)] * numbers[at(w + i * n_out + j)]
-            memory[at(z + r * n_out + j)] = total
 
 
 @inlined
 def _pair_forward(memory, x, numbers, w, bias, z, rows):
-    """As _narrow_forward, for two inputs and one output: so few numbers stay in registers."""
+    """Two inputs and one output: so few numbers stay in registers."""
     w0, w1 = numbers[at(w)], numbers[at(w + 1)]
     b = numbers[at(w + 2)] if bias else zero(memory)
     for r in range(rows):
@@ -81,33 +74,16 @@ def _pair_forward(memory, x, numbers, w, bias, z, rows):
 
 
 @inlined
-def dense_backward(memory, x, dz, dx, scratch, w, g, bias, first, rows, n_in, n_out):
-    """dW = Xᵀ @ dZ and db = Σ_rows dZ at g, added to what earlier shards left unless this is the
-    first; dX = dZ @ Wᵀ where dx is a place.
-    """
-    size = n_in * n_out
-    if first:
-        fill(memory, g, size + (n_out if bias else 0), zero(memory))
-    if n_out >= WIDE:
-        add_product(memory, g, memory, x, 1, n_in, memory, dz, n_in, rows, n_out)
-    elif n_in == 2 and n_out == 1:
+def dense_backward(memory, x, dz, g, bias, rows, n_in, n_out):
+    """dW = Xᵀ @ dZ and db = Σ_rows dZ, added to what stands at g."""
+    if n_out == 1 and n_in == 2:
         _pair_backward(memory, x, dz, g, rows)
+    elif n_out == 1:  # dWᵀ = dZᵀ @ X: the rows of X are longer than those of dZ
+        add_product(memory, g, memory, dz, 1, 1, memory, x, 1, rows, n_in)
     else:
-        _narrow_backward(memory, x, dz, g, rows, n_in, n_out)
+        add_product(memory, g, memory, x, 1, n_in, memory, dz, n_in, rows, n_out)
     if bias:
-        _add_columns(memory, dz, g + size, rows, n_out)
-    if dx:
-        _input_gradient(memory, dz, dx, scratch, w, rows, n_in, n_out)
-
-
-@inlined
-def _narrow_backward(memory, x, dz, g, rows, n_in, n_out):
-    for j in range(n_out):
-        for i in range(n_in):
-            total = zero(memory)
-            for r in range(rows):
-                total += memory[at(x + r * n_in + i)] * memory[at(dz + r * n_out + j)]
-            memory[at(g + i * n_out + j)] += total
+        _add_columns(memory, dz, g + n_in * n_out, rows, n_out)
 
 
 @inlined
@@ -135,9 +111,9 @@ def _add_columns(memory, dz, g, rows, n_out):
 
 
 @jit
-def _input_gradient(memory, dz, dx, scratch, w, rows, n_in, n_out):
+def input_gradient(memory, dz, dx, scratch, w, rows, n_in, n_out):
     """dX = dZ @ Wᵀ; for more than a few rows Wᵀ is written to the scratch memory first."""
-    if rows < ROWS or n_in < WIDE:
+    if rows < ROWS:
         for r in range(rows):
             for i in range(n_in):
                 total = zero(memory)

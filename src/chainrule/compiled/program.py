@@ -1,8 +1,12 @@
 """From a network to a program: a table of whole numbers that one kernel runs, whatever the layers.
 
 A row of the table is one layer: what to do, how wide, and where its numbers stand. So a new stack
-of layers is new data for compiled code, not new code to compile. All that a shard of rows makes on
-its way stands in one piece of flat memory, its lane, at places that are decided here once.
+of layers is new data for compiled code, not new code to compile.
+
+All numbers of a run stand in one flat array, the memory. A *place* is an index of it, and has a
+small letter; a capital one (X, W, dZ) is a matrix, as in the equations. A *lane* is the piece of
+memory in which one shard of rows goes forwards and backwards; the places of a table and the x, y,
+share, z and dz of a layout count from the lane's beginning, which kernels call `base`.
 """
 
 from typing import Any, NamedTuple
@@ -12,7 +16,7 @@ import numpy as np
 from ..core import activation_layers as al
 from ..core.activations import ACTIVATIONS
 from ..core.arrays import Array
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Residual
+from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Residual, walk
 from ..core.network import Network
 
 # What a row says to do. The elementwise layers come first, in the order of ACTIVATIONS.
@@ -22,108 +26,106 @@ from ..core.network import Network
     BRANCH, JOIN,
 ) = range(23)  # fmt: skip
 
-# The columns. X, Y: input and output in the lane; DX, DY: their derivatives; EXTRA: what else the
-# backward pass needs; THETA, BUFFER: where the layer's parameters and buffers begin.
+# The columns of the table. X, Y: places of input and output; DX, DY: of their derivatives; THETA,
+# BUFFER: where the layer's numbers begin among all parameters and buffers. EXTRA is the place of
+# what else the layer needs: for LAYER_NORM and BATCH_NORM the normalised input and what was divided
+# by, for JOIN what is added, for DROPOUT (counted from the layout's masks) the mask.
 OP, N_IN, N_OUT, BIAS, THETA, BUFFER, X, Y, DX, DY, EXTRA = range(11)
-ALPHA, MOMENTUM, SETTINGS = range(3)  # of a row; ALPHA is epsilon in the normalising layers
+NOWHERE = 0  # as DX: no derivative is asked for; x stands at 0, so nothing else does
+
+# The settings of each row. ALPHA is epsilon in the normalising layers.
+ALPHA, MOMENTUM, SETTINGS = range(3)
 
 ELEMENTWISE_LAYERS = {
     al.ACTIVATION_LAYERS[name]: op
     for op, name in enumerate(ACTIVATIONS)
     if issubclass(al.ACTIVATION_LAYERS[name], al.ElementwiseLayer)
 }
+assert tuple(ELEMENTWISE_LAYERS.values()) == tuple(range(DENSE)), "ops are not as in ACTIVATIONS"
 KNOWN_LAYERS = (*ELEMENTWISE_LAYERS, Dense, al.PReLU, Dropout, LayerNorm, BatchNorm, Residual)
 BLOCK = 4096  # numbers that an optimizer changes in one go
 ALIGNED = 16  # numbers: lanes and regions begin on a cache line of 64 bytes in float32 too
 
-
-# Where everything that belongs to no layer stands in the memory, and the addresses of kernels.
-#
-# First the settings, the parameters and what an optimizer keeps for each of them, then the masks,
-# then a gradient for each lane, then the lanes. In a lane stand x, y, share, z, dz: a shard's
-# input, targets, share of each output in the loss, output and its derivative.
-PROGRAM = np.dtype(
-    (
-        np.record,
-        [
-            (name, np.int64)
-            for name in (
-                "forward", "backward", "loss", "run_lane", "run_block",  # addresses
-                "first", "rows", "n_in", "n_out", "y_width", "n_theta", "n_buffers",
-                "dropouts", "uniform", "settings", "loss_settings", "theta", "buffers", "lr_factor",
-                "decay_factor", "m", "v", "masks", "grads", "grad_size", "lanes", "lane_size",
-                "x", "y", "share", "z", "dz", "scratch", "whole",
-            )
-        ],
-    )
-)  # fmt: skip
+# What belongs to no layer. `lowest` is the first row of the table that has parameters, where the
+# backward pass ends; `one_lr` says that lr_factor is 1 everywhere, so one block of ones stands for
+# it. In the memory come settings, parameters and what an optimizer keeps for each of them, masks, a
+# gradient for each lane, the lanes. In a lane stand x, y, share, z, dz: a shard's input, targets,
+# share of each output in the loss, output and its derivative; and `scratch` for a transposed W.
+LAYOUT = {
+    "addresses of kernels": ("forward", "backward", "loss", "run_lane", "run_block"),
+    "sizes": ("lowest", "rows", "n_in", "n_out", "y_width", "n_theta", "n_buffers", "dropouts",
+              "one_lr", "grad_size", "lane_size", "memory_size"),
+    "places": ("settings", "loss_settings", "theta", "buffers", "lr_factor", "decay_factor", "m",
+               "v", "masks", "grad", "lane"),
+    "places in a lane": ("x", "y", "share", "z", "dz", "scratch"),
+}  # fmt: skip
+RECORD = np.dtype((np.record, [(name, np.int64) for part in LAYOUT.values() for name in part]))
 
 
 class Program(NamedTuple):
-    """The table, the settings of its rows, and `places`, one record of PROGRAM."""
+    """The table, the settings of its rows, and the layout, an array of one RECORD: a parallel loop
+    takes no lone record.
+    """
 
-    places: Any
     table: Array
     settings: Array
+    layouts: Any
 
 
-def unknown_layer(layers: tuple[Layer, ...]) -> Layer | None:
+def unknown_layer(net: Network) -> Layer | None:
     """The first layer, inner ones of residuals included, that has no kernel: an own one."""
-    for layer in layers:
-        if type(layer) not in KNOWN_LAYERS:
-            return layer
-        if isinstance(layer, Residual) and (found := unknown_layer(layer.layers)):
-            return found
-    return None
-
-
-def has_batch_norm(layers: tuple[Layer, ...]) -> bool:
-    """Whether a layer looks at the whole batch at once."""
-    return any(
-        isinstance(layer, BatchNorm)
-        or (isinstance(layer, Residual) and has_batch_norm(layer.layers))
-        for layer in layers
-    )
+    layers = (layer for layer, _, _ in walk(net.layers, net.n_in))
+    return next((layer for layer in layers if type(layer) not in KNOWN_LAYERS), None)
 
 
 def program(
     net: Network, rows: int, *, lanes: int = 1, batch: int = 0, y_width: int = 0,
-    uniform: bool = False,
+    one_lr: bool = False,
 ) -> Program:  # fmt: skip
     """The program of a network for so many lanes and shards of at most `rows` rows.
 
-    For training `batch` is the number of rows of a whole batch, `y_width` the columns of the
-    targets, and `uniform` says that lr_factor is 1 everywhere, so one block of ones stands for it.
-    Without them it is a program for prediction, which reads the network's own numbers.
+    For training `batch` is the number of rows of a whole batch and `y_width` the columns of the
+    targets. Without them it is a program for prediction, which reads the network's own numbers.
     """
-    lane, p = _Writer(rows, batch), net.theta.size
-    x = lane.take(rows * net.n_in)
-    z, dz, n_out = lane.chain(net.layers, x, 0, net.n_in)
-    y, share = lane.take(rows * y_width), lane.take(rows * n_out if batch else 0)
-    scratch = lane.take(lane.scratch)
+    lane = _Writer(rows, batch)
+    places = {"x": lane.take(rows * net.n_in)}
+    places["z"], places["dz"], n_out = lane.chain(net.layers, places["x"], NOWHERE, net.n_in)
+    places["y"] = lane.take(rows * y_width)
+    places["share"] = lane.take(rows * n_out if batch else 0)
+    places["scratch"] = lane.take(lane.scratch)
     table = np.array(lane.table, np.int64).reshape(-1, EXTRA + 1)
     own = np.flatnonzero(np.isin(table[:, OP], (DENSE, PRELU, LAYER_NORM, BATCH_NORM)))
-    whole, kept = _Writer(rows, batch), p if batch else 0
-    values = {
-        "first": int(own[0]) if len(own) else len(table), "rows": rows, "n_in": net.n_in,
-        "n_out": n_out, "y_width": y_width, "n_theta": p, "n_buffers": net.buffers.size,
-        "dropouts": int(np.count_nonzero(table[:, OP] == DROPOUT)), "uniform": uniform,
-        "settings": whole.take(SETTINGS * len(table)), "loss_settings": whole.take(n_out),
-        "theta": whole.take(p) if batch else 0,  # for prediction, where the network has them
-        "buffers": whole.take(net.buffers.size) if batch else p,
-        "lr_factor": whole.take(min(kept, BLOCK) if uniform else kept),
-        "decay_factor": whole.take(kept), "m": whole.take(kept), "v": whole.take(kept),
-        "masks": whole.take(lane.masks), "grads": whole.take(lanes * aligned(kept)),
-        "grad_size": aligned(kept), "lanes": whole.take(lanes * lane.size), "lane_size": lane.size,
-        "x": x, "y": y, "share": share, "z": z, "dz": dz, "scratch": scratch, "whole": whole.size,
+    p, q, memory = net.theta.size, net.buffers.size, _Writer(rows, batch)
+    trained = p if batch else 0
+    places["settings"] = memory.take(SETTINGS * len(table))
+    places["loss_settings"] = memory.take(n_out)
+    places["theta"] = memory.take(p) if batch else 0
+    places["buffers"] = memory.take(q) if batch else p
+    places["lr_factor"] = memory.take(min(trained, BLOCK) if one_lr else trained)
+    places |= {name: memory.take(trained) for name in ("decay_factor", "m", "v")}
+    places["masks"] = memory.take(lane.masks)
+    places["grad"] = memory.take(lanes * aligned(trained))
+    places["lane"] = memory.take(lanes * lane.size)
+    sizes = {
+        "lowest": int(own[0]) if len(own) else len(table), "rows": rows, "n_in": net.n_in,
+        "n_out": n_out, "y_width": y_width, "n_theta": p, "n_buffers": q, "one_lr": one_lr,
+        "dropouts": np.count_nonzero(table[:, OP] == DROPOUT), "grad_size": aligned(trained),
+        "lane_size": lane.size, "memory_size": memory.size,
     }  # fmt: skip
-    places = np.array([tuple(values.get(name, 0) for name in PROGRAM.names or ())], PROGRAM)
-    return Program(places, table, np.array(lane.settings).reshape(-1))
+    layouts = np.zeros(1, RECORD)
+    for name, value in (places | sizes).items():
+        layouts[name] = value
+    return Program(table, np.array(lane.settings).reshape(-1), layouts)
+
+
+def ceil_div(n: int, d: int) -> int:
+    """n / d rounded up."""
+    return -(-n // d)
 
 
 def aligned(n: int) -> int:
     """n rounded up to whole cache lines."""
-    return -(-n // ALIGNED) * ALIGNED
+    return ceil_div(n, ALIGNED) * ALIGNED
 
 
 class _Writer:
@@ -136,7 +138,7 @@ class _Writer:
         self.settings: list[tuple[float, float]] = []
 
     def take(self, n: int) -> int:
-        """Where the next n numbers of the lane stand."""
+        """The place of the next n numbers."""
         start, self.size = self.size, self.size + aligned(n)
         return start
 
@@ -154,23 +156,18 @@ class _Writer:
         if isinstance(layer, Dropout) and not self.batch:
             self.buffers += 1
             return x, dx, n_in
-        y = self.take(self.rows * n_out)
-        dy = self.take(self.rows * n_out) if self.batch and (type(layer) is Dense or not dx) else dx
-        extra, alpha, momentum = 0, getattr(layer, "alpha", 0.0), 0.0
-        if isinstance(layer, Dense):
-            op, self.scratch = DENSE, max(self.scratch, n_in * n_out if self.batch else 0)
-        elif isinstance(layer, Dropout):
-            op, extra = DROPOUT, self.masks
-            self.masks += self.batch * n_out
-        elif isinstance(layer, LayerNorm):
-            op, alpha = LAYER_NORM, layer.epsilon
+        y, dy = self.take(self.rows * n_out), dx
+        if self.batch and (isinstance(layer, Dense) or dx == NOWHERE):
+            dy = self.take(self.rows * n_out)
+        op, alpha, momentum, extra = *self.kind(layer), 0
+        if op == DENSE:
+            self.scratch = max(self.scratch, n_in * n_out if self.batch else 0)
+        elif op == DROPOUT:
+            extra, self.masks = self.masks, self.masks + self.batch * n_out
+        elif op == LAYER_NORM:
             extra = self.take(self.rows * (n_out + 1))  # H, then S of each row
-        elif isinstance(layer, BatchNorm):
-            alpha, momentum = layer.epsilon, layer.momentum
-            op = BATCH_NORM if self.batch else RUNNING_NORM
+        elif op == BATCH_NORM:
             extra = self.take((self.rows + 3) * n_out)  # H, then S, mean and var of each column
-        else:
-            op = PRELU if isinstance(layer, al.PReLU) else ELEMENTWISE_LAYERS[type(layer)]
         bias = int(isinstance(layer, Dense) and layer.bias)
         self.table.append((op, n_in, n_out, bias, self.theta, self.buffers, x, y, dx, dy, extra))
         self.settings.append((alpha, momentum))
@@ -178,11 +175,21 @@ class _Writer:
         self.buffers += sum(int(np.prod(shape)) for shape in buffers.values())
         return y, dy, n_out
 
+    def kind(self, layer: Layer) -> tuple[int, float, float]:
+        """What to do, and the row's settings ALPHA and MOMENTUM."""
+        if isinstance(layer, BatchNorm):
+            return BATCH_NORM if self.batch else RUNNING_NORM, layer.epsilon, layer.momentum
+        if isinstance(layer, LayerNorm):
+            return LAYER_NORM, layer.epsilon, 0.0
+        others = {Dense: DENSE, Dropout: DROPOUT, al.PReLU: PRELU}
+        op = (others | ELEMENTWISE_LAYERS)[type(layer)]
+        return op, getattr(layer, "alpha", 0.0) if op < DENSE else 0.0, 0.0
+
     def residual(self, layer: Residual, x: int, dx: int, n: int) -> tuple[int, int, int]:
         """BRANCH, the inner layers, JOIN: the derivative of the sum goes both ways."""
-        if self.batch and not dx:
+        if self.batch and dx == NOWHERE:
             dx = self.take(self.rows * n)
-        d_inner = self.take(self.rows * n) if self.batch else 0
+        d_inner = self.take(self.rows * n) if self.batch else NOWHERE
         self.row(BRANCH, n, x=x, y=x, dx=dx, dy=d_inner)
         f, df, _ = self.chain(layer.layers, x, d_inner, n)
         y = self.take(self.rows * n)

@@ -48,7 +48,7 @@ STATE = {
 
 def unsupported(net: Network, settings: StepSettings) -> str | None:
     """Why the compiled engine cannot train this, in words; None if it can."""
-    layer, penalty = unknown_layer(net.layers), settings.penalty
+    layer, penalty = unknown_layer(net), settings.penalty
     for known, kind, own in (
         (layer is None, "layer", layer),
         (type(settings.loss) in LOSSES, "loss", settings.loss),

@@ -17,13 +17,14 @@ _state = {"forked": False}
 
 
 @contextmanager
-def several_threads(wanted: int) -> Iterator[bool]:
-    """Whether parallel kernels may run here and now, on so many threads.
+def several_threads(wanted: int | None = None) -> Iterator[bool]:
+    """Whether parallel kernels may run here and now, on so many threads; None takes all there are.
 
     Not after a fork, because OpenMP ends a child that tries even if its parent has only loaded
     them, and not while another thread runs them. The serial kernels give the same bits.
     """
-    wanted = min(wanted, numba.config.NUMBA_NUM_THREADS)
+    most = numba.config.NUMBA_NUM_THREADS
+    wanted = most if wanted is None else min(wanted, most)
     if wanted < 2 or _state["forked"] or not _one_at_a_time.acquire(blocking=False):
         yield False
         return

@@ -52,25 +52,23 @@ def largest(memory, g, n):
 
 
 @inlined
-def update(rule, memory, theta, lr_factor, decay_factor, m, v, g, n, lr, decay, scale, c1, c2):
-    """A block of n numbers of theta and of its state m and v; returns 0 if all are finite after it,
-    nan otherwise.
-
-    `scale` is what clipping multiplies the gradient by, c1 and c2 Adam's corrections 1 / (1 - β^t).
+def update(rule, memory, theta, lr_factor, decay_factor, m, v, g, n, step, scale):
+    """A block of n numbers of theta and of its state m and v; `scale` is what clipping multiplies
+    the gradient by.
     """
     number, kind = memory.dtype.type, rule.optimizer
     T, G, F = memory[theta : theta + n], memory[g : g + n], memory[lr_factor : lr_factor + n]
     M, V = memory[m : m + n], memory[v : v + n]
-    rate, b1, b2 = number(lr), number(rule.beta1), number(rule.beta2)
+    rate, b1, b2 = number(step.lr), number(rule.beta1), number(rule.beta2)
     a1, a2, e = number(1.0 - rule.beta1), number(1.0 - rule.beta2), number(rule.epsilon)
     for i in range(n if scale != 1.0 else 0):
         G[i] *= number(scale)
     if kind == ADAM or kind == ADAMW:
         if kind == ADAMW:
-            shrink, E = number(decay), memory[decay_factor : decay_factor + n]
+            shrink, E = number(step.decay), memory[decay_factor : decay_factor + n]
             for i in range(n):
                 T[i] -= rate * F[i] * (shrink * E[i]) * T[i]
-        k1, k2 = number(c1), number(c2)
+        k1, k2 = number(step.c1), number(step.c2)
         for i in range(n):
             M[i] = b1 * M[i] + a1 * G[i]
             V[i] = b2 * V[i] + a2 * G[i] * G[i]
@@ -90,18 +88,16 @@ def update(rule, memory, theta, lr_factor, decay_factor, m, v, g, n, lr, decay, 
         for i in range(n):
             V[i] += G[i] * G[i]
             T[i] -= rate * F[i] * G[i] / (np.sqrt(V[i]) + e)
-    else:
+    elif kind == RMSPROP:
         for i in range(n):
             V[i] = b2 * V[i] + a2 * G[i] * G[i]
             T[i] -= rate * F[i] * G[i] / (np.sqrt(V[i]) + e)
-    return _nonfinite(T, n)
 
 
 @inlined
-def _nonfinite(numbers, n):
-    """0 if all are finite, nan otherwise."""
-    zero = numbers.dtype.type(0)
-    total = zero
+def all_finite(memory, start, n):
+    """Whether n numbers are all finite."""
+    found = False
     for i in range(n):
-        total += numbers[i] * zero
-    return np.float64(total)
+        found |= not abs(memory[at(start + i)]) < np.inf
+    return not found

@@ -7,7 +7,7 @@ elementwise layers, one for each activation, stand in `activation_layers.py`.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -316,3 +316,13 @@ def chain_shapes(layers: tuple[Layer, ...], n_in: int) -> tuple[int, Shapes, Sha
         params |= outer(layer_params, i)
         buffers |= outer(layer_buffers, i)
     return n_in, params, buffers
+
+
+def walk(layers: Iterable[Layer], n_in: int) -> Iterator[tuple[Layer, int, int]]:
+    """Every layer with the columns it takes and gives; those inside a Residual come before it."""
+    for layer in layers:
+        n_out = layer.shapes(n_in)[0]
+        if isinstance(layer, Residual):
+            yield from walk(layer.layers, n_in)
+        yield layer, n_in, n_out
+        n_in = n_out

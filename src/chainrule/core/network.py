@@ -15,7 +15,7 @@ from .activation_layers import get_activation
 from .arrays import Array, Shapes, aligned_zeros
 from .checks import as_dtype, as_real, require_count
 from .initializers import Initializer
-from .layers import Dense, Dropout, Layer, Residual, chain_shapes
+from .layers import Dense, Dropout, Layer, chain_shapes, walk
 from .schedules import Schedule
 
 RNG = int | np.random.Generator | None
@@ -47,14 +47,7 @@ def named_views(vector: Array, shapes: Shapes) -> dict[str, Array]:
 
 def multiply_adds(layers: Sequence[Layer], n_in: int) -> int:
     """About how many multiply-adds one row costs forwards; an elementwise layer counts 4 a unit."""
-    total = 0
-    for layer in layers:
-        n_out = layer.shapes(n_in)[0]
-        if isinstance(layer, Residual):
-            total += multiply_adds(layer.layers, n_in)
-        total += n_in * n_out if isinstance(layer, Dense) else 4 * n_out
-        n_in = n_out
-    return total
+    return sum(n * m if isinstance(layer, Dense) else 4 * m for layer, n, m in walk(layers, n_in))
 
 
 class Network:
