@@ -280,7 +280,7 @@ def remove(kept: Path, kernel: str) -> None:
 
 
 WORK = "from compiled_runs import work; print(work())"
-LINE = "chainrule: compiling its engine, once for this machine"
+LINE = "chainrule: compiling its engine for float64, once for this machine"
 
 
 def test_compiling_is_told_in_one_line_on_standard_error(kept: Path) -> None:

@@ -10,7 +10,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -45,7 +44,7 @@ def start(
     )
     if wanted and (compiled := load()) is not None:
         reason = compiled.rules.unsupported(net, settings)
-        if reason is None and ready(net.dtype):
+        if reason is None and load(net.dtype.name) is not None:
             run = compiled.engine.Run(net, settings, data, ahead=ahead, **plan)
             return "compiled", run.epochs(losses)
         if reason is not None and engine == "compiled":
@@ -74,15 +73,33 @@ def readable_seconds(net: Network, rows: int, batch_size: int, epochs: int) -> f
     return epochs * (steps * STEP_SECONDS + pairs * PAIR_SECONDS)
 
 
-def load() -> ModuleType | None:
-    """The compiled engine; None, after one warning that says what to do, where it cannot be had.
+def load(dtype: str | None = None) -> ModuleType | None:
+    """The compiled engine, with the kernels for a dtype if one is named: from the disk, or compiled
+    now. None, after one warning that says what to do, where it cannot be had.
 
-    Once it is there, predictions go through it too.
+    Once kernels are there, predictions go through them too.
     """
-    loaded: ModuleType | None = _or_warning(_load)
-    if loaded is not None:
-        Network.compiled_forward = staticmethod(_forward)
-    return loaded
+    with _loading:
+        if _failed & {None, dtype}:
+            return None
+        try:
+            compiled = _imported()
+            if dtype is not None and dtype not in _ready:
+                _prepare(compiled, dtype)
+                _ready.add(dtype)
+            Network.compiled_forward = staticmethod(_forward)
+            return compiled
+        except OSError as error:
+            advice = f"kernels cannot be kept ({error}): set CHAINRULE_CACHE to your own folder"
+        except Exception as error:  # a broken library may raise anything
+            fix = "pip install --upgrade --force-reinstall numba"
+            advice = f"Numba cannot be loaded ({' '.join(str(error).split())}): {fix}"
+        first = not _failed
+        _failed.add(dtype)
+    if first:
+        told = f"{advice}; until then the readable engine runs"
+        warnings.warn(told, RuntimeWarning, stacklevel=4)
+    return None
 
 
 def load_engine(*dtypes: DTypeLike) -> bool:
@@ -95,41 +112,16 @@ def load_engine(*dtypes: DTypeLike) -> bool:
     for kind in kinds:
         if kind not in (np.float64, np.float32):
             raise ValueError(f"dtype is {kind}: a network computes in float64 or float32")
-    return load() is not None and all(ready(kind) for kind in kinds)
+    return all(load(kind.name) is not None for kind in kinds)
 
 
 def _forward(net: Network, X: Array) -> Array | None:
     from .compiled import prediction
 
-    return prediction.forward(net, X) if net.dtype in _ready else None
+    return prediction.forward(net, X) if net.dtype.name in _ready else None
 
 
-def ready(dtype: np.dtype[Any]) -> bool:
-    """Whether the kernels for a dtype are there, loaded from the disk or compiled now."""
-    return dtype in _ready or _or_warning(_prepare, dtype) is not None
-
-
-def _or_warning(step: Callable[..., Any], *arguments: Any) -> Any:
-    """What a step towards the compiled engine gives; None, and one warning in all, if it fails."""
-    with _loading:
-        if (step, arguments) in _failed:
-            return None
-        try:
-            return step(*arguments)
-        except OSError as error:
-            advice = f"kernels cannot be kept ({error}): set CHAINRULE_CACHE to your own folder"
-        except Exception as error:  # a broken library may raise anything
-            fix = "pip install --upgrade --force-reinstall numba"
-            advice = f"Numba cannot be loaded ({' '.join(str(error).split())}): {fix}"
-        first = not _failed
-        _failed.add((step, arguments))
-    if first:
-        told = f"{advice}; until then the readable engine runs"
-        warnings.warn(told, RuntimeWarning, stacklevel=5)
-    return None
-
-
-_loading, _failed, _ready = threading.RLock(), set[Any](), set[Any]()
+_loading, _failed, _ready = threading.RLock(), set[str | None](), set[str]()
 # A fork waits for a thread that loads the engine: the child would find the locks of the import and
 # of Numba's compiler held for ever.
 if hasattr(os, "register_at_fork"):
@@ -138,8 +130,7 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-@cache
-def _load() -> ModuleType:
+def _imported() -> ModuleType:
     from . import compiled
     from .compiled import cache as disk
 
@@ -151,20 +142,16 @@ def _load() -> ModuleType:
     return compiled
 
 
-def _prepare(dtype: np.dtype[Any]) -> bool:
-    from .compiled import cache as disk
-    from .compiled import kernels
-
+def _prepare(compiled: ModuleType, dtype: str) -> None:
+    kernels, disk = compiled.kernels, compiled.cache
     try:
-        kernels.addresses(dtype.name, on_compile)
+        kernels.addresses(dtype, on_compile)
     except OSError:
         raise
     except Exception:  # a file of the cache is damaged
         disk.empty()
-        kernels.addresses(dtype.name, on_compile)  # which keeps only what had not been loaded yet,
-        (disk.folder() / f"{dtype.name}.ready").unlink()  # so the next process has to say so too
-    _ready.add(dtype)
-    return True
+        kernels.addresses(dtype, on_compile)  # which keeps only what had not been loaded yet,
+        (disk.folder() / f"{dtype}.ready").unlink()  # so the next process has to say so too
 
 
 def limit_threads(threads: int | None) -> AbstractContextManager[None]:

@@ -133,8 +133,8 @@ def _records(
     rng: np.random.Generator,
     seed: int | None,
 ) -> Iterator[Record]:
-    best, losses = Best(net), list[float]()
-    watched = plan.patience is not None or plan.restore == "best"
+    losses = list[float]()
+    best = Best(net) if plan.patience is not None or plan.restore == "best" else None
     batch_size = len(data) if plan.batch_size is None else min(plan.batch_size, len(data))
     engine, epochs = engines.start(
         net, settings, data, epochs=plan.epochs, batch_size=batch_size, shuffle=plan.shuffle,
@@ -149,13 +149,14 @@ def _records(
                     monitored = valid_loss = evaluate(net, settings.loss, valid, epoch)
                 seconds += time.perf_counter() - started
             losses.append(monitored)
-            if watched:
+            if best is not None:
                 best.see(monitored, epoch)
             yield Record(epoch, loss, valid_loss, lr, seconds, engine, seed)
-            if plan.patience is not None and epoch - best.epoch >= plan.patience:
+            waited = 0 if best is None else epoch - best.epoch
+            if plan.patience is not None and waited >= plan.patience:
                 return
     finally:
-        if plan.restore == "best":
+        if best is not None and plan.restore == "best":
             best.put_back()
 
 

@@ -71,13 +71,15 @@ def addresses(dtype: str, show: Show | None = None) -> dict[str, int]:
     if dtype in _found:
         return _found[dtype]
     found, stamp = {}, folder() / f"{dtype}.ready"
+    told = f"chainrule: compiling its engine for {dtype}, once for this machine"
+    show = show or (lambda share: _line(told, share))
     if stamp.exists() or numba.config.DISABLE_JIT:
         show = _silent
     kernels = _kernels(dtype)
     for done, (name, (function, *arguments)) in enumerate(kernels.items()):
-        (show or _line)(done / len(kernels))
+        show(done / len(kernels))
         found[name] = address(function, *arguments)
-    (show or _line)(1.0)
+    show(1.0)
     if not numba.config.DISABLE_JIT:
         stamp.touch()
     _found[dtype] = found
@@ -88,14 +90,12 @@ def _silent(share: float) -> None:
     pass
 
 
-def _line(share: float) -> None:
+def _line(told: str, share: float) -> None:
     """One line that grows on a terminal, one line in all elsewhere."""
-    told = "chainrule: compiling its engine, once for this machine"
     if sys.stderr is None:
         return
     if sys.stderr.isatty():
-        print(
-            f"\r{told}: {share:4.0%} ", end="\n" if share == 1 else "", file=sys.stderr, flush=True
-        )
+        end = "\n" if share == 1 else ""
+        print(f"\r{told}: {share:4.0%} ", end=end, file=sys.stderr, flush=True)
     elif share == 0:
         print(f"{told} (about half a minute)", file=sys.stderr, flush=True)
