@@ -16,6 +16,7 @@ from numeric import Array
 
 import chainrule as cr
 from chainrule.compiled import prediction
+from chainrule.compiled.engine import LANES, shard_rows
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 # Rows, rows in a batch. From 600,000 multiply-adds in a batch on, a batch is cut into shards.
@@ -55,6 +56,21 @@ def test_ten_epochs_stay_within_the_oracles_own_noise(case: Case) -> None:
     limit = max(100 * noise, TOLERANCE[case.dtype])
     assume(limit < 1e-2)  # beyond, a wrong engine would pass too
     assert apart(case.follow("compiled", 10), readable) <= limit
+
+
+@pytest.mark.parametrize("optimizer", [cr.Momentum(), cr.AdamW()], ids=str)
+@pytest.mark.parametrize("drawing", [(), (cr.Dropout(0.2),)], ids=["plain", "dropout"])
+def test_ten_epochs_with_more_shards_than_lanes(
+    drawing: tuple[cr.Layer, ...], optimizer: cr.Optimizer
+) -> None:
+    layers = (cr.Dense(48), cr.Tanh(), *drawing, cr.LayerNorm(), cr.Dense(40), cr.SiLU())
+    case = Case(8, layers, tables.LOSSES["squared_1"], optimizer, 0.001, "float64", 5000, 2500,
+                weights="all", clip=0.5, penalty=cr.Penalty(0.001, 0.01))  # fmt: skip
+    assert 2500 > LANES * shard_rows(case.net(), 2500)
+    readable = case.follow("readable", 10)
+    noise = max(apart(case.follow("readable", 10, seed), readable) for seed in range(3))
+    assert noise < 1e-6
+    assert apart(case.follow("compiled", 10), readable) <= max(100 * noise, 1e-12)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

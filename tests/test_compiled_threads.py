@@ -2,6 +2,7 @@
 predict at once; a prediction is the same alone and among others.
 """
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import numba
 import numpy as np
 import pytest
 from compiled_cases import Case, cases
+from compiled_runs import python
 from hypothesis import given, settings
 from numeric import Array
 
@@ -99,6 +101,28 @@ def test_threads_change_no_bit(name: str, dtype: str, given_threads: list[bool])
     assert all(given_threads)
     with busy():
         assert [run(name, dtype, None) for _ in range(3)] == [alone] * 3
+
+
+MANY_THREADS = """
+import sys
+from test_compiled_threads import digests
+print(*digests([1, 2, 3, 5, 8]), sep="\\n")
+"""
+
+
+def digests(threads: list[int]) -> set[str]:
+    """What training on so many threads comes to, and predicting on all there are."""
+    found, net = set(), cr.Network(64, NETS["deep"][0], rng=0)
+    cr.load_engine("float64")
+    for n in threads:
+        numbers = [run(name, "float32", n) for name in NETS] + [net.predict(X).tobytes()]
+        found.add(hashlib.sha256(b"".join(numbers)).hexdigest())
+    return found
+
+
+def test_any_number_of_threads_gives_the_same_bits() -> None:
+    told = python(MANY_THREADS, NUMBA_NUM_THREADS="8").stdout.split("\n")
+    assert told[:-1] == [*digests([1])]
 
 
 @SEVERAL

@@ -24,6 +24,31 @@ def test_load_engine_refuses_other_dtypes() -> None:
         cr.load_engine("float16")
 
 
+def test_a_new_stack_of_layers_compiles_nothing() -> None:
+    from numba.core.event import install_recorder
+
+    assert cr.load_engine("float64", "float32")
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(70, 3)), rng.normal(size=70)
+    stacks: list[list[cr.Layer]] = [
+        [cr.Dense(1)],
+        [cr.Residual([cr.Dense(3), cr.GELU()]), cr.LayerNorm(), cr.Dropout(0.1), cr.Dense(1)],
+        [cr.Dense(70), cr.BatchNorm(), cr.PReLU(), cr.Dense(40), cr.Mish(), cr.Dense(1)],
+    ]
+    makes = [cr.SGD(), cr.RMSProp(), cr.AdamW()]
+    with install_recorder("numba:compile") as compiled:
+        for layers, optimizer in zip(stacks, makes, strict=True):
+            for dtype, loss in (("float64", cr.Huber()), ("float32", cr.Pinball(quantile=0.3))):
+                net = cr.Network(3, layers, rng=0, dtype=dtype)
+                run = cr.train(
+                    net, loss, optimizer, X, y, epochs=2, lr=cr.Cosine(0.01), clip=1.0, rng=0,
+                    engine="compiled", penalty=cr.Penalty(l2=0.1), batch_size=32,
+                )  # fmt: skip
+                assert {record.engine for record in run} == {"compiled"}
+                net.predict(X)
+    assert compiled.buffer == []
+
+
 FORK = """
 import os, signal, sys, threading, time
 from chainrule import engines
