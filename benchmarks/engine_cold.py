@@ -4,25 +4,23 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from engine_timing import rounds, summary
-from engine_work import TRAINING, Goals, Work, data
+from engine_timing import Times, rounds, summary
+from engine_work import PEERS, Process, Work, data
 
-EPOCHS = 20
-NAME = f"cold process, digits, {EPOCHS} epochs"
-GOALS: Goals = ((("sklearn",), 1.5), (("torch",), 2.0))
-WHO = ("ours", "sklearn", "torch", "jax")
 SCRIPT = Path(__file__).with_name("engine_process.py")
 
 
-def process(who: str, file: Path, work: Work, epochs: int) -> tuple[float, dict[str, Any]]:
+def process(who: str, file: Path, work: Work) -> tuple[float, dict[str, Any]]:
     """(seconds of the whole process, what it said)."""
-    command = [sys.executable, str(SCRIPT), who, str(file), work.name, str(epochs), str(work.batch)]
+    command = [
+        sys.executable, str(SCRIPT), who, str(file), work.name, str(work.epochs), str(work.batch),
+    ]  # fmt: skip
     started = perf_counter()
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return perf_counter() - started, json.loads(done.stdout)
@@ -36,23 +34,28 @@ def saved(work: Work, folder: str) -> Path:
     return file
 
 
-def whole(
-    who: str, file: Path, work: Work, epochs: int, said: dict[str, Any]
-) -> Callable[[], float]:
+def whole(who: str, file: Path, work: Work, said: dict[str, Any]) -> Callable[[], float]:
     """A run of a whole process; what it said goes into `said`."""
 
     def run() -> float:
-        seconds, said[who] = process(who, file, work, epochs)
+        seconds, said[who] = process(who, file, work)
         return seconds
 
     return run
 
 
-def timing(count: int) -> tuple[dict[str, Any], dict[str, dict[str, float]]]:
-    """(what each said, microseconds of each whole process), both by name."""
-    work = next(work for work in TRAINING if work.data == "digits")
+def timing(task: Process, count: int) -> Iterator[tuple[str, Times, dict[str, Any]]]:
+    """(name, microseconds, what was said) for each engine of ours, beside the same peers' runs."""
     said: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        file = saved(work, folder)
-        found = rounds({who: whole(who, file, work, EPOCHS, said) for who in WHO}, count)
-    return said, summary(found, 1)
+        file = saved(task.work, folder)
+        runs = {who: whole(who, file, task.work, said) for who in (*task.engines, *PEERS)}
+        times = summary(rounds(runs, count), 1)
+    for asked in task.engines:
+        ran = said[asked]["engine"]
+        name = f"{task.name}, {ran if ran == asked else f'{asked} → {ran}'}"
+        yield name, _beside_peers(times, asked), _beside_peers(said, asked)
+
+
+def _beside_peers(found: dict[str, Any], engine: str) -> dict[str, Any]:
+    return {"ours": found[engine]} | {peer: found[peer] for peer in PEERS}

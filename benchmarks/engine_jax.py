@@ -1,4 +1,7 @@
-"""JAX: the whole run in one jitted scan over epochs and batches, compiled before it is timed."""
+"""JAX: the whole run in one jitted scan over epochs and batches, compiled before it is timed.
+
+It computes in float64 only where enable_x64 says so, around the making of arrays and the run.
+"""
 
 import os
 from collections.abc import Callable
@@ -88,13 +91,16 @@ def whole_run(work: Work) -> Callable[..., tuple[Any, jax.Array]]:
 
 def training(work: Work, start: Weights, X: Array, y: Array) -> Run:
     """A function that trains from the start and returns (seconds, loss of each epoch)."""
-    T, t = jnp.asarray(X), jnp.asarray(y)  # float32, unless x64 is switched on
-    params = [(jnp.asarray(W), jnp.asarray(b)) for W, b in start]
-    zeros = jax.tree.map(jnp.zeros_like, params) if work.optimizer == "adam" else None
-    carry = (params, zeros, zeros, jnp.zeros((), T.dtype))
+    double = work.dtype == "float64"
+    with jax.enable_x64(double):
+        T, t = jnp.asarray(X), jnp.asarray(y)
+        params = [(jnp.asarray(W), jnp.asarray(b)) for W, b in start]
+        zeros = jax.tree.map(jnp.zeros_like, params) if work.optimizer == "adam" else None
+        carry = (params, zeros, zeros, jnp.zeros((), T.dtype))
     compiled, rng = whole_run(work), np.random.default_rng(0)
     shuffled = work.shuffle and not work.full_batch
 
+    @jax.enable_x64(double)
     def run() -> tuple[float, list[float]]:
         started = perf_counter()
         orders = None

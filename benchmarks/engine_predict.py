@@ -1,7 +1,7 @@
 """Prediction: one row and 10,000, from NumPy arrays to NumPy arrays."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import engine_jax
 import engine_onnx
@@ -10,34 +10,11 @@ import engine_sklearn
 import engine_torch
 import numpy as np
 from engine_timing import rounds, summary, timed
-from engine_work import TRAINING, Array, Goals, Work, data, network, weights
+from engine_work import Array, Prediction, data, network, weights
 
 import chainrule as cr
 
 CLOSE = 1e-4
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One row of the table: so many rows through a net."""
-
-    work: Work
-    rows: int
-    goals: Goals
-
-    @property
-    def name(self) -> str:
-        """What the table calls it."""
-        return f"predict {self.rows:,} × {self.work.name}"
-
-
-SIZES = [replace(w, rows=10_000, data="teacher") for w in TRAINING if len(w.sizes) > 2]
-NETS = [work for work in SIZES if work.name in ("64-100-10", "784-512-256-10")]
-ONE: Goals = ((("onnxruntime",), 1.0), (("sklearn",), 10.0))
-MANY: Goals = ((("onnxruntime",), 1.0),)
-PREDICTION = [
-    Prediction(work, rows, goals) for rows, goals in ((1, ONE), (10_000, MANY)) for work in NETS
-]
 
 
 def contestants(task: Prediction) -> dict[str, Callable[[], Array]]:

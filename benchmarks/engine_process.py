@@ -7,6 +7,7 @@ last loss, the peak memory in MB, and for ours the engine that ran, as JSON.
 import json
 import resource
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ THREADS = 2
 LR = 1e-3
 
 
-def ours(X: Any, y: Any, sizes: list[int], epochs: int, batch: int) -> tuple[float, str]:
+def ours(
+    X: Any, y: Any, sizes: list[int], epochs: int, batch: int, engine: str
+) -> tuple[float, str]:
     """Train with chainrule."""
     import chainrule as cr
 
@@ -24,8 +27,12 @@ def ours(X: Any, y: Any, sizes: list[int], epochs: int, batch: int) -> tuple[flo
     *_, last = cr.train(
         net, cr.SoftmaxCrossEntropy(), cr.Adam(), X, y,
         epochs=epochs, batch_size=batch, lr=LR, rng=0, threads=THREADS,
+        engine=engine,
     )  # fmt: skip
     return last.loss, last.engine
+
+
+auto, compiled = partial(ours, engine="auto"), partial(ours, engine="compiled")
 
 
 def sklearn(X: Any, y: Any, sizes: list[int], epochs: int, batch: int) -> tuple[float, str]:

@@ -1,137 +1,176 @@
-"""What was measured, for people: tables on the terminal and a picture."""
+"""What was measured, for people: tables on the terminal and on a page."""
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from engine_timing import Times, ratios
+from engine_work import BASE, PEERS, THREADS
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 LABELS = {
     "ours": "chainrule", "sklearn": "scikit-learn", "torch": "PyTorch", "jax": "JAX",
     "onnxruntime": "onnxruntime", "floor": "floor",
 }  # fmt: skip
-STYLES = {
-    "ours": ("o", "#1f6fb2"),
-    "sklearn": ("o", "#de7b17"), "torch": ("s", "#b4569a"), "jax": ("D", "#25855a"),
-    "onnxruntime": ("^", "#5b4fb0"), "floor": ("|", "#1d2733"),
-}  # fmt: skip
-INK, GRID = "#1d2733", "#d8dde3"
+TRAINED = ("ours", *PEERS)
+RATIO = "best peer / chainrule"
+WORDS = {"work", "goals", "dtype", "changed"}  # columns that hold no numbers
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
-Times = Mapping[str, Mapping[str, float]]
+Rows = Sequence[Mapping[str, Any]]
+
+
+class Shown(NamedTuple):
+    """A table of text."""
+
+    title: str
+    heads: list[str]
+    rows: list[list[str]]
 
 
 def number(value: float) -> str:
     """Three digits."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
 
 
-def judge(times: Times, goals: Sequence[tuple[Sequence[str], float]]) -> list[dict[str, Any]]:
-    """For each goal: the fastest of its peers, its time / ours (best, median), and whether met."""
-    found = []
-    for peers, factor in goals:
-        fastest = min(peers, key=lambda peer: times[peer]["best"])
-        ratios = {k: times[fastest][k] / times["ours"][k] for k in ("best", "median")}
-        met = ratios["best"] >= factor
-        found.append({"peers": list(peers), "factor": factor, "fastest": fastest} | ratios)
-        found[-1]["met"] = met
-    return found
-
-
-def best_ratio(times: Times) -> float:
-    """The fastest peer's time / ours."""
-    peers = [t["best"] for name, t in times.items() if name not in ("ours", "floor")]
-    return min(peers) / times["ours"]["best"]
-
-
-def timing_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Best times of every row, in its unit, the ratio, and each goal with met or missed."""
-    table = Table(title="best of the rounds (median in the JSON)", title_justify="left")
-    table.add_column("work", no_wrap=True)
-    names = [n for n in LABELS if any(n in row["times"] for row in rows)]
-    for name in names:
-        table.add_column(LABELS[name], justify="right", no_wrap=True)
-    table.add_column("best peer\n/ ours", justify="right", no_wrap=True)
-    table.add_column("goals", no_wrap=True)
-    for row in rows:
-        times = row["times"]
-        cells = [number(times[n]["best"] / row["divide"]) if n in times else "–" for n in names]
-        goals = [goal_text(goal) for goal in row["goals"]]
-        named = f"{row['name']}, {row['unit']}"
-        table.add_row(named, *cells, f"{best_ratio(times):.2f}", "\n".join(goals))
-    return table
+def ratio_text(times: Times) -> str:
+    """The fastest peer's time / ours by best, and by median in parentheses."""
+    found = ratios(times, [name for name in times if name not in ("ours", "floor")])
+    return f"{number(found['best'])} ({number(found['median'])})"
 
 
 def goal_text(goal: Mapping[str, Any]) -> str:
     """One goal: what was asked, what was reached."""
-    asked = f"≥ {goal['factor']:g} × {' and '.join(LABELS[p] for p in goal['peers'])}"
-    colour, word = ("green", "met") if goal["met"] else ("red", "missed")
-    return f"{asked}: {goal['best']:.2f} [{colour}]{word}[/]"
+    every = tuple(goal["peers"]) == PEERS
+    peers = "every peer" if every else " and ".join(LABELS[peer] for peer in goal["peers"])
+    word = "met" if goal["met"] else "missed"
+    return f"≥ {goal['factor']:g} × {peers}: {number(goal['best'])} {word}"
 
 
-def validation_table(found: Mapping[tuple[str, str], Mapping[str, float]]) -> Table:
-    """Largest relative difference of each one's loss curve from the readable engine's."""
-    table = Table(
-        title="validated: largest relative difference of the losses from the readable engine's",
-        title_justify="left",
+def timing_table(rows: Rows) -> Shown:
+    """Best times of every row, in its unit, the ratios, and each goal with met or missed."""
+    names = [name for name in LABELS if any(name in row["times"] for row in rows)]
+
+    def cell(row: Mapping[str, Any], name: str) -> str:
+        times = row["times"].get(name)
+        return number(times["best"] / row["divide"]) if times else "–"
+
+    return Shown(
+        "Best times of the rounds; in parentheses the ratio of the medians",
+        ["work", *(LABELS[name] for name in names), RATIO, "goals"],
+        [
+            [f"{row['name']}, {row['unit']}", *(cell(row, name) for name in names),
+             ratio_text(row["times"]), "\n".join(map(goal_text, row["goals"]))]
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def memory_table(found: Rows) -> Shown:
+    """Peak memory of whole processes, and the last loss, by which all did the same work."""
+    return Shown(
+        "Whole processes: peak memory and last loss",
+        ["work", *(LABELS[who] for who in TRAINED)],
+        [
+            [f"{row['name']}, {what}", *(number(row["said"][who][key]) for who in TRAINED)]
+            for row in found
+            for key, what in (("megabytes", "MB"), ("loss", "loss"))
+        ],
     )
-    names = ("ours", "sklearn", "torch", "jax")
-    for title in ("work", "dtype", *(LABELS[name] for name in names)):
-        table.add_column(title, justify="left" if title in ("work", "dtype") else "right")
-    for (work, dtype), differences in found.items():
-        cells = [f"{differences[n]:.0e}" if n in differences else "–" for n in names]
-        table.add_row(work, dtype, *cells)
-    return table
+
+
+def growth_table(found: Rows) -> Shown:
+    """Nanoseconds a row and epoch."""
+    return Shown(
+        f"Growth: ns a row and epoch of {BASE.name}, {BASE.rows:,} rows, batch {BASE.batch}, "
+        "with one thing changed; in parentheses the ratio of the medians",
+        ["changed", "to", *(LABELS[who] for who in TRAINED), RATIO],
+        [
+            [point["axis"], f"{point['value']:,}",
+             *(number(point["times"][who]["best"]) for who in TRAINED),
+             ratio_text(point["times"])]
+            for point in found
+        ],
+    )  # fmt: skip
+
+
+def validation_table(found: Rows) -> Shown:
+    """Largest relative difference of each one's loss curve from the readable engine's."""
+    return Shown(
+        "Validated: largest relative difference of the losses from the readable engine's",
+        ["work", "dtype", *(LABELS[who] for who in TRAINED)],
+        [
+            [row["name"], row["dtype"],
+             *(f"{row['off'][who]:.0e}" if who in row["off"] else "–" for who in TRAINED)]
+            for row in found
+        ],
+    )  # fmt: skip
+
+
+TABLES: dict[str, Callable[[Rows], Shown]] = {  # by what was found
+    "validated": validation_table,
+    "rows": timing_table,
+    "memory": memory_table,
+    "growth": growth_table,
+}
 
 
 def console() -> Console:
     """A terminal, or a pipe wide enough for the tables."""
     found = Console()
-    return found if found.is_terminal else Console(width=190)
+    return found if found.is_terminal else Console(width=200)
 
 
-def picture(rows: Sequence[Mapping[str, Any]], file: Path) -> None:
-    """How many times longer than ours each peer takes, a row for each work."""
-    figure = figure_with_title(
-        "Time of each peer over chainrule's (right of the line: chainrule is faster)",
-        (9, 1.4 + 0.42 * len(rows)),
+def on_screen(table: Shown) -> Table:
+    """The table for a terminal."""
+    found = Table(title=table.title, title_justify="left")
+    for head in table.heads:
+        found.add_column(head, justify="left" if head in WORDS else "right", overflow="fold")
+    for row in table.rows:
+        texts = [Text(cell) for cell in row]
+        for text in texts:
+            text.highlight_words(["met"], "green")
+            text.highlight_words(["missed"], "red")
+        found.add_row(*texts)
+    return found
+
+
+def markdown(table: Shown) -> str:
+    """The table for a page."""
+    ends = [":--" if head in WORDS else "--:" for head in table.heads]
+    lines = [f"| {' | '.join(row)} |" for row in (table.heads, ends, *table.rows)]
+    return "\n".join([f"{table.title}:", "", *(line.replace("\n", "<br>") for line in lines)])
+
+
+def figures(found: Mapping[str, Any]) -> str:
+    """Every table of results that has a row, and how it was measured."""
+    keys = [key for key in ("rows", "growth", "memory") if found[key]]
+    shown = [markdown(TABLES[key](found[key])) for key in keys]
+    return "\n\n".join([*shown, measured(found)])
+
+
+def measured(found: Mapping[str, Any]) -> str:
+    """One line: the machine, the versions, the rounds, the data, the command."""
+    versions = ", ".join(f"{name} {which}" for name, which in found["versions"].items())
+    command = shlex.join(["python", "benchmarks/engine.py", *found["command"]])
+    return (
+        f"Measured on {found['processor']}, {THREADS} threads, {found['system']}, with "
+        f"{versions}; {found['rounds']} rounds, {found['few_rounds']} for growth and the largest "
+        f"process; the data of 784 inputs are {found['data']}; `{command}`."
     )
-    axes = figure.subplots()
-    axes.axvline(1, color=STYLES["ours"][1], linewidth=2, label="chainrule = 1×")
-    for name, (marker, colour) in STYLES.items():
-        at = [i for i, row in enumerate(rows) if name in row["times"]]
-        if not at or name == "ours":
-            continue
-        ratios = [rows[i]["times"][name]["best"] / rows[i]["times"]["ours"]["best"] for i in at]
-        size, edge = (14, 2) if marker == "|" else (9, 0)
-        axes.plot(ratios, at, marker, color=colour, markersize=size, markeredgewidth=edge,
-                  label=LABELS[name])  # fmt: skip
-    named = [
-        f"{row['name']}   ({number(row['times']['ours']['best'] / row['divide'])} {row['unit']})"
-        for row in rows
-    ]
-    axes.set_yticks(range(len(rows)), named)
-    axes.invert_yaxis()
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}×")
-    quiet(axes)
-    figure.legend(loc="outside lower center", ncols=6, frameon=False, fontsize=9)
-    figure.savefig(file, dpi=150)
 
 
-def figure_with_title(title: str, size: tuple[float, float]) -> Figure:
-    """An empty figure with its title at the left."""
-    figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
-    return figure
+def placed(file: Path, text: str) -> bytes:
+    """The page with the text between its pair of comments; a page that is new holds only these.
 
-
-def quiet(axes: Axes) -> None:
-    """A light grid, no frame, small labels."""
-    axes.grid(True, color=GRID, linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(which="both", length=0, labelcolor=INK, labelsize=9)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    Raises ValueError where an existing page has no such pair.
+    """
+    page = file.read_bytes().decode() if file.exists() else f"{BEGIN}\n{END}\n"
+    before, _, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"{file} has no {BEGIN} … {END}: add the pair, or name a new file")
+    return f"{before}{BEGIN}\n{text}\n{END}{after}".encode()

@@ -17,6 +17,7 @@ Weights = list[tuple[Array, Array]]
 Goals = tuple[tuple[tuple[str, ...], float], ...]  # (peers, factor): the best of these / ours
 
 THREADS = 2
+IMAGES = "train-images-idx3-ubyte.gz"
 DATA: list[Path] = []  # the folder of MNIST's idx files, where --data names one
 
 
@@ -50,22 +51,86 @@ class Work:
         return self.batch >= self.rows
 
 
-BEST = ("sklearn", "torch", "jax")
+PEERS = ("sklearn", "torch", "jax")
 SLOW = ("sklearn", "torch")
-TOY = {"optimizer": "sgd", "dtype": "float64", "shuffle": False, "hidden": "sigmoid"}
-TRAINING = (
+TOY = {"optimizer": "sgd", "shuffle": False, "hidden": "sigmoid"}
+TOYS = (
     Work("2-2-1", (2, 2, 1), 4, 1, 1000, "squared", sigmoid_output=True, lr=0.5, data="truth",
          goals=((("jax",), 1.5), (SLOW, 200.0)), **TOY),
     Work("3-4-1", (3, 4, 1), 8, 8, 1500, "squared", sigmoid_output=True, lr=1.0, data="truth",
          goals=((("jax",), 2.0),), **TOY),
     Work("neuron", (2, 1), 1000, 1000, 2000, "bce", lr=0.1, goals=((("jax",), 1.5),), **TOY),
+)  # fmt: skip
+TRAINING = (
+    *TOYS,
+    *(replace(work, name=f"{work.name} float64", dtype="float64", goals=()) for work in TOYS),
     Work("64-100-10", (64, 100, 10), 1797, 32, 10, data="digits",
          goals=((("jax",), 2.0), (SLOW, 10.0))),
-    Work("30-128-64-1", (30, 128, 64, 1), 100_000, 256, 2, "squared", goals=((BEST, 1.5),)),
-    Work("784-100-10", (784, 100, 10), 60_000, 128, 2, data="mnist", goals=((BEST, 1.3),)),
+    Work("30-128-64-1", (30, 128, 64, 1), 100_000, 256, 2, "squared", goals=((PEERS, 1.5),)),
+    Work("784-100-10", (784, 100, 10), 60_000, 128, 2, data="mnist", goals=((PEERS, 1.3),)),
     Work("784-512-256-10", (784, 512, 256, 10), 60_000, 128, 1, data="mnist",
-         goals=((BEST, 1.1), (("floor",), 0.85))),
+         goals=((PEERS, 1.1), (("floor",), 0.85))),
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One row of the table: so many rows through a net."""
+
+    work: Work
+    rows: int
+    goals: Goals
+
+    @property
+    def name(self) -> str:
+        """What the table calls it."""
+        return f"predict {self.rows:,} × {self.work.name}"
+
+
+NAMED = {work.name: work for work in TRAINING}
+NETS = [replace(NAMED[name], data="teacher") for name in ("64-100-10", "784-512-256-10")]
+ONE: Goals = ((("onnxruntime",), 1.0), (("sklearn",), 10.0))
+MANY: Goals = ((("onnxruntime",), 1.0),)
+PREDICTION = [
+    Prediction(replace(work, rows=10_000), rows, goals)
+    for rows, goals in ((1, ONE), (10_000, MANY))
+    for work in NETS
+]
+
+
+@dataclass(frozen=True)
+class Process:
+    """Whole processes that train: a row of the table for each engine that ours asks for."""
+
+    name: str
+    work: Work
+    engines: tuple[str, ...] = ("auto",)
+    goals: Goals = ()
+
+
+COLD = Process(
+    "cold process, digits, 20 epochs", replace(NAMED["64-100-10"], epochs=20),
+    ("auto", "compiled"), ((("sklearn",), 1.5), (("torch",), 2.0)),
+)  # fmt: skip
+LARGE = Process("cold process, 784-512-256-10, 1 epoch", NAMED["784-512-256-10"])
+
+BASE = Work("32-128-128-10", (32, 128, 128, 10), 8192, 128, 1)
+AXES: dict[str, Sequence[int]] = {
+    "rows": (128, 1024, 8192, 65_536, 524_288),
+    "width of both hidden layers": (8, 32, 128, 512),
+    "hidden layers of 128": (1, 2, 4, 8),
+    "rows in a batch": (8, 32, 128, 512, 2048),
+}
+
+
+def work_at(axis: str, value: int) -> Work:
+    """The base work with one thing changed; short runs get more epochs."""
+    if axis == "rows":
+        return replace(BASE, rows=value, epochs=max(1, 8192 // value))
+    if axis == "rows in a batch":
+        return replace(BASE, batch=value)
+    width, depth = (value, 2) if axis.startswith("width") else (128, value)
+    return replace(BASE, sizes=(32, *(width,) * depth, 10))
 
 
 def quick(work: Work) -> Work:
@@ -105,7 +170,7 @@ def _all_rows(data: str, sizes: tuple[int, ...], rows: int, loss: str) -> tuple[
 
 
 def _mnist(folder: Path) -> tuple[Array, Array]:
-    images = gzip.decompress((folder / "train-images-idx3-ubyte.gz").read_bytes())
+    images = gzip.decompress((folder / IMAGES).read_bytes())
     labels = gzip.decompress((folder / "train-labels-idx1-ubyte.gz").read_bytes())
     X = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 784).astype(np.float32) / 255
     return X, np.frombuffer(labels, np.uint8, offset=8).astype(np.int64)

@@ -3,6 +3,7 @@ numbers and the generator are those of the readable engine, whatever the caller 
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -280,3 +281,23 @@ def test_two_runs_may_share_a_network(layers: Any) -> None:
         rows = [(a.loss, b.loss, *net.theta) for a, b in zip(*pair, strict=True)]
         seen.append(rows)
     np.testing.assert_allclose(seen[1], seen[0], rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_nobody_else_draws_from_a_shared_generator_while_a_kernel_does(
+    shuffle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, original, free = np.random.default_rng(0), engine.train, list[bool]()
+    lock = rng.bit_generator.lock
+
+    def spy(*arguments: Any) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            free.append(pool.submit(lambda: lock.acquire(False) and not lock.release()).result())
+        return original(*arguments)
+
+    monkeypatch.setattr(engine, "train", spy)
+    net = cr.Network.mlp([1, 2, 1], rng=0)
+    rows = np.arange(8.0)
+    settings = {"epochs": 2, "lr": 0.1, "batch_size": 4, "shuffle": shuffle, "engine": "compiled"}
+    list(cr.train(net, cr.SquaredError(), cr.SGD(), rows[:, None], rows, rng=rng, **settings))
+    assert free == [not shuffle] * 2

@@ -35,4 +35,4 @@ def test_the_readmes_pictures_are_those_of_the_example(tmp_path: Path) -> None:
     subprocess.run([sys.executable, str(EXAMPLES[0].parent / "ring.py"), str(tmp_path)], check=True)
     made = {path.name for path in tmp_path.iterdir()}
     pictures = (EXAMPLES[0].parents[1] / "docs/pictures").iterdir()
-    assert made == {path.name for path in pictures} - {"engine.png"}  # that one is the benchmark's
+    assert made == {path.name for path in pictures if not path.name.startswith("engine")}

@@ -191,8 +191,7 @@ class Run:
     def _snapshot(self) -> dict[str, Any]:
         """What a call changes besides theta and buffers, which `_load` brings back."""
         state = {place: self._at(place, self.net.theta.size).copy() for place in self._state()}
-        draws = self.rules[0].shuffle or self.rates
-        drawn = self.rng.bit_generator.state if draws else None
+        drawn = self.rng.bit_generator.state if self._draws() else None
         return {"state": state, "clock": self.clock.copy(), "drawn": drawn}
 
     def _restore(self, before: dict[str, Any]) -> None:
@@ -207,6 +206,10 @@ class Run:
         self._restore(before)
         self._load(numbers)
 
+    def _draws(self) -> bool:
+        """Whether a call draws from rng."""
+        return bool(self.rules[0].shuffle or self.rates)
+
     def _state(self) -> dict[str, str]:
         """What the optimizer keeps: the place, and its name in the readable engine."""
         return STATE[int(self.rules[0].optimizer)]
@@ -217,7 +220,8 @@ class Run:
         """The kernel, on the threads there are; returns DONE or the step at which it stopped."""
         history = self.history[:0] if history is None else history
         threads = nullcontext(False) if self.threads == 1 else several_threads(self.threads)
-        with threads as several:
+        draws = self.rng.bit_generator.lock if self._draws() else nullcontext()
+        with threads as several, draws:
             self.rules[0].threaded = several
             stopped: int = train(
                 self.layouts, self.rules, self.work, course, self.clock, limit, results, history,

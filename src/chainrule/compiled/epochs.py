@@ -322,7 +322,7 @@ def train(layouts, rules, work, course, clock, limit, results, history, rng):
     receives the mean loss and the last learning rate of each epoch, `history` (if it has rows)
     theta and buffers after it.
     """
-    layout, rule = layouts[0], rules[0]
+    layout, rule, number = layouts[0], rules[0], work.memory.dtype.type
     n, blocks, k = len(work.order), up(layout.n_theta, BLOCK), 0
     parts = Parts(np.zeros(LANES), np.zeros((blocks, 3)), np.ones(blocks, np.bool_))
     # Every epoch is one step of the same rows, and every shard has a lane of its own.
@@ -343,7 +343,7 @@ def train(layouts, rules, work, course, clock, limit, results, history, rng):
                 moved = k == 0 or not stays
                 step = plan_step(layout, rule, course, k, start, stop, mass, moved, clock[0])
                 loss = run_step(layouts, rules, work, step, parts, course, k, rng)
-                if not abs(loss) < np.inf:
+                if not abs(number(loss)) < np.inf:
                     return k
                 total, counted = total + loss * mass, counted + mass
                 results[epoch, LAST_LR] = course[k, LR]
