@@ -54,11 +54,12 @@ def environment(**more: str) -> dict[str, str]:
     return kept | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"} | more
 
 
-def process(*args: object, cwd: Path) -> Done:
+def process(*args: object, cwd: Path, **variables: str) -> Done:
     """The command as a process of its own."""
     done = subprocess.run(
         [*COMMAND, *map(str, args)],
-        cwd=cwd, env=environment(), capture_output=True, text=True, timeout=120, check=False,
+        cwd=cwd, env=environment(**variables), capture_output=True, text=True, timeout=120,
+        check=False,
     )  # fmt: skip
     return Done(done.returncode, done.stdout, done.stderr)
 

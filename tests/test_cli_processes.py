@@ -2,69 +2,19 @@
 
 import json
 import os
-import pty
 import re
-import select
 import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cli_tables import COMMAND, QUICK, Done, document, environment, ok, process, write_flowers
+from terminals import Terminal
 
 import chainrule
-
-PATIENCE = 60.0
-"""Seconds to wait for something to appear on a terminal; only a hanging program takes so long."""
-
-
-class Terminal:
-    """A process whose standard error, and output if asked, is a terminal."""
-
-    def __init__(self, *args: object, cwd: Path, both: bool = False, **variables: str) -> None:
-        self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            [*COMMAND, *map(str, args)],
-            cwd=cwd, stdin=subprocess.DEVNULL, stdout=slave if both else subprocess.PIPE,
-            stderr=slave, env=environment(TERM="xterm-256color", **variables),
-        )  # fmt: skip
-        os.close(slave)
-        self.seen = ""
-
-    def read(self) -> bool:
-        """Take in what is there; False once the other side is closed."""
-        if not select.select([self.master], [], [], 0.2)[0]:
-            return True
-        try:
-            data = os.read(self.master, 65536)
-        except OSError:
-            return False
-        self.seen += data.decode(errors="replace")
-        return bool(data)
-
-    def wait_for(self, words: str) -> None:
-        end = time.monotonic() + PATIENCE
-        while words not in self.seen:
-            assert self.read(), f"{words} never came:\n{self.seen}"
-            assert time.monotonic() < end, f"{words} did not come:\n{self.seen}"
-
-    def interrupt(self, number: int = signal.SIGINT) -> None:
-        self.process.send_signal(number)
-
-    def finish(self) -> tuple[int, str]:
-        """The exit code and what came on standard output, if that is no terminal."""
-        while self.read():
-            pass
-        out = self.process.stdout.read().decode() if self.process.stdout else ""
-        code = self.process.wait(PATIENCE)
-        os.close(self.master)
-        if self.process.stdout:
-            self.process.stdout.close()
-        return code, out
 
 
 @pytest.fixture(scope="module")

@@ -90,12 +90,16 @@ def load(dtype: str | None = None) -> ModuleType | None:
             Network.compiled_forward = staticmethod(_forward)
             return compiled
         except OSError as error:
-            advice = f"kernels cannot be kept ({error}): set CHAINRULE_CACHE to your own folder"
+            named = error.filename and error.strerror
+            why = f"{error.filename}: {error.strerror}" if named else error
+            advice = f"kernels cannot be kept ({why}): set CHAINRULE_CACHE to your own folder"
         except Exception as error:  # a broken library may raise anything
             fix = "pip install --upgrade --force-reinstall numba"
             advice = f"Numba cannot be loaded ({' '.join(str(error).split())}): {fix}"
         first = not _failed
         _failed.add(dtype)
+    if on_compile is not None:
+        on_compile(1.0)
     if first:
         told = f"{advice}; until then the readable engine runs"
         warnings.warn(told, RuntimeWarning, stacklevel=4)

@@ -6,7 +6,6 @@ from it.
 """
 
 import math
-import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,7 +75,6 @@ class TableRun:
     net: Network = field(init=False)
     loss: Loss = field(init=False)
     records: list[Record] = field(init=False, default_factory=list)
-    seconds: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self.schema = infer_schema(
@@ -146,18 +144,24 @@ class TableRun:
         """Train; yields the records of `chainrule.train`. The best epoch's numbers are put back."""
         assert self.lr is not None  # set in __post_init__
         X, y, weight = self.train_part
-        started = time.perf_counter()
-        try:
-            for record in train(
-                self.net, self.loss, self.make_optimizer(), X, y, weight=weight,
-                valid=self.valid_part, epochs=self.epochs, batch_size=self.batch_size,
-                lr=Cosine(self.lr), clip=self.clip, patience=self.patience, restore="best",
-                rng=self.seed + 1, threads=self.threads,
-            ):  # fmt: skip
-                self.records.append(record)
-                yield record
-        finally:
-            self.seconds = time.perf_counter() - started
+        for record in train(
+            self.net, self.loss, self.make_optimizer(), X, y, weight=weight,
+            valid=self.valid_part, epochs=self.epochs, batch_size=self.batch_size,
+            lr=Cosine(self.lr), clip=self.clip, patience=self.patience, restore="best",
+            rng=self.seed + 1, threads=self.threads,
+        ):  # fmt: skip
+            self.records.append(record)
+            yield record
+
+    @property
+    def engine(self) -> str | None:
+        """The engine that ran, "readable" or "compiled"; None before training."""
+        return self.records[-1].engine if self.records else None
+
+    @property
+    def seconds(self) -> float:
+        """How long its epochs took; what loads or compiles the engine comes before them."""
+        return sum((record.seconds for record in self.records), 0.0)
 
     @property
     def rows(self) -> dict[str, int]:
@@ -252,7 +256,7 @@ class TableRun:
             "optimizer": self.optimizer,
             "lr": self.lr,
             "batch_size": self.batch_size,
-            "engine": self.records[-1].engine if self.records else None,
+            "engine": self.engine,
             "seconds": self.seconds,
             "test": finite(self.scores() if test is None else test),
         }

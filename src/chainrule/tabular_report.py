@@ -52,7 +52,6 @@ def summary(run: TableRun, scores: Scores) -> dict[str, Any]:
     JSON-able but for numbers that are not finite; `scores` are those of `run.scores()`.
     """
     classes = run.schema.classes
-    last = run.records[-1] if run.records else None
     best = None if run.best_epoch is None else run.records[run.best_epoch]
     return {
         "task": run.schema.task,
@@ -82,7 +81,7 @@ def summary(run: TableRun, scores: Scores) -> dict[str, Any]:
             "linear": scores.get("linear model"),
         },
         "seconds": run.seconds,
-        "engine": None if last is None else last.engine,
+        "engine": run.engine,
         "notes": list(run.notes()),
     }
 
@@ -340,6 +339,7 @@ def _settings(run: TableRun) -> list[dict[str, Any]]:
         **{f"{part} rows": count(n) for part, n in run.rows.items()},
         "seed": run.seed,
         "threads": "all" if run.threads is None else run.threads,
+        "engine": run.engine,
         "seconds": number(run.seconds, 3),
         "hash of the table": run.table.sha256(),
         **{name: version(name) for name in ("chainrule", "numpy")},

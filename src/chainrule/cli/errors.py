@@ -1,4 +1,6 @@
-"""Mistakes become one sentence and exit code 2; what is our fault is shown in full."""
+"""Mistakes become one sentence and exit code 2, warnings a note; what is our fault is shown in
+full.
+"""
 
 import io
 import json
@@ -6,7 +8,10 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -14,6 +19,7 @@ import click
 from .signals import handled, held, leave, received
 
 NO, MISTAKE, BUG, INTERRUPTED, TERMINATED = 1, 2, 70, 130, 143
+PACKAGE = Path(__file__).parents[1]
 
 
 class Guarded(click.Group):
@@ -55,7 +61,7 @@ class Guarded(click.Group):
 
     def _run(self, given: list[str], extra: dict[str, Any]) -> int:
         try:
-            with handled(leave):
+            with handled(leave), _noted_warnings():
                 return super().main(given, "chainrule", **extra) or 0
         except click.exceptions.NoArgsIsHelpError as error:
             _print(error.format_message(), err=True)
@@ -68,6 +74,24 @@ class Guarded(click.Group):
             return 0
         except Exception as error:
             return _tell(error, "--json" in given)
+
+
+@contextmanager
+def _noted_warnings() -> Iterator[None]:
+    """Within it a warning that points at our code is a note in one sentence on standard error."""
+    before = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], filename: str, *where: Any) -> None:
+        if Path(filename).is_relative_to(PACKAGE):
+            _print(f"chainrule: note: {_one_line(message)}", err=True)
+        else:
+            before(message, category, filename, *where)
+
+    warnings.showwarning = show  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
 
 
 def _tell(error: Exception, as_json: bool) -> int:
@@ -83,9 +107,13 @@ def _tell(error: Exception, as_json: bool) -> int:
 
 
 def _print(text: str, *, err: bool = False) -> None:
-    """Print a line; where nobody can take it, say nothing: the exit code still tells."""
+    """Print a line, above a bar if there is one; where nobody can take it, say nothing: the exit
+    code still tells.
+    """
+    stream = sys.stderr if err else sys.stdout
     try:
-        click.echo(text, err=err)
+        if stream is not None:
+            print(text, file=stream, flush=True)  # click.echo would write into the bar
     except OSError:
         _settle()
 
@@ -120,5 +148,5 @@ def _is_ours(error: Exception) -> bool:
     return bool(names & {"chainrule.core.nonfinite.Diverged", "_duckdb.Error", "duckdb.Error"})
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: object) -> str:
     return " ".join(str(error).split())

@@ -4,14 +4,17 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
+import click
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
-from ..report.words import number, plural
+from ..report.words import number, percent, plural
 from .screen import is_live, screen
 from .signals import handled
 
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY = 10.0
 """Seconds between two plain lines where no bar can be drawn."""
+LEAST_BAR, USUAL = 4, 64
+"""Characters: the bar's at least, and those of the losses and the time left as a rule."""
+STOPPING = "stopping after this {}; Ctrl-C again leaves at once"
 
 
 @dataclass
@@ -88,72 +94,122 @@ def _ending(run: "TableRun", stopped: int | None, diverged: str) -> Ending:
 def _watch(run: "TableRun", asked: Interrupt, quiet: bool) -> "Iterator[Callable[[Record], None]]":
     from .. import engines
 
-    with ExitStack() as stack:
-        stack.callback(setattr, engines, "on_compile", None)
-        if quiet:
-            engines.on_compile = lambda share: None
-            yield lambda record: None
-        elif not is_live(sys.stderr):
-            yield _Lines(run)
-        else:
-            console = screen(stderr=True)
-            bar = BarColumn(max(4, min(30, console.width - 72)))
-            columns = (TextColumn("Epoch {task.completed}/{task.total}"), bar, _Losses(asked))
-            progress = stack.enter_context(Progress(*columns, console=console, transient=True))
-            task = progress.add_task("", total=run.epochs, started=time.time(), compiled=1.0)
-            engines.on_compile = lambda share: progress.update(task, compiled=share)
-            yield _Bar(run, progress, task)
+    show = _Silence() if quiet else Bar(run, asked) if is_live(sys.stderr) else _Lines(run)
+
+    def compiling(share: float) -> None:
+        asked.armed = share < 1.0  # LLVM would swallow a KeyboardInterrupt
+        if asked.requested is not None:
+            raise KeyboardInterrupt
+        show.compiling(share)
+
+    engines.on_compile = compiling
+    try:
+        with show.live:
+            yield show
+    finally:
+        engines.on_compile = None
+
+
+class _Silence:
+    """Nothing is shown."""
+
+    live: Any = nullcontext()
+
+    def __call__(self, record: "Record") -> None:
+        """Take what an epoch gave."""
+
+    def compiling(self, share: float) -> None:
+        """Take which share of the engine is compiled."""
 
 
 @dataclass
-class _Lines:
-    """A plain line at most every PLAIN_EVERY seconds."""
+class _Lines(_Silence):
+    """A plain line at most every PLAIN_EVERY seconds, and one before the engine is compiled."""
 
     run: "TableRun"
     last: float = field(default_factory=time.monotonic)
 
+    def compiling(self, share: float) -> None:
+        if share == 0.0:
+            told = "compiling the engine, once for this machine (about 20 seconds)"
+            click.echo(f"chainrule: {told}", err=True)
+
     def __call__(self, record: "Record") -> None:
         if time.monotonic() - self.last >= PLAIN_EVERY:
             self.last = time.monotonic()
-            done = f"{record.epoch + 1} of at most {self.run.epochs} epochs done"
+            done = f"{record.epoch + 1:,} of at most {self.run.epochs:,} epochs done"
             told = f"{done}: loss {number(record.loss)}"
             if record.valid_loss is not None:
                 told += f", validation loss {number(record.valid_loss)}"
-            print(told, file=sys.stderr, flush=True)
+            click.echo(told, err=True)
 
 
-@dataclass
-class _Bar:
-    run: "TableRun"
-    progress: Progress
-    task: TaskID
-    best: "Record | None" = None
+class Bar(_Silence):
+    """A live line: the epoch, a bar, the losses, the time left; first the engine's compilation.
+
+    It is made for each picture, not for each record: there may be thousands of those a second.
+    """
+
+    def __init__(self, run: "TableRun", asked: Interrupt) -> None:
+        self.epochs, self.asked = run.epochs, asked
+        self.record: Record | None = None
+        self.best: Record | None = None
+        self.started, self.compiled = 0.0, 1.0
+        self.console = screen(stderr=True)
+        self.live = Live(
+            get_renderable=self._line, console=self.console, refresh_per_second=10, transient=True
+        )
 
     def __call__(self, record: "Record") -> None:
+        if self.record is None:
+            self.started = time.monotonic() - record.seconds
         if self.best is None or record.monitored < self.best.monitored:
             self.best = record
-        self.progress.update(self.task, completed=record.epoch + 1, record=record, best=self.best)
+        self.record = record
 
+    def compiling(self, share: float) -> None:
+        self.compiled = share
+        self.live.refresh()
 
-class _Losses(ProgressColumn):
-    """Loss, validation loss, best epoch and the time left: at most, since training may stop."""
+    def _line(self) -> Table:
+        stopping, share = self.asked.requested is not None, self.compiled
+        if self.record is None and share < 1.0:
+            if stopping:
+                return self._row("Compiling the engine", share, [STOPPING.format("part")])
+            what = "Compiling the engine, once for this machine"
+            return self._row(what, share, [percent(share)])
+        done, whole = 0 if self.record is None else self.record.epoch + 1, f"{self.epochs:,}"
+        what = f"Epoch {done:>{len(whole)},}/{whole}"
+        told = [STOPPING.format("epoch")] if stopping else self._losses()
+        return self._row(what, done / self.epochs, told, USUAL)
 
-    def __init__(self, asked: Interrupt) -> None:
-        super().__init__()
-        self.asked = asked
+    def _row(self, what: str, share: float, told: list[str], usual: int = 0) -> Table:
+        """The line; what is told first gives way where the terminal is narrow."""
+        room = self.console.width - len(what) - 2
+        while len(told) > 1 and len("  ".join(told)) > room - LEAST_BAR:
+            del told[0]
+        words = Text("  ".join(told), "yellow" if self.asked.requested else "")
+        width = min(30, max(LEAST_BAR, room - max(usual, len(words))))
+        line = Table.grid(padding=(0, 1))
+        line.add_row(what, ProgressBar(1.0, share, width), words)
+        return line
 
-    def render(self, task: Any) -> Text:
-        record, best = task.fields.get("record"), task.fields.get("best")
-        if record is None and (share := task.fields["compiled"]) < 1.0:
-            return Text(f"compiling the engine, once for this machine: {share:.0%}")
-        if record is None:
-            return Text("first epoch")
-        if self.asked.requested is not None:
-            return Text("stopping after this epoch; Ctrl-C again leaves at once", "yellow")
-        told = f"loss {number(record.loss, 3)}"
+    def _losses(self) -> list[str]:
+        """Loss, validation loss, best epoch, and the time left: at most, as training may stop."""
+        record, best = self.record, self.best
+        if record is None or best is None:
+            return ["first epoch"]
+        told = [f"loss {number(record.loss, 3)}"]
         if record.valid_loss is not None:
-            told += f"  valid {number(record.valid_loss, 3)}"
-        told += f"  best {number(best.monitored, 3)} at {best.epoch}"
-        gone = time.time() - task.fields["started"]
-        left = round(gone / task.completed * (task.total - task.completed))
-        return Text(f"{told}  ≤ {left // 60}:{left % 60:02d} left")
+            told.append(f"valid {number(record.valid_loss, 3)}")
+        told.append(f"best {number(best.monitored, 3)} at {best.epoch:,}")
+        done = record.epoch + 1
+        gone = time.monotonic() - self.started
+        return [*told, f"≤ {_clock(gone / done * (self.epochs - done))} left"]
+
+
+def _clock(seconds: float) -> str:
+    """4:07, or 1:04:07 from an hour on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
