@@ -131,10 +131,11 @@ def guard_prediction() -> None:
         return made
 
     def guarded(kernel: Callable[..., None]) -> Callable[..., None]:
-        def call(layouts: Any, work: Any, lanes: int = 1) -> None:
-            untouched = np.isnan(work.memory) & gaps(layouts[0], lanes)
-            kernel(layouts, checked(work), *([lanes] if kernel is parallel else []))
-            assert np.isnan(work.memory[untouched]).all(), "a kernel wrote between two regions"
+        def call(layouts: Any, table: Array, memory: Array, *rest: Any) -> None:
+            lanes = rest[3] if kernel is parallel else 1
+            untouched = np.isnan(memory) & gaps(layouts[0], lanes)
+            kernel(layouts, *map(checked, (table, memory, *rest)))
+            assert np.isnan(memory[untouched]).all(), "a kernel wrote between two regions"
 
         return call
 

@@ -41,8 +41,8 @@ def _kernels(dtype: DTypeLike) -> dict[str, tuple[Any, ...]]:
         "blocks": (epochs.run_blocks_in_parallel, layouts, rules, memory, step, NUMBER, parts),
         "train": (epochs.train, layouts, rules, work, course, clock, 0, results, history, rng),
         "predict_lane": (predict.predict_lane, layout, predicted, 0, 1),
-        "predict": (predict.predict, layouts, predicted),
-        "predict_lanes": (predict.predict_in_parallel, layouts, predicted, 1),
+        "predict": (predict.predict, layouts, *predicted),
+        "predict_lanes": (predict.predict_in_parallel, layouts, *predicted, 1),
     }
 
 

@@ -29,26 +29,29 @@ def predict_lane(layout, work, lane, lanes):
     """Z of every shard of one lane."""
     table, memory, n_in, n_out = work.table, work.memory, layout.n_in, layout.n_out
     base, n = layout.lane + lane * layout.lane_size, len(work.Z) // layout.n_out
+    x, z = base + layout.x, base + layout.z
     for start in range(lane * layout.rows, n, lanes * layout.rows):
         rows = min(layout.rows, n - start)
         for i in range(rows * n_in):
-            memory[at(base + layout.x + i)] = work.X[at(start * n_in + i)]
+            memory[at(x + i)] = work.X[at(start * n_in + i)]
         call_forward(layout.forward, layout, table, memory, work.numbers, base, 0, rows)
         for i in range(rows * n_out):
-            work.Z[at(start * n_out + i)] = memory[at(base + layout.z + i)]
+            work.Z[at(start * n_out + i)] = memory[at(z + i)]
 
 
 call_lane = by_address(predict_lane, types.none)
 
 
 @kernel
-def predict(layouts, work):
-    """Z of the rows of X."""
+def predict(layouts, table, memory, numbers, X, Z):
+    """Z of the rows of X. Numba takes some microseconds to look at a named tuple of Python's."""
+    work = Rows(table, memory, numbers, X, Z)
     call_lane(layouts[0].run_lane, layouts[0], work, 0, 1)
 
 
 @parallel
-def predict_in_parallel(layouts, work, lanes):
+def predict_in_parallel(layouts, table, memory, numbers, X, Z, lanes):
     """As predict, with the lanes on several threads."""
+    work = Rows(table, memory, numbers, X, Z)
     for lane in numba.prange(lanes):
         call_lane(layouts[0].run_lane, layouts[0], work, lane, lanes)

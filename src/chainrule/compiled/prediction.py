@@ -7,7 +7,7 @@ import numpy as np
 from ..core.arrays import Array, aligned_zeros
 from ..core.network import Network, multiply_adds
 from .kernels import frozen, prepare
-from .predict import Rows, predict, predict_in_parallel
+from .predict import predict, predict_in_parallel
 from .program import program, unknown_layer
 from .threads import several_threads
 
@@ -66,8 +66,8 @@ def _in_lanes(net: Network, plans: list[Plan], X: Array, Z: Array) -> None:
 
 
 def _run(net: Network, plan: Plan, X: Array, Z: Array, several: bool = False) -> None:
-    work = Rows(plan.table, plan.memory, net.numbers, frozen(X).reshape(-1), Z.reshape(-1))
+    given = (plan.table, plan.memory, net.numbers, frozen(X).reshape(-1), Z.reshape(-1))
     if several:
-        predict_in_parallel(plan.layouts, work, plan.lanes)
+        predict_in_parallel(plan.layouts, *given, plan.lanes)
     else:
-        predict(plan.layouts, work)
+        predict(plan.layouts, *given)
