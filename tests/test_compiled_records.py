@@ -257,7 +257,7 @@ def test_toys_run_many_epochs_in_a_call(
     calls, original = list[int](), engine.train
 
     def spy(*arguments: Any) -> Any:
-        calls.append(len(arguments[6]))
+        calls.append(len(arguments[11]))
         return original(*arguments)
 
     monkeypatch.setattr(engine, "train", spy)

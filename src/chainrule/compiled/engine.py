@@ -89,10 +89,10 @@ class Run:
 
     def _chunk(self, course: Array, epoch: int) -> Iterator[Told]:
         """Many epochs in one call, handed out one by one; returns how many there were."""
-        start, before = self.net.numbers.copy(), self._snapshot()
+        numbers, before = self.net.numbers, self._snapshot()
+        start, own = numbers.copy(), memoryview(numbers.view(np.uint8))
         count = len(course) // self.per_epoch
         results, history = np.zeros((count, 2)), self._room(count)
-        own = memoryview(self.net.numbers.view(np.uint8))
         began = time.perf_counter()
         self._load(start)
         stopped = self._call(course, results, history)
@@ -102,7 +102,7 @@ class Run:
         for i, (row, mean, lr) in enumerate(told):
             own[:] = row
             yield mean, lr, seconds
-            if self.net.numbers.tobytes() != row:  # the caller has changed them: once more, to here
+            if numbers.tobytes() != row:  # the caller has changed them: once more, to here
                 self.ahead = False  # and from here on epoch by epoch
                 self._return_to(before, start)
                 self._call(course, results[: i + 1])
@@ -224,7 +224,7 @@ class Run:
         with threads as several, draws:
             self.rules[0].threaded = several
             stopped: int = train(
-                self.layouts, self.rules, self.work, course, self.clock, limit, results, history,
+                self.layouts, self.rules, *self.work, course, self.clock, limit, results, history,
                 self.rng,
             )  # fmt: skip
         return stopped

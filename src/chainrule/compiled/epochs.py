@@ -319,22 +319,25 @@ def keep(layout, memory, history, epoch):
 
 
 @kernel
-def train(layouts, rules, work, course, clock, limit, results, history, rng):
+def train(layouts, rules, table, memory, X, Y, weight, order, course, clock, limit, results,
+          history, rng):  # fmt: skip
     """Run as many epochs as `results` is long; returns DONE, or the step at which it stopped: at
     `limit`, or at one that made a number which is not finite.
 
     `course` has a row for each step; `clock` is the number of updates made, and grows. `results`
     receives the mean loss and the last learning rate of each epoch, `history` (if it has rows)
-    theta and buffers after it.
+    theta and buffers after it. The arrays of a Work come one by one, because Numba takes twenty
+    microseconds to look at a named tuple of Python's.
     """
-    layout, rule, number = layouts[0], rules[0], work.memory.dtype.type
-    n, blocks, k = len(work.order), up(layout.n_theta, BLOCK), 0
+    work = Work(table, memory, X, Y, weight, order)
+    layout, rule, number = layouts[0], rules[0], memory.dtype.type
+    n, blocks, k = len(order), up(layout.n_theta, BLOCK), 0
     parts = Parts(np.zeros(LANES), np.zeros((blocks, 3)), np.ones(blocks, np.bool_))
     # Every epoch is one step of the same rows, and every shard has a lane of its own.
     stays = not rule.shuffle and rule.batch >= n and n <= LANES * layout.rows
     for epoch in range(len(results)):
         if rule.shuffle:
-            draw_order(work.order, rng)
+            draw_order(order, rng)
         total, counted = 0.0, 0.0
         for start in range(0, n, rule.batch):
             if k == limit:
@@ -354,5 +357,5 @@ def train(layouts, rules, work, course, clock, limit, results, history, rng):
                 results[epoch, LAST_LR] = course[k, LR]
             k += 1
         results[epoch, MEAN] = total / counted
-        keep(layout, work.memory, history, epoch)
+        keep(layout, memory, history, epoch)
     return DONE

@@ -39,7 +39,7 @@ def _kernels(dtype: DTypeLike) -> dict[str, tuple[Any, ...]]:
         "run_block": (epochs.run_block, layout, rules[0], memory, step, NUMBER, 0, parts.sums),
         "lanes": (epochs.run_lanes_in_parallel, layouts, rules, work, step, parts.losses),
         "blocks": (epochs.run_blocks_in_parallel, layouts, rules, memory, step, NUMBER, parts),
-        "train": (epochs.train, layouts, rules, work, course, clock, 0, results, history, rng),
+        "train": (epochs.train, layouts, rules, *work, course, clock, 0, results, history, rng),
         "predict_lane": (predict.predict_lane, layout, predicted, 0, 1),
         "predict": (predict.predict, layouts, *predicted),
         "predict_lanes": (predict.predict_in_parallel, layouts, *predicted, 1),

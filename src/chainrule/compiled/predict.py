@@ -44,7 +44,7 @@ call_lane = by_address(predict_lane, types.none)
 
 @kernel
 def predict(layouts, table, memory, numbers, X, Z):
-    """Z of the rows of X. Numba takes some microseconds to look at a named tuple of Python's."""
+    """Z of the rows of X. The arrays come one by one, as in `epochs.train`."""
     work = Rows(table, memory, numbers, X, Z)
     call_lane(layouts[0].run_lane, layouts[0], work, 0, 1)
 
