@@ -46,7 +46,8 @@ def told_again(tmp_path: Path) -> dict[str, str]:
 
     shutil.copytree(cache.folder(), place := tmp_path / "cache" / cache.folder().name)
     place.chmod(0o700)
-    (place / "float64.ready").unlink()
+    for mark in place.glob("float64-*.ready"):
+        mark.unlink()
     return {"CHAINRULE_CACHE": str(place.parent)}
 
 

@@ -275,7 +275,7 @@ def kept(tmp_path: Path) -> Path:
 
 def remove(kept: Path, kernel: str) -> None:
     """Let a kernel and the mark that all are there be missing."""
-    for file in [*kept.glob(f"*/{kernel}-*"), kept / "float64.ready"]:
+    for file in [*kept.glob(f"*/{kernel}-*"), *kept.glob("float64-*.ready")]:
         file.unlink()
 
 
@@ -291,6 +291,14 @@ def test_compiling_is_told_in_one_line_on_standard_error(kept: Path) -> None:
     assert first.stderr.startswith(LINE)
     assert first.stderr.count("\n") == 1
     assert second.stderr == ""
+
+
+def test_another_processor_is_told_of_its_own_compilation(kept: Path) -> None:
+    """Numba keeps machine code for each processor, under the names that we give it."""
+    ask = "from chainrule.compiled import kernels; print(kernels.stamp('float64').name)"
+    variables = {"CHAINRULE_CACHE": str(kept.parent)}
+    generic = python(ask, **variables, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="").stdout
+    assert python(ask, **variables).stdout != generic
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -325,11 +333,11 @@ def test_a_process_killed_while_it_writes(kept: Path) -> None:
             assert time.monotonic() < end
             assert process.poll() is None
         process.kill()
-    assert not (kept / "float64.ready").exists()
+    assert not list(kept.glob("float64-*.ready"))
     done = python(WORK, **variables)
     assert done.stdout == f"{bits}\n"
     assert done.stderr.startswith(LINE)
-    assert (kept / "float64.ready").exists()
+    assert list(kept.glob("float64-*.ready"))
 
 
 def test_processes_that_compile_at_once(kept: Path) -> None:

@@ -301,3 +301,22 @@ def test_nobody_else_draws_from_a_shared_generator_while_a_kernel_does(
     settings = {"epochs": 2, "lr": 0.1, "batch_size": 4, "shuffle": shuffle, "engine": "compiled"}
     list(cr.train(net, cr.SquaredError(), cr.SGD(), rows[:, None], rows, rng=rng, **settings))
     assert free == [not shuffle] * 2
+
+
+@pytest.mark.parametrize("engine_name", ENGINES)
+def test_validation_rows_go_through_the_engine_that_runs(
+    engine_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, original = list[int](), prediction.forward
+
+    def spy(net: cr.Network, rows: Array) -> Array | None:
+        seen.append(len(rows))
+        return original(net, rows)
+
+    monkeypatch.setattr(prediction, "forward", spy)
+    net = cr.Network(3, PLAIN, rng=0)
+    run = cr.train(net, cr.SquaredError(), cr.SGD(), X, Y, epochs=3, lr=0.1, engine=engine_name,
+                   valid=(X_VALID, Y_VALID))  # fmt: skip
+    losses = [record.valid_loss for record in run]
+    assert seen == ([7] * 3 if engine_name == "compiled" else [])
+    assert losses[-1] == pytest.approx(cr.SquaredError().value(net.forward(X_VALID)[0], Y_VALID))

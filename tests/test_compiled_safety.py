@@ -69,6 +69,31 @@ def test_a_forked_child_runs_serial_kernels(first: str, layer: str) -> None:
     assert told == [*before, bits, "False", bits, "False", bits, bits]
 
 
+OWN_POOL = """
+import os, sys
+import numba, numpy as np
+if sys.argv[1] == "chainrule first":
+    import chainrule
+@numba.njit(parallel=True)
+def own(x):
+    for i in numba.prange(len(x)):
+        x[i] += 1
+    return x.sum()
+own(np.zeros(100_000))
+child = os.fork()
+if child == 0:
+    from compiled_runs import work
+    print(work(), flush=True)
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.parametrize("order", ["chainrule first", "chainrule in the child"])
+def test_a_child_of_a_parent_with_parallel_kernels_of_its_own(order: str) -> None:
+    assert python(OWN_POOL, order).stdout.split() == [expected(0)]
+
+
 POOLS = """
 import multiprocessing, sys
 from concurrent.futures import ProcessPoolExecutor
@@ -224,6 +249,28 @@ def test_ctrl_c_leaves_the_state_of_a_whole_epoch(kind: str) -> None:
     """The last one handed out, or the next if that had ended already."""
     epochs, bits = interrupted(kind)
     assert bits in bits_after(kind, epochs, epochs + 1)
+
+
+def test_an_epoch_that_ended_is_kept_where_ctrl_c_came_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python raises KeyboardInterrupt as soon as the kernel has returned."""
+    from chainrule.compiled import engine
+
+    real = engine.train
+
+    def interrupted(*arguments: Any) -> Any:
+        real(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "train", interrupted)
+    net, run = long_run(epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        next(run)
+    monkeypatch.undo()
+    after, again = long_run(epochs=3)
+    next(again)
+    np.testing.assert_array_equal(net.numbers, after.numbers)
 
 
 def test_ctrl_c_puts_back_the_best_epoch() -> None:

@@ -5,6 +5,7 @@ them "auto" takes depends on the amount of work alone, so that the same call giv
 """
 
 import os
+import sys
 import threading
 import time
 import warnings
@@ -119,6 +120,12 @@ def load_engine(*dtypes: DTypeLike) -> bool:
     return all(load(kind.name) is not None for kind in kinds)
 
 
+def forward(net: Network, X: Array, engine: str) -> Array:
+    """Z (n, n_out) in prediction mode, by the engine that runs."""
+    Z = _forward(net, X) if engine == "compiled" else None
+    return net.forward(X)[0] if Z is None else Z
+
+
 def _forward(net: Network, X: Array) -> Array | None:
     from .compiled import prediction
 
@@ -126,11 +133,21 @@ def _forward(net: Network, X: Array) -> Array | None:
 
 
 _loading, _failed, _ready = threading.RLock(), set[str | None](), set[str]()
+threads_lost = False  # whether Numba's threads, ours or anybody's, were left behind by a fork
+
+
+def _after_fork() -> None:
+    global threads_lost
+    pool = sys.modules.get("numba.np.ufunc.parallel")
+    threads_lost = threads_lost or bool(pool and pool._is_initialized)
+    _loading.release()
+
+
 # A fork waits for a thread that loads the engine: the child would find the locks of the import and
 # of Numba's compiler held for ever.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
-        before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release
+        before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_after_fork
     )
 
 
@@ -155,7 +172,7 @@ def _prepare(compiled: ModuleType, dtype: str) -> None:
     except Exception:  # a file of the cache is damaged
         disk.empty()
         kernels.addresses(dtype, on_compile)  # which keeps only what had not been loaded yet,
-        (disk.folder() / f"{dtype}.ready").unlink()  # so the next process has to say so too
+        kernels.stamp(dtype).unlink()  # so the next process has to say so too
 
 
 def limit_threads(threads: int | None) -> AbstractContextManager[None]:

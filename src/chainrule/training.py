@@ -146,7 +146,7 @@ def _records(
             if valid is not None:
                 started = time.perf_counter()
                 with limit_threads(plan.threads):
-                    monitored = valid_loss = evaluate(net, settings.loss, valid, epoch)
+                    monitored = valid_loss = evaluate(net, settings.loss, valid, epoch, engine)
                 seconds += time.perf_counter() - started
             losses.append(monitored)
             if best is not None:
@@ -211,12 +211,15 @@ def check_valid(net: Network, loss: Loss, valid: tuple[ArrayLike, ...] | None) -
         raise ValueError(f"in the validation rows, {error}") from None
 
 
-def evaluate(net: Network, loss: Loss, data: Batch, epoch: int = 0) -> float:
+def evaluate(
+    net: Network, loss: Loss, data: Batch, epoch: int = 0, engine: str = "readable"
+) -> float:
     """The loss of these rows in prediction mode, without penalty. Raises Diverged if it is not
     finite.
     """
     with np.errstate(all="ignore"):
-        value = loss.value(net.forward(data.X)[0], data.y, data.weight)
+        Z = engines.forward(net, data.X, engine)
+        value = loss.value(Z, data.y, data.weight)
     if not math.isfinite(value):
         raise Diverged(f"training diverged at epoch {epoch}: the validation loss became {value}")
     return value

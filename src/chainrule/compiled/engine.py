@@ -18,7 +18,7 @@ from ..core.layers import BatchNorm, Dropout, walk
 from ..core.network import Network, multiply_adds
 from ..core.nonfinite import ADVICE, Diverged
 from ..core.schedules import Schedule
-from .epochs import DECAY, DONE, LANES, LR, RATES, Work, train
+from .epochs import DECAY, DONE, LANES, LR, MEAN, RATES, Work, train
 from .kernels import frozen, prepare
 from .program import BLOCK, ceil_div, program
 from .rules import STATE, loss_settings, rules, targets
@@ -76,14 +76,17 @@ class Run:
                 epoch += yield from self._chunk(course, epoch)
 
     def _one_epoch(self, course: Array, epoch: int) -> Told:
-        start, before, results = self.net.numbers, self._snapshot(), np.zeros((1, 2))
+        start, before, results = self.net.numbers, self._snapshot(), np.full((1, 2), np.nan)
         began = time.perf_counter()
         self._load(start)
-        stopped = self._call(course, results)
+        try:
+            stopped = self._call(course, results)
+        finally:
+            if not np.isnan(results[0, MEAN]):  # also where Ctrl-C came while the kernel ran
+                self._unload()
         if stopped != DONE:
             self._return_to(before, start)
             self._fail(course, epoch, stopped)
-        self._unload()
         mean, lr = results[0].tolist()
         return mean, lr, time.perf_counter() - began
 
@@ -184,9 +187,9 @@ class Run:
         self._at("decay_factor", p)[...] = decay_factor
 
     def _unload(self) -> None:
-        """Copy theta and buffers back to the network."""
-        self.net.theta[...] = self._at("theta", self.net.theta.size)
-        self.net.buffers[...] = self._at("buffers", self.net.buffers.size)
+        """Copy theta and buffers back to the network: at once, so Ctrl-C finds both or none."""
+        p, q = self.net.theta.size, self.net.buffers.size
+        self.net.numbers[: p + q] = np.concatenate([self._at("theta", p), self._at("buffers", q)])
 
     def _snapshot(self) -> dict[str, Any]:
         """What a call changes besides theta and buffers, which `_load` brings back."""

@@ -1,11 +1,14 @@
 """Every kernel, compiled for a dtype: once for a machine, and from the disk cache afterwards."""
 
+import hashlib
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
+from numba.core.registry import cpu_target
 from numpy.typing import DTypeLike
 
 from ..core.layers import Dense
@@ -72,10 +75,10 @@ def addresses(dtype: str, show: Show | None = None) -> dict[str, int]:
     """
     if dtype in _found:
         return _found[dtype]
-    found, stamp = {}, folder() / f"{dtype}.ready"
+    found, mark = {}, stamp(dtype)
     told = f"chainrule: compiling its engine for {dtype}, once for this machine"
     show = show or (lambda share: _line(told, share))
-    if stamp.exists() or numba.config.DISABLE_JIT:
+    if mark.exists() or numba.config.DISABLE_JIT:
         show = _silent
     kernels = _kernels(dtype)
     done, whole = 0, sum(COST.get(name, 1) for name in kernels)
@@ -85,9 +88,15 @@ def addresses(dtype: str, show: Show | None = None) -> dict[str, int]:
         done += COST.get(name, 1)
     show(1.0)
     if not numba.config.DISABLE_JIT:
-        stamp.touch()
+        mark.touch()
     _found[dtype] = found
     return found
+
+
+def stamp(dtype: str) -> Path:
+    """The file that says that all kernels for a dtype and this processor are in the folder."""
+    processor = repr(cpu_target.target_context.codegen().magic_tuple())
+    return folder() / f"{dtype}-{hashlib.sha256(processor.encode()).hexdigest()[:8]}.ready"
 
 
 def _silent(share: float) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numba
+from numba.np.ufunc import parallel
+
+from .. import engines
 
 # OpenMP's threads burn their core for milliseconds while they wait, and where other work shares the
 # machine each step then waits for the scheduler: 15 times slower. A short wait costs 5 % on a quiet
@@ -13,19 +16,18 @@ import numba
 SPINS = {"GOMP_SPINCOUNT": "1000"}
 
 _one_at_a_time = threading.Lock()  # Numba's workqueue aborts the process if two threads enter it
-_state = {"forked": False}
 
 
 @contextmanager
 def several_threads(wanted: int | None = None) -> Iterator[bool]:
     """Whether parallel kernels may run here and now, on so many threads; None takes all there are.
 
-    Not after a fork, because OpenMP ends a child that tries even if its parent has only loaded
-    them, and not while another thread runs them. The serial kernels give the same bits.
+    Not after a fork, because OpenMP ends a child that tries even if its parent has only started
+    it, and not while another thread runs them. The serial kernels give the same bits.
     """
     most = numba.config.NUMBA_NUM_THREADS
     wanted = most if wanted is None else min(wanted, most)
-    if wanted < 2 or _state["forked"] or not _one_at_a_time.acquire(blocking=False):
+    if wanted < 2 or engines.threads_lost or not _one_at_a_time.acquire(blocking=False):
         yield False
         return
     try:
@@ -53,12 +55,20 @@ def _load_openmp() -> None:
             del os.environ[name]
 
 
+def _threads_of_a_parent() -> bool:
+    """Whether somebody has started Numba's threads, but in a process that was forked since."""
+    try:
+        return parallel._is_initialized and len(os.listdir("/proc/self/task")) == 1
+    except OSError:  # no Linux
+        return False
+
+
 def _after_fork() -> None:
     global _one_at_a_time
     _one_at_a_time = threading.Lock()
-    _state["forked"] = True
 
 
+engines.threads_lost = engines.threads_lost or _threads_of_a_parent()
 _load_openmp()
 numba.get_num_threads()  # raises here, and not from a kernel, where no threading layer can be had
 if hasattr(os, "register_at_fork"):
