@@ -70,6 +70,8 @@ TRAINING = (
     Work("784-100-10", (784, 100, 10), 60_000, 128, 2, data="mnist", goals=((PEERS, 1.3),)),
     Work("784-512-256-10", (784, 512, 256, 10), 60_000, 128, 1, data="mnist",
          goals=((PEERS, 1.1), (("floor",), 0.85))),
+    Work("784-512-256-10 float64", (784, 512, 256, 10), 60_000, 128, 1, data="mnist",
+         dtype="float64"),
 )  # fmt: skip
 
 
@@ -117,7 +119,7 @@ LARGE = Process("cold process, 784-512-256-10, 1 epoch", NAMED["784-512-256-10"]
 BASE = Work("32-128-128-10", (32, 128, 128, 10), 8192, 128, 1)
 AXES: dict[str, Sequence[int]] = {
     "rows": (128, 1024, 8192, 65_536, 524_288),
-    "width of both hidden layers": (8, 32, 128, 512),
+    "width of both hidden layers": (8, 32, 128, 512, 1024),
     "hidden layers of 128": (1, 2, 4, 8),
     "rows in a batch": (8, 32, 128, 512, 2048),
 }

@@ -310,7 +310,7 @@ def test_everything_is_measured_shown_and_saved_also_where_goals_are_missed(
 @pytest.mark.parametrize(
     ("arguments", "rows", "has_growth", "has_memory"),
     [
-        (["--no-growth"], 16, False, False),
+        (["--no-growth"], 17, False, False),
         (["--only", "2-2-1"], 2, False, False),
         (["--only", "growth"], 0, True, False),
         (["--only", "cold process", "--quick"], 3, False, True),

@@ -352,3 +352,21 @@ def test_processes_that_compile_at_once(kept: Path) -> None:
         assert process.communicate(timeout=60)[0] == f"{bits}\n"
         assert process.returncode == 0
     assert python(WORK, **variables).stderr == ""
+
+
+DELETED = """
+import os, shutil
+import chainrule as cr
+from chainrule.compiled import cache
+os.umask(0o002)
+assert cr.load_engine("float64")
+shutil.rmtree(cache.folder())
+from chainrule.compiled import kernels
+kernels._kernels = lambda dtype: {}
+assert cr.load_engine("float32")
+print(oct(cache.folder().stat().st_mode & 0o777))
+"""
+
+
+def test_a_folder_deleted_meanwhile_is_made_anew_for_its_owner_alone(kept: Path) -> None:
+    assert python(DELETED, CHAINRULE_CACHE=str(kept.parent)).stdout == "0o700\n"

@@ -2,12 +2,14 @@
 that does not depend on the rows beside.
 """
 
+import sys
 from functools import cache
 from typing import Any
 
 import numba
 import numpy as np
 import pytest
+from compiled_runs import python
 from hypothesis import given
 from hypothesis import strategies as st
 from numeric import Array
@@ -108,3 +110,35 @@ def test_the_tile_in_python_is_the_same(dtype: str) -> None:
     expected, plain = product(C, A, B), C.ravel().copy()
     tile._loops(tile.ROWS, plain, 0, A.ravel(), 0, 7, 1, B.ravel(), 0, 7, *[B.shape[1]] * 2)
     np.testing.assert_array_equal(plain.reshape(C.shape), expected)
+
+
+AT_THE_EDGE = """
+import ctypes, mmap
+import numpy as np
+from test_compiled_products import kernel, numbers
+page = mmap.PAGESIZE
+libc = ctypes.CDLL(None, use_errno=True)
+
+def edge(numbers):
+    # at the end of a page, behind which one of no access begins
+    pages = -(-numbers.nbytes // page)
+    memory = mmap.mmap(-1, (pages + 1) * page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    assert libc.mprotect(ctypes.c_void_p(start + pages * page), page, 0) == 0
+    put = np.frombuffer(memory, numbers.dtype, numbers.size, pages * page - numbers.nbytes)
+    put[:] = numbers.ravel()
+    return put
+
+for dtype in ("float64", "float32"):
+    for M, K, N in ((1, 1, 1), (4, 3, 17), (5, 130, 33), (7, 9, 64), (9, 20, 65), (3, 5, 130)):
+        C, A, B = numbers(dtype, M, K, N)
+        c, a, b = edge(C), edge(A), edge(B)
+        kernel()(c, 0, a, 0, K, 1, b, 0, M, K, N)
+        assert np.allclose(c.reshape(M, N), C + A @ B, atol=1e-3)
+print("no access")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no mprotect")
+def test_nothing_is_read_or_written_behind_the_operands() -> None:
+    assert python(AT_THE_EDGE).stdout == "no access\n"

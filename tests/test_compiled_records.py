@@ -283,10 +283,8 @@ def test_two_runs_may_share_a_network(layers: Any) -> None:
     np.testing.assert_allclose(seen[1], seen[0], rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_nobody_else_draws_from_a_shared_generator_while_a_kernel_does(
-    shuffle: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_shared_generator_is_free_while_a_kernel_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a child forked in that time would wait for its lock for ever."""
     rng, original, free = np.random.default_rng(0), engine.train, list[bool]()
     lock = rng.bit_generator.lock
 
@@ -296,11 +294,36 @@ def test_nobody_else_draws_from_a_shared_generator_while_a_kernel_does(
         return original(*arguments)
 
     monkeypatch.setattr(engine, "train", spy)
-    net = cr.Network.mlp([1, 2, 1], rng=0)
-    rows = np.arange(8.0)
-    settings = {"epochs": 2, "lr": 0.1, "batch_size": 4, "shuffle": shuffle, "engine": "compiled"}
-    list(cr.train(net, cr.SquaredError(), cr.SGD(), rows[:, None], rows, rng=rng, **settings))
-    assert free == [not shuffle] * 2
+    net, rows = cr.Network.mlp([1, 2, 1], rng=0), np.arange(8.0)
+    list(cr.train(net, cr.SquaredError(), cr.SGD(), rows[:, None], rows, rng=rng, epochs=2, lr=0.1,
+                  batch_size=4, engine="compiled"))  # fmt: skip
+    assert free == [True] * 2
+
+
+LOOKS: dict[str, Callable[[Sequence[float]], float]] = {
+    "size": lambda losses: 1.0 / (1.0 + np.size(losses)),
+    "min": lambda losses: float(np.min(losses, initial=0.5)),
+    "equal": lambda losses: 0.5 if losses == [] else 1.0,
+    "last": lambda losses: 0.5 if not losses else min(1.0, losses[-1]),
+    "asarray": lambda losses: float(np.asarray(losses).sum() + 1.0),
+    "list": lambda losses: float(len([*losses]) + 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Looking(cr.Schedule):
+    """A learning rate that looks at the losses in some way of its own."""
+
+    look: str = "size"
+
+    def multiplier(self, step: int, steps: int, losses: Sequence[float] = ()) -> float:
+        return LOOKS[self.look](losses)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_schedule_that_looks_at_the_losses_sees_them(look: str) -> None:
+    readable, compiled = both(lr=Looking(0.01, look), epochs=6)
+    compiled.same(readable)
 
 
 @pytest.mark.parametrize("engine_name", ENGINES)

@@ -21,6 +21,7 @@ from numeric import Array
 import chainrule as cr
 from chainrule import engines
 from chainrule.compiled import (
+    draws,
     elementary,
     engine,
     epochs,
@@ -35,7 +36,7 @@ from chainrule.compiled import (
     updates,
 )
 
-KERNELS = (elementary, epochs, layers, losses, passes, predict, products, updates)
+KERNELS = (draws, elementary, epochs, layers, losses, passes, predict, products, updates)
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 
 
@@ -106,8 +107,7 @@ def guard_training() -> None:
 
     def guarded_lay_out(run: Any, one_lr: bool) -> None:
         lay_out(run, one_lr)
-        rows = int(run.layout.rows)
-        run.gaps = gaps(run.layout, min(engine.LANES, -(-run.batch_size // rows)))
+        run.gaps = gaps(run.layout, int(run.layout.lanes))
         run.memory[run.gaps] = np.nan
 
     def guarded_call(run: Any, *arguments: Any, **named: Any) -> int:

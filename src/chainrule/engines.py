@@ -44,11 +44,14 @@ def start(
         engine == "auto" and readable_seconds(net, len(data), batch_size, epochs) > AUTO_SECONDS
     )
     if wanted and (compiled := load()) is not None:
-        reason = compiled.rules.unsupported(net, settings)
+        reason, told = compiled.rules.unsupported(net, settings), engine == "compiled"
         if reason is None and load(net.dtype.name) is not None:
-            run = compiled.engine.Run(net, settings, data, ahead=ahead, **plan)
-            return "compiled", run.epochs(losses)
-        if reason is not None and engine == "compiled":
+            try:
+                run = compiled.engine.Run(net, settings, data, ahead=ahead, **plan)
+                return "compiled", run.epochs(losses)
+            except MemoryError as error:
+                reason, told = f"the compiled engine has no room ({error})", True
+        if reason is not None and told:
             warnings.warn(f"{reason}: the readable engine runs instead", stacklevel=3)
     return "readable", _readable(net, settings, data, losses=losses, **plan)
 

@@ -8,6 +8,7 @@ to there.
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..core.layers import BatchNorm, Dropout, walk
 from ..core.network import Network, multiply_adds
 from ..core.nonfinite import ADVICE, Diverged
 from ..core.schedules import Schedule
+from .draws import draws_of
 from .epochs import DECAY, DONE, LANES, LR, MEAN, RATES, Work, train
 from .kernels import frozen, prepare
 from .program import BLOCK, ceil_div, program
@@ -31,6 +33,7 @@ CHUNK_NUMBERS = 2**16  # that a chunk keeps at most: they stay in the cache
 STEP_SECONDS, PAIR_SECONDS = 5e-7, 1e-10  # of these kernels: a step, a multiply-add forwards
 ONE_SHARD = 600_000  # multiply-adds forwards up to which a batch is not cut
 SHARD, MOST_ROWS, LANE_NUMBERS = 64, 256, 2**15  # rows of a shard; numbers of a lane in the cache
+GRADIENTS = 2**26  # numbers that all lanes together hold as gradients, if there are several
 THREADED = 2_000_000  # multiply-adds forwards in a batch from which several threads pay
 
 
@@ -54,6 +57,8 @@ class Run:
         self.order, self.clock = np.arange(len(data)), np.zeros(1, np.int64)
         layers = [layer for layer, _, _ in walk(net.layers, net.n_in)]
         rates = [layer.rate for layer in layers if isinstance(layer, Dropout)]
+        self.drawn = deepcopy(rng.bit_generator)  # for kernels alone: nobody else draws from it
+        self.draws = draws_of(self.drawn)
         self.rates = [rate if isinstance(rate, Schedule) else -1.0 for rate in rates]
         work = multiply_adds(net.layers, net.n_in)
         self.threads = threads if work * batch_size >= THREADED else 1
@@ -150,9 +155,9 @@ class Run:
     def _lay_out(self, one_lr: bool) -> None:
         """Write the program and take the memory it needs."""
         net, rows = self.net, shard_rows(self.net, self.batch_size)
+        lanes = lane_count(net, ceil_div(self.batch_size, rows))
         written = program(
-            net, rows, lanes=min(LANES, ceil_div(self.batch_size, rows)), batch=self.batch_size,
-            y_width=self.Y.shape[1], one_lr=one_lr,
+            net, rows, lanes=lanes, batch=self.batch_size, y_width=self.Y.shape[1], one_lr=one_lr,
         )  # fmt: skip
         prepare(written, net.dtype)
         self.layouts, self.layout = written.layouts, written.layouts[0]
@@ -223,13 +228,18 @@ class Run:
         """The kernel, on the threads there are; returns DONE or the step at which it stopped."""
         history = self.history[:0] if history is None else history
         threads = nullcontext(False) if self.threads == 1 else several_threads(self.threads)
-        draws = self.rng.bit_generator.lock if self._draws() else nullcontext()
-        with threads as several, draws:
+        if self._draws():
+            self.drawn.state = self.rng.bit_generator.state
+        with threads as several:
             self.rules[0].threaded = several
-            stopped: int = train(
-                self.layouts, self.rules, *self.work, course, self.clock, limit, results, history,
-                self.rng,
-            )  # fmt: skip
+            try:
+                stopped: int = train(
+                    self.layouts, self.rules, *self.work, course, self.clock, limit, results,
+                    history, *self.draws,
+                )  # fmt: skip
+            finally:
+                if self._draws():
+                    self.rng.bit_generator.state = self.drawn.state
         return stopped
 
     def _fail(self, course: Array, epoch: int, stopped: int) -> None:
@@ -254,6 +264,7 @@ class Run:
                            self.rng)  # fmt: skip
         except Diverged as stop:
             raise Diverged(f"{place}: {stop}") from None
+        self._unload()  # what that step, which is sound there, has changed
         raise Diverged(f"{place}: a number became inf or nan in the compiled engine: {ADVICE}")
 
 
@@ -264,11 +275,12 @@ class _LossesRead(BaseException):  # a schedule's own `except Exception` lets it
 class _Unread(Sequence[float]):
     """Stands for the losses of epochs that have not run yet; a schedule that looks is found out."""
 
-    def __getitem__(self, index: Any) -> Any:
+    def _read(self, *_: Any) -> Any:
         raise _LossesRead
 
-    def __len__(self) -> int:
-        raise _LossesRead
+    __getitem__ = __len__ = __iter__ = __contains__ = __reversed__ = __bool__ = _read
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __add__ = __radd__ = __mul__ = _read
+    __array__ = __hash__ = __repr__ = __copy__ = __deepcopy__ = __reduce_ex__ = _read
 
 
 def shard_rows(net: Network, batch_size: int) -> int:
@@ -281,6 +293,11 @@ def shard_rows(net: Network, batch_size: int) -> int:
         return min(batch_size, fits)
     even = ceil_div(batch_size, LANES)  # a shard for every lane
     return min(batch_size, fits, max(SHARD, min(even, MOST_ROWS)))
+
+
+def lane_count(net: Network, shards: int) -> int:
+    """How many lanes so many shards have: by shapes alone, too. Each takes a gradient."""
+    return max(1, min(shards, LANES, GRADIENTS // max(1, net.theta.size)))
 
 
 def _bytes(rows: Array) -> list[bytes]:

@@ -1,8 +1,8 @@
 """Epochs, steps, lanes: the training loop as one kernel.
 
-A batch is cut into shards of a fixed number of rows. Shard s belongs to lane s % LANES; a lane adds
-up the gradients of its shards in their order, and the lanes are added in theirs. Lanes may run on
-several threads: nothing that is added depends on how many.
+A batch is cut into shards of a fixed number of rows. Shard s belongs to lane s modulo the number of
+lanes; a lane adds up the gradients of its shards in their order, and the lanes are added in theirs.
+Lanes may run on several threads: nothing that is added depends on how many.
 """
 
 from typing import NamedTuple
@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numba
 import numpy as np
 from numba import types
-from numba.np.random.random_methods import random_interval
 
 from ..core.arrays import Array
 from ..core.losses import LARGEST_WEIGHT
+from .draws import Draws, shuffle, uniform
 from .jit import at, by_address, inlined, jit, kernel, parallel
 from .layers import absorb_batch_norm
 from .losses import loss_and_slope
@@ -33,7 +33,7 @@ from .program import (
 )  # fmt: skip
 from .updates import ADAM, ADAMW, all_finite, combine, largest, square_sum, update
 
-LANES = 16
+LANES = 16  # at most
 PARALLEL_BLOCKS = 8  # from which on several threads pay for the optimizer
 DONE = -1  # a call's answer; otherwise the step at which it stopped
 LR, DECAY, RATES = range(3)  # columns of a course: learning rate, weight decay, dropout rates
@@ -221,18 +221,6 @@ def clip_scale(layout, limit, memory, sums):
     return 1.0 if norm <= limit else limit / norm
 
 
-@jit
-def draw_order(order, rng):
-    """The order of the rows in an epoch: Fisher and Yates 1938, with the draws of NumPy's
-    `permutation`, which itself takes Numba five seconds to compile.
-    """
-    for i in range(len(order)):
-        order[i] = i
-    for i in range(len(order) - 1, 0, -1):
-        j = np.int64(random_interval(rng.bit_generator, i))
-        order[i], order[j] = order[j], order[i]
-
-
 @inlined
 def batch_mass(work, start, stop):
     """Σ w of the batch."""
@@ -245,7 +233,7 @@ def batch_mass(work, start, stop):
 
 
 @jit
-def draw_masks(layout, work, course, k, rows, rng):
+def draw_masks(layout, work, course, k, rows, draws):
     """Set the dropout rates of this step and draw its masks, layer after layer.
 
     Row k of the course has the rate of each dropout layer, or -1 where no schedule drives it.
@@ -260,7 +248,7 @@ def draw_masks(layout, work, course, k, rows, rng):
             rate, none = np.float64(memory[b]), zero(memory)
             survivor = memory.dtype.type(1) / memory.dtype.type(1.0 - rate)
             for j in range(rows * table[i, N_OUT]):
-                memory[at(m + j)] = survivor if rng.random() >= rate else none
+                memory[at(m + j)] = survivor if uniform(draws) >= rate else none
 
 
 @jit
@@ -282,7 +270,7 @@ def absorb(layout, work, rows):
 @inlined
 def plan_step(layout, rule, course, k, start, stop, mass, moved, t):
     """The step that updates theta for the t-th time, with row k of the course."""
-    lanes = min(LANES, up(stop - start, layout.rows))
+    lanes = min(layout.lanes, up(stop - start, layout.rows))
     factor, c1, c2 = rule.scale / mass if rule.averaged else rule.scale, 1.0, 1.0
     if rule.optimizer == ADAM or rule.optimizer == ADAMW:
         c1, c2 = 1.0 / (1.0 - rule.beta1**t), 1.0 / (1.0 - rule.beta2**t)
@@ -290,13 +278,13 @@ def plan_step(layout, rule, course, k, start, stop, mass, moved, t):
 
 
 @inlined
-def run_step(layouts, rules, work, step, parts, course, k, rng):
+def run_step(layouts, rules, work, step, parts, course, k, draws):
     """One update of theta; returns the loss before it, penalty included: not finite where a number
     of the step is not.
     """
     layout, rule, rows = layouts[0], rules[0], step.stop - step.start
     if layout.dropouts:
-        draw_masks(layout, work, course, k, rows, rng)
+        draw_masks(layout, work, course, k, rows, draws)
     run_lanes(layouts, rules, work, step, parts.losses)
     sound, loss = run_blocks(layouts, rules, work.memory, step, parts), 0.0
     if layout.n_buffers:
@@ -320,24 +308,24 @@ def keep(layout, memory, history, epoch):
 
 @kernel
 def train(layouts, rules, table, memory, X, Y, weight, order, course, clock, limit, results,
-          history, rng):  # fmt: skip
+          history, state, double, uint32):  # fmt: skip
     """Run as many epochs as `results` is long; returns DONE, or the step at which it stopped: at
     `limit`, or at one that made a number which is not finite.
 
     `course` has a row for each step; `clock` is the number of updates made, and grows. `results`
     receives the mean loss and the last learning rate of each epoch, `history` (if it has rows)
-    theta and buffers after it. The arrays of a Work come one by one, because Numba takes twenty
-    microseconds to look at a named tuple of Python's.
+    theta and buffers after it. The members of Work and Draws come one by one, because Numba takes
+    twenty microseconds to look at a named tuple of Python's.
     """
-    work = Work(table, memory, X, Y, weight, order)
+    work, draws = Work(table, memory, X, Y, weight, order), Draws(state, double, uint32)
     layout, rule, number = layouts[0], rules[0], memory.dtype.type
     n, blocks, k = len(order), up(layout.n_theta, BLOCK), 0
-    parts = Parts(np.zeros(LANES), np.zeros((blocks, 3)), np.ones(blocks, np.bool_))
+    parts = Parts(np.zeros(layout.lanes), np.zeros((blocks, 3)), np.ones(blocks, np.bool_))
     # Every epoch is one step of the same rows, and every shard has a lane of its own.
-    stays = not rule.shuffle and rule.batch >= n and n <= LANES * layout.rows
+    stays = not rule.shuffle and rule.batch >= n and n <= layout.lanes * layout.rows
     for epoch in range(len(results)):
         if rule.shuffle:
-            draw_order(order, rng)
+            shuffle(order, draws)
         total, counted = 0.0, 0.0
         for start in range(0, n, rule.batch):
             if k == limit:
@@ -350,7 +338,7 @@ def train(layouts, rules, table, memory, X, Y, weight, order, course, clock, lim
                 clock[0] += 1
                 moved = k == 0 or not stays
                 step = plan_step(layout, rule, course, k, start, stop, mass, moved, clock[0])
-                loss = run_step(layouts, rules, work, step, parts, course, k, rng)
+                loss = run_step(layouts, rules, work, step, parts, course, k, draws)
                 if not abs(number(loss)) < np.inf:
                     return k
                 total, counted = total + loss * mass, counted + mass

@@ -6,11 +6,13 @@
 by zero; a check at each division would stop the compiler from using vector registers.
 """
 
+import ctypes
 from collections.abc import Callable
 from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
@@ -77,6 +79,23 @@ def by_address(function: Any, result: Any) -> Any:
             return context.call_conv.call_function(builder, pointer, result, given, lent)[1]
 
         return signature, codegen
+
+    return call
+
+
+def c_function(result: Any, in_python: Any) -> Any:
+    """A call of a C function of one pointer through its address: call(address, pointer)."""
+    if numba.config.DISABLE_JIT:
+        kind = ctypes.CFUNCTYPE(in_python, ctypes.c_void_p)
+        return lambda address, pointer: kind(address)(pointer)
+
+    @intrinsic
+    def call(typing_context: Any, address: Any, pointer: Any) -> Any:
+        def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
+            kind = ir.FunctionType(context.get_value_type(result), [values[1].type])
+            return builder.call(builder.inttoptr(values[0], kind.as_pointer()), values[1:])
+
+        return result(types.int64, types.int64), codegen
 
     return call
 

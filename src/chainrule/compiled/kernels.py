@@ -15,6 +15,7 @@ from ..core.layers import Dense
 from ..core.network import Network
 from . import epochs, losses, passes, predict
 from .cache import folder
+from .draws import Draws
 from .jit import address
 from .program import LAYOUT, Program, program
 
@@ -33,7 +34,7 @@ def _kernels(dtype: DTypeLike) -> dict[str, tuple[Any, ...]]:
     parts = epochs.Parts(np.zeros(1), np.zeros((1, 3)), np.zeros(1, np.bool_))
     predicted = predict.Rows(table, memory, memory, rows, memory)
     course, results, history = np.zeros((1, 2)), np.zeros((1, 2)), np.zeros((1, 1), dtype)
-    clock, rng = np.zeros(1, np.int64), np.random.default_rng(0)
+    clock, draws = np.zeros(1, np.int64), Draws(0, 0, 0)
     return {
         "forward": (passes.forward, layout, table, memory, memory, base, 0, 1),
         "backward": (passes.backward, layout, table, memory, base, PLACE, 0, 1, none),
@@ -42,7 +43,7 @@ def _kernels(dtype: DTypeLike) -> dict[str, tuple[Any, ...]]:
         "run_block": (epochs.run_block, layout, rules[0], memory, step, NUMBER, 0, parts.sums),
         "lanes": (epochs.run_lanes_in_parallel, layouts, rules, work, step, parts.losses),
         "blocks": (epochs.run_blocks_in_parallel, layouts, rules, memory, step, NUMBER, parts),
-        "train": (epochs.train, layouts, rules, *work, course, clock, 0, results, history, rng),
+        "train": (epochs.train, layouts, rules, *work, course, clock, 0, results, history, *draws),
         "predict_lane": (predict.predict_lane, layout, predicted, 0, 1),
         "predict": (predict.predict, layouts, *predicted),
         "predict_lanes": (predict.predict_in_parallel, layouts, *predicted, 1),
@@ -80,6 +81,7 @@ def addresses(dtype: str, show: Show | None = None) -> dict[str, int]:
     show = show or (lambda share: _line(told, share))
     if mark.exists() or numba.config.DISABLE_JIT:
         show = _silent
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)  # it may have been deleted since
     kernels = _kernels(dtype)
     done, whole = 0, sum(COST.get(name, 1) for name in kernels)
     for name, (function, *arguments) in kernels.items():

@@ -30,7 +30,10 @@ def forward(net: Network, X: Array) -> Array | None:
 
     Threads that predict at once have a plan each.
     """
-    for_few, for_many = net.__dict__.setdefault("_plans", ([], []))
+    layers, for_few, for_many = net.__dict__.setdefault("_plans", (net.layers, [], []))
+    if layers is not net.layers:  # they have been changed since
+        del net.__dict__["_plans"]
+        return forward(net, X)
     try:
         plan = for_few.pop()
     except IndexError:

@@ -1,7 +1,7 @@
 """Dense forwards and backwards: matrix products over flat memory.
 
-All are made of tiles that add up their sums in one order, so a row of a result depends neither on
-the rows beside it nor on the machine's BLAS.
+Nearly all are made of tiles that add up their sums in one order. So is every row of a result
+forwards, whatever rows stand beside it; backwards the order depends on the shard's rows.
 """
 
 from .jit import at, inlined, jit

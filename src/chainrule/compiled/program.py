@@ -53,8 +53,8 @@ ALIGNED = 16  # numbers: lanes and regions begin on a cache line of 64 bytes in 
 # share of each output in the loss, output and its derivative; and `scratch` for a transposed W.
 LAYOUT = {
     "addresses of kernels": ("forward", "backward", "loss", "run_lane", "run_block"),
-    "sizes": ("lowest", "rows", "n_in", "n_out", "y_width", "n_theta", "n_buffers", "dropouts",
-              "one_lr", "grad_size", "lane_size", "memory_size"),
+    "sizes": ("lowest", "rows", "lanes", "n_in", "n_out", "y_width", "n_theta", "n_buffers",
+              "dropouts", "one_lr", "grad_size", "lane_size", "memory_size"),
     "places": ("settings", "loss_settings", "theta", "buffers", "lr_factor", "decay_factor", "m",
                "v", "masks", "grad", "lane"),
     "places in a lane": ("x", "y", "share", "z", "dz", "scratch"),
@@ -107,9 +107,10 @@ def program(
     places["grad"] = memory.take(lanes * aligned(trained))
     places["lane"] = memory.take(lanes * lane.size)
     sizes = {
-        "lowest": int(own[0]) if len(own) else len(table), "rows": rows, "n_in": net.n_in,
-        "n_out": n_out, "y_width": y_width, "n_theta": p, "n_buffers": q, "one_lr": one_lr,
-        "dropouts": np.count_nonzero(table[:, OP] == DROPOUT), "grad_size": aligned(trained),
+        "lowest": int(own[0]) if len(own) else len(table), "rows": rows, "lanes": lanes,
+        "n_in": net.n_in, "n_out": n_out, "y_width": y_width, "n_theta": p, "n_buffers": q,
+        "dropouts": np.count_nonzero(table[:, OP] == DROPOUT), "one_lr": one_lr,
+        "grad_size": aligned(trained),
         "lane_size": lane.size, "memory_size": memory.size,
     }  # fmt: skip
     layouts = np.zeros(1, RECORD)
@@ -161,7 +162,7 @@ class _Writer:
             dy = self.take(self.rows * n_out)
         op, alpha, momentum, extra = *self.kind(layer), 0
         if op == DENSE:
-            self.scratch = max(self.scratch, n_in * n_out if self.batch else 0)
+            self.scratch = max(self.scratch, n_in * n_out if dx != NOWHERE else 0)
         elif op == DROPOUT:
             extra, self.masks = self.masks, self.masks + self.batch * n_out
         elif op == LAYER_NORM:

@@ -250,8 +250,9 @@ class Network:
     def predict(self, X: ArrayLike) -> Array:
         """The raw output (n, n_out); the loss's `link` turns it into probabilities or counts.
 
-        A row's result does not depend on its neighbours: the compiled engine, where it is loaded,
-        keeps to one order of sums, and NumPy computes in float64 whatever the dtype.
+        A row's result does not depend on its neighbours: to the last bit where the compiled engine
+        is loaded, which keeps to one order of sums; by NumPy, which computes in float64 whatever
+        the dtype, to its rounding.
         """
         matrix, fast = self.as_input(X), Network.compiled_forward
         if fast is not None and (Z := fast(self, matrix)) is not None:
