@@ -19,7 +19,7 @@ from engine_show import console
 from engine_work import TRAINING, Work, data, network
 from rich.table import Table
 
-from chainrule.compiled import epochs, passes
+from chainrule.compiled import passes, step
 from chainrule.compiled.engine import Run
 from chainrule.core.epoch import StepSettings, check_batch
 
@@ -39,7 +39,7 @@ def loss(layouts, rules, work, n):  # type: ignore[no-untyped-def]
     """The loss and its derivative, n times."""
     p, total = layouts[0], 0.0
     for _ in range(n):
-        total += epochs.call_loss(
+        total += step.call_loss(
             p.loss, rules[0].loss, p.loss_settings, work.memory, p.lane + p.z, p.lane + p.y,
             p.lane + p.share, p.lane + p.dz, p.rows, p.n_out,
         )  # fmt: skip
@@ -60,9 +60,9 @@ def backward(layouts, work, n):  # type: ignore[no-untyped-def]
 def block(layouts, rules, work, sums, n):  # type: ignore[no-untyped-def]
     """The optimizer on the first block, n times."""
     p, sound = layouts[0], True
-    step = epochs.Step(0, p.rows, 1, 1.0, True, 1e-9, 0.0, 1.0, 1.0)
+    first = step.Step(0, p.rows, 1, 1.0, True, 1e-9, 0.0, 1.0, 1.0)
     for _ in range(n):
-        sound &= epochs.call_block(p.run_block, p, rules[0], work.memory, step, 1.0, 0, sums)
+        sound &= step.call_block(p.run_block, p, rules[0], work.memory, first, 1.0, 0, sums)
     return sound
 
 

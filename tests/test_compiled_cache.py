@@ -44,7 +44,7 @@ def source(tmp_path: Path) -> Path:
 
 EDITS = [
     ("compiled/program.py", "BLOCK = ", True),
-    ("compiled/epochs.py", "LANES = ", True),
+    ("compiled/step.py", "LANES = ", True),
     ("compiled/elementary.py", "INVERSE_LN2 = ", True),
     ("compiled/threads.py", "", True),
     ("core/activations.py", "SELU_ALPHA = ", True),

@@ -33,10 +33,11 @@ from chainrule.compiled import (
     prediction,
     products,
     program,
+    step,
     updates,
 )
 
-KERNELS = (draws, elementary, epochs, layers, losses, passes, predict, products, updates)
+KERNELS = (draws, elementary, epochs, layers, losses, passes, predict, products, step, updates)
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 
 
@@ -160,8 +161,8 @@ def widen() -> None:
 def shrink(tile: int, block: int, shard: int, lanes: int) -> None:
     """Sizes at which small runs take the ways of large ones; a tile is `tile` bytes wide."""
     products.VECTOR, products.VECTORS, products.DEPTH = tile, 1, tile // 4
-    engine.BLOCK = epochs.BLOCK = program.BLOCK = block
-    engine.LANES = epochs.LANES = lanes
+    engine.BLOCK = epochs.BLOCK = step.BLOCK = program.BLOCK = block
+    engine.LANES = lanes
     engine.ONE_SHARD, engine.LANE_NUMBERS, engine.SHARD, engine.MOST_ROWS = 0, 1, shard, shard
     engine.THREADED = 0 if shard < 4 else 10**9
     prediction.MANY, prediction.ROWS, prediction.THREAD_LANES = engine.THREADED, shard, 3

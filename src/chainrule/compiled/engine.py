@@ -20,10 +20,11 @@ from ..core.network import Network, multiply_adds
 from ..core.nonfinite import ADVICE, Diverged
 from ..core.schedules import Schedule
 from .draws import draws_of
-from .epochs import DECAY, DONE, LANES, LR, MEAN, RATES, Work, train
+from .epochs import DONE, MEAN, RESULTS, train
 from .kernels import frozen, prepare
 from .program import BLOCK, ceil_div, program
 from .rules import STATE, loss_settings, rules, targets
+from .step import DECAY, LANES, LR, RATES, Work
 from .threads import several_threads
 
 Told = tuple[float, float, float]  # mean loss, learning rate of the last step, seconds
@@ -81,7 +82,7 @@ class Run:
                 epoch += yield from self._chunk(course, epoch)
 
     def _one_epoch(self, course: Array, epoch: int) -> Told:
-        start, before, results = self.net.numbers, self._snapshot(), np.full((1, 2), np.nan)
+        start, before, results = self.net.numbers, self._snapshot(), np.full((1, RESULTS), np.nan)
         began = time.perf_counter()
         self._load(start)
         try:
@@ -100,7 +101,7 @@ class Run:
         numbers, before = self.net.numbers, self._snapshot()
         start, own = numbers.copy(), memoryview(numbers.view(np.uint8))
         count = len(course) // self.per_epoch
-        results, history = np.zeros((count, 2)), self._room(count)
+        results, history = np.zeros((count, RESULTS)), self._room(count)
         began = time.perf_counter()
         self._load(start)
         stopped = self._call(course, results, history)
@@ -130,11 +131,7 @@ class Run:
         """Learning rate, decay and dropout rates of each step of the next call: of one epoch, or of
         as many as can be run ahead.
         """
-        count = 1
-        if self.ahead and 2 * self.epoch_seconds < CHUNK_SECONDS:
-            most = CHUNK_NUMBERS / max(1, self.net.numbers.size)
-            count = max(1, min(int(min(CHUNK_SECONDS / self.epoch_seconds, most)),
-                               self.total - epoch))  # fmt: skip
+        count = self._count(epoch)
         first, steps = epoch * self.per_epoch, self.total * self.per_epoch
         course = np.empty((count * self.per_epoch, RATES + len(self.rates)))
         settings = (self.settings.lr, self.settings.optimizer.decay, *self.rates)
@@ -152,6 +149,13 @@ class Run:
             return self._course(epoch, losses)
         return course
 
+    def _count(self, epoch: int) -> int:
+        """How many epochs the next call runs: one, or as many short ones as can be run ahead."""
+        if not self.ahead:
+            return 1
+        most = CHUNK_NUMBERS // max(1, self.net.numbers.size)
+        return max(1, min(int(CHUNK_SECONDS / self.epoch_seconds), most, self.total - epoch))
+
     def _lay_out(self, one_lr: bool) -> None:
         """Write the program and take the memory it needs."""
         net, rows = self.net, shard_rows(self.net, self.batch_size)
@@ -161,10 +165,8 @@ class Run:
         )  # fmt: skip
         prepare(written, net.dtype)
         self.layouts, self.layout = written.layouts, written.layouts[0]
-        self.memory, weight = (
-            aligned_zeros(int(self.layout.memory_size), net.dtype),
-            self.data.weight,
-        )
+        self.memory = aligned_zeros(int(self.layout.memory_size), net.dtype)
+        weight = self.data.weight
         self.work = Work(
             written.table, self.memory, frozen(self.data.X).reshape(-1), frozen(self.Y).reshape(-1),
             frozen(np.zeros(0) if weight is None else weight.astype(np.float64)), self.order,
@@ -179,7 +181,7 @@ class Run:
         return self.memory[start : start + size]
 
     def _load(self, numbers: Array) -> None:
-        """Copy a network's numbers to the memory."""
+        """Copy a network's numbers to the memory, laid out anew once they differ in lr_factor."""
         p, q = self.net.theta.size, self.net.buffers.size
         theta, buffers, lr_factor, decay_factor = np.split(numbers, (p, p + q, p + q + p))
         if self.layout.one_lr and not np.all(lr_factor == 1.0):
@@ -246,7 +248,9 @@ class Run:
         """Run up to the step at which the kernel stopped, and make that one in the readable engine,
         which finds the words for what went wrong.
         """
-        self._call(course, np.zeros((ceil_div(len(course), self.per_epoch), 2)), limit=stopped)
+        self._call(
+            course, np.zeros((ceil_div(len(course), self.per_epoch), RESULTS)), limit=stopped
+        )
         self._unload()
         rates = course[stopped, RATES:]
         for name, rate in zip(self.net.schedules(), rates[rates >= 0], strict=True):

@@ -13,13 +13,13 @@ from numpy.typing import DTypeLike
 
 from ..core.layers import Dense
 from ..core.network import Network
-from . import epochs, losses, passes, predict
+from . import epochs, losses, passes, predict, step
 from .cache import folder
 from .draws import Draws
 from .jit import address
 from .program import LAYOUT, Program, program
 
-NUMBER, PLACE = 0.0, 0  # stand for any number, any place
+NUMBER, PLACE, FLAG = 0.0, 0, False  # stand for any number, any place, any flag
 # About how many seconds each takes to compile, for the share that is shown; 1 for the others.
 COST = {"forward": 5, "backward": 6, "loss": 2, "run_block": 2, "train": 6}
 
@@ -27,22 +27,22 @@ COST = {"forward": 5, "backward": 6, "loss": 2, "run_block": 2, "train": 6}
 def _kernels(dtype: DTypeLike) -> dict[str, tuple[Any, ...]]:
     """Each kernel with arguments of its types, in the order of its signature."""
     table, _, layouts = program(Network(1, [Dense(1)], rng=0, dtype=dtype), 1, batch=1, y_width=1)
-    rules, layout, memory = np.zeros(1, epochs.RULE), layouts[0], np.zeros(1, dtype)
-    rows, none, base = frozen(memory), False, PLACE
-    work = epochs.Work(table, memory, rows, rows, frozen(np.zeros(1)), np.zeros(1, np.int64))
-    step = epochs.Step(0, 0, 1, NUMBER, none, NUMBER, NUMBER, NUMBER, NUMBER)
-    parts = epochs.Parts(np.zeros(1), np.zeros((1, 3)), np.zeros(1, np.bool_))
-    predicted = predict.Rows(table, memory, memory, rows, memory)
+    rules, layout, memory = np.zeros(1, step.RULE), layouts[0], np.zeros(1, dtype)
+    data = frozen(memory)
+    work = step.Work(table, memory, data, data, frozen(np.zeros(1)), np.zeros(1, np.int64))
+    one_step = step.Step(0, 0, 1, NUMBER, FLAG, NUMBER, NUMBER, NUMBER, NUMBER)
+    parts = step.Parts(np.zeros(1), np.zeros((1, step.SUMS)), np.zeros(1, np.bool_))
+    predicted = predict.Rows(table, memory, memory, data, memory)
     course, results, history = np.zeros((1, 2)), np.zeros((1, 2)), np.zeros((1, 1), dtype)
     clock, draws = np.zeros(1, np.int64), Draws(0, 0, 0)
     return {
-        "forward": (passes.forward, layout, table, memory, memory, base, 0, 1),
-        "backward": (passes.backward, layout, table, memory, base, PLACE, 0, 1, none),
+        "forward": (passes.forward, layout, table, memory, memory, PLACE, 0, 1),
+        "backward": (passes.backward, layout, table, memory, PLACE, PLACE, 0, 1, FLAG),
         "loss": (losses.loss_and_slope, losses.SQUARED, PLACE, memory, *[PLACE] * 4, 1, 1),
-        "run_lane": (epochs.run_lane, layout, rules[0], work, step, 0),
-        "run_block": (epochs.run_block, layout, rules[0], memory, step, NUMBER, 0, parts.sums),
-        "lanes": (epochs.run_lanes_in_parallel, layouts, rules, work, step, parts.losses),
-        "blocks": (epochs.run_blocks_in_parallel, layouts, rules, memory, step, NUMBER, parts),
+        "run_lane": (step.run_lane, layout, rules[0], work, one_step, 0),
+        "run_block": (step.run_block, layout, rules[0], memory, one_step, NUMBER, 0, parts.sums),
+        "lanes": (step.run_lanes_in_parallel, layouts, rules, work, one_step, parts.losses),
+        "blocks": (step.run_blocks_in_parallel, layouts, rules, memory, one_step, NUMBER, parts),
         "train": (epochs.train, layouts, rules, *work, course, clock, 0, results, history, *draws),
         "predict_lane": (predict.predict_lane, layout, predicted, 0, 1),
         "predict": (predict.predict, layouts, *predicted),

@@ -18,40 +18,43 @@ from .layers import (
     prelu_forward,
     running_norm,
 )
-from .products import dense_backward, dense_forward, fill, input_gradient, zero
+from .products import copy, dense_backward, dense_forward, fill, input_gradient, zero
 from .program import (
     ALPHA,
     BATCH_NORM,
     BIAS,
     BRANCH,
     BUFFER,
+    D_IN,
+    D_OUT,
     DENSE,
     DROPOUT,
-    DX,
-    DY,
     EXTRA,
+    IN,
     JOIN,
     LAYER_NORM,
     N_IN,
     N_OUT,
     OP,
+    OUT,
     PRELU,
     RUNNING_NORM,
     SETTINGS,
     THETA,
-    X,
-    Y,
 )  # fmt: skip
 
 
 @jit
 def forward(layout, table, memory, numbers, base, first_row, rows):
-    """Run the shard in the lane at `base` through every layer, with the parameters and buffers in
-    `numbers`. `first_row` is the shard's first row in the batch, which its dropout masks begin at.
+    """Run the shard in the lane at `base` through every layer. `first_row` is the shard's first row
+    in the batch, which its dropout masks begin at.
+
+    `numbers` holds parameters and buffers: the memory itself in training, `net.numbers` in
+    prediction. Kernels that only train read the memory.
     """
     for i in range(len(table)):
         op, n_in, n = table[i, OP], table[i, N_IN], table[i, N_OUT]
-        x, y, extra = base + table[i, X], base + table[i, Y], base + table[i, EXTRA]
+        x, y, extra = base + table[i, IN], base + table[i, OUT], base + table[i, EXTRA]
         p, alpha = layout.theta + table[i, THETA], memory[layout.settings + i * SETTINGS + ALPHA]
         if op == DENSE:
             dense_forward(memory, x, numbers, p, table[i, BIAS], y, rows, n_in, n)
@@ -80,8 +83,8 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
     """
     for i in range(len(table) - 1, layout.lowest - 1, -1):
         op, n_in, n = table[i, OP], table[i, N_IN], table[i, N_OUT]
-        x, y, dy = base + table[i, X], base + table[i, Y], base + table[i, DY]
-        dx, extra = base + table[i, DX], base + table[i, EXTRA]
+        x, y, dy = base + table[i, IN], base + table[i, OUT], base + table[i, D_OUT]
+        dx, extra = base + table[i, D_IN], base + table[i, EXTRA]
         p, g = layout.theta + table[i, THETA], grad + table[i, THETA]
         alpha = memory[layout.settings + i * SETTINGS + ALPHA]
         if fresh and op in (DENSE, PRELU, LAYER_NORM, BATCH_NORM):
@@ -101,8 +104,7 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
         elif op == BATCH_NORM:
             batch_norm_backward(memory, dy, extra, p, g, rows, n)
         elif op == JOIN:
-            for j in range(rows * n):
-                memory[at(dx + j)] = memory[at(dy + j)]
+            copy(memory, dx, memory, dy, rows * n)
         elif op == BRANCH:
             for j in range(rows * n):
                 memory[at(dx + j)] += memory[at(dy + j)]

@@ -10,8 +10,9 @@ import numba
 from numba import types
 
 from ..core.arrays import Array
-from .jit import at, by_address, jit, kernel, parallel
+from .jit import by_address, jit, kernel, parallel
 from .passes import call_forward
+from .products import copy
 
 
 class Rows(NamedTuple):
@@ -32,11 +33,9 @@ def predict_lane(layout, work, lane, lanes):
     x, z = base + layout.x, base + layout.z
     for start in range(lane * layout.rows, n, lanes * layout.rows):
         rows = min(layout.rows, n - start)
-        for i in range(rows * n_in):
-            memory[at(x + i)] = work.X[at(start * n_in + i)]
+        copy(memory, x, work.X, start * n_in, rows * n_in)
         call_forward(layout.forward, layout, table, memory, work.numbers, base, 0, rows)
-        for i in range(rows * n_out):
-            work.Z[at(start * n_out + i)] = memory[at(z + i)]
+        copy(work.Z, start * n_out, memory, z, rows * n_out)
 
 
 call_lane = by_address(predict_lane, types.none)

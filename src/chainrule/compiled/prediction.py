@@ -37,7 +37,7 @@ def forward(net: Network, X: Array) -> Array | None:
     try:
         plan = for_few.pop()
     except IndexError:
-        if unknown_layer(net):
+        if unknown_layer(net) is not None:
             return None
         plan = _plan(net, 1)
     Z = np.empty((len(X), net.n_out), net.dtype)

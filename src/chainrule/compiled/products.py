@@ -46,6 +46,13 @@ def fill(memory, start, n, value):
 
 
 @inlined
+def copy(target, to, source, start, n):
+    """Copy n numbers from a place of one array to a place of another."""
+    for i in range(n):
+        target[at(to + i)] = source[at(start + i)]
+
+
+@inlined
 def dense_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out):
     """Z = X @ W + b; W stands at w of `numbers`, b behind it."""
     b = w + n_in * n_out

@@ -26,12 +26,12 @@ from ..core.network import Network
     BRANCH, JOIN,
 ) = range(23)  # fmt: skip
 
-# The columns of the table. X, Y: places of input and output; DX, DY: of their derivatives; THETA,
+# The columns of the table. IN, OUT: places of input and output; D_IN, D_OUT: of derivatives; THETA,
 # BUFFER: where the layer's numbers begin among all parameters and buffers. EXTRA is the place of
 # what else the layer needs: for LAYER_NORM and BATCH_NORM the normalised input and what was divided
 # by, for JOIN what is added, for DROPOUT (counted from the layout's masks) the mask.
-OP, N_IN, N_OUT, BIAS, THETA, BUFFER, X, Y, DX, DY, EXTRA = range(11)
-NOWHERE = 0  # as DX: no derivative is asked for; x stands at 0, so nothing else does
+OP, N_IN, N_OUT, BIAS, THETA, BUFFER, IN, OUT, D_IN, D_OUT, EXTRA, COLUMNS = range(12)
+NOWHERE = 0  # as D_IN: no derivative is asked for; x stands at place 0, so no derivative does
 
 # The settings of each row. ALPHA is epsilon in the normalising layers.
 ALPHA, MOMENTUM, SETTINGS = range(3)
@@ -93,7 +93,7 @@ def program(
     places["y"] = lane.take(rows * y_width)
     places["share"] = lane.take(rows * n_out if batch else 0)
     places["scratch"] = lane.take(lane.scratch)
-    table = np.array(lane.table, np.int64).reshape(-1, EXTRA + 1)
+    table = np.array(lane.table, np.int64).reshape(-1, COLUMNS)
     own = np.flatnonzero(np.isin(table[:, OP], (DENSE, PRELU, LAYER_NORM, BATCH_NORM)))
     p, q, memory = net.theta.size, net.buffers.size, _Writer(rows, batch)
     trained = p if batch else 0
@@ -151,9 +151,9 @@ class _Writer:
 
     def layer(self, layer: Layer, x: int, dx: int, n_in: int) -> tuple[int, int, int]:
         """Write one layer. All but Dense leave the derivative where it stands."""
-        n_out, params, buffers = layer.shapes(n_in)
         if isinstance(layer, Residual):
             return self.residual(layer, x, dx, n_in)
+        n_out, params, buffers = layer.shapes(n_in)
         if isinstance(layer, Dropout) and not self.batch:
             self.buffers += 1
             return x, dx, n_in
@@ -170,8 +170,7 @@ class _Writer:
         elif op == BATCH_NORM:
             extra = self.take((self.rows + 3) * n_out)  # H, then S, mean and var of each column
         bias = int(isinstance(layer, Dense) and layer.bias)
-        self.table.append((op, n_in, n_out, bias, self.theta, self.buffers, x, y, dx, dy, extra))
-        self.settings.append((alpha, momentum))
+        self.row(op, n_in, n_out, x, y, dx, dy, extra, bias, alpha, momentum)
         self.theta += sum(int(np.prod(shape)) for shape in params.values())
         self.buffers += sum(int(np.prod(shape)) for shape in buffers.values())
         return y, dy, n_out
@@ -191,14 +190,16 @@ class _Writer:
         if self.batch and dx == NOWHERE:
             dx = self.take(self.rows * n)
         d_inner = self.take(self.rows * n) if self.batch else NOWHERE
-        self.row(BRANCH, n, x=x, y=x, dx=dx, dy=d_inner)
+        self.row(BRANCH, n, n, x, x, dx, d_inner)
         f, df, _ = self.chain(layer.layers, x, d_inner, n)
         y = self.take(self.rows * n)
-        self.row(JOIN, n, x=f, y=y, dx=df, dy=dx, extra=x)
+        self.row(JOIN, n, n, f, y, df, dx, extra=x)
         return y, dx, n
 
-    def row(self, op: int, n: int, *, extra: int = 0, **places: Any) -> None:
-        """A row without parameters and settings."""
-        x, y, dx, dy = (places[name] for name in ("x", "y", "dx", "dy"))
-        self.table.append((op, n, n, 0, self.theta, self.buffers, x, y, dx, dy, extra))
-        self.settings.append((0.0, 0.0))
+    def row(
+        self, op: int, n_in: int, n_out: int, x: int, y: int, dx: int, dy: int, extra: int = 0,
+        bias: int = 0, alpha: float = 0.0, momentum: float = 0.0,
+    ) -> None:  # fmt: skip
+        """Write one row of the table and its settings."""
+        self.table.append((op, n_in, n_out, bias, self.theta, self.buffers, x, y, dx, dy, extra))
+        self.settings.append((alpha, momentum))

@@ -12,8 +12,8 @@ from ..core.losses import Loss
 from ..core.network import Network
 from ..core.penalty import Penalty
 from . import losses, updates
-from .epochs import RULE
 from .program import unknown_layer
+from .step import RULE
 
 LOSSES = {
     cl.SquaredError: losses.SQUARED,

@@ -13,7 +13,7 @@ from .. import engines
 # OpenMP's threads burn their core for milliseconds while they wait, and where other work shares the
 # machine each step then waits for the scheduler: 15 times slower. A short wait costs 5 % on a quiet
 # machine. GNU's OpenMP reads the setting when it is loaded.
-SPINS = {"GOMP_SPINCOUNT": "1000"}
+SPINS = ("GOMP_SPINCOUNT", "1000")
 
 _one_at_a_time = threading.Lock()  # Numba's workqueue aborts the process if two threads enter it
 
@@ -42,16 +42,16 @@ def several_threads(wanted: int | None = None) -> Iterator[bool]:
 
 
 def _load_openmp() -> None:
-    chosen = {name: value for name, value in SPINS.items() if name not in os.environ}
-    if "OMP_WAIT_POLICY" in os.environ:
-        return
-    os.environ.update(chosen)
+    name, spins = SPINS
+    chosen = name not in os.environ and "OMP_WAIT_POLICY" not in os.environ
+    if chosen:
+        os.environ[name] = spins
     try:
         from numba.np.ufunc import omppool  # noqa: F401
     except ImportError:  # Numba takes another layer then
         pass
     finally:
-        for name in chosen:
+        if chosen:
             del os.environ[name]
 
 
@@ -63,13 +63,6 @@ def _threads_of_a_parent() -> bool:
         return False
 
 
-def _after_fork() -> None:
-    global _one_at_a_time
-    _one_at_a_time = threading.Lock()
-
-
 engines.threads_lost = engines.threads_lost or _threads_of_a_parent()
 _load_openmp()
 numba.get_num_threads()  # raises here, and not from a kernel, where no threading layer can be had
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -40,15 +40,15 @@ def tile(rows: int) -> Any:
         given = (memory, place, left, place, place, place, right, place, place, place, place)
 
         def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
-            arrays = {
-                i: context.make_array(given[i])(context, builder, values[i]).data for i in (0, 2, 6)
-            }
-            number, n = arrays[0].type.pointee, values[10]
+            *operands, n = (
+                context.make_array(kind)(context, builder, value).data
+                if isinstance(kind, types.Array) else value
+                for kind, value in zip(given, values, strict=True)
+            )  # fmt: skip
             for count in range(1, VECTORS + 1):
-                vectors = _Vectors(builder, number, count, n)
+                vectors = _Vectors(builder, operands[0].type.pointee, count, n)
                 with builder.if_then(vectors.fit):
-                    _write(vectors, rows, arrays[0], values[1], arrays[2], *values[3:6], arrays[6],
-                           *values[7:10])  # fmt: skip
+                    _write(vectors, rows, *operands)
             return context.get_dummy_value()
 
         return types.none(*given), codegen

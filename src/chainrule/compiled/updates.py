@@ -63,7 +63,7 @@ def update(rule, memory, theta, lr_factor, decay_factor, m, v, g, n, step, scale
     a1, a2, e = number(1.0 - rule.beta1), number(1.0 - rule.beta2), number(rule.epsilon)
     for i in range(n if scale != 1.0 else 0):
         G[i] *= number(scale)
-    if kind == ADAM or kind == ADAMW:
+    if kind in (ADAM, ADAMW):
         if kind == ADAMW:
             shrink, E = number(step.decay), memory[decay_factor : decay_factor + n]
             for i in range(n):
