@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from numeric import Array
 
 from chainrule.compiled import tile
-from chainrule.compiled.products import DEPTH, add_product
+from chainrule.compiled.products import DEPTH
+from chainrule.compiled.products import product as kernel_product
 
 DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])
 LANES = {"float64": tile.VECTOR // 8, "float32": tile.VECTOR // 4}
@@ -26,7 +27,16 @@ EPS = {"float64": 2.0**-52, "float32": 2.0**-23}
 def kernel() -> Any:
     @numba.njit
     def call(memory, c, left, a, step_m, step_k, right, b, M, K, N):  # type: ignore[no-untyped-def]
-        add_product(memory, c, left, a, step_m, step_k, right, b, M, K, N)
+        kernel_product(memory, c, memory, c, N, left, a, step_m, step_k, right, b, M, K, N)
+
+    return call
+
+
+@cache
+def started_by() -> Any:
+    @numba.njit
+    def call(memory, bias, left, right, M, K, N):  # type: ignore[no-untyped-def]
+        kernel_product(memory, 0, bias, 0, 0, left, 0, K, 1, right, 0, M, K, N)
 
     return call
 
@@ -94,6 +104,17 @@ def test_a_column_has_its_bits_in_every_tile(dtype: str, N: int) -> None:
 
 
 @DTYPES
+@given(K=st.one_of(sizes, st.just(2 * DEPTH + 3)), N=sizes)
+def test_it_may_begin_with_the_same_row_everywhere(dtype: str, K: int, N: int) -> None:
+    """As a bias: whatever C held before."""
+    C, A, B = numbers(dtype, 6, K, N)
+    expected, bias = product(np.tile(C[0], (6, 1)), A, B), C[0].copy()
+    memory = np.full(C.size, np.nan, dtype)
+    started_by()(memory, bias, A.ravel(), B.ravel(), 6, K, N)
+    np.testing.assert_array_equal(memory.reshape(C.shape), expected)
+
+
+@DTYPES
 def test_inf_and_nan_stay_in_their_row_and_column(dtype: str) -> None:
     C, A, B = numbers(dtype, 9, 20, 2 * LANES[dtype] + 3)
     A[4, 7], B[3, 5] = np.inf, np.nan
@@ -108,7 +129,8 @@ def test_the_tile_in_python_is_the_same(dtype: str) -> None:
     """Where sums are whole numbers, of which no rounding is lost."""
     C, A, B = (np.trunc(9 * a) for a in numbers(dtype, tile.ROWS, 7, LANES[dtype] + 2))
     expected, plain = product(C, A, B), C.ravel().copy()
-    tile._loops(tile.ROWS, plain, 0, A.ravel(), 0, 7, 1, B.ravel(), 0, 7, *[B.shape[1]] * 2)
+    N = B.shape[1]
+    tile._loops(tile.ROWS, plain, 0, plain, 0, N, A.ravel(), 0, 7, 1, B.ravel(), 0, 7, N, N)
     np.testing.assert_array_equal(plain.reshape(C.shape), expected)
 
 

@@ -88,9 +88,9 @@ def load(dtype: str | None = None) -> ModuleType | None:
             return None
         try:
             compiled = _imported()
-            if dtype is not None and dtype not in _ready:
+            if dtype is not None and np.dtype(dtype) not in _ready:
                 _prepare(compiled, dtype)
-                _ready.add(dtype)
+                _ready[np.dtype(dtype)] = compiled.prediction.forward
             Network.compiled_forward = staticmethod(_forward)
             return compiled
         except OSError as error:
@@ -130,12 +130,12 @@ def forward(net: Network, X: Array, engine: str) -> Array:
 
 
 def _forward(net: Network, X: Array) -> Array | None:
-    from .compiled import prediction
+    forward = _ready.get(net.dtype)
+    return None if forward is None else forward(net, X)
 
-    return prediction.forward(net, X) if net.dtype.name in _ready else None
 
-
-_loading, _failed, _ready = threading.RLock(), set[str | None](), set[str]()
+_loading, _failed = threading.RLock(), set[str | None]()  # None: Numba or the folder itself
+_ready: dict[np.dtype[Any], Callable[[Network, Array], Array | None]] = {}  # how each predicts
 threads_lost = False  # whether Numba's threads, ours or anybody's, were left behind by a fork
 
 

@@ -5,7 +5,7 @@ A shard's rows stand at x of a lane, and each layer's result behind it.
 
 from numba import types
 
-from .jit import at, by_address, inlined, jit
+from .jit import at, by_address, jit
 from .layers import (
     batch_norm_backward,
     batch_norm_forward,
@@ -57,7 +57,7 @@ def forward(layout, table, memory, numbers, base, first_row, rows):
         x, y, extra = base + table[i, IN], base + table[i, OUT], base + table[i, EXTRA]
         p, alpha = layout.theta + table[i, THETA], memory[layout.settings + i * SETTINGS + ALPHA]
         if op == DENSE:
-            dense_forward(memory, x, numbers, p, table[i, BIAS], y, rows, n_in, n)
+            dense_forward(memory, layout.zeros, x, numbers, p, table[i, BIAS], y, rows, n_in, n)
         elif op < DENSE:  # the elementwise layers
             elementwise_forward(op, alpha, memory, x, y, rows * n)
         elif op == DROPOUT:
@@ -87,12 +87,13 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
         dx, extra = base + table[i, D_IN], base + table[i, EXTRA]
         p, g = layout.theta + table[i, THETA], grad + table[i, THETA]
         alpha = memory[layout.settings + i * SETTINGS + ALPHA]
-        if fresh and op in (DENSE, PRELU, LAYER_NORM, BATCH_NORM):
-            fill(memory, g, parameters(op, n_in, n, table[i, BIAS]), zero(memory))
+        if fresh and op in (PRELU, LAYER_NORM, BATCH_NORM):
+            fill(memory, g, n if op == PRELU else 2 * n, zero(memory))
         if op == DENSE:
-            dense_backward(memory, x, dy, g, table[i, BIAS], rows, n_in, n)
+            dense_backward(memory, layout.zeros, x, dy, g, table[i, BIAS], fresh, rows, n_in, n)
             if i > layout.lowest:
-                input_gradient(memory, dy, dx, base + layout.scratch, p, rows, n_in, n)
+                scratch = base + layout.scratch
+                input_gradient(memory, layout.zeros, dy, dx, scratch, p, rows, n_in, n)
         elif op < DENSE:  # the elementwise layers
             elementwise_backward(op, alpha, memory, x, y, dy, rows * n)
         elif op == DROPOUT:
@@ -108,14 +109,6 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
         elif op == BRANCH:
             for j in range(rows * n):
                 memory[at(dx + j)] += memory[at(dy + j)]
-
-
-@inlined
-def parameters(op, n_in, n, bias):
-    """How many parameters a layer has."""
-    if op == DENSE:
-        return n_in * n + (n if bias else 0)
-    return n if op == PRELU else 2 * n
 
 
 call_forward = by_address(forward, types.none)

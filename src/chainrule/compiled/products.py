@@ -5,31 +5,35 @@ forwards, whatever rows stand beside it; backwards the order depends on the shar
 """
 
 from .jit import at, inlined, jit
-from .program import ALIGNED
 from .tile import ROWS, VECTOR, VECTORS, tile
 
 DEPTH = 128  # rows of B that stay in the cache while they serve every row of A
+STRIP = 8  # rows 2^n apart fall on one set of the first cache, which has eight places
 
 tile_of_rows, tile_of_one_row = tile(ROWS), tile(1)
 
 
 @jit
-def add_product(memory, c, left, a, step_m, step_k, right, b, M, K, N):
-    """C += A @ B   A (M, K) in `left`, with these steps between its rows and its columns, B (K, N)
-    in `right`, C (M, N) in `memory`.
+def product(memory, c, first, s, step_s, left, a, step_m, step_k, right, b, M, K, N):
+    """C = S + A @ B   A (M, K) in `left`, with these steps between its rows and its columns, B
+    (K, N) in `right`, C (M, N) in `memory`, S in `first`, its rows step_s apart: 0 for one row.
     """
     columns = VECTORS * (VECTOR // memory.itemsize)
     whole = M // ROWS * ROWS
     for k in range(0, K, DEPTH):
         depth = min(DEPTH, K - k)
+        if k > 0:  # what has been added up so far
+            first, s, step_s = memory, c, N
         for n in range(0, N, columns):
             width = min(columns, N - n)
             for m in range(0, whole, ROWS):
-                tile_of_rows(memory, c + m * N + n, left, a + m * step_m + k * step_k, step_m,
-                             step_k, right, b + k * N + n, depth, N, width)  # fmt: skip
+                tile_of_rows(memory, c + m * N + n, first, s + m * step_s + n, step_s,
+                             left, a + m * step_m + k * step_k, step_m, step_k,
+                             right, b + k * N + n, depth, N, width)  # fmt: skip
             for m in range(whole, M):
-                tile_of_one_row(memory, c + m * N + n, left, a + m * step_m + k * step_k, step_m,
-                                step_k, right, b + k * N + n, depth, N, width)  # fmt: skip
+                tile_of_one_row(memory, c + m * N + n, first, s + m * step_s + n, step_s,
+                                left, a + m * step_m + k * step_k, step_m, step_k,
+                                right, b + k * N + n, depth, N, width)  # fmt: skip
 
 
 @inlined
@@ -53,7 +57,7 @@ def copy(target, to, source, start, n):
 
 
 @inlined
-def dense_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out):
+def dense_forward(memory, zeros, x, numbers, w, bias, z, rows, n_in, n_out):
     """Z = X @ W + b; W stands at w of `numbers`, b behind it."""
     b = w + n_in * n_out
     if n_out == 1 and n_in == 2:
@@ -64,11 +68,10 @@ def dense_forward(memory, x, numbers, w, bias, z, rows, n_in, n_out):
             for i in range(n_in):
                 total += memory[at(x + r * n_in + i)] * numbers[at(w + i)]
             memory[at(z + r)] = total
+    elif bias:
+        product(memory, z, numbers, b, 0, memory, x, n_in, 1, numbers, w, rows, n_in, n_out)
     else:
-        for r in range(rows):
-            for j in range(n_out):
-                memory[at(z + r * n_out + j)] = numbers[at(b + j)] if bias else zero(memory)
-        add_product(memory, z, memory, x, n_in, 1, numbers, w, rows, n_in, n_out)
+        product(memory, z, memory, zeros, 0, memory, x, n_in, 1, numbers, w, rows, n_in, n_out)
 
 
 @inlined
@@ -81,27 +84,31 @@ def _pair_forward(memory, x, numbers, w, bias, z, rows):
 
 
 @inlined
-def dense_backward(memory, x, dz, g, bias, rows, n_in, n_out):
-    """dW = Xᵀ @ dZ and db = Σ_rows dZ, added to what stands at g."""
+def dense_backward(memory, zeros, x, dz, g, bias, fresh, rows, n_in, n_out):
+    """dW = Xᵀ @ dZ and db = Σ_rows dZ, at g: added to what stands there unless it is `fresh`."""
+    size = n_in * n_out
+    s, step_s = (zeros, 0) if fresh else (g, n_out)
+    if fresh:
+        fill(memory, g + size, n_out if bias else 0, zero(memory))
     if n_out == 1 and n_in == 2:
-        _pair_backward(memory, x, dz, g, rows)
+        _pair_backward(memory, x, dz, g, fresh, rows)
     elif n_out == 1:  # dWᵀ = dZᵀ @ X: the rows of X are longer than those of dZ
-        add_product(memory, g, memory, dz, 1, 1, memory, x, 1, rows, n_in)
+        product(memory, g, memory, s, 0, memory, dz, 1, 1, memory, x, 1, rows, n_in)
     else:
-        add_product(memory, g, memory, x, 1, n_in, memory, dz, n_in, rows, n_out)
+        product(memory, g, memory, s, step_s, memory, x, 1, n_in, memory, dz, n_in, rows, n_out)
     if bias:
-        _add_columns(memory, dz, g + n_in * n_out, rows, n_out)
+        _add_columns(memory, dz, g + size, rows, n_out)
 
 
 @inlined
-def _pair_backward(memory, x, dz, g, rows):
-    first, second = zero(memory), zero(memory)
+def _pair_backward(memory, x, dz, g, fresh, rows):
+    first = zero(memory) if fresh else memory[at(g)]
+    second = zero(memory) if fresh else memory[at(g + 1)]
     for r in range(rows):
         slope = memory[at(dz + r)]
         first += memory[at(x + 2 * r)] * slope
         second += memory[at(x + 2 * r + 1)] * slope
-    memory[at(g)] += first
-    memory[at(g + 1)] += second
+    memory[at(g)], memory[at(g + 1)] = first, second
 
 
 @inlined
@@ -118,7 +125,7 @@ def _add_columns(memory, dz, g, rows, n_out):
 
 
 @jit
-def input_gradient(memory, dz, dx, scratch, w, rows, n_in, n_out):
+def input_gradient(memory, zeros, dz, dx, scratch, w, rows, n_in, n_out):
     """dX = dZ @ Wᵀ; for more than a few rows Wᵀ is written to the scratch memory first."""
     if rows < ROWS:
         for r in range(rows):
@@ -128,16 +135,16 @@ def input_gradient(memory, dz, dx, scratch, w, rows, n_in, n_out):
                     total += memory[at(dz + r * n_out + j)] * memory[at(w + i * n_out + j)]
                 memory[at(dx + r * n_in + i)] = total
     else:
-        fill(memory, dx, rows * n_in, zero(memory))
         _transpose(memory, w, scratch, n_in, n_out)
-        add_product(memory, dx, memory, dz, n_out, 1, memory, scratch, rows, n_out, n_in)
+        product(memory, dx, memory, zeros, 0, memory, dz, n_out, 1, memory, scratch, rows, n_out,
+                n_in)  # fmt: skip
 
 
 @inlined
 def _transpose(memory, source, target, n, m):
-    """The transpose of a matrix (n, m), in strips of ALIGNED rows that stay in the cache."""
-    for strip in range(0, n, ALIGNED):
-        stop = min(n, strip + ALIGNED)
+    """The transpose of a matrix (n, m), in strips of STRIP rows that stay in the cache."""
+    for strip in range(0, n, STRIP):
+        stop = min(n, strip + STRIP)
         for j in range(m):
             for i in range(strip, stop):
                 memory[at(target + j * n + i)] = memory[at(source + i * m + j)]

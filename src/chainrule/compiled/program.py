@@ -48,15 +48,16 @@ ALIGNED = 16  # numbers: lanes and regions begin on a cache line of 64 bytes in 
 
 # What belongs to no layer. `lowest` is the first row of the table that has parameters, where the
 # backward pass ends; `one_lr` says that lr_factor is 1 everywhere, so one block of ones stands for
-# it. In the memory come settings, parameters and what an optimizer keeps for each of them, masks, a
-# gradient for each lane, the lanes. In a lane stand x, y, share, z, dz: a shard's input, targets,
-# share of each output in the loss, output and its derivative; and `scratch` for a transposed W.
+# it. In the memory come settings, zeros (as many as the widest layer has units), parameters, what
+# an optimizer keeps for each of them, masks, a gradient for each lane, the lanes. In a lane stand
+# x, y, share, z, dz: a shard's input, targets, share of each output in the loss, output and its
+# derivative; and `scratch` for a transposed W.
 LAYOUT = {
     "addresses of kernels": ("forward", "backward", "loss", "run_lane", "run_block"),
     "sizes": ("lowest", "rows", "lanes", "n_in", "n_out", "y_width", "n_theta", "n_buffers",
               "dropouts", "one_lr", "grad_size", "lane_size", "memory_size"),
-    "places": ("settings", "loss_settings", "theta", "buffers", "lr_factor", "decay_factor", "m",
-               "v", "masks", "grad", "lane"),
+    "places": ("settings", "zeros", "loss_settings", "theta", "buffers", "lr_factor",
+               "decay_factor", "m", "v", "masks", "grad", "lane"),
     "places in a lane": ("x", "y", "share", "z", "dz", "scratch"),
 }  # fmt: skip
 RECORD = np.dtype((np.record, [(name, np.int64) for part in LAYOUT.values() for name in part]))
@@ -98,6 +99,7 @@ def program(
     p, q, memory = net.theta.size, net.buffers.size, _Writer(rows, batch)
     trained = p if batch else 0
     places["settings"] = memory.take(SETTINGS * len(table))
+    places["zeros"] = memory.take(int(table[:, [N_IN, N_OUT]].max(initial=0)))
     places["loss_settings"] = memory.take(n_out)
     places["theta"] = memory.take(p) if batch else 0
     places["buffers"] = memory.take(q) if batch else p

@@ -23,21 +23,24 @@ INT, BIT = ir.IntType(64), ir.IntType(1)
 
 
 def tile(rows: int) -> Any:
-    """The kernel tile(memory, c, left, a, step_m, step_k, right, b, K, N, n): C += A @ B.
+    """The kernel tile(memory, c, first, s, step_s, left, a, step_m, step_k, right, b, K, N, n):
+    C = S + A @ B.
 
-    C (rows, n) at c of `memory`, A (rows, K) at a of `left`, B (K, n) at b of `right`; rows of C
-    and B are N numbers apart, A's rows step_m and its columns step_k; n fills at most VECTORS
-    vectors. Each number of C is c + a_0 b_0 + a_1 b_1 + …, added in this order with one rounding
-    each, so it does not depend on the tile it is in.
+    C (rows, n) at c of `memory`, S at s of `first`, A (rows, K) at a of `left`, B (K, n) at b of
+    `right`; rows of C and B are N numbers apart, those of S step_s, A's rows step_m and its columns
+    step_k; n fills at most VECTORS vectors. Each number of C is s + a_0 b_0 + a_1 b_1 + …, added in
+    this order with one rounding each, so it does not depend on the tile it is in.
     """
     if numba.config.DISABLE_JIT:
         return lambda *arguments: _loops(rows, *arguments)
 
     @intrinsic
-    def call(_: Any, memory: Any, c: Any, left: Any, a: Any, step_m: Any, step_k: Any, right: Any,
-             b: Any, K: Any, N: Any, n: Any) -> Any:  # fmt: skip
+    def call(_: Any, memory: Any, c: Any, first: Any, s: Any, step_s: Any, left: Any, a: Any,
+             step_m: Any, step_k: Any, right: Any, b: Any, K: Any, N: Any,
+             n: Any) -> Any:  # fmt: skip
         place = types.intp
-        given = (memory, place, left, place, place, place, right, place, place, place, place)
+        given = (memory, place, first, place, place, left, place, place, place, right, place, place,
+                 place, place)  # fmt: skip
 
         def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
             *operands, n = (
@@ -56,25 +59,26 @@ def tile(rows: int) -> Any:
     return call
 
 
-def _loops(rows: int, memory: Any, c: int, left: Any, a: int, step_m: int, step_k: int, right: Any,
-           b: int, K: int, N: int, n: int) -> None:  # fmt: skip
+def _loops(rows: int, memory: Any, c: int, first: Any, s: int, step_s: int, left: Any, a: int,
+           step_m: int, step_k: int, right: Any, b: int, K: int, N: int,
+           n: int) -> None:  # fmt: skip
     """The tile in Python."""
     for m in range(rows):
+        for j in range(n):
+            memory[at(c + m * N + j)] = first[at(s + m * step_s + j)]
         for k in range(K):
             factor = left[at(a + m * step_m + k * step_k)]
             for j in range(n):
                 memory[at(c + m * N + j)] += factor * right[at(b + k * N + j)]
 
 
-def _write(vectors: "_Vectors", rows: int, memory: Any, c: Any, left: Any, a: Any, step_m: Any,
-           step_k: Any, right: Any, b: Any, K: Any, N: Any) -> None:  # fmt: skip
+def _write(vectors: "_Vectors", rows: int, memory: Any, c: Any, first: Any, s: Any, step_s: Any,
+           left: Any, a: Any, step_m: Any, step_k: Any, right: Any, b: Any, K: Any,
+           N: Any) -> None:  # fmt: skip
     """The tile in LLVM: for each k, one row of B, and `rows` numbers of A times it."""
     builder = vectors.builder
-    places = [vectors.step(c, r, N) for r in range(rows)]
-    sums = [
-        [cgutils.alloca_once_value(builder, vector) for vector in vectors.load(memory, place)]
-        for place in places
-    ]
+    starts = [vectors.load(first, vectors.step(s, r, step_s)) for r in range(rows)]
+    sums = [[cgutils.alloca_once_value(builder, vector) for vector in row] for row in starts]
     with cgutils.for_range(builder, K) as loop:
         row = vectors.load(right, vectors.step(b, loop.index, N))
         column = vectors.step(a, loop.index, step_k)
@@ -82,8 +86,8 @@ def _write(vectors: "_Vectors", rows: int, memory: Any, c: Any, left: Any, a: An
             factor = vectors.repeat(left, vectors.step(column, r, step_m))
             for vector, total in zip(row, sums[r], strict=True):
                 builder.store(vectors.add_product(builder.load(total), factor, vector), total)
-    for place, totals in zip(places, sums, strict=True):
-        vectors.store([builder.load(total) for total in totals], memory, place)
+    for r, totals in enumerate(sums):
+        vectors.store([builder.load(total) for total in totals], memory, vectors.step(c, r, N))
 
 
 class _Vectors:
