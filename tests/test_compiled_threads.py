@@ -106,7 +106,7 @@ def test_threads_change_no_bit(name: str, dtype: str, given_threads: list[bool])
 MANY_THREADS = """
 import sys
 from test_compiled_threads import digests
-print(*digests([1, 2, 3, 5, 8]), sep="\\n")
+print(*digests([int(n) for n in sys.argv[1:]]), sep="\\n")
 """
 
 
@@ -121,8 +121,10 @@ def digests(threads: list[int]) -> set[str]:
 
 
 def test_any_number_of_threads_gives_the_same_bits() -> None:
-    told = python(MANY_THREADS, NUMBA_NUM_THREADS="8").stdout.split("\n")
-    assert told[:-1] == [*digests([1])]
+    """In processes that load the kernels from the disk: compiled twice they may differ in bits."""
+    one = python(MANY_THREADS, 1, NUMBA_NUM_THREADS="1").stdout
+    assert python(MANY_THREADS, 1, 2, 3, 5, 8, NUMBA_NUM_THREADS="8").stdout == one
+    assert one.count("\n") == 1
 
 
 @SEVERAL
