@@ -16,6 +16,7 @@ from numeric import Array
 
 from chainrule.compiled import tile
 from chainrule.compiled.products import DEPTH
+from chainrule.compiled.products import input_gradient as kernel_gradient
 from chainrule.compiled.products import product as kernel_product
 
 DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -39,6 +40,30 @@ def started_by() -> Any:
         kernel_product(memory, 0, bias, 0, 0, left, 0, K, 1, right, 0, M, K, N)
 
     return call
+
+
+@cache
+def gradient_kernel() -> Any:
+    @numba.njit
+    def call(memory, dz, dx, scratch, w, rows, n_in, n_out):  # type: ignore[no-untyped-def]
+        kernel_gradient(memory, 0, dz, dx, scratch, w, rows, n_in, n_out)
+
+    return call
+
+
+def input_gradient(dZ: Array, W: Array) -> Array:
+    """dZ @ Wᵀ by the kernel; between its operands stands nan."""
+    (rows, n_out), n_in = dZ.shape, len(W)
+    sizes = (max(n_in, n_out), dZ.size, rows * n_in, min(W.size, rows * (n_in + n_out)), W.size)
+    zeros, dz, dx, scratch, w, end = np.cumsum([0, *(size + 5 for size in sizes)]).tolist()
+    memory = np.full(end, np.nan, dZ.dtype)
+    memory[zeros : dz - 5] = 0.0
+    memory[dz : dx - 5], memory[w : end - 5] = dZ.ravel(), W.ravel()
+    gradient_kernel()(memory, dz, dx, scratch, w, rows, n_in, n_out)
+    for edge in (dz, dx, scratch, w, end):
+        assert np.isnan(memory[edge - 5 : edge]).all()
+    found: Array = memory[dx : scratch - 5].reshape(rows, n_in)
+    return found
 
 
 def product(C: Array, A: Array, B: Array, transposed: bool = False) -> Array:
@@ -132,6 +157,20 @@ def test_the_tile_in_python_is_the_same(dtype: str) -> None:
     N = B.shape[1]
     tile._loops(tile.ROWS, plain, 0, plain, 0, N, A.ravel(), 0, 7, 1, B.ravel(), 0, 7, N, N)
     np.testing.assert_array_equal(plain.reshape(C.shape), expected)
+
+
+@DTYPES
+@given(n_in=sizes, n_out=sizes, seed=st.integers(0, 9))
+def test_the_gradient_of_the_input_whichever_matrix_is_transposed(
+    dtype: str, n_in: int, n_out: int, seed: int
+) -> None:
+    """A large W is not for few rows; rows by the dozen choose the other way."""
+    C, dZ, B = numbers(dtype, 40, n_out, n_in, seed)
+    W = np.ascontiguousarray(B.T)
+    exact = dZ.astype(np.longdouble) @ W.T.astype(np.longdouble)
+    many, few = input_gradient(dZ, W), input_gradient(dZ[:5], W)
+    assert np.all(np.abs(many - exact) <= bound(np.zeros_like(C), dZ, B))
+    np.testing.assert_array_equal(few, many[:5])
 
 
 AT_THE_EDGE = """

@@ -193,7 +193,8 @@ def cases() -> Iterator[Case]:
         )
     first = (cr.Residual((cr.Residual((cr.LayerNorm(0.1),)),)), cr.PReLU(), cr.Dense(1))
     last = (cr.Dense(2), cr.BatchNorm(epsilon=0.1), cr.Dropout(0.1))
-    for few in (first, (cr.Dropout(0.2), *first), last):
+    wide = (cr.Dense(12), cr.Dense(12), cr.Dense(1))  # a W larger than the shard on both its sides
+    for few in (first, (cr.Dropout(0.2), *first), last, wide):
         yield Case(2, few, goals[1], cr.Nesterov(), 0.01, "float64", 9, 4, clip=100.0)
         yield Case(1, few, goals[-3], cr.AdamW(), 0.01, "float64", 1, 4)
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from .blas import at_most
-from .core.arrays import Array
-from .core.epoch import Batch, StepSettings, run_epoch
+from .core.arrays import Array, ceil_div
+from .core.epoch import Batch, StepSettings, Told, run_epoch
 from .core.network import Network, multiply_adds
 
 ENGINES = ("auto", "readable", "compiled")
@@ -29,14 +29,12 @@ STEP_SECONDS, PAIR_SECONDS = 1.5e-4, 2.5e-10  # of the readable engine: a step, 
 # Shows which share of the first compilation is done; None prints a line on standard error.
 on_compile: Callable[[float], None] | None = None
 
-Epochs = Iterator[tuple[float, float, float]]  # mean loss, last learning rate, seconds
-
 
 def start(
     net: Network, settings: StepSettings, data: Batch, *, epochs: int, batch_size: int,
     shuffle: bool, threads: int | None, rng: np.random.Generator, ahead: bool,
     losses: Sequence[float], engine: str,
-) -> tuple[str, Epochs]:  # fmt: skip
+) -> tuple[str, Iterator[Told]]:  # fmt: skip
     """(the engine's name, its epochs one after the other). `ahead`: nobody else draws from rng."""
     plan = {"epochs": epochs, "batch_size": batch_size, "shuffle": shuffle, "threads": threads,
             "rng": rng}  # fmt: skip
@@ -59,7 +57,7 @@ def start(
 def _readable(
     net: Network, settings: StepSettings, data: Batch, *, epochs: int, threads: int | None,
     losses: Sequence[float], **plan: Any,
-) -> Epochs:  # fmt: skip
+) -> Iterator[Told]:  # fmt: skip
     state = settings.optimizer.init(net.theta)
     for epoch in range(epochs):
         started = time.perf_counter()
@@ -72,7 +70,7 @@ def _readable(
 
 def readable_seconds(net: Network, rows: int, batch_size: int, epochs: int) -> float:
     """About how long the readable engine would take."""
-    steps = -(-rows // batch_size)
+    steps = ceil_div(rows, batch_size)
     pairs = 3.0 * rows * multiply_adds(net.layers, net.n_in)  # forwards, and twice backwards
     return epochs * (steps * STEP_SECONDS + pairs * PAIR_SECONDS)
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Array, aligned_zeros
-from ..core.epoch import Batch, StepSettings, train_step
+from ..core.arrays import Array, aligned_zeros, ceil_div
+from ..core.epoch import Batch, StepSettings, Told, train_step
 from ..core.layers import BatchNorm, Dropout, walk
 from ..core.network import Network, multiply_adds
 from ..core.nonfinite import ADVICE, Diverged
@@ -22,12 +22,10 @@ from ..core.schedules import Schedule
 from .draws import draws_of
 from .epochs import DONE, MEAN, RESULTS, train
 from .kernels import frozen, prepare
-from .program import BLOCK, ceil_div, program
+from .program import BLOCK, program
 from .rules import STATE, loss_settings, rules, targets
 from .step import DECAY, LANES, LR, RATES, Work
 from .threads import several_threads
-
-Told = tuple[float, float, float]  # mean loss, learning rate of the last step, seconds
 
 CHUNK_SECONDS = 0.005  # that a chunk of epochs takes at most, roughly
 CHUNK_NUMBERS = 2**16  # that a chunk keeps at most: they stay in the cache

@@ -19,6 +19,8 @@ from .draws import Draws
 from .jit import address
 from .program import LAYOUT, Program, program
 
+Show = Callable[[float], None]
+
 NUMBER, PLACE, FLAG = 0.0, 0, False  # stand for any number, any place, any flag
 # About how many seconds each takes to compile, for the share that is shown; 1 for the others.
 COST = {"forward": 5, "backward": 6, "loss": 2, "run_block": 2, "train": 6}
@@ -33,7 +35,8 @@ def _kernels(dtype: DTypeLike) -> dict[str, tuple[Any, ...]]:
     one_step = step.Step(0, 0, 1, NUMBER, FLAG, NUMBER, NUMBER, NUMBER, NUMBER)
     parts = step.Parts(np.zeros(1), np.zeros((1, step.SUMS)), np.zeros(1, np.bool_))
     predicted = predict.Rows(table, memory, memory, data, memory)
-    course, results, history = np.zeros((1, 2)), np.zeros((1, 2)), np.zeros((1, 1), dtype)
+    course, results = np.zeros((1, step.RATES)), np.zeros((1, epochs.RESULTS))
+    history = np.zeros((1, 1), dtype)
     clock, draws = np.zeros(1, np.int64), Draws(0, 0, 0)
     return {
         "forward": (passes.forward, layout, table, memory, memory, PLACE, 0, 1),
@@ -66,7 +69,6 @@ def prepare(written: Program, dtype: DTypeLike) -> None:
         layout.run_lane = found["predict_lane"]
 
 
-Show = Callable[[float], None]
 _found: dict[str, dict[str, int]] = {}
 
 

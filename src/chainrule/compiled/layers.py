@@ -16,7 +16,7 @@ from .elementary import (
     tanh,
 )  # fmt: skip
 from .jit import at, inlined, jit
-from .products import fill
+from .products import fill, zero
 from .program import (
     ELU,
     GELU,
@@ -40,10 +40,10 @@ from .program import (
 def elementwise_forward(op, alpha, memory, x, y, n):
     """A = f(Z) of n numbers."""
     Z, A = memory[x : x + n], memory[y : y + n]
-    zero, one = memory.dtype.type(0), memory.dtype.type(1)
+    none, one = zero(memory), memory.dtype.type(1)
     if op == RELU:
         for i in range(n):
-            A[i] = zero if Z[i] < zero else Z[i]  # nan passes
+            A[i] = none if Z[i] < none else Z[i]  # nan passes
     elif op == SIGMOID:
         for i in range(n):
             A[i] = sigmoid(Z[i])
@@ -55,10 +55,10 @@ def elementwise_forward(op, alpha, memory, x, y, n):
             A[i] = Z[i]
     elif op == STEP:
         for i in range(n):
-            A[i] = one if Z[i] > zero else zero
+            A[i] = one if Z[i] > none else none
     elif op == LEAKY_RELU:
         for i in range(n):
-            A[i] = Z[i] if Z[i] > zero else alpha * Z[i]
+            A[i] = Z[i] if Z[i] > none else alpha * Z[i]
     elif op == HARD_TANH:
         for i in range(n):
             A[i] = min(max(Z[i], -one), one) if Z[i] == Z[i] else Z[i]
@@ -99,10 +99,10 @@ def _smooth_forward(op, alpha, Z, A, n):
 def elementwise_backward(op, alpha, memory, x, y, d, n):
     """dZ = dA * f′(Z) of n numbers."""
     Z, A, D = memory[x : x + n], memory[y : y + n], memory[d : d + n]
-    zero, one = memory.dtype.type(0), memory.dtype.type(1)
+    none, one = zero(memory), memory.dtype.type(1)
     if op == RELU:
         for i in range(n):
-            D[i] *= one if Z[i] > zero else zero
+            D[i] *= one if Z[i] > none else none
     elif op == SIGMOID:
         for i in range(n):
             D[i] *= A[i] * (one - A[i])
@@ -111,13 +111,13 @@ def elementwise_backward(op, alpha, memory, x, y, d, n):
             D[i] *= (one - A[i]) * (one + A[i])
     elif op == STEP:
         for i in range(n):
-            D[i] *= zero
+            D[i] *= none
     elif op == LEAKY_RELU:
         for i in range(n):
-            D[i] *= 1.0 if Z[i] > zero else alpha
+            D[i] *= 1.0 if Z[i] > none else alpha
     elif op == HARD_TANH:
         for i in range(n):
-            D[i] *= one if abs(Z[i]) < one else zero
+            D[i] *= one if abs(Z[i]) < one else none
     elif op == HARD_SIGMOID:
         for i in range(n):
             D[i] *= 1.0 / 6.0 if abs(Z[i]) < 3.0 else 0.0
@@ -167,7 +167,7 @@ def prelu_backward(memory, x, d, alpha, d_alpha, rows, n):
     for r in range(rows):
         for j in range(n):
             z, dA = memory[at(x + r * n + j)], memory[at(d + r * n + j)]
-            memory[at(d_alpha + j)] += dA * (memory.dtype.type(0) if z > 0.0 else z)
+            memory[at(d_alpha + j)] += dA * (zero(memory) if z > 0.0 else z)
             memory[at(d + r * n + j)] = dA if z > 0.0 else dA * memory[at(alpha + j)]
 
 
@@ -222,7 +222,7 @@ def layer_norm_backward(memory, d, h, gamma, d_gamma, rows, n):
 def batch_norm_forward(memory, x, y, h, gamma, epsilon, rows, n):
     """H = (X - mean) * S,  S = 1 / √(var + epsilon) of each column; S, mean, var stand behind H."""
     beta, s, u, v = gamma + n, h + rows * n, h + (rows + 1) * n, h + (rows + 2) * n
-    fill(memory, u, 2 * n, memory.dtype.type(0))
+    fill(memory, u, 2 * n, zero(memory))
     for r in range(rows):
         for j in range(n):
             memory[at(u + j)] += memory[at(x + r * n + j)]

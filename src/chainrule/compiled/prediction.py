@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.arrays import Array, aligned_zeros
+from ..core.layers import Layer
 from ..core.network import Network, multiply_adds
 from .kernels import frozen, prepare
 from .predict import predict, predict_in_parallel
@@ -21,32 +22,47 @@ class Plan(NamedTuple):
     layouts: Array
     table: Array
     memory: Array
-    lanes: int
+
+
+class Plans(NamedTuple):
+    """A network's plans that no thread uses now. They hold for these layers alone."""
+
+    layers: tuple[Layer, ...]
     row_work: int  # multiply-adds
+    for_few: list[Plan]
+    for_many: list[Plan]
 
 
 def forward(net: Network, X: Array) -> Array | None:
-    """Z (n, n_out) in prediction mode; None where a layer has no kernel.
-
-    Threads that predict at once have a plan each.
-    """
-    layers, for_few, for_many = net.__dict__.setdefault("_plans", (net.layers, [], []))
-    if layers is not net.layers:  # they have been changed since
-        del net.__dict__["_plans"]
-        return forward(net, X)
-    try:
-        plan = for_few.pop()
-    except IndexError:
+    """Z (n, n_out) in prediction mode; None where a layer has no kernel."""
+    plans: Plans | None = net.__dict__.get("_plans")
+    if plans is None or plans.layers is not net.layers:
         if unknown_layer(net) is not None:
             return None
-        plan = _plan(net, 1)
+        plans = Plans(net.layers, multiply_adds(net.layers, net.n_in), [], [])
+        net.__dict__["_plans"] = plans
     Z = np.empty((len(X), net.n_out), net.dtype)
-    if len(X) * plan.row_work < MANY:
-        _run(net, plan, X, Z)
+    if len(X) * plans.row_work < MANY:
+        _run(net, plans.for_few, 1, X, Z)
     else:
-        _in_lanes(net, for_many, X, Z)
-    for_few.append(plan)
+        with several_threads() as several:
+            _run(net, plans.for_many, THREAD_LANES, X, Z, several)
     return Z
+
+
+def _run(
+    net: Network, plans: list[Plan], lanes: int, X: Array, Z: Array, several: bool = False
+) -> None:
+    try:
+        plan = plans.pop()
+    except IndexError:  # the first one, or all are in use
+        plan = _plan(net, lanes)
+    given = (plan.table, plan.memory, net.numbers, frozen(X).reshape(-1), Z.reshape(-1))
+    if several:
+        predict_in_parallel(plan.layouts, *given, lanes)
+    else:
+        predict(plan.layouts, *given)
+    plans.append(plan)
 
 
 def _plan(net: Network, lanes: int) -> Plan:
@@ -55,22 +71,4 @@ def _plan(net: Network, lanes: int) -> Plan:
     layout = written.layouts[0]
     memory, start = aligned_zeros(int(layout.memory_size), net.dtype), int(layout.settings)
     memory[start : start + len(written.settings)] = written.settings
-    return Plan(written.layouts, written.table, memory, lanes, multiply_adds(net.layers, net.n_in))
-
-
-def _in_lanes(net: Network, plans: list[Plan], X: Array, Z: Array) -> None:
-    try:
-        plan = plans.pop()
-    except IndexError:
-        plan = _plan(net, THREAD_LANES)
-    with several_threads() as several:
-        _run(net, plan, X, Z, several)
-    plans.append(plan)
-
-
-def _run(net: Network, plan: Plan, X: Array, Z: Array, several: bool = False) -> None:
-    given = (plan.table, plan.memory, net.numbers, frozen(X).reshape(-1), Z.reshape(-1))
-    if several:
-        predict_in_parallel(plan.layouts, *given, plan.lanes)
-    else:
-        predict(plan.layouts, *given)
+    return Plan(written.layouts, written.table, memory)

@@ -126,7 +126,9 @@ def _add_columns(memory, dz, g, rows, n_out):
 
 @jit
 def input_gradient(memory, zeros, dz, dx, scratch, w, rows, n_in, n_out):
-    """dX = dZ @ Wᵀ; for more than a few rows Wᵀ is written to the scratch memory first."""
+    """dX = dZ @ Wᵀ, or for a large W dXᵀ = W @ dZᵀ; the transposes stand in the scratch memory, and
+    for a few rows there are none.
+    """
     if rows < ROWS:
         for r in range(rows):
             for i in range(n_in):
@@ -134,10 +136,16 @@ def input_gradient(memory, zeros, dz, dx, scratch, w, rows, n_in, n_out):
                 for j in range(n_out):
                     total += memory[at(dz + r * n_out + j)] * memory[at(w + i * n_out + j)]
                 memory[at(dx + r * n_in + i)] = total
-    else:
+    elif n_in * n_out <= rows * (n_in + n_out):
         _transpose(memory, w, scratch, n_in, n_out)
         product(memory, dx, memory, zeros, 0, memory, dz, n_out, 1, memory, scratch, rows, n_out,
                 n_in)  # fmt: skip
+    else:
+        dx_t = scratch + rows * n_out
+        _transpose(memory, dz, scratch, rows, n_out)
+        product(memory, dx_t, memory, zeros, 0, memory, w, n_out, 1, memory, scratch, n_in, n_out,
+                rows)  # fmt: skip
+        _transpose(memory, dx_t, dx, n_in, rows)
 
 
 @inlined

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core import activation_layers as al
 from ..core.activations import ACTIVATIONS
-from ..core.arrays import Array
+from ..core.arrays import Array, ceil_div
 from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Residual, walk
 from ..core.network import Network
 
@@ -51,7 +51,7 @@ ALIGNED = 16  # numbers: lanes and regions begin on a cache line of 64 bytes in 
 # it. In the memory come settings, zeros (as many as the widest layer has units), parameters, what
 # an optimizer keeps for each of them, masks, a gradient for each lane, the lanes. In a lane stand
 # x, y, share, z, dz: a shard's input, targets, share of each output in the loss, output and its
-# derivative; and `scratch` for a transposed W.
+# derivative; and `scratch` for transposes.
 LAYOUT = {
     "addresses of kernels": ("forward", "backward", "loss", "run_lane", "run_block"),
     "sizes": ("lowest", "rows", "lanes", "n_in", "n_out", "y_width", "n_theta", "n_buffers",
@@ -121,11 +121,6 @@ def program(
     return Program(table, np.array(lane.settings).reshape(-1), layouts)
 
 
-def ceil_div(n: int, d: int) -> int:
-    """n / d rounded up."""
-    return -(-n // d)
-
-
 def aligned(n: int) -> int:
     """n rounded up to whole cache lines."""
     return ceil_div(n, ALIGNED) * ALIGNED
@@ -164,7 +159,8 @@ class _Writer:
             dy = self.take(self.rows * n_out)
         op, alpha, momentum, extra = *self.kind(layer), 0
         if op == DENSE:
-            self.scratch = max(self.scratch, n_in * n_out if dx != NOWHERE else 0)
+            smaller = min(n_in * n_out, self.rows * (n_in + n_out))  # as input_gradient chooses
+            self.scratch = max(self.scratch, smaller if dx != NOWHERE else 0)
         elif op == DROPOUT:
             extra, self.masks = self.masks, self.masks + self.batch * n_out
         elif op == LAYER_NORM:

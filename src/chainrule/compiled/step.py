@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numba import types
 
-from ..core.arrays import Array
+from ..core.arrays import Array, ceil_div
 from .draws import uniform
 from .jit import at, by_address, inlined, jit, parallel
 from .layers import absorb_batch_norm
@@ -28,7 +28,6 @@ from .program import (
     N_OUT,
     OP,
     SETTINGS,
-    ceil_div,
 )  # fmt: skip
 from .updates import ADAM, ADAMW, all_finite, combine, largest, square_sum, update
 

@@ -11,6 +11,11 @@ Arrays = Mapping[str, Array]
 Shapes = dict[str, tuple[int, ...]]
 
 
+def ceil_div(n: int, d: int) -> int:
+    """n / d rounded up."""
+    return -(-n // d)
+
+
 def aligned_zeros(n: int, dtype: DTypeLike) -> Array:
     """A vector (n,) of zeros that begins on a cache line of 64 bytes, which doubles the speed at
     which vector registers read it.

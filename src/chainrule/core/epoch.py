@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .activation_layers import HardSigmoid, Sigmoid
-from .arrays import Array
+from .arrays import Array, ceil_div
 from .checks import as_real
 from .losses import Loss, check_weight
 from .network import Network
@@ -19,6 +19,8 @@ from .nonfinite import Diverged, name_nonfinite
 from .optimizers import Optimizer, State
 from .penalty import Penalty
 from .schedules import Schedule, value_at
+
+Told = tuple[float, float, float]  # of an epoch: mean loss, learning rate of the last step, seconds
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def run_epoch(
     """
     n = len(data)
     order = rng.permutation(n) if shuffle and batch_size < n else None
-    per_epoch, schedules = -(-n // batch_size), net.schedules()
+    per_epoch, schedules = ceil_div(n, batch_size), net.schedules()
     total, counted, lr = 0.0, 0.0, 0.0
     for k in range(per_epoch):
         step, steps = epoch * per_epoch + k, epochs * per_epoch

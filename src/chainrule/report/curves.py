@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import metrics as measure
+from ..core.arrays import ceil_div
 from . import style
 from .words import clean, number, plural, score, shorten, wrap
 
@@ -223,7 +224,7 @@ def scores(
     table = {metric: row for metric, row in table.items() if np.isfinite(row).any()}
     if not table:
         raise ValueError("scores got no number: give {model: {metric: value}}, our model first")
-    rows = -(-len(table) // 3)
+    rows = ceil_div(len(table), 3)
     across = min(len(table), 3)
     figure = style.new_figure(max(6.0, 2.1 + 1.9 * across), 0.9 + rows * (0.6 + 0.34 * len(models)))
     panels = figure.subplots(rows, across, squeeze=False)
