@@ -7,7 +7,7 @@ Every index starts at 0; the row may be left out where the batch has one.
 import re
 from dataclasses import dataclass
 
-from .trace import Trace
+from .trace import Trace, d
 
 FORMS = '"0.W[2,1]", "2.b[0]", "layer 1 unit 3 row 17", "row 17", "input \\"Age\\" row 17", "loss"'
 _VALUE = re.compile(r"(?P<name>[A-Za-z0-9_.]+)\s*(?:\[(?P<index>[-0-9,\s]*)\])?")
@@ -30,6 +30,11 @@ class Address:
     name: str
     index: tuple[int, ...]
     column: str | None = None
+
+    @property
+    def derivative(self) -> str:
+        """The name of the loss's derivative by this value."""
+        return d(self.name)
 
     def __str__(self) -> str:
         return f"{self.name}[{','.join(map(str, self.index))}]" if self.index else self.name

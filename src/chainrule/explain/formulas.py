@@ -2,8 +2,9 @@
 numbers, run on its own as a proof, and copied into a script.
 
 `show` is the textbook's; `run`, where it is not the same, is rearranged so that it neither
-overflows nor cancels. Names: z and a of a unit; y and p = ŷ of an output; g, theta, m, v … of a parameter.
-`sigma`, `softplus`, `Phi` and `phi` stand for σ, ln(1 + e^z) and the normal distribution.
+overflows nor cancels. Names: z and a of a unit; y and p = ŷ of an output; g, theta, m, v … of a
+parameter. `sigma`, `softplus`, `Phi` and `phi` stand for σ, ln(1 + e^z) and the normal
+distribution.
 """
 
 from collections.abc import Mapping

@@ -278,6 +278,8 @@ class _Writer:
                 self._write(name, value)
         self._write("after", net.theta + delta)
         for place in self.places.values():
+            if isinstance(place.layer, Residual):
+                continue  # its inner layers have places of their own
             buffers = {name: p.copy() for name, p in place.p.items()}
             place.layer.absorb(buffers, place.cache)
             self.values |= {

@@ -1,0 +1,232 @@
+"""Explanations add up: factors to their product, paths and rows to the engine's gradient, terms to
+the unit; and they are the texts' own factors.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from compiled_cases import Case, cases
+from hypothesis import HealthCheck, assume, given, settings
+from test_trace import ROWS, alice, traced
+
+import chainrule as cr
+from chainrule.explain.chain import FEW, Explanation, Sum, explain
+from chainrule.explain.trace import Trace, trace_step
+
+U = 2.0**-53
+SLOW = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+
+
+def some_trace(case: Case) -> Trace:
+    try:
+        return traced(case)
+    except cr.Diverged:
+        assume(False)
+        raise
+
+
+def adds_up(parts: list[float], value: float) -> bool:
+    """Whether the parts come to the value within 4 u Σ|part|."""
+    return abs(math.fsum(parts) - value) <= 4 * U * sum(map(abs, parts))
+
+
+def check_sum(found: Sum) -> None:
+    assert adds_up([part.value for part in found.parts] + [found.rest], found.value)
+    assert found.count == len(found.parts) or found.count > FEW
+
+
+def check_products(found: Explanation) -> None:
+    for path in found.paths:
+        product = math.prod(factor.value for factor in path.factors)
+        assert abs(product - path.product) <= len(path.factors) * U * abs(product)
+
+
+@SLOW
+@given(case=cases(ROWS))
+def test_a_parameters_paths_and_rows_come_to_its_gradient(case: Case) -> None:
+    trace = some_trace(case)
+    rng = np.random.default_rng(case.seed)
+    for name, shape in trace.net.shapes.items():
+        index = [int(rng.integers(0, n)) for n in shape]
+        row = int(rng.integers(0, case.rows))
+        found = explain(trace, f"{name}{index}", row=row)
+        assert found.value == trace.values[found.address.derivative][found.address.index]
+        by_row = found.sums[0].parts[row].value if found.sums else found.value
+        assert adds_up([path.product for path in found.paths] + [found.rest], by_row)
+        assert found.count == len(found.paths) or found.count > FEW
+        check_products(found)
+        for whole in found.sums:
+            check_sum(whole)
+
+
+@SLOW
+@given(case=cases(ROWS))
+def test_a_derivatives_paths_come_to_it(case: Case) -> None:
+    trace = some_trace(case)
+    rng = np.random.default_rng(case.seed)
+    for name in ["X", *[place.y for place in trace.places]]:
+        row, unit = (int(rng.integers(0, n)) for n in trace[name].shape)
+        layer, dot, own = name.rpartition(".")
+        found = explain(trace, f"{layer}{dot}d{own}[{row},{unit}]")
+        assert found.value == trace[f"{layer}{dot}d{own}"][row, unit]
+        assert adds_up([path.product for path in found.paths] + [found.rest], found.value)
+        check_products(found)
+
+
+@SLOW
+@given(case=cases(ROWS))
+def test_units_and_the_loss_come_to_their_terms(case: Case) -> None:
+    trace = some_trace(case)
+    check_sum(explain(trace, "loss").sums[0])
+    rng = np.random.default_rng(case.seed)
+    for place in trace.places:
+        row, unit = (int(rng.integers(0, n)) for n in trace[place.y].shape)
+        found = explain(trace, f"{place.y}[{row},{unit}]")
+        assert found.value == trace[place.y][row, unit]
+        for whole in found.sums:
+            check_sum(whole)
+
+
+@SLOW
+@given(case=cases(ROWS))
+def test_a_product_before_it_is_simplified_agrees(case: Case) -> None:
+    trace = some_trace(case)
+    assume(np.isfinite(trace.values["dl_dYhat"]).all())
+    name = next(iter(trace.net.shapes), None)
+    assume(name is not None)
+    proof = explain(trace, f"{name}{[0] * len(trace.net.shapes[str(name)])}", row=0).proof
+    for fused, unfused in zip(proof[::2], proof[1::2], strict=True):
+        assert abs(fused.value - unfused.value) <= 1e-13
+
+
+def test_the_factors_of_text_003(texts: dict[str, Any]) -> None:
+    printed = texts["003-alice-factors-of-w1"]
+    found = explain(alice(), "0.W[0,0]")
+    values = [factor.value for factor in found.factors]
+    exact = [1.0, printed["dL_dyhat"]["exact"], printed["dyhat_dz"], 1.0, printed["dh1_dz"], -2.0]
+    np.testing.assert_allclose(values, exact, rtol=0, atol=1e-12)
+    assert abs(found.value - printed["dL_dw1"]["exact"]) < 1e-12
+    symbols = [factor.symbol for factor in found.factors]
+    assert symbols == [
+        ("L", "l[0,0]"), ("l[0,0]", "3.A[0,0]"), ("3.A[0,0]", "2.Z[0,0]"), ("2.Z[0,0]", "1.A[0,0]"),
+        ("1.A[0,0]", "0.Z[0,0]"), ("0.Z[0,0]", "0.W[0,0]"),
+    ]  # fmt: skip
+    after = texts["003-alice-step"]["w1"]
+    assert abs(found.steps[-1].value - after) < 1e-12
+
+
+@pytest.mark.parametrize("place", ["w1", "w2", "w5", "b1", "b3"])
+def test_the_gradients_of_text_003(texts: dict[str, Any], place: str) -> None:
+    address = {"w1": "0.W[0,0]", "w2": "0.W[1,0]", "w5": "2.W[0,0]", "b1": "0.b[0]", "b3": "2.b"}
+    found = explain(alice(), address[place])
+    assert abs(found.value - texts["003-alice-gradients"][place]) < 1e-12
+    assert (
+        abs(found.steps[-1].value - texts["003-alice-step"].get(place, found.steps[-1].value))
+        < 1e-12
+    )
+
+
+def boolean_trace(texts: dict[str, Any]) -> Trace:
+    """Text 001: the row (1, 0, 1) through the 3-3-1 network, half the squared error, lr 0.5."""
+    case = texts["001-forward"]
+    layers = [cr.Dense(3, bias=False), cr.Sigmoid(), cr.Dense(1, bias=False), cr.Sigmoid()]
+    net = cr.Network(3, layers, rng=0)
+    net["0.W"], net["2.W"] = case["W1"], case["W2"]
+    loss = cr.SquaredError(scale=0.5)
+    return trace_step(net, loss, cr.SGD(), [case["x"]], [case["target"]], lr=0.5)
+
+
+def test_the_numbers_of_text_001(texts: dict[str, Any]) -> None:
+    trace, backward = boolean_trace(texts), texts["001-backward"]
+    assert abs(explain(trace, "2.Z[0,0]").value - texts["001-forward"]["output_z"]["exact"]) < 1e-12
+    assert abs(explain(trace, "prediction").value - texts["001-forward"]["output"]["exact"]) < 1e-12
+    for i, expected in enumerate(backward["dW2"]):
+        assert abs(explain(trace, f"2.W[{i},0]").value - expected) < 1e-12
+    new = explain(trace, "2.W[0,0]").steps[-1].value
+    assert abs(new - texts["001-step"]["w10"]["exact"]) < 1e-12
+
+
+def test_too_many_paths_are_summed_up() -> None:
+    net = cr.Network.mlp([5, 9, 9, 3], "tanh", rng=0)
+    X = np.random.default_rng(0).normal(size=(70, 5))
+    trace = trace_step(net, cr.SoftmaxCrossEntropy(), cr.SGD(), X, np.arange(70) % 3, lr=0.1)
+    found = explain(trace, "0.W[1,2]", most=5)
+    assert (len(found.paths), found.count) == (5, 27) or len(found.paths) == 27
+    deep = cr.Network.mlp([5, 9, 9, 9, 3], "tanh", rng=0)
+    trace = trace_step(deep, cr.SoftmaxCrossEntropy(), cr.SGD(), X, np.arange(70) % 3, lr=0.1)
+    found = explain(trace, "0.W[1,2]", most=5)
+    assert (len(found.paths), found.count) == (5, 9 * 9 * 3)
+    rows = found.sums[0]
+    assert (len(rows.parts), rows.count) == (5, 70)
+    check_sum(rows)
+    sizes = [abs(path.product) for path in found.paths]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_the_largest_paths_are_the_largest_of_all() -> None:
+    net = cr.Network.mlp([2, 6, 6, 6, 2], "sigmoid", rng=3)
+    trace = trace_step(net, cr.SquaredError(), cr.SGD(), [[0.3, -0.8]], [[1.0, 0.0]], lr=0.1)
+    found = explain(trace, "0.b[4]", most=7)
+    v = trace.values
+    slopes = {i: v[f"{i}.A"][0] * (1 - v[f"{i}.A"][0]) for i in (1, 3, 5)}
+    every = [
+        v["6.dZ"][0, k] * net["6.W"][c, k] * slopes[5][c] * net["4.W"][b, c] * slopes[3][b]
+        * net["2.W"][4, b] * slopes[1][4]
+        for b in range(6) for c in range(6) for k in range(2)
+    ]  # fmt: skip
+    largest = sorted(every, key=abs, reverse=True)[:7]
+    np.testing.assert_allclose([path.product for path in found.paths], largest, rtol=1e-13)
+    assert found.count == len(every)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("", "names nothing in this trace: write it like"),
+        ("9.W[0,0]", "names nothing"),
+        ("0.W[7,0]", r"0.W\[7,0\] does not exist: .* shape \(2, 2\)"),
+        ("0.W", "say which number"),
+        ("0.W[a]", "names nothing"),
+        ("0.W[-1,0]", "does not exist"),
+        ("layer 9 unit 0", "there is no layer 9: layers are 0, 1, 2, 3"),
+        ("layer 0 unit 5", "does not exist"),
+        ("row 3", "does not exist"),
+        ('input "Age"', 'there is no input "Age": inputs are x0, x1'),
+        ("0.W[0,0,0]", "does not exist"),
+        ("__class__", "names nothing"),
+    ],
+)
+def test_addresses_that_name_nothing(address: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        explain(alice(), address)
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "index"),
+    [
+        ("0.W[1,0]", "0.W", (1, 0)),
+        (" 2.b ", "2.b", (0,)),
+        ("2.W[1]", "2.W", (1, 0)),
+        ("layer 1 unit 1", "1.A", (0, 1)),
+        ("Layer 1 Unit 1 row 0", "1.A", (0, 1)),
+        ("row 0", "Yhat", (0, 0)),
+        ("prediction", "Yhat", (0, 0)),
+        ("loss", "L", ()),
+        ("loss row 0", "l", (0, 0)),
+        ("0.dZ[0,1]", "0.dZ", (0, 1)),
+    ],
+)
+def test_addresses(address: str, name: str, index: tuple[int, ...]) -> None:
+    found = explain(alice(), address).address
+    assert (found.name, found.index) == (name, index)
+
+
+def test_a_batch_must_be_told_which_row() -> None:
+    net = cr.Network(2, [cr.Dense(1)], rng=0)
+    trace = trace_step(net, cr.SquaredError(), cr.SGD(), np.ones((4, 2)), np.ones(4), lr=0.1)
+    with pytest.raises(ValueError, match="this trace has 4 rows: say which, such as row 0"):
+        explain(trace, "layer 0 unit 0")
+    with pytest.raises(ValueError, match="there is no row 4: this trace has rows 0 to 3"):
+        explain(trace, "0.b", row=4)
