@@ -32,6 +32,16 @@ class Address:
     column: str | None = None
 
     @property
+    def owner(self) -> "Address":
+        """What stands before the last dot: of "0.W" the layer "0", of "0.W.m" the weight "0.W"."""
+        return Address(self.name.rpartition(".")[0], self.index)
+
+    @property
+    def own(self) -> str:
+        """What stands behind the last dot: of "0.W" the parameter's own name "W"."""
+        return self.name.rpartition(".")[2]
+
+    @property
     def derivative(self) -> str:
         """The name of the loss's derivative by this value."""
         return d(self.name)

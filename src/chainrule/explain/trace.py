@@ -83,6 +83,11 @@ class Trace:
         return float(self.values["L"])
 
     @property
+    def output(self) -> str:
+        """The name of the raw output, where the layers end and the loss begins."""
+        return self.places[-1].y
+
+    @property
     def clip_scale(self) -> float:
         """What clipping multiplied the gradient by."""
         return float(self.values.get("clip", 1.0))

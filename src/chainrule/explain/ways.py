@@ -73,9 +73,8 @@ def ways(trace: Trace, start: str, first: Array, row: int, most: int) -> tuple[l
             ends[f"{place.x} by {place.name}"] = (_through(trace, place, row), place)
             continue
         levels[place.y] = _next(place, levels, sources, row, most)
-    output = trace.places[-1].y
-    if output in levels:
-        ends[output] = (trace.values[d(output)][row], None)
+    if trace.output in levels:
+        ends[trace.output] = (trace.values[d(trace.output)][row], None)
     return _collect(trace, levels, ends, row, most)
 
 

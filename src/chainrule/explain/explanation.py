@@ -1,0 +1,98 @@
+"""What an explanation is made of: numbers with their formulas, sums, paths."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .address import Address
+from .formulas import Formula
+from .trace import Trace
+
+FEW = 64  # parts of which all are listed
+
+
+class Term(NamedTuple):
+    """A number in a formula, with its address if it is one of the trace's."""
+
+    value: float
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Number:
+    """One named number and where it comes from: a formula over the terms in `names`.
+
+    `symbol` is an address, or a pair (top, bottom) for ∂top/∂bottom. Without a formula it is a
+    stored number, such as a weight.
+    """
+
+    symbol: str | tuple[str, str]
+    value: float
+    formula: Formula | None = None
+    names: Mapping[str, Term] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """`value` as a sum: its parts, or the largest of them and `rest`, what all others add exactly.
+
+    `count` is how many parts there are in all.
+    """
+
+    parts: tuple[Number, ...]
+    count: int
+    rest: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Path:
+    """A product: the factors from the loss back to the number, and what they come to."""
+
+    factors: tuple[Number, ...]
+    product: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a number is what it is.
+
+    `value` is the number: of a parameter dL/d(parameter), of all else itself. `made` is the formula
+    that made it, `sum` what it adds up from. `paths` are all paths of one row to it, or the
+    largest, with `rest` for the others; `factors` those of the largest. `steps` is what the update
+    made of it: penalty, clipping, optimizer, the new number. `proof` is, for each output, a product
+    after and before it is simplified.
+    """
+
+    trace: Trace = field(repr=False)
+    address: Address
+    value: float
+    row: int | None = None
+    made: Number | None = None
+    sum: Sum | None = None
+    paths: tuple[Path, ...] = ()
+    count: int = 0
+    rest: float = 0.0
+    proof: tuple[Number, ...] = ()
+    steps: tuple[Number, ...] = ()
+
+    @property
+    def factors(self) -> tuple[Number, ...]:
+        """The factors of the largest path."""
+        return self.paths[0].factors if self.paths else ()
+
+
+def term(trace: Trace, name: str, *index: int) -> Term:
+    """One number of a trace with its address."""
+    return Term(float(trace[name][index]), str(Address(name, index)))
+
+
+def add_up(parts: Sequence[Number], value: float, most: int) -> Sum:
+    """The parts of a sum, if they are more than a few the largest and what the others add."""
+    listed = list(parts)
+    if len(listed) > FEW:
+        listed = sorted(listed, key=lambda part: -abs(part.value))[:most]
+    rest = value - math.fsum(part.value for part in listed) if len(listed) < len(parts) else 0.0
+    return Sum(tuple(listed), len(parts), rest, value)

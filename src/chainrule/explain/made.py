@@ -1,0 +1,153 @@
+"""How the forward numbers and those of the update were made: a formula each, or a sum."""
+
+import math
+from dataclasses import fields
+
+import numpy as np
+
+from ..core.layers import BatchNorm, Dense, Dropout, LayerNorm, Residual
+from ..core.losses import Huber, Pinball, SoftmaxCrossEntropy
+from .address import Address
+from .explanation import Explanation, Number, Sum, Term, add_up, term
+from .formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, Formula
+from .trace import Place, Trace, d
+
+PENALTY = Formula("f * (l1 * sign(theta) + l2 * theta)")
+CLIPPED, AFTER = Formula("scale * (gradient + penalty)"), Formula("theta + change")
+
+
+def unit(trace: Trace, place: Place, at: Address, most: int) -> Explanation:
+    """A unit's pre-activation as a sum over its inputs, or its activation as a formula."""
+    row, j = at.index
+    value = float(trace[at.name][at.index])
+    if isinstance(place.layer, Dense):
+        return Explanation(trace, at, value, row, sum=pre_activation(trace, place, row, j, most))
+    return Explanation(
+        trace, at, value, row, Number(str(at), value, *_formula(trace, place, row, j))
+    )
+
+
+def pre_activation(trace: Trace, place: Place, row: int, j: int, most: int) -> Sum:
+    """z = Σ_i x_i w_ij + b_j."""
+    parts = []
+    for i in range(trace[place.x].shape[1]):
+        names = {"x": term(trace, place.x, row, i), "w": term(trace, f"{place.name}.W", i, j)}
+        product = names["x"].value * names["w"].value
+        parts.append(Number(f"{names['x'].address} · {names['w'].address}", product,
+                            Formula("x * w"), names))  # fmt: skip
+    if f"{place.name}.b" in trace.net.shapes:
+        bias = term(trace, f"{place.name}.b", j)
+        parts.append(Number(bias.address, bias.value, Formula("b"), {"b": bias}))
+    return add_up(parts, float(trace[place.y][row, j]), most)
+
+
+def _formula(
+    trace: Trace, place: Place, row: int, j: int
+) -> tuple[Formula | None, dict[str, Term]]:
+    """The formula of a layer in which each unit goes alone, and its terms."""
+    x = term(trace, place.x, row, j)
+    if type(place.layer) in ACTIVATIONS:
+        names = {"z": x} | settings(trace, place, j)
+        return ACTIVATIONS[type(place.layer)].value, names
+    if isinstance(place.layer, Residual):
+        return Formula("x + f"), {"x": x, "f": term(trace, place.inside, row, j)}
+    if isinstance(place.layer, Dropout):
+        return Formula("x * m"), {"x": x, "m": term(trace, f"{place.name}.M", row, j)}
+    if isinstance(place.layer, BatchNorm | LayerNorm):
+        names = {name: term(trace, f"{place.name}.{name}", j) for name in ("gamma", "beta")}
+        return Formula("gamma * h + beta"), names | {"h": term(trace, f"{place.name}.H", row, j)}
+    return None, {}
+
+
+def settings(trace: Trace, place: Place, j: int) -> dict[str, Term]:
+    """The setting alpha that an activation's formulas name; a PReLU's is a parameter."""
+    if "alpha" in place.p:
+        return {"alpha": term(trace, f"{place.name}.alpha", j)}
+    return {"alpha": Term(float(getattr(place.layer, "alpha", 0.0)))}
+
+
+def output(trace: Trace, row: int, k: int) -> dict[str, Term]:
+    """z, y and ŷ of one output of one row, with what else the loss's formulas name."""
+    names = {name: term(trace, source, row, k)
+             for name, source in (("z", trace.output), ("y", "Y"), ("p", "Yhat"))}  # fmt: skip
+    loss = trace.settings.loss
+    if isinstance(loss, SoftmaxCrossEntropy):
+        exponentials = np.exp(trace[trace.output][row]).tolist()
+        return names | {"total": Term(math.fsum(exponentials))}
+    if isinstance(loss, Huber):
+        return names | {"delta": Term(loss.delta)}
+    if isinstance(loss, Pinball):
+        quantiles = np.broadcast_to(loss.quantile, trace.values["l"].shape[1])
+        return names | {"q": Term(float(quantiles[k]))}
+    return names
+
+
+def of_output(trace: Trace, at: Address) -> Explanation:
+    """ŷ, l or dl/dz of one output of one row, by the loss's formula."""
+    value, (row, k) = float(trace[at.name][at.index]), at.index
+    goal = LOSSES.get(type(trace.settings.loss))
+    formulas = {} if goal is None else {"Yhat": goal.link, "l": goal.value, "dl_dZ": goal.slope}
+    made = Number(str(at), value, formulas.get(at.name), output(trace, row, k))
+    return Explanation(trace, at, value, row, made)
+
+
+def whole_loss(trace: Trace, most: int) -> Explanation:
+    """L as the sum of what each row's outputs cost, and the penalty."""
+    parts = []
+    for row, outputs in enumerate(trace.values["l"].tolist()):
+        for k, _ in enumerate(outputs):
+            names = {"share": term(trace, "dL_dl", row, 0), "l": term(trace, "l", row, k)}
+            product = names["share"].value * names["l"].value
+            parts.append(Number(f"l[{row},{k}]", product, Formula("share * l"), names))
+    if "penalty" in trace.values:
+        penalty = term(trace, "penalty")
+        parts.append(Number("penalty", penalty.value, Formula("P"), {"P": penalty}))
+    value = trace.loss
+    return Explanation(trace, Address("L", ()), value, sum=add_up(parts, value, most))
+
+
+def update(trace: Trace, at: Address) -> tuple[Number, ...]:
+    """From the gradient of a parameter to its new number: penalty, clipping, the optimizer."""
+    given = _given(trace, at)
+    chosen, steps = trace.settings, list[Number]()
+
+    def add(stage: str, formula: Formula, names: dict[str, Term]) -> None:
+        made = term(trace, f"{at.name}.{stage}", *at.index)
+        steps.append(Number(made.address, made.value, formula, names))
+
+    if chosen.penalty is not None:
+        add("penalty", PENALTY, given)
+    if chosen.penalty is not None or chosen.clip is not None:
+        add("g", CLIPPED, given)
+    for stage in OPTIMIZERS.get(type(chosen.optimizer), ()):
+        if f"{at.name}.{stage.name}" in trace.values:
+            add(stage.name, stage.value, given)
+    add("after", AFTER, given)
+    return tuple(steps)
+
+
+def _given(trace: Trace, at: Address) -> dict[str, Term]:
+    """Every term that the formulas of an update may name."""
+    optimizer, penalty, prefix = trace.settings.optimizer, trace.settings.penalty, f"{at.name}."
+    names = {
+        f.name: Term(float(getattr(optimizer, f.name)))
+        for f in fields(optimizer) if isinstance(getattr(optimizer, f.name), float | int)
+    }  # fmt: skip
+    names |= {k: Term(float(v) + 1) for k, v in trace.state.items() if k == "t"}
+    names |= {
+        key[len(prefix) :]: term(trace, key, *at.index)
+        for key in trace.values if key.startswith(prefix)
+    }  # fmt: skip
+    lr, decay = (net_factor(trace, at, vector) for vector in ("lr_factor", "decay_factor"))
+    names |= {"lr": Term(trace.lr * lr), "decay": Term(trace.decay * decay), "f": Term(decay)}
+    names |= {"theta": term(trace, at.name, *at.index)}
+    names |= {"gradient": term(trace, d(at.name), *at.index)}
+    names |= {"scale": Term(trace.clip_scale), "change": names["delta"]}
+    if penalty is None:
+        return names | {"penalty": Term(0.0)}
+    return names | {"l1": Term(penalty.l1), "l2": Term(penalty.l2)}
+
+
+def net_factor(trace: Trace, at: Address, vector: str) -> float:
+    """The learning-rate or decay factor of one parameter."""
+    return float(trace.net.views(getattr(trace.net, vector))[at.name][at.index])
