@@ -12,7 +12,7 @@ from . import made
 from .address import Address, resolve
 from .explanation import FEW, Explanation, Number, Path, Term, add_up, term
 from .formulas import ACTIVATIONS, LOSSES, Formula
-from .trace import Place, Trace, d
+from .trace import Place, Trace, d, kind
 from .ways import Hop, Way, ways
 
 MOST = 8  # parts that are listed before "all others", where not all are
@@ -138,7 +138,7 @@ def _loss_factors(trace: Trace, way: Way, row: int) -> list[Number]:
     """∂L/∂l and ∂l/∂z; none where a layer that mixes rows comes first."""
     if way.output is None:
         return []
-    unit, goal = way.output, LOSSES.get(type(trace.settings.loss))
+    unit, goal = way.output, LOSSES.get(kind(trace.settings.loss))
     share, slope = term(trace, "dL_dl", row, 0), term(trace, "dl_dZ", row, unit)
     one, z = f"l[{row},{unit}]", f"{trace.output}[{row},{unit}]"
     formula = None if goal is None else goal.slope
@@ -169,7 +169,7 @@ def _hop(trace: Trace, hop: Hop, row: int) -> Number:
     if f"{place.name}.M" in trace.values:
         mask = term(trace, f"{place.name}.M", row, hop.start)
         return Number(symbol, hop.value, Formula("m"), {"m": mask})
-    bend = ACTIVATIONS.get(type(place.layer))
+    bend = ACTIVATIONS.get(kind(place.layer))
     if bend is None:
         return Number(symbol, hop.value)
     names = {"z": term(trace, place.x, row, hop.start), "a": term(trace, place.y, row, hop.start)}
@@ -178,7 +178,7 @@ def _hop(trace: Trace, hop: Hop, row: int) -> Number:
 
 def _proof(trace: Trace, row: int) -> tuple[Number, ...]:
     """For each output dl/dz as simplified, and the product dl/dŷ · dŷ/dz that it stands for."""
-    goal = LOSSES.get(type(trace.settings.loss))
+    goal = LOSSES.get(kind(trace.settings.loss))
     if goal is None or goal.link.show == "z":
         return ()
     inner, outer = trace.values["dYhat_dZ"][row], trace.values["dl_dYhat"][row]

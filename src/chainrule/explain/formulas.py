@@ -4,18 +4,15 @@ numbers, run on its own as a proof, and copied into a script.
 `show` is the textbook's; `run`, where it is not the same, is rearranged so that it neither
 overflows nor cancels. Names: z and a of a unit; y and p = ŷ of an output; g, theta, m, v … of a
 parameter. `sigma`, `softplus`, `Phi` and `phi` stand for σ, ln(1 + e^z) and the normal
-distribution.
+distribution. The tables go by the names of chainrule's own layers, losses and optimizers.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import CodeType
 from typing import Any, NamedTuple
-
-from ..core import activation_layers as al
-from ..core import losses, optimizers
-from ..core.layers import Layer
 
 
 @cache
@@ -23,9 +20,33 @@ def _compiled(expression: str) -> CodeType:
     return compile(expression, "<formula>", "eval")
 
 
-def evaluate(formula: "Formula", names: Mapping[str, Any]) -> Any:
-    """The value of a formula, which is one of ours and no data, for numbers of any kind by name."""
-    return eval(_compiled(formula.run), {"__builtins__": {}}, names)  # noqa: S307
+def evaluate(
+    formula: "Formula", names: Mapping[str, Any], functions: Mapping[str, Any] | None = None
+) -> Any:
+    """The value of a formula, which is one of ours and no data, for numbers of any kind by name.
+
+    `functions` are those for numbers of another kind than float.
+    """
+    known = {**(FUNCTIONS if functions is None else functions), **names}
+    return eval(_compiled(formula.run), {"__builtins__": {}}, known)  # noqa: S307
+
+
+def sigma(z: float) -> float:
+    """1 / (1 + e^-z), without overflow."""
+    return 1 / (1 + math.exp(-z)) if z >= 0 else math.exp(z) / (1 + math.exp(z))
+
+
+def softplus(z: float) -> float:
+    """ln(1 + e^z), without overflow."""
+    return max(z, 0.0) + math.log1p(math.exp(-abs(z)))
+
+
+FUNCTIONS: dict[str, Any] = {
+    "exp": math.exp, "expm1": math.expm1, "log": math.log, "sqrt": math.sqrt, "tanh": math.tanh,
+    "abs": abs, "min": min, "max": max, "sign": lambda x: (x > 0) - (x < 0), "sigma": sigma,
+    "softplus": softplus, "Phi": lambda z: math.erfc(-z * math.sqrt(0.5)) / 2,
+    "phi": lambda z: math.exp(-z * z / 2) / math.sqrt(2 * math.pi),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,38 +72,38 @@ class Bend(NamedTuple):
 F = Formula
 SCALE, ALPHA = "1.0507009873554805", "1.6732632423543772"  # λ, α of SELU
 
-ACTIVATIONS: dict[type[Layer], Bend] = {
-    al.Identity: Bend(F("z"), F("1")),
-    al.Step: Bend(F("1 if z > 0 else 0"), F("0")),
-    al.Sigmoid: Bend(F("1 / (1 + exp(-z))", "sigma(z)"), F("a * (1 - a)")),
-    al.Tanh: Bend(F("tanh(z)"), F("1 - a**2", "(1 - a) * (1 + a)")),
-    al.ReLU: Bend(F("max(z, 0)"), F("1 if z > 0 else 0")),
-    al.LeakyReLU: Bend(F("z if z > 0 else alpha * z"), F("1 if z > 0 else alpha")),
-    al.PReLU: Bend(F("z if z > 0 else alpha * z"), F("1 if z > 0 else alpha")),
-    al.ELU: Bend(
+ACTIVATIONS: dict[str, Bend] = {
+    "Identity": Bend(F("z"), F("1")),
+    "Step": Bend(F("1 if z > 0 else 0"), F("0")),
+    "Sigmoid": Bend(F("1 / (1 + exp(-z))", "sigma(z)"), F("a * (1 - a)")),
+    "Tanh": Bend(F("tanh(z)"), F("1 - a**2", "(1 - a) * (1 + a)")),
+    "ReLU": Bend(F("max(z, 0)"), F("1 if z > 0 else 0")),
+    "LeakyReLU": Bend(F("z if z > 0 else alpha * z"), F("1 if z > 0 else alpha")),
+    "PReLU": Bend(F("z if z > 0 else alpha * z"), F("1 if z > 0 else alpha")),
+    "ELU": Bend(
         F("z if z > 0 else alpha * (exp(z) - 1)", "z if z > 0 else alpha * expm1(z)"),
         F("1 if z > 0 else a + alpha"),
     ),
-    al.SELU: Bend(
+    "SELU": Bend(
         F(f"{SCALE} * (z if z > 0 else {ALPHA} * (exp(z) - 1))",
           f"{SCALE} * (z if z > 0 else {ALPHA} * expm1(z))"),
         F(f"{SCALE} if z > 0 else a + {SCALE} * {ALPHA}"),
     ),
-    al.GELU: Bend(F("z * Phi(z)"), F("Phi(z) + z * phi(z)")),
-    al.SiLU: Bend(
+    "GELU": Bend(F("z * Phi(z)"), F("Phi(z) + z * phi(z)")),
+    "SiLU": Bend(
         F("z * sigma(z)"), F("sigma(z) + a * (1 - sigma(z))", "sigma(z) + a * sigma(-z)")
     ),
-    al.Mish: Bend(
+    "Mish": Bend(
         F("z * tanh(log(1 + exp(z)))", "z * tanh(softplus(z))"),
         F("tanh(softplus(z)) + z * sigma(z) * (1 - tanh(softplus(z))**2)",
           "tanh(softplus(z)) + z * sigma(z) * (1 - tanh(softplus(z))) * (1 + tanh(softplus(z)))"),
     ),
-    al.Softplus: Bend(F("log(1 + exp(z))", "softplus(z)"), F("sigma(z)")),
-    al.Softsign: Bend(F("z / (1 + abs(z))"), F("(1 - abs(a))**2")),
-    al.HardSigmoid: Bend(
+    "Softplus": Bend(F("log(1 + exp(z))", "softplus(z)"), F("sigma(z)")),
+    "Softsign": Bend(F("z / (1 + abs(z))"), F("(1 - abs(a))**2")),
+    "HardSigmoid": Bend(
         F("min(max(z / 6 + 1 / 2, 0), 1)"), F("1 / 6 if abs(z) < 3 else 0")
     ),
-    al.HardTanh: Bend(F("min(max(z, -1), 1)"), F("1 if abs(z) < 1 else 0")),
+    "HardTanh": Bend(F("min(max(z, -1), 1)"), F("1 if abs(z) < 1 else 0")),
 }  # fmt: skip
 
 
@@ -105,29 +126,29 @@ def plain(value: str, slope: str) -> Goal:
     return Goal(F("z"), F(value), F(slope), F(slope), F("1"))
 
 
-LOSSES: dict[type[losses.Loss], Goal] = {
-    losses.SquaredError: plain("(z - y)**2", "2 * (z - y)"),
-    losses.AbsoluteError: plain("abs(z - y)", "sign(z - y)"),
-    losses.SumOfErrors: plain("y - z", "-1"),
-    losses.Huber: plain(
+LOSSES: dict[str, Goal] = {
+    "SquaredError": plain("(z - y)**2", "2 * (z - y)"),
+    "AbsoluteError": plain("abs(z - y)", "sign(z - y)"),
+    "SumOfErrors": plain("y - z", "-1"),
+    "Huber": plain(
         "(z - y)**2 / 2 if abs(z - y) <= delta else delta * (abs(z - y) - delta / 2)",
         "min(max(z - y, -delta), delta)",
     ),
-    losses.Pinball: plain(
+    "Pinball": plain(
         "max(q * (y - z), (q - 1) * (y - z))", "-q if y > z else (1 - q if y < z else 0)"
     ),
-    losses.Hinge: plain("max(0, 1 - y * z)", "-y if y * z < 1 else 0"),
-    losses.BinaryCrossEntropy: Goal(
+    "Hinge": plain("max(0, 1 - y * z)", "-y if y * z < 1 else 0"),
+    "BinaryCrossEntropy": Goal(
         F("1 / (1 + exp(-z))", "sigma(z)"),
         F("-(y * log(p) + (1 - y) * log(1 - p))", "softplus(z) - y * z"),
         F("p - y"),
         F("(1 - y) / (1 - p) - y / p", "(1 - y) / sigma(-z) - y / sigma(z)"),
         F("p * (1 - p)", "sigma(z) * sigma(-z)"),
     ),
-    losses.SoftmaxCrossEntropy: Goal(
+    "SoftmaxCrossEntropy": Goal(
         F("exp(z) / total"), F("-y * log(p)"), F("p - y"), F("-y / p"), F("p * (same - p_k)")
     ),
-    losses.Poisson: Goal(
+    "Poisson": Goal(
         F("exp(z)"), F("p - y * z"), F("p - y"), F("1 - y / p"), F("p")
     ),
 }  # fmt: skip
@@ -151,20 +172,20 @@ ADAM = (
     ("m_hat", "m / (1 - beta1**t)"),
     ("v_hat", "v / (1 - beta2**t)"),
 )
-OPTIMIZERS: dict[type[optimizers.Optimizer], tuple[Stage, ...]] = {
-    optimizers.SGD: stages(("delta", "-lr * g")),
-    optimizers.Momentum: stages(("v", "beta * v_before - lr * g"), ("delta", "v")),
-    optimizers.Nesterov: stages(
+OPTIMIZERS: dict[str, tuple[Stage, ...]] = {
+    "SGD": stages(("delta", "-lr * g")),
+    "Momentum": stages(("v", "beta * v_before - lr * g"), ("delta", "v")),
+    "Nesterov": stages(
         ("v", "beta * v_before - lr * g"), ("delta", "beta * v - lr * g")
     ),
-    optimizers.AdaGrad: stages(
+    "AdaGrad": stages(
         ("s", "s_before + g**2"), ("delta", "-lr * g / (sqrt(s) + epsilon)")
     ),
-    optimizers.RMSProp: stages(
+    "RMSProp": stages(
         ("s", "rho * s_before + (1 - rho) * g**2"), ("delta", "-lr * g / (sqrt(s) + epsilon)")
     ),
-    optimizers.Adam: stages(*ADAM, ("delta", "-lr * m_hat / (sqrt(v_hat) + epsilon)")),
-    optimizers.AdamW: stages(
+    "Adam": stages(*ADAM, ("delta", "-lr * m_hat / (sqrt(v_hat) + epsilon)")),
+    "AdamW": stages(
         *ADAM, ("delta", "-lr * m_hat / (sqrt(v_hat) + epsilon) - lr * decay * theta")
     ),
 }  # fmt: skip

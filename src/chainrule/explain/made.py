@@ -10,7 +10,7 @@ from ..core.losses import Huber, Pinball, SoftmaxCrossEntropy
 from .address import Address
 from .explanation import Explanation, Number, Sum, Term, add_up, term
 from .formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, Formula
-from .trace import Place, Trace, d
+from .trace import Place, Trace, d, kind
 
 PENALTY = Formula("f * (l1 * sign(theta) + l2 * theta)")
 CLIPPED, AFTER = Formula("scale * (gradient + penalty)"), Formula("theta + change")
@@ -46,9 +46,9 @@ def _formula(
 ) -> tuple[Formula | None, dict[str, Term]]:
     """The formula of a layer in which each unit goes alone, and its terms."""
     x = term(trace, place.x, row, j)
-    if type(place.layer) in ACTIVATIONS:
+    if kind(place.layer) in ACTIVATIONS:
         names = {"z": x} | settings(trace, place, j)
-        return ACTIVATIONS[type(place.layer)].value, names
+        return ACTIVATIONS[kind(place.layer)].value, names
     if isinstance(place.layer, Residual):
         return Formula("x + f"), {"x": x, "f": term(trace, place.inside, row, j)}
     if isinstance(place.layer, Dropout):
@@ -85,7 +85,7 @@ def output(trace: Trace, row: int, k: int) -> dict[str, Term]:
 def of_output(trace: Trace, at: Address) -> Explanation:
     """ŷ, l or dl/dz of one output of one row, by the loss's formula."""
     value, (row, k) = float(trace[at.name][at.index]), at.index
-    goal = LOSSES.get(type(trace.settings.loss))
+    goal = LOSSES.get(kind(trace.settings.loss))
     formulas = {} if goal is None else {"Yhat": goal.link, "l": goal.value, "dl_dZ": goal.slope}
     made = Number(str(at), value, formulas.get(at.name), output(trace, row, k))
     return Explanation(trace, at, value, row, made)
@@ -119,7 +119,7 @@ def update(trace: Trace, at: Address) -> tuple[Number, ...]:
         add("penalty", PENALTY, given)
     if chosen.penalty is not None or chosen.clip is not None:
         add("g", CLIPPED, given)
-    for stage in OPTIMIZERS.get(type(chosen.optimizer), ()):
+    for stage in OPTIMIZERS.get(kind(chosen.optimizer), ()):
         if f"{at.name}.{stage.name}" in trace.values:
             add(stage.name, stage.value, given)
     add("after", AFTER, given)

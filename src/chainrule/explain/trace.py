@@ -275,7 +275,7 @@ class _Writer:
         names: dict[str, Any] = {f.name: getattr(optimizer, f.name) for f in fields(optimizer)}
         names |= {f"{key}_before": value for key, value in before.items()} | state
         names |= {"lr": rate, "decay": shrink, "theta": net.theta, "g": grad, "delta": delta}
-        for stage in OPTIMIZERS.get(type(optimizer), ()):
+        for stage in OPTIMIZERS.get(kind(optimizer), ()):
             if stage.name not in names:
                 names[stage.name] = evaluate(stage.value, names)
         for name, value in names.items():
@@ -304,6 +304,11 @@ class _Writer:
         """A theta-shaped vector as a value of each parameter."""
         views = self.net.views(np.array(vector))
         self.values |= {f"{name}.{stage}": view for name, view in views.items()}
+
+
+def kind(thing: Any) -> str:
+    """The name under which formulas know a layer, loss or optimizer; none for somebody's own."""
+    return type(thing).__name__ if type(thing).__module__.startswith("chainrule.core.") else ""
 
 
 def d(name: str) -> str:
