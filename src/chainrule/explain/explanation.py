@@ -24,7 +24,7 @@ class Number:
     """One named number and where it comes from: a formula over the terms in `names`.
 
     `symbol` is an address, or a pair (top, bottom) for ∂top/∂bottom. Without a formula it is a
-    stored number, such as a weight.
+    stored number, such as a weight. Of the names those are kept that the formula has.
     """
 
     symbol: str | tuple[str, str]
@@ -32,6 +32,11 @@ class Number:
     formula: Formula | None = None
     names: Mapping[str, Term] = field(default_factory=dict)
     note: str = ""
+
+    def __post_init__(self) -> None:
+        letters = set() if self.formula is None else self.formula.letters
+        used = {letter: term for letter, term in self.names.items() if letter in letters}
+        object.__setattr__(self, "names", used)
 
 
 @dataclass(frozen=True)

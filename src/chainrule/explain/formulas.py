@@ -61,6 +61,11 @@ class Formula:
         """The expression to evaluate."""
         return self.stable or self.show
 
+    @property
+    def letters(self) -> set[str]:
+        """The names in it."""
+        return {*_compiled(self.show).co_names, *_compiled(self.run).co_names}
+
 
 class Bend(NamedTuple):
     """An activation: a of z, and da/dz of z and a."""

@@ -1,0 +1,105 @@
+"""Numbers as on paper: rounded at every step, as a text does that carries a few digits along."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeGuard
+
+from .address import Address, resolve
+from .chain import explain
+from .explanation import Number, Term
+from .formulas import evaluate
+from .trace import Trace, d
+
+ALL = 10**9  # parts of a sum: every one
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What each number of a trace becomes where every step is rounded.
+
+    To `digits` significant digits, and where `decimals` names the kind of a number ("A", "Z",
+    "Yhat") to so many places behind the point. What is given – inputs, targets, parameters, the
+    learning rate – is not rounded.
+    """
+
+    trace: Trace
+    digits: int = 4
+    decimals: Mapping[str, int] = field(default_factory=dict)
+
+    def __call__(self, one: Number) -> Number:
+        """A number made anew from its terms as rounded before; the note says what is lost."""
+        names = {letter: Term(self.term(t), t.address) for letter, t in one.names.items()}
+        value = self.value(one)
+        return replace(one, names=names, value=value, note=one.note or self._lost(one, value))
+
+    def value(self, one: Number) -> float:
+        """A number from its terms as rounded before, rounded itself."""
+        if one.formula is None:
+            known = self.at(one.symbol) if _is_value(one.symbol) else one.value
+            return self.round(_kind(one.symbol), known)
+        names = {letter: self.term(term) for letter, term in one.names.items()}
+        return self.round(_kind(one.symbol), float(evaluate(one.formula, names)))
+
+    def _lost(self, one: Number, value: float) -> str:
+        return "" if value == one.value else f"exactly {one.value:.{self.digits + 2}g}"
+
+    def term(self, term: Term) -> float:
+        """A term as rounded before; a setting as it is."""
+        return self.at(term.address) if term.address else term.value
+
+    def at(self, address: str) -> float:
+        """The number at an address, made anew from what it depends on."""
+        if address not in self._found:
+            self._found[address] = self._make(address)
+        return self._found[address]
+
+    def round(self, kind: str, value: float) -> float:
+        """One number rounded as its kind is."""
+        if kind in self.decimals:
+            return round(value, self.decimals[kind])
+        return float(f"{value:.{self.digits}g}")
+
+    @cached_property
+    def _found(self) -> dict[str, float]:
+        return {}
+
+    def _make(self, address: str) -> float:
+        at = resolve(self.trace, address)
+        given = (*self.trace.net.shapes, *self.trace.net.buffer_shapes, "X", "Y", "dL_dl")
+        if at.name in given or at.own == "M" or at.own.endswith("_before"):
+            return float(self.trace[at.name][at.index])
+        found = explain(self.trace, address, most=ALL)
+        if found.made is not None:
+            return self.value(found.made)
+        if found.sum is not None:
+            return self.round(_kind(address), sum(self.value(part) for part in found.sum.parts))
+        parameter = self._parameter(at)
+        return found.value if parameter is None else self._gradient(parameter)
+
+    def _parameter(self, at: Address) -> Address | None:
+        """The parameter of which a value is the gradient."""
+        if at.own == "g" and at.owner.name in self.trace.net.shapes:
+            return at.owner
+        named = [name for name in self.trace.net.shapes if d(name) == at.name]
+        return Address(named[0], at.index) if named else None
+
+    def _gradient(self, at: Address) -> float:
+        """The sum over all paths of all rows, each factor and product rounded."""
+        products = []
+        for row in range(len(self.trace.batch)):
+            for path in explain(self.trace, str(at), row=row, most=ALL).paths:
+                product = math.prod(self.value(factor) for factor in path.factors)
+                products.append(self.round("product", product))
+        return self.round(_kind(str(at)), sum(products))
+
+
+def _kind(symbol: str | tuple[str, str]) -> str:
+    """What a number is, for its rounding: "A", "Z", "Yhat" …"""
+    return symbol.partition("[")[0].rpartition(".")[2] if isinstance(symbol, str) else "slope"
+
+
+def _is_value(symbol: str | tuple[str, str]) -> TypeGuard[str]:
+    """Whether a symbol is an address."""
+    return isinstance(symbol, str) and "[" in symbol and "·" not in symbol
