@@ -78,7 +78,7 @@ def ban(module: str, seen: Import) -> str | None:
         return "a layer knows no loss and no optimizer"
     if here == "optimizer" and there in {"layer", "network", "loss"}:
         return "an optimizer knows no layer, network or loss"
-    if inside(module, "explain.verify") and (room == "core" or root(target) == "numpy"):
+    if inside(module, "explaining.verify") and (room == "core" or root(target) == "numpy"):
         return "verify recomputes without core and numpy"
     if room == "compiled" and not inside(module, "compiled", "engines"):
         return "only engines chooses an engine"

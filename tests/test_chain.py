@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from test_trace import ROWS, alice, traced
 
 import chainrule as cr
-from chainrule.explain.chain import explain
-from chainrule.explain.explanation import FEW, Explanation, Sum
-from chainrule.explain.trace import Trace, trace_step
+from chainrule.explaining.chain import explain
+from chainrule.explaining.explanation import FEW, Explanation, Sum
+from chainrule.explaining.trace import Trace, trace_step
 
 U = 2.0**-53
 SLOW = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])

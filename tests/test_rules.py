@@ -34,8 +34,12 @@ PLANTED: list[tuple[Rule, Sources, str]] = [
     (banned_imports, {"chainrule.core.__init__": "from ..tables import read"}, "outside core"),
     (banned_imports, {"chainrule.core.optimizers": "from .network import N"}, "an optimizer knows"),
     (banned_imports, {"chainrule.tables.read": "from ..core import metrics"}, "outside tables"),
-    (banned_imports, {"chainrule.explain.verify": "import numpy as np"}, "verify recomputes"),
-    (banned_imports, {"chainrule.explain.verify": "from ..core.x import y"}, "verify recomputes"),
+    (banned_imports, {"chainrule.explaining.verify": "import numpy as np"}, "verify recomputes"),
+    (
+        banned_imports,
+        {"chainrule.explaining.verify": "from ..core.x import y"},
+        "verify recomputes",
+    ),
     (banned_imports, {"chainrule.minimize": "def f():\n import chainrule.compiled"}, "an engine"),
     (banned_imports, {"chainrule.report": "from chainrule.cli.x import y"}, "imports cli or lab"),
     (banned_imports, {"chainrule.estimators.a": "from .. import lab"}, "imports cli or lab"),
@@ -58,7 +62,7 @@ PLANTED: list[tuple[Rule, Sources, str]] = [
     (unsafe, {"chainrule.core.layers": "from numpy.random import rand"}, "numpy.random.rand"),
     (unsafe, {"chainrule.storage": "def f():\n    import pickle"}, "pickle"),
     (unsafe, {"chainrule.storage": "np.load(file, allow_pickle=True)"}, "allow_pickle"),
-    (unsafe, {"chainrule.explain.verify": "exec('1 + 1')"}, "exec"),
+    (unsafe, {"chainrule.explaining.verify": "exec('1 + 1')"}, "exec"),
 ]
 
 ALLOWED: list[tuple[Rule, Sources]] = [

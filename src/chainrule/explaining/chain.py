@@ -151,6 +151,8 @@ def _loss_factors(trace: Trace, way: Way, row: int) -> list[Number]:
 def _share_note(trace: Trace) -> str:
     """Where a row's share in the loss comes from."""
     loss, n = trace.settings.loss, len(trace.batch)
+    if n == 1 and loss.scale == 1:
+        return ""
     scale = "" if loss.scale == 1 else f"{loss.scale:g} "
     if loss.reduction == "sum":
         return f"{scale}weight" if trace.batch.weight is not None else f"{loss.scale:g}"

@@ -7,28 +7,54 @@ parameter. `sigma`, `softplus`, `Phi` and `phi` stand for σ, ln(1 + e^z) and th
 distribution. The tables go by the names of chainrule's own layers, losses and optimizers.
 """
 
+import ast
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from types import CodeType
 from typing import Any, NamedTuple
+
+Names = Mapping[str, Any]
+OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.Pow: operator.pow, ast.Gt: operator.gt, ast.Lt: operator.lt, ast.LtE: operator.le,
+}  # fmt: skip
+
+
+def evaluate(formula: "Formula", names: Names, functions: Names | None = None) -> Any:
+    """The value of a formula for numbers of any kind by name, with functions for that kind."""
+    return _meaning(formula.run)(names, FUNCTIONS if functions is None else functions)
 
 
 @cache
-def _compiled(expression: str) -> CodeType:
-    return compile(expression, "<formula>", "eval")
+def _meaning(expression: str) -> Callable[[Names, Names], Any]:
+    """An expression as a function of its names and functions."""
+    return _build(ast.parse(expression, mode="eval").body)
 
 
-def evaluate(
-    formula: "Formula", names: Mapping[str, Any], functions: Mapping[str, Any] | None = None
-) -> Any:
-    """The value of a formula, which is one of ours and no data, for numbers of any kind by name.
-
-    `functions` are those for numbers of another kind than float.
-    """
-    known = {**(FUNCTIONS if functions is None else functions), **names}
-    return eval(_compiled(formula.run), {"__builtins__": {}}, known)  # noqa: S307
+def _build(node: ast.expr) -> Callable[[Names, Names], Any]:
+    match node:
+        case ast.Name(id=name):
+            return lambda names, _: names[name]
+        case ast.Constant(value=value):
+            return lambda *_: value
+        case ast.UnaryOp(operand=operand):
+            inner = _build(operand)
+            return lambda *given: -inner(*given)
+        case (
+            ast.BinOp(left=left, op=op, right=right)
+            | ast.Compare(left=left, ops=[op], comparators=[right])
+        ):
+            one, act, two = _build(left), OPERATORS[type(op)], _build(right)
+            return lambda *given: act(one(*given), two(*given))
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            holds, then, other = _build(test), _build(body), _build(orelse)
+            return lambda *given: then(*given) if holds(*given) else other(*given)
+        case ast.Call(func=ast.Name(id=name), args=args):
+            parts = [_build(part) for part in args]
+            return lambda *given: given[1][name](*(part(*given) for part in parts))
+    raise TypeError(f"{ast.unparse(node)} is no formula")
 
 
 def sigma(z: float) -> float:
@@ -64,7 +90,8 @@ class Formula:
     @property
     def letters(self) -> set[str]:
         """The names in it."""
-        return {*_compiled(self.show).co_names, *_compiled(self.run).co_names}
+        trees = (ast.walk(ast.parse(text)) for text in (self.show, self.run))
+        return {node.id for tree in trees for node in tree if isinstance(node, ast.Name)}
 
 
 class Bend(NamedTuple):

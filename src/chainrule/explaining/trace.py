@@ -150,11 +150,7 @@ def trace_step(
     that is not finite.
     """
     settings = StepSettings(loss, optimizer, lr, penalty, clip)
-    rows: tuple[Sequence[Any], ...] = ()
-    if preparation is not None:
-        table, X = X, preparation.transform(X)
-        y = preparation.target(table) if y is None else y
-        rows = tuple(preparation.steps(table, row) for row in range(len(X)))
+    X, y, features, rows = _prepared(net, X, y, preparation)
     if y is None:
         raise ValueError("y is missing: a training step needs the targets of its rows")
     twin = net.astype(np.float64)
@@ -168,11 +164,22 @@ def trace_step(
         writer.forward(generator)
         writer.backward()
         writer.update(before, value_at(lr, step, steps), value_at(optimizer.decay, step, steps))
-    features = None if preparation is None else preparation.feature_names
     return Trace(
         twin, settings, batch, writer.lr, writer.decay, before, seed, tuple(writer.places.values()),
-        writer.values, tuple(features or (f"x{i}" for i in range(twin.n_in))), rows,
+        writer.values, features, rows,
     )  # fmt: skip
+
+
+def _prepared(
+    net: Network, X: Any, y: ArrayLike | None, preparation: Cells | None
+) -> tuple[Any, ArrayLike | None, tuple[str, ...], tuple[Sequence[Any], ...]]:
+    """X and y, the names of X's columns, and each row's cells on their way to X."""
+    if preparation is None:
+        return X, y, tuple(f"x{i}" for i in range(net.n_in)), ()
+    prepared = preparation.transform(X)
+    rows = tuple(preparation.steps(X, row) for row in range(len(prepared)))
+    answers = preparation.target(X) if y is None else y
+    return prepared, answers, tuple(preparation.feature_names), rows
 
 
 def _state(optimizer: Optimizer, net: Network, state: State | None) -> State:

@@ -3,11 +3,15 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .address import Address
 from .formulas import Formula
 from .trace import Trace
+
+if TYPE_CHECKING:
+    from .mathematics import Notation
+    from .paper import Paper
 
 FEW = 64  # parts of which all are listed
 
@@ -82,6 +86,39 @@ class Explanation:
     rest: float = 0.0
     proof: tuple[Number, ...] = ()
     steps: tuple[Number, ...] = ()
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def to_text(self, notation: "Notation | None" = None, paper: "Paper | None" = None) -> str:
+        """As plain text, for a terminal."""
+        from .render import to_text
+
+        return to_text(self, notation, paper)
+
+    def to_markdown(self, notation: "Notation | None" = None, paper: "Paper | None" = None) -> str:
+        """As Markdown, the equations in LaTeX between dollar signs."""
+        from .render import to_markdown
+
+        return to_markdown(self, notation, paper)
+
+    def to_latex(self, notation: "Notation | None" = None, paper: "Paper | None" = None) -> str:
+        """As LaTeX for the body of a document that loads amsmath."""
+        from .render import to_latex
+
+        return to_latex(self, notation, paper)
+
+    def to_html(self, notation: "Notation | None" = None, paper: "Paper | None" = None) -> str:
+        """As HTML for the body of a page, the equations in MathML."""
+        from .render import to_html
+
+        return to_html(self, notation, paper)
+
+    def to_json(self) -> dict[str, Any]:
+        """As lists, texts and numbers that JSON can hold."""
+        from .render import to_json
+
+        return to_json(self)
 
     @property
     def factors(self) -> tuple[Number, ...]:

@@ -151,15 +151,15 @@ def _backward(found: Explanation, see: Seen) -> Iterator[Block]:
 
 
 def _product(found: Explanation, path: Path, see: Seen) -> Equation:
-    """∂L/∂ = product of the factors = their numbers = value."""
+    """∂L/∂ = the product of the factors = value."""
     factors, bottom = [see(factor) for factor in path.factors], path.factors[-1].symbol[1]
     whole = see(Number(("L", bottom), path.product))
     symbol = _symbol(whole) if found.count == 1 else name("product")
-    symbols, numbers = ([_symbol(f) for f in factors], [number(f.value) for f in factors])
+    numbers = [number(f.value) for f in factors]
     value = whole.value
     if [f.value for f in factors] != [f.value for f in path.factors]:
         value = see(Number(symbol="product", value=math.prod(f.value for f in factors))).value
-    return Equation((symbol, multiply(symbols), multiply(numbers), number(value)), whole.note)
+    return Equation((symbol, multiply(numbers), number(value)), whole.note)
 
 
 def _paths(found: Explanation) -> Iterator[Block]:

@@ -33,6 +33,7 @@ FUNCTIONS = {
     "min": ("min", r"\min"), "sign": ("sign", r"\operatorname{sign}"),
     "softplus": ("softplus", r"\operatorname{softplus}"),
 }  # fmt: skip
+BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 COMPARED = {ast.Gt: (">", ">"), ast.Lt: ("<", "<"), ast.GtE: ("≥", r"\ge"), ast.LtE: ("≤", r"\le")}
 ADDRESS = re.compile(r"(?:(?P<layer>[\d.]+)\.)?(?P<own>[A-Za-z_]+)(?:\.(?P<stage>\w+))?"
                      r"(?:\[(?P<index>[\d,]*)\])?")  # fmt: skip
@@ -173,7 +174,8 @@ class Writer:
         if isinstance(node.op, ast.Pow):
             return self.power(self(node.left, ATOM), self(node.right)), POWER
         if isinstance(node.op, ast.Mult):
-            return self(node.left, PRODUCT) + self.times() + self(node.right, POWER), PRODUCT
+            first = POWER if isinstance(node.left, ast.Constant) else PRODUCT  # (-2) · 3
+            return self(node.left, first) + self.times() + self(node.right, POWER), PRODUCT
         if isinstance(node.op, ast.Div):
             return self.fraction(node.left, node.right)
         right = self(node.right, PRODUCT)
@@ -235,8 +237,9 @@ class Writer:
         return f" {pair[0]} "
 
     def symbol(self, text: str) -> str:
-        """An address or label."""
-        return text
+        """An address or label; "w_5" is w₅."""
+        base, _, index = text.partition("_")
+        return base + index.translate(BELOW) if index.isdecimal() else text
 
     def power(self, base: str, exponent: str) -> str:
         """base to the exponent."""

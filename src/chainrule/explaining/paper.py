@@ -19,8 +19,8 @@ ALL = 10**9  # parts of a sum: every one
 class Paper:
     """What each number of a trace becomes where every step is rounded.
 
-    To `digits` significant digits, and where `decimals` names the kind of a number ("A", "Z",
-    "Yhat") to so many places behind the point. What is given – inputs, targets, parameters, the
+    To `digits` significant digits, and where `decimals` names a value ("3.A") or a kind of values
+    ("A", "Z") to so many places behind the point. What is given – inputs, targets, parameters, the
     learning rate – is not rounded.
     """
 
@@ -57,8 +57,9 @@ class Paper:
 
     def round(self, kind: str, value: float) -> float:
         """One number rounded as its kind is."""
-        if kind in self.decimals:
-            return round(value, self.decimals[kind])
+        places = self.decimals.get(kind, self.decimals.get(kind.rpartition(".")[2]))
+        if places is not None:
+            return round(value, places)
         return float(f"{value:.{self.digits}g}")
 
     @cached_property
@@ -96,8 +97,10 @@ class Paper:
 
 
 def _kind(symbol: str | tuple[str, str]) -> str:
-    """What a number is, for its rounding: "A", "Z", "Yhat" …"""
-    return symbol.partition("[")[0].rpartition(".")[2] if isinstance(symbol, str) else "slope"
+    """What a number is, for its rounding: "3.A", a product, a slope."""
+    if not isinstance(symbol, str) or "·" in symbol:
+        return ""
+    return symbol.partition("[")[0]
 
 
 def _is_value(symbol: str | tuple[str, str]) -> TypeGuard[str]:
