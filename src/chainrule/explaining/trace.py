@@ -270,7 +270,7 @@ class _Writer:
             self._write("penalty", slope)
             grad = grad + slope
         if self.settings.clip is not None:
-            norm = float(np.linalg.norm(grad))
+            norm = float(np.sqrt(np.sum(np.square(grad))))
             grad = clip_by_norm(grad, self.settings.clip)
             self.values["norm"] = np.asarray(norm)
             self.values["clip"] = np.asarray(min(1.0, self.settings.clip / norm) if norm else 1.0)

@@ -1,0 +1,95 @@
+"""Every number of a trace once more, in plain Python, from the numbers it was made of.
+
+Nothing here is shared with the engines: no NumPy, no layer, no loss of `core`, only the formulas.
+Each rule gives a number and how many units u = 2^-53 the engine's rounding may have moved it:
+4 Σ|terms| of a sum, running error analysis for a formula.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from .arithmetic import BOUNDED, Kind, Rounded, floats
+from .formulas import Formula, evaluate
+
+Made = tuple[Any, float]  # the number, and what rounding may have done to it, in u
+Rule = Callable[..., Made]
+
+
+class Redo:
+    """One number at a time by `number(name, index)`, in numbers of one kind.
+
+    It reads the numbers that a number is made of from the trace, or from `fresh` where they have
+    been made anew. A name without a rule (of somebody's own layer or loss) is not in `rules`.
+    """
+
+    def __init__(self, trace: Any, kind: Kind | None = None) -> None:
+        self.trace, self.kind = trace, kind or floats()
+        self.fresh = dict[str, Any]()
+        self.rules = dict[str, Rule]()
+        self._lists = cache(self._list)
+        self._turned = cache(lambda name: _turn(self.all(name)))
+
+    def number(self, name: str, index: tuple[int, ...]) -> Made:
+        """The number and its bound."""
+        return self.rules[name](*index)
+
+    def all(self, name: str) -> Any:
+        """Every number of a value as nested lists."""
+        return self.fresh[name] if name in self.fresh else self._lists(name)
+
+    def columns(self, name: str) -> list[list[Any]]:
+        """The columns of a matrix."""
+        return _turn(self.fresh[name]) if name in self.fresh else self._turned(name)
+
+    def at(self, name: str, *index: int) -> Any:
+        """One number of a value."""
+        found = self.all(name)
+        for i in index:
+            found = found[i]
+        return found
+
+    def _list(self, name: str) -> Any:
+        return _each(self.trace[name].tolist(), self.kind.of)
+
+    def formula(self, formula: Formula, **names: Any) -> Made:
+        """A formula of exact numbers."""
+        given = {letter: self.kind.of(number) for letter, number in names.items()}
+        value = evaluate(formula, given, self.kind.functions)
+        bound = evaluate(formula, {k: Rounded(float(v)) for k, v in names.items()}, BOUNDED)
+        off = bound.off + abs(bound.value) if isinstance(bound, Rounded) else 0.0
+        return self.kind.of(value), off
+
+    def sum(self, terms: Sequence[Any]) -> Made:
+        """Σ of exact numbers."""
+        return self.kind.fsum(terms), 4.0 * sum(abs(float(term)) for term in terms)
+
+    def dot(self, a: Sequence[Any], b: Sequence[Any], *more: Any) -> Made:
+        """Σ a·b + …"""
+        value = self.kind.fsum([self.kind.dot(a, b), *more])
+        size = sum(abs(float(x) * float(y)) for x, y in zip(a, b, strict=True))
+        return value, 4.0 * (size + sum(abs(float(term)) for term in more))
+
+
+def _turn(rows: list[list[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _each(lists: Any, of: Callable[[float], Any]) -> Any:
+    return [_each(part, of) for part in lists] if isinstance(lists, list) else of(lists)
+
+
+def d(name: str) -> str:
+    """The name of the derivative."""
+    layer, dot, own = name.rpartition(".")
+    return f"{layer}{dot}d{own}"
+
+
+def places_of(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Every index of an array of this shape."""
+    if not shape:
+        yield ()
+        return
+    for i in range(shape[0]):
+        for rest in places_of(shape[1:]):
+            yield (i, *rest)

@@ -1,0 +1,211 @@
+"""The layers once more: their outputs, and the derivatives by their inputs and parameters."""
+
+from typing import Any
+
+from .formulas import ACTIVATIONS, Formula
+from .redo import Made, Redo, d
+
+SLACK = 8.0  # for what is normalised: a mean, a variance and a root, each rounded
+
+
+def add_layers(redo: Redo) -> None:
+    """Put the rules of every layer among the others."""
+    for place in redo.trace.places:
+        Forward(redo, place).add()
+        Backward(redo, place).add()
+
+
+class Forward:
+    """The rules of one layer's output."""
+
+    def __init__(self, redo: Redo, place: Any) -> None:
+        self.redo, self.place, self.layer = redo, place, place.layer
+        self.name, self.x = place.name, place.x
+        self.kind = type(place.layer).__name__
+
+    def add(self) -> None:
+        """Put them among the rules."""
+        rules = self.redo.rules
+        if self.kind in ACTIVATIONS:
+            rules[self.place.y] = self.bend
+        elif self.kind in ("Dense", "Residual", "Dropout"):
+            rules[self.place.y] = getattr(self, self.kind.lower())
+            if f"{self.name}.M" in self.redo.trace.values:
+                rules[f"{self.name}.M"] = self.mask
+        elif self.kind in ("LayerNorm", "BatchNorm"):
+            rules[self.place.y] = self.scaled
+            rules[f"{self.name}.H"], rules[f"{self.name}.S"] = self.normal, self.inverse
+            if self.kind == "BatchNorm":
+                rules[f"{self.name}.mean"], rules[f"{self.name}.var"] = self.mean, self.variance
+
+    def dense(self, r: int, j: int) -> Made:
+        """z = Σ_i x_i w_ij + b_j."""
+        bias = [self.redo.at(f"{self.name}.b", j)] if self.layer.bias else []
+        return self.redo.dot(
+            self.redo.all(self.x)[r], self.redo.columns(f"{self.name}.W")[j], *bias
+        )
+
+    def residual(self, r: int, j: int) -> Made:
+        """y = x + f(x)."""
+        return self.redo.sum([self.redo.at(self.x, r, j), self.redo.at(self.place.inside, r, j)])
+
+    def dropout(self, r: int, j: int) -> Made:
+        """y = x m."""
+        m = self.redo.at(f"{self.name}.M", r, j)
+        return self.redo.formula(Formula("x * m"), x=self.redo.at(self.x, r, j), m=m)
+
+    def mask(self, r: int, j: int) -> Made:
+        """0 or 1 / (1 - rate): which of them is the draw's."""
+        if float(self.redo.trace[f"{self.name}.M"][r][j]) == 0.0:
+            return self.redo.kind.of(0.0), 0.0
+        return self.redo.formula(Formula("1 / (1 - rate)"), rate=self.redo.at(f"{self.name}.rate"))
+
+    def bend(self, r: int, j: int) -> Made:
+        """a = f(z)."""
+        names = {"z": self.redo.at(self.x, r, j)} | alpha(self.redo, self.place, j)
+        return self.redo.formula(ACTIVATIONS[self.kind].value, **names)
+
+    def scaled(self, r: int, j: int) -> Made:
+        """y = gamma h + beta."""
+        names = {key: self.redo.at(f"{self.name}.{key}", j) for key in ("gamma", "beta")}
+        h = self.redo.at(f"{self.name}.H", r, j)
+        return self.redo.formula(Formula("gamma * h + beta"), h=h, **names)
+
+    def mean(self, j: int) -> Made:
+        """The mean of a column."""
+        x = self.redo.columns(self.x)[j]
+        value, bound = self.redo.sum(x)
+        return value / len(x), bound / len(x)
+
+    def variance(self, j: int) -> Made:
+        """The mean square about the mean of a column."""
+        value, _, spread = self._moments(self.redo.columns(self.x)[j])
+        return value, spread
+
+    def inverse(self, *index: int) -> Made:
+        """s = 1 / √(var + epsilon) of a row (LayerNorm) or a column (BatchNorm)."""
+        x = self._group(index[0])
+        var, mean, spread = self._moments(x)
+        total = var + self.redo.kind.of(self.layer.epsilon)
+        s = 1 / self.redo.kind.functions["sqrt"](total)
+        return s, float(s) * (SLACK + 0.5 * spread / float(total))
+
+    def normal(self, r: int, j: int) -> Made:
+        """h = (x - mean) s."""
+        group = self._group(r if self.kind == "LayerNorm" else j)
+        _, mean, _ = self._moments(group)
+        s, off = self.inverse(r if self.kind == "LayerNorm" else j)
+        x = self.redo.at(self.x, r, j)
+        h = (x - mean) * s
+        size = abs(float(x)) + sum(abs(float(v)) for v in group) / len(group)
+        return h, SLACK * float(s) * size + abs(float(h)) * off / float(s)
+
+    def _group(self, i: int) -> list[Any]:
+        """What is normalised together."""
+        found: list[Any] = (
+            self.redo.all(self.x)[i] if self.kind == "LayerNorm" else self.redo.columns(self.x)[i]
+        )
+        return found
+
+    def _moments(self, x: list[Any]) -> tuple[Any, Any, float]:
+        """(variance, mean, the variance's bound)."""
+        fsum, n = self.redo.kind.fsum, len(x)
+        mean = fsum(x) / n
+        var = fsum([(v - mean) ** 2 for v in x]) / n
+        size, apart = (sum(abs(float(v - c)) for v in x) / n for c in (0, mean))
+        return var, mean, SLACK * (float(var) + 2 * apart * size + size * size * 2.0**-50)
+
+
+class Backward:
+    """The rules of the derivatives by one layer's input and parameters."""
+
+    def __init__(self, redo: Redo, place: Any) -> None:
+        self.redo, self.place, self.layer = redo, place, place.layer
+        self.name, self.x, self.dy = place.name, place.x, d(place.y)
+        self.kind = type(place.layer).__name__
+
+    def add(self) -> None:
+        """Put them among the rules."""
+        rules, name = self.redo.rules, self.name
+        if self.kind == "Residual":
+            rules[d(self.place.inside)] = self._passed
+            rules[self._target()] = self.joined
+        elif self.kind == "Dense":
+            rules[self._target()] = self.dense
+            rules[f"{name}.dW"], rules[f"{name}.db"] = self.weight, self.column
+        elif self.kind in ACTIVATIONS:
+            rules[self._target()] = self.bend
+            rules[f"{name}.dalpha"] = self.alpha
+        elif self.kind == "Dropout":
+            rules[self._target()] = self.dropout
+        elif self.kind in ("LayerNorm", "BatchNorm"):
+            rules[self._target()] = self.normal
+            rules[f"{name}.dgamma"], rules[f"{name}.dbeta"] = self.gain, self.column
+
+    def _target(self) -> str:
+        """Where the derivative by the input stands: in a Residual's first layer, of the branch."""
+        return f"{self.name[:-2]}.dX" if self.name.endswith(".0") else d(self.x)
+
+    def _passed(self, r: int, j: int) -> Made:
+        return self.redo.at(self.dy, r, j), 0.0
+
+    def joined(self, r: int, j: int) -> Made:
+        """dX = dY + the branch's dX."""
+        return self.redo.sum([self.redo.at(self.dy, r, j), self.redo.at(f"{self.name}.dX", r, j)])
+
+    def dense(self, r: int, i: int) -> Made:
+        """dx_i = Σ_j dz_j w_ij."""
+        return self.redo.dot(self.redo.all(self.dy)[r], self.redo.all(f"{self.name}.W")[i])
+
+    def weight(self, i: int, j: int) -> Made:
+        """dw_ij = Σ_rows x_i dz_j."""
+        return self.redo.dot(self.redo.columns(self.x)[i], self.redo.columns(self.dy)[j])
+
+    def column(self, j: int) -> Made:
+        """db_j = Σ_rows dz_j; dbeta the same."""
+        return self.redo.sum(self.redo.columns(self.dy)[j])
+
+    def gain(self, j: int) -> Made:
+        """dgamma_j = Σ_rows dy_j h_j."""
+        return self.redo.dot(self.redo.columns(self.dy)[j], self.redo.columns(f"{self.name}.H")[j])
+
+    def alpha(self, j: int) -> Made:
+        """dalpha_j = Σ_rows da_j min(z_j, 0)."""
+        below = [min(z, self.redo.kind.of(0.0)) for z in self.redo.columns(self.x)[j]]
+        return self.redo.dot(self.redo.columns(self.dy)[j], below)
+
+    def bend(self, r: int, j: int) -> Made:
+        """dz = da · f′(z)."""
+        names = {"z": self.redo.at(self.x, r, j), "a": self.redo.at(self.place.y, r, j)}
+        slope, off = self.redo.formula(
+            ACTIVATIONS[self.kind].slope, **names, **alpha(self.redo, self.place, j)
+        )
+        dy = self.redo.at(self.dy, r, j)
+        return dy * slope, abs(float(dy)) * (off + abs(float(slope)))
+
+    def dropout(self, r: int, j: int) -> Made:
+        """dx = dy m."""
+        m = self.redo.at(f"{self.name}.M", r, j)
+        return self.redo.formula(Formula("dy * m"), dy=self.redo.at(self.dy, r, j), m=m)
+
+    def normal(self, r: int, j: int) -> Made:
+        """dx = s (dh - mean dh - h mean (dh h)),  dh = dy gamma, over a row or a column."""
+        redo, rows = self.redo, self.kind == "LayerNorm"
+        H, dY = f"{self.name}.H", self.dy
+        h, dy = (redo.all(n)[r] if rows else redo.columns(n)[j] for n in (H, dY))
+        gamma = redo.all(f"{self.name}.gamma")
+        dh = [one * (gamma[k] if rows else gamma[j]) for k, one in enumerate(dy)]
+        i, n, fsum = j if rows else r, len(h), redo.kind.fsum
+        s = redo.at(f"{self.name}.S", r, 0) if rows else redo.at(f"{self.name}.S", j)
+        mean, along = fsum(dh) / n, redo.kind.dot(dh, h) / n
+        sizes = [abs(float(v)) for v in dh]
+        spread = sum(a * abs(float(b)) for a, b in zip(sizes, h, strict=True)) / n
+        size = sizes[i] + sum(sizes) / n + abs(float(h[i])) * spread
+        return s * (dh[i] - mean - h[i] * along), SLACK * float(s) * size
+
+
+def alpha(redo: Redo, place: Any, j: int) -> dict[str, Any]:
+    """The setting alpha of an activation, for a PReLU the unit's own."""
+    if "alpha" in place.p:
+        return {"alpha": redo.at(f"{place.name}.alpha", j)}
+    return {"alpha": getattr(place.layer, "alpha", 0.0)}

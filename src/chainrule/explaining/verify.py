@@ -1,0 +1,140 @@
+"""The proof of a trace: every number of it made anew, three ways.
+
+In plain Python's floats, in 40 digits, and, for what is a derivative of the loss, by central
+differences of the loss. No NumPy and nothing of `core`.
+"""
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from .arithmetic import decimals, floats
+from .redo import Redo, places_of
+from .redo_layers import add_layers
+from .redo_loss import add_loss, add_update
+
+U = 2.0**-53
+MOST = 100_000  # multiply-adds of a step up to which every number is made anew
+DRAWN = 200  # numbers that are drawn beyond
+
+
+@dataclass(frozen=True)
+class Check:
+    """One number: in the trace, made anew in floats and in 40 digits, and how far off it may be."""
+
+    address: str
+    value: float
+    scalar: float
+    exact: float
+    off: float  # |value - exact| with all 40 digits
+    allowed: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the number is what it should be, but for rounding."""
+        near = abs(self.value - self.scalar) <= 2 * self.allowed + math.ulp(self.value)
+        return near and self.off <= self.allowed + 0.5 * math.ulp(self.value)
+
+    @property
+    def ulps(self) -> float:
+        """How far off, in units of the last place."""
+        return self.off / math.ulp(self.exact)
+
+    def __str__(self) -> str:
+        allowed = self.allowed / math.ulp(self.exact)
+        return (
+            f"{self.address} is {self.value!r} in the trace, but {self.exact!r} from the numbers "
+            f"it is made of: {self.ulps:.3g} units in the last place, and rounding explains "
+            f"{allowed:.3g}"
+        )
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found. True where every number that was made anew is what it should be."""
+
+    checks: tuple[Check, ...] = field(repr=False)
+    count: int
+    unknown: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Check, ...]:
+        """The numbers that are not, in the order in which they were computed."""
+        return tuple(check for check in self.checks if not check.holds)
+
+    @property
+    def worst(self) -> Check:
+        """The number farthest from its 40 digits, in units of the last place."""
+        return max(self.checks, key=lambda check: check.ulps)
+
+    def __str__(self) -> str:
+        drawn = "" if len(self.checks) == self.count else f" of {self.count}, drawn by seed"
+        own = f"; not {', '.join(self.unknown)}, which have no formula here" if self.unknown else ""
+        if self:
+            far = self.worst
+            return (
+                f"proven: {len(self.checks)} numbers{drawn} made anew in plain Python and in 40 "
+                f"digits{own}; the farthest, {far.address}, is {far.ulps:.2g} units in the last "
+                "place off"
+            )
+        return f"refused: {self.failures[0]}"
+
+
+def verify(trace: Any, *addresses: tuple[str, tuple[int, ...]], seed: int = 0) -> Verification:
+    """Make the numbers of a trace anew: all of a small step, of a large one these and 200 drawn."""
+    scalar, exact = prover(trace, floats()), prover(trace, decimals())
+    names = [name for name in trace.values if name in exact.rules]
+    unknown = tuple(
+        name for name in trace.values if name not in exact.rules and not given(name, trace)
+    )
+    every = sum(math.prod(trace.values[name].shape) for name in names)
+    chosen = list(_all(trace, names))
+    if multiply_adds(trace) > MOST:
+        drawn = random.Random(seed).sample(range(len(chosen)), min(DRAWN, len(chosen)))
+        chosen = [*addresses, *(chosen[i] for i in sorted(drawn))]
+    checks = tuple(_check(trace, scalar, exact, name, at) for name, at in chosen)
+    return Verification(checks, every, unknown)
+
+
+def prover(trace: Any, kind: Any) -> Redo:
+    """Every rule for the numbers of a trace, in numbers of one kind."""
+    redo = Redo(trace, kind)
+    add_layers(redo)
+    add_loss(redo)
+    add_update(redo)
+    return redo
+
+
+def given(name: str, trace: Any) -> bool:
+    """Whether a value is not computed but given: the input, the targets, the state before."""
+    kept = name.endswith("_before") or name.endswith("rate.after")
+    return name in ("X", "Y") or kept or name in trace.net.shapes
+
+
+def multiply_adds(trace: Any) -> int:
+    """About how many multiply-adds the step took."""
+    sizes: list[int] = [math.prod(place.p["W"].shape) for place in trace.places if "W" in place.p]
+    return 3 * len(trace.batch) * sum(sizes)
+
+
+def _all(trace: Any, names: list[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    for name in names:
+        for at in places_of(trace.values[name].shape):
+            yield name, at
+
+
+def _check(trace: Any, scalar: Redo, exact: Redo, name: str, at: tuple[int, ...]) -> Check:
+    value = float(trace.values[name][at])
+    address = f"{name}[{','.join(map(str, at))}]" if at else name
+    if not math.isfinite(value):  # an unfused factor at a saturated output
+        return Check(address, value, value, value, 0.0, 0.0)
+    anew, bound = exact.number(name, at)
+    off = abs(exact.kind.of(value) - anew)
+    return Check(
+        address, value, float(scalar.number(name, at)[0]), float(anew), float(off), U * bound
+    )
