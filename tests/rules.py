@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 SEEDED = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64", "Philox"}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+PROOF = [f"explaining.{name}" for name in (
+    "verify", "differences", "redo", "redo_layers", "redo_loss", "arithmetic", "formulas", "script",
+)]  # fmt: skip
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Sources = dict[str, str]
 """Module name -> source text; a package goes by the name `chainrule.core.__init__`."""
@@ -78,7 +81,7 @@ def ban(module: str, seen: Import) -> str | None:
         return "a layer knows no loss and no optimizer"
     if here == "optimizer" and there in {"layer", "network", "loss"}:
         return "an optimizer knows no layer, network or loss"
-    if inside(module, "explaining.verify") and (room == "core" or root(target) == "numpy"):
+    if inside(module, *PROOF) and (room == "core" or root(target) == "numpy"):
         return "verify recomputes without core and numpy"
     if room == "compiled" and not inside(module, "compiled", "engines"):
         return "only engines chooses an engine"

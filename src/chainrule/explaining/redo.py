@@ -23,8 +23,8 @@ class Redo:
     been made anew. A name without a rule (of somebody's own layer or loss) is not in `rules`.
     """
 
-    def __init__(self, trace: Any, kind: Kind | None = None) -> None:
-        self.trace, self.kind = trace, kind or floats()
+    def __init__(self, trace: Any, kind: Kind | None = None, bounds: bool = True) -> None:
+        self.trace, self.kind, self.bounds = trace, kind or floats(), bounds
         self.fresh = dict[str, Any]()
         self.rules = dict[str, Rule]()
         self._lists = cache(self._list)
@@ -56,6 +56,8 @@ class Redo:
         """A formula of exact numbers."""
         given = {letter: self.kind.of(number) for letter, number in names.items()}
         value = evaluate(formula, given, self.kind.functions)
+        if not self.bounds:
+            return self.kind.of(value), 0.0
         bound = evaluate(formula, {k: Rounded(float(v)) for k, v in names.items()}, BOUNDED)
         off = bound.off + abs(bound.value) if isinstance(bound, Rounded) else 0.0
         return self.kind.of(value), off

@@ -119,11 +119,15 @@ class LossRules:
 
     def penalty(self) -> Made:
         """l1 Σ f|θ| + ½ l2 Σ f θ²."""
-        net, chosen = self.redo.trace.net, self.redo.trace.settings.penalty
-        of = self.redo.kind.of
-        pairs = list(zip(net.theta.tolist(), net.decay_factor.tolist(), strict=True))
-        one = [of(chosen.l1) * of(f) * abs(of(t)) for t, f in pairs]
-        two = [of(chosen.l2) * of(f) * of(t) ** 2 / 2 for t, f in pairs]
+        net, chosen, of = self.redo.trace.net, self.redo.trace.settings.penalty, self.redo.kind.of
+        factors = net.views(net.decay_factor)
+        pairs = [
+            pair
+            for name in net.shapes
+            for pair in zip(_flat(self.redo.all(name)), factors[name].ravel().tolist(), strict=True)
+        ]
+        one = [of(chosen.l1) * of(f) * abs(t) for t, f in pairs]
+        two = [of(chosen.l2) * of(f) * t**2 / 2 for t, f in pairs]
         return self.redo.sum([*one, *two])
 
     def whole(self) -> Made:

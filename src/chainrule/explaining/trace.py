@@ -62,7 +62,8 @@ class Trace:
     """What `trace_step` saw. `values` holds every number by name, in the order of computation.
 
     `net` is the network before the step, `places` its layers in order, `rows` the cells of each row
-    on their way through the preparation, where there is one.
+    on their way through the preparation, where there is one, `start` where the random numbers stood
+    before the step.
     """
 
     net: Network
@@ -71,7 +72,7 @@ class Trace:
     lr: float
     decay: float
     state: Mapping[str, Array]
-    seed: Any
+    start: Any
     places: tuple[Place, ...]
     values: Mapping[str, Array]
     features: tuple[str, ...]
@@ -108,6 +109,13 @@ class Trace:
             found[cell.column] = list(range(start, start + len(cell.features)))
             start += len(cell.features)
         return found
+
+    def find(self, address: str) -> tuple[str, tuple[int, ...]]:
+        """(name, index) of the number at an address. Raises ValueError where there is none."""
+        from .address import resolve
+
+        found = resolve(self, address)
+        return found.name, found.index
 
     def __getitem__(self, name: str) -> Array:
         """A value, parameter or buffer by name."""
@@ -157,7 +165,8 @@ def trace_step(
     batch = check_batch(twin, loss, X, y, weight)
     for name, schedule in twin.schedules().items():
         twin[name] = schedule.at(step, steps, ())
-    generator, seed = make_rng(rng)
+    generator, _ = make_rng(rng)
+    start = generator.bit_generator.state
     before = _state(optimizer, twin, state)
     with np.errstate(all="ignore"):  # what overflows is found and named below
         writer = _Writer(twin, settings, batch)
@@ -165,9 +174,29 @@ def trace_step(
         writer.backward()
         writer.update(before, value_at(lr, step, steps), value_at(optimizer.decay, step, steps))
     return Trace(
-        twin, settings, batch, writer.lr, writer.decay, before, seed, tuple(writer.places.values()),
-        writer.values, features, rows,
+        twin, settings, batch, writer.lr, writer.decay, before, start,
+        tuple(writer.places.values()), writer.values, features, rows,
     )  # fmt: skip
+
+
+def replay(trace: Trace) -> list[str]:
+    """Make the step again from what it was given; the names of the values that have other bits.
+
+    [] where every number is the same to the last bit.
+    """
+    settings, batch = trace.settings, trace.batch
+    net = trace.net.copy()
+    generator = getattr(np.random, trace.start["bit_generator"])()
+    generator.state = trace.start
+    writer = _Writer(net, settings, batch)
+    with np.errstate(all="ignore"):
+        writer.forward(np.random.Generator(generator))
+        writer.backward()
+        writer.update(_state(settings.optimizer, net, dict(trace.state)), trace.lr, trace.decay)
+    again = {name: value.tobytes() for name, value in writer.values.items()}
+    names = dict.fromkeys((*trace.values, *again))
+    return [n for n in names if n not in again or n not in trace.values
+            or trace.values[n].tobytes() != again[n]]  # fmt: skip
 
 
 def _prepared(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .arithmetic import decimals, floats
+from .differences import Difference, Probe, cost
 from .redo import Redo, places_of
 from .redo_layers import add_layers
 from .redo_loss import add_loss, add_update
@@ -18,6 +19,9 @@ from .redo_loss import add_loss, add_update
 U = 2.0**-53
 MOST = 100_000  # multiply-adds of a step up to which every number is made anew
 DRAWN = 200  # numbers that are drawn beyond
+EFFORT = 200_000  # numbers made anew for central differences
+
+Place = tuple[str, tuple[int, ...]]  # the name of a value, an index
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,13 @@ class Verification:
     """What `verify` found. True where every number that was made anew is what it should be."""
 
     checks: tuple[Check, ...] = field(repr=False)
+    differences: tuple[Difference, ...] = field(repr=False)
     count: int
+    parameters: int
     unknown: tuple[str, ...]
 
     def __bool__(self) -> bool:
-        return not self.failures
+        return not self.failures and all(one.holds for one in self.differences)
 
     @property
     def failures(self) -> tuple[Check, ...]:
@@ -74,19 +80,32 @@ class Verification:
 
     def __str__(self) -> str:
         drawn = "" if len(self.checks) == self.count else f" of {self.count}, drawn by seed"
-        own = f"; not {', '.join(self.unknown)}, which have no formula here" if self.unknown else ""
-        if self:
-            far = self.worst
-            return (
-                f"proven: {len(self.checks)} numbers{drawn} made anew in plain Python and in 40 "
-                f"digits{own}; the farthest, {far.address}, is {far.ulps:.2g} units in the last "
-                "place off"
+        if not self:
+            wrong = [*self.failures, *(one for one in self.differences if not one.holds)]
+            return f"refused: {wrong[0]}"
+        far = self.worst
+        lines = [
+            f"proven: {len(self.checks)} numbers{drawn} made anew in plain Python and in 40 digits",
+            f"the farthest, {far.address}, is {far.ulps:.2g} units in the last place off",
+        ]
+        if self.differences:
+            apart = max((one.error for one in self.differences if not one.kink), default=0.0)
+            kinks = sum(one.kink for one in self.differences)
+            lines.append(
+                f"central differences of {len(self.differences)} of {self.parameters} parameters: "
+                f"at most {apart:.1e} apart, relatively" + (f", {kinks} at a kink" if kinks else "")
             )
-        return f"refused: {self.failures[0]}"
+        if self.unknown:
+            lines.append(f"not made anew, for want of a formula: {', '.join(self.unknown)}")
+        return "; ".join(lines)
 
 
-def verify(trace: Any, *addresses: tuple[str, tuple[int, ...]], seed: int = 0) -> Verification:
-    """Make the numbers of a trace anew: all of a small step, of a large one these and 200 drawn."""
+def verify(trace: Any, *addresses: str, seed: int = 0) -> Verification:
+    """Make the numbers of a trace anew: all of a small step, of a large one these and 200 drawn.
+
+    Raises ValueError for an address that names nothing.
+    """
+    asked = tuple(trace.find(address) for address in addresses)
     scalar, exact = prover(trace, floats()), prover(trace, decimals())
     names = [name for name in trace.values if name in exact.rules]
     unknown = tuple(
@@ -96,14 +115,32 @@ def verify(trace: Any, *addresses: tuple[str, tuple[int, ...]], seed: int = 0) -
     chosen = list(_all(trace, names))
     if multiply_adds(trace) > MOST:
         drawn = random.Random(seed).sample(range(len(chosen)), min(DRAWN, len(chosen)))
-        chosen = [*addresses, *(chosen[i] for i in sorted(drawn))]
+        chosen = [
+            *(place for place in asked if place[0] in names),
+            *(chosen[i] for i in sorted(drawn)),
+        ]
     checks = tuple(_check(trace, scalar, exact, name, at) for name, at in chosen)
-    return Verification(checks, every, unknown)
+    parameters = list(_all(trace, list(trace.net.shapes)))
+    differences = () if unknown else _differences(trace, parameters, asked, seed)
+    return Verification(checks, differences, every, len(parameters), unknown)
 
 
-def prover(trace: Any, kind: Any) -> Redo:
+def _differences(
+    trace: Any, parameters: list[Place], asked: tuple[Place, ...], seed: int
+) -> tuple[Difference, ...]:
+    """Central differences of all parameters, or of these and as many drawn as the time allows."""
+    most = EFFORT // (2 * cost(trace))
+    first = [place for place in asked if place in parameters]
+    if len(parameters) > most:
+        drawn = random.Random(seed).sample(parameters, max(0, most - len(first)))
+        parameters = [*first[: max(1, most)], *drawn]
+    probe = Probe(trace)
+    return tuple(probe.difference(name, at) for name, at in parameters)
+
+
+def prover(trace: Any, kind: Any, bounds: bool = True) -> Redo:
     """Every rule for the numbers of a trace, in numbers of one kind."""
-    redo = Redo(trace, kind)
+    redo = Redo(trace, kind, bounds)
     add_layers(redo)
     add_loss(redo)
     add_update(redo)
@@ -124,7 +161,7 @@ def multiply_adds(trace: Any) -> int:
 
 def _all(trace: Any, names: list[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
     for name in names:
-        for at in places_of(trace.values[name].shape):
+        for at in places_of(trace[name].shape):
             yield name, at
 
 

@@ -1,0 +1,127 @@
+"""Central differences: the loss with one number a little larger and a little smaller, made anew
+from the input to L in plain Python.
+"""
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from .arithmetic import floats
+from .redo import Redo, d
+from .redo_layers import add_layers
+from .redo_loss import add_loss
+
+STEP = 2.0**-18  # the cube root of u, relative to the number: truncation and rounding in balance
+NEAR = 1e-5  # relative to the larger of the slope and what the step can resolve
+U = 2.0**-53
+
+
+@dataclass(frozen=True)
+class Difference:
+    """(L(x + h) - L(x - h)) / 2h beside dL/dx. `kink` where the loss bends between the two."""
+
+    address: str
+    slope: float
+    difference: float
+    step: float
+    error: float  # relative
+    kink: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether the two agree, or cannot because of a kink."""
+        return self.kink or self.error <= NEAR
+
+    def __str__(self) -> str:
+        bend = "; there is a kink between the two" if self.kink else ""
+        return (
+            f"∂L/∂{self.address} is {self.slope!r} in the trace, and {self.difference!r} by "
+            f"central differences with ε = {self.step:.3g}: {self.error:.2g} apart, relatively"
+            f"{bend}"
+        )
+
+
+class Probe:
+    """The loss of a trace as a function of its parameters, in plain Python."""
+
+    def __init__(self, trace: Any) -> None:
+        self.trace = trace
+        self.forward = self._names()
+
+    def _names(self) -> list[str]:
+        """What must be made anew for the loss, in order: no draws, nothing backwards."""
+        redo = self._redo()
+        names = list(self.trace.values)
+        end = names.index("L") + 1
+        return [n for n in names[:end] if n in redo.rules and not n.endswith(".M")]
+
+    def _redo(self) -> Redo:
+        redo = Redo(self.trace, floats(), bounds=False)
+        add_layers(redo)
+        add_loss(redo)
+        return redo
+
+    def loss(self, name: str, index: tuple[int, ...], value: float) -> tuple[float, list[int]]:
+        """(L, on which side of each kink the units are) with one parameter at another value."""
+        redo = self._redo()
+        changed = copy.deepcopy(redo.all(name))
+        inside = changed
+        for i in index[:-1]:
+            inside = inside[i]
+        inside[index[-1]] = value
+        redo.fresh[name] = changed
+        for made in self.forward:
+            redo.fresh[made] = _made(redo, made, self.trace.values[made].shape)
+        return float(redo.fresh["L"]), self._sides(redo)
+
+    def _sides(self, redo: Redo) -> list[int]:
+        """For each unit before a kink the number of kinks below it, and where the loss has one."""
+        found = []
+        for place in self.trace.places:
+            for kink in place.layer.kinks:
+                found += [z > kink for row in redo.all(place.x) for z in row]
+        loss = type(self.trace.settings.loss).__name__
+        pairs = [
+            pair for rows in zip(redo.all(self.trace.output), redo.all("Y"), strict=True)
+            for pair in zip(*rows, strict=True)
+        ]  # fmt: skip
+        if loss in ("AbsoluteError", "Pinball"):
+            found += [z > y for z, y in pairs]
+        if loss == "Hinge":
+            found += [z * y < 1 for z, y in pairs]
+        return found
+
+    def difference(self, name: str, index: tuple[int, ...]) -> Difference:
+        """The central difference of one parameter beside its gradient, penalty included."""
+        trace = self.trace
+        at = float(trace[name][index])
+        slope = float(trace.values[d(name)][index])
+        if f"{name}.penalty" in trace.values:
+            slope += float(trace.values[f"{name}.penalty"][index])
+        h = STEP * max(abs(at), 1.0)
+        (high, one), (low, other) = (self.loss(name, index, at + s * h) for s in (1.0, -1.0))
+        difference = (high - low) / (2.0 * h)
+        resolved = 8 * U * max(abs(high), abs(low)) / h  # what rounding of L makes of it
+        error = abs(difference - slope) / max(abs(slope), abs(difference), resolved / NEAR, 1e-300)
+        address = f"{name}[{','.join(map(str, index))}]"
+        crossed = one != other or (trace.settings.penalty is not None and abs(at) < h)
+        return Difference(address, slope, difference, h, error, crossed)
+
+
+def _made(redo: Redo, name: str, shape: tuple[int, ...]) -> Any:
+    """A value anew, as nested lists."""
+    if not shape:
+        return redo.number(name, ())[0]
+    if len(shape) == 1:
+        return [redo.number(name, (i,))[0] for i in range(shape[0])]
+    if len(shape) == 2:
+        return [[redo.number(name, (r, j))[0] for j in range(shape[1])] for r in range(shape[0])]
+    return [[[redo.number(name, (r, a, b))[0] for b in range(shape[2])] for a in range(shape[1])]
+            for r in range(shape[0])]  # fmt: skip
+
+
+def cost(trace: Any) -> int:
+    """How many numbers a loss anew takes."""
+    names = list(trace.values)
+    return sum(math.prod(trace.values[n].shape) for n in names[: names.index("L") + 1])

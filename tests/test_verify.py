@@ -1,0 +1,216 @@
+"""The proof of a trace: it holds for every network, and no changed number escapes it."""
+
+import contextlib
+import io
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from compiled_cases import Case, cases
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from test_chain import boolean_trace, some_trace
+from test_trace import alice
+
+import chainrule as cr
+from chainrule.explaining.differences import NEAR, Probe, cost
+from chainrule.explaining.script import LINES, to_python
+from chainrule.explaining.trace import Trace, d, replay, trace_step
+from chainrule.explaining.verify import DRAWN, verify
+from chainrule.explaining.verify import given as is_given
+
+FEW = tuple((n, None) for n in (1, 2, 5))
+SLOW = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+
+
+def size(trace: Trace) -> int:
+    return sum(value.size for value in trace.values.values())
+
+
+@SLOW
+@given(case=cases(FEW))
+def test_every_number_of_every_network_is_proven(case: Case) -> None:
+    trace = some_trace(case)
+    assume(size(trace) < 6000)
+    found = verify(trace)
+    assert found, str(found)
+    assert found.unknown == ()
+    assert len(found.checks) == found.count
+    assert str(found).startswith("proven: ")
+
+
+@SLOW
+@given(case=cases(FEW))
+def test_a_step_made_again_has_the_same_bits(case: Case) -> None:
+    assert replay(some_trace(case)) == []
+
+
+def changed(trace: Trace, name: str, index: tuple[int, ...], value: float) -> Trace:
+    """The trace with another number at one place."""
+    array = trace.values[name].copy()
+    array[index] = value
+    return replace(trace, values={**trace.values, name: array})
+
+
+@SLOW
+@given(case=cases(FEW), where=st.integers(0, 10**9), bit=st.integers(0, 63))
+def test_one_flipped_bit_is_caught_by_replay(case: Case, where: int, bit: int) -> None:
+    trace = some_trace(case)
+    names = [name for name in trace.values if trace.values[name].size]
+    name = names[where % len(names)]
+    flat = where // len(names) % trace.values[name].size
+    bits = trace.values[name].copy()
+    bits.view(np.uint64).reshape(-1)[flat] ^= np.uint64(1 << bit)
+    assert name in replay(replace(trace, values={**trace.values, name: bits}))
+
+
+@SLOW
+@given(case=cases(FEW), where=st.integers(0, 10**9), up=st.booleans())
+def test_a_change_beyond_rounding_is_refused_at_its_place(case: Case, where: int, up: bool) -> None:
+    trace = some_trace(case)
+    assume(size(trace) < 3000)
+    found = verify(trace)
+    checks = [check for check in found.checks if math.isfinite(check.value)]
+    check = checks[where % len(checks)]
+    name, _, inside = check.address.partition("[")
+    index = tuple(int(part) for part in inside.rstrip("]").split(",")) if inside else ()
+    far = 2.1 * check.allowed + 2 * math.ulp(check.value)
+    wrong = changed(trace, name, index, check.value + (far if up else -far))
+    assume(not name.endswith(".M"))  # 0 or 1 / (1 - rate): a mask is told by whether it is 0
+    refused = verify(wrong)
+    assert not refused
+    assert check.address in [failure.address for failure in refused.failures]
+    assert str(refused).startswith("refused: ")
+
+
+@SLOW
+@given(case=cases(FEW))
+def test_central_differences_agree(case: Case) -> None:
+    trace = some_trace(case)
+    assume(size(trace) < 6000)
+    probe, rng = Probe(trace), np.random.default_rng(case.seed)
+    for name, shape in trace.net.shapes.items():
+        found = probe.difference(name, tuple(int(rng.integers(0, n)) for n in shape))
+        assert found.holds, str(found)
+
+
+def test_a_wrong_gradient_is_seen_by_differences() -> None:
+    trace = alice()
+    wrong = changed(trace, "0.dW", (0, 0), 2 * float(trace.values["0.dW"][0, 0]))
+    assert not Probe(wrong).difference("0.W", (0, 0)).holds
+    assert "by central differences with ε" in str(Probe(wrong).difference("0.W", (0, 0)))
+
+
+def test_a_kink_is_called_a_kink() -> None:
+    net = cr.Network(1, [cr.Dense(1, init=1.0), cr.ReLU(), cr.Dense(1, init=1.0)], rng=0)
+    trace = trace_step(net, cr.SquaredError(), cr.SGD(), [[0.0]], [1.0], lr=0.1)
+    found = Probe(trace).difference("0.b", (0,))
+    assert found.kink
+    assert found.holds
+    assert "there is a kink between the two" in str(found)
+
+
+def test_a_large_step_is_drawn_from() -> None:
+    net = cr.Network.mlp([40, 60, 30, 3], rng=0)
+    X = np.random.default_rng(0).normal(size=(16, 40))
+    trace = trace_step(net, cr.SoftmaxCrossEntropy(), cr.Adam(), X, np.arange(16) % 3, lr=0.01)
+    found = verify(trace, "0.dW[3,7]")
+    assert found
+    assert [check.address for check in found.checks][0] == "0.dW[3,7]"
+    assert len(found.checks) == DRAWN + 1
+    assert f"{DRAWN + 1} numbers of {found.count}, drawn by seed" in str(found)
+    again, other = verify(trace, seed=0), verify(trace, seed=1)
+    assert [c.address for c in again.checks] == [c.address for c in found.checks[1:]]
+    assert [c.address for c in again.checks] != [c.address for c in other.checks]
+
+
+def test_what_is_given_is_not_made_anew() -> None:
+    trace = alice()
+    assert is_given("X", trace)
+    assert not is_given("0.Z", trace)
+    assert cost(trace) == 17
+
+
+def address(name: str, index: tuple[int, ...]) -> str:
+    return f"{name}[{','.join(map(str, index))}]" if index else name
+
+
+def printed(source: str) -> float:
+    """What a script prints, run with nothing but Python's own."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(source, "<copied>", "exec"), {"__name__": "__main__"})  # noqa: S102
+    return float(out.getvalue())
+
+
+PLAIN = [
+    (cr.Sigmoid(), cr.SquaredError(scale=0.5)), (cr.Tanh(), cr.BinaryCrossEntropy()),
+    (cr.GELU(), cr.Huber(0.3)), (cr.LeakyReLU(0.2), cr.Pinball(0.3)), (cr.Mish(), cr.Poisson()),
+    (cr.ELU(0.5), cr.AbsoluteError()), (cr.SELU(), cr.SoftmaxCrossEntropy()),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("activation", "loss"), PLAIN, ids=str)
+def test_a_small_step_is_copied_whole(activation: cr.Layer, loss: cr.Loss) -> None:
+    outputs = 3 if isinstance(loss, cr.SoftmaxCrossEntropy) else 1
+    net = cr.Network(2, [cr.Dense(3), activation, cr.Dense(outputs)], rng=1)
+    X, y = np.array([[0.5, -1.0], [2.0, 0.3], [-0.7, 0.1]]), np.array([0, 1, 0])
+    trace = trace_step(net, loss, cr.SGD(), X, y, lr=0.1)
+    for name, index in (("0.dW", (1, 2)), ("2.db", (0,)), ("0.Z", (1, 0)), ("1.dA", (2, 1)),
+                        ("Yhat", (1, 0)), ("L_data", ())):  # fmt: skip
+        script = to_python(trace, address(name, index))
+        assert len(script.splitlines()) <= LINES
+        assert "X = " in script
+        assert "chainrule" not in script
+        assert printed(script) == pytest.approx(
+            float(trace.values[name][index]), rel=1e-13, abs=1e-15
+        )
+
+
+@SLOW
+@given(case=cases(FEW))
+def test_any_gradient_can_be_copied(case: Case) -> None:
+    trace = some_trace(case)
+    for place in trace.places:
+        if not isinstance(place.layer, cr.Dense):
+            continue
+        for name in (f"{place.name}.dW", f"{place.name}.db", place.y):
+            if name not in trace.values:
+                continue
+            index = tuple(0 for _ in trace.values[name].shape)
+            script, value = to_python(trace, address(name, index)), float(trace.values[name][index])
+            assert len(script.splitlines()) <= LINES
+            assert printed(script) == pytest.approx(value, rel=1e-9, abs=1e-12)
+
+
+def test_what_cannot_be_copied_says_so() -> None:
+    with pytest.raises(ValueError, match='"0.W.delta" has no script of its own: ask for a'):
+        to_python(alice(), "0.W.delta[0,0]")
+
+
+def test_the_boolean_network_of_text_001_is_proven(texts: dict[str, object]) -> None:
+    found = verify(boolean_trace(texts))
+    assert found
+    assert len(found.differences) == found.parameters == 12
+    assert all(one.error <= NEAR for one in found.differences)
+
+
+def test_own_layers_are_named_as_not_made_anew() -> None:
+    from models import Shift
+
+    class Moved(Shift):
+        def backward(self, p, cache, dY):  # type: ignore[no-untyped-def]
+            return dY, {"s": dY.sum(axis=0)}
+
+        def forward(self, p, X, *, train=False, rng=None):  # type: ignore[no-untyped-def]
+            return X + p["s"], {}
+
+    net = cr.Network(2, [cr.Dense(2), Moved(), cr.Dense(1)], rng=0)
+    trace = trace_step(net, cr.SquaredError(), cr.SGD(), [[1.0, 2.0]], [1.0], lr=0.1)
+    assert replay(trace) == []
+    found = verify(trace)
+    assert found
+    assert "1.Y" in found.unknown
+    assert "not made anew, for want of a formula: 1.Y" in str(found)
+    assert d("1.s") in trace.values
