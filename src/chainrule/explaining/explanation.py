@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .address import Address
 from .formulas import Formula
-from .trace import Trace
+from .trace import Trace, d
 
 if TYPE_CHECKING:
     from .mathematics import Notation
@@ -119,6 +119,12 @@ class Explanation:
         from .render import to_json
 
         return to_json(self)
+
+    @property
+    def is_slope(self) -> bool:
+        """Whether the value is a derivative of the loss."""
+        slopes = {d(place.y) for place in self.trace.places} | {"dX"}
+        return self.address.name in self.trace.net.shapes or self.address.name in slopes
 
     @property
     def factors(self) -> tuple[Number, ...]:

@@ -7,7 +7,7 @@ A name is a letter of a formula ("beta1", "z"), an address ("0.W[2,1]"), or a la
 import ast
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .formulas import Formula, evaluate
@@ -33,6 +33,7 @@ FUNCTIONS = {
     "min": ("min", r"\min"), "sign": ("sign", r"\operatorname{sign}"),
     "softplus": ("softplus", r"\operatorname{softplus}"),
 }  # fmt: skip
+STAGES = {"delta": "Δ", "after": "new "}
 BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 COMPARED = {ast.Gt: (">", ">"), ast.Lt: ("<", "<"), ast.GtE: ("≥", r"\ge"), ast.LtE: ("≤", r"\le")}
 ADDRESS = re.compile(r"(?:(?P<layer>[\d.]+)\.)?(?P<own>[A-Za-z_]+)(?:\.(?P<stage>\w+))?"
@@ -179,7 +180,7 @@ class Writer:
         if isinstance(node.op, ast.Div):
             return self.fraction(node.left, node.right)
         right = self(node.right, PRODUCT)
-        if isinstance(node.op, ast.Add) and isinstance(node.right, ast.Constant):
+        if isinstance(node.right, ast.Constant):  # 1 - (-2)
             right = self(node.right, POWER)
         return self(node.left) + self.sign(f" {'+-'[isinstance(node.op, ast.Sub)]} ") + right, SUM
 
@@ -204,9 +205,16 @@ class Writer:
             return self.letter(LETTERS[text])
         if text.isidentifier() and "_" not in text:
             return self.letter((text, text))
+        found = ADDRESS.fullmatch(text)
+        if found is not None and found["stage"]:
+            base = f"{found['layer']}.{found['own']}[{found['index']}]"
+            if base in self.notation.labels:
+                return self.staged(found["stage"], self.symbol(self.notation.labels[base]))
         return self.symbol(self.notation.address(text))
 
-    write_symbol: Callable[[str], str]
+    def staged(self, stage: str, parameter: str) -> str:
+        """What the update made of a parameter that has a label: Δw₅, new w₅, m(w₅)."""
+        return STAGES[stage] + parameter if stage in STAGES else f"{stage}({parameter})"
 
     def group(self, text: str) -> str:
         """In parentheses."""

@@ -24,9 +24,10 @@ TERMS = 6  # of a sum that are written out
 
 @dataclass(frozen=True)
 class Heading:
-    """A line above what follows."""
+    """A line above what follows, which may end in an address."""
 
     text: str
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,29 +60,31 @@ Seen = Callable[[Number], Number]  # a number as it is, or as rounded on paper
 def page(found: Explanation, seen: Seen | None = None) -> Iterator[Block]:
     """The blocks of an explanation; `seen` changes each number before it is written."""
     see = seen or (lambda one: one)
-    yield Heading(_title(found))
+    yield _title(found)
     if found.made is not None:
         yield equation(see(found.made))
-    if found.sum is not None and not found.paths:
-        yield total(str(found.address), found.sum, see)
-    if found.paths:
-        yield from _forward(found, see)
-        yield from _backward(found, see)
+    if found.is_slope:
+        if found.paths:
+            yield from _forward(found, see)
+            yield from _backward(found, see)
+        else:
+            yield Prose("It is 0: a factor of every path from it to the loss is 0.")
         yield from _paths(found)
         yield from _rows(found)
         yield from _proof(found)
+    elif found.sum is not None:
+        yield total(str(found.address), found.sum, see)
     if found.steps:
         yield Heading("The update")
         for step in found.steps:
             yield equation(see(step))
 
 
-def _title(found: Explanation) -> str:
+def _title(found: Explanation) -> Heading:
     """What the number is, in words."""
-    trace, at = found.trace, found.address
-    if at.name in trace.net.shapes:
-        return f"How the loss changes with {at}"
-    return f"Where {at} comes from"
+    parameter = found.address.name in found.trace.net.shapes
+    what = "How the loss changes with" if parameter else "What makes"
+    return Heading(what, str(found.address))
 
 
 def equation(one: Number) -> Equation:
@@ -164,7 +167,7 @@ def _product(found: Explanation, path: Path, see: Seen) -> Equation:
 
 def _paths(found: Explanation) -> Iterator[Block]:
     """Every path with its product, and what they add up to."""
-    if found.count < 2:
+    if found.count < 2 or not found.paths:
         return
     yield Heading(f"All {found.count} paths" + (f" of row {found.row}" if found.row else ""))
     rows: list[tuple[str | Expression, ...]] = []

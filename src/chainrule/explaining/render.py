@@ -18,7 +18,7 @@ def to_text(
     writer, lines = Writer(notation or Notation()), list[str]()
     for block in page(found, paper):
         if isinstance(block, Heading):
-            lines += ["", block.text] if lines else [block.text]
+            lines += ["", _heading(block, writer)] if lines else [_heading(block, writer)]
         elif isinstance(block, Prose):
             lines.append(f"  {block.text}")
         elif isinstance(block, Equation):
@@ -36,7 +36,7 @@ def to_markdown(
     writer, lines = Latex(notation or Notation()), list[str]()
     for block in page(found, paper):
         if isinstance(block, Heading):
-            lines += [f"{'###' if lines else '##'} {block.text}", ""]
+            lines += [f"{'###' if lines else '##'} {_heading(block, writer)}", ""]
         elif isinstance(block, Prose):
             lines += [block.text, ""]
         elif isinstance(block, Equation):
@@ -57,7 +57,7 @@ def to_latex(
     writer, lines = Latex(notation or Notation()), list[str]()
     for block in page(found, paper):
         if isinstance(block, Heading):
-            lines.append(rf"\paragraph{{{_escaped(block.text)}}}")
+            lines.append(rf"\paragraph{{{_escaped(_heading(block, writer))}}}")
         elif isinstance(block, Prose):
             lines.append(_escaped(block.text))
         elif isinstance(block, Equation):
@@ -82,7 +82,7 @@ def to_html(
     for block in page(found, paper):
         if isinstance(block, Heading):
             level = 3 if lines else 2
-            lines.append(f"<h{level}>{escape(block.text)}</h{level}>")
+            lines.append(f"<h{level}>{escape(_heading(block, writer))}</h{level}>")
         elif isinstance(block, Prose):
             lines.append(f"<p>{escape(block.text)}</p>")
         elif isinstance(block, Equation):
@@ -130,6 +130,13 @@ def _plain(one: Number) -> dict[str, Any]:
                   for k, t in one.names.items()},
         "note": one.note,
     }  # fmt: skip
+
+
+def _heading(block: Heading, writer: Writer) -> str:
+    """The line, with the address as the notation has it in plain text."""
+    if not block.address:
+        return block.text
+    return f"{block.text} {Writer(writer.notation).named(block.address)}"
 
 
 def _sides(block: Equation, writer: Writer) -> str:

@@ -47,6 +47,9 @@ class Latex(Writer):
         whole = self._indexed(name, layer, index)
         return rf"{STAGES.get(stage, stage)}({whole})" if stage else whole
 
+    def staged(self, stage: str, parameter: str) -> str:
+        return rf"{STAGES.get(stage, stage)}\left({parameter}\right)"
+
     def _indexed(self, name: str, layer: str, index: str) -> str:
         above = f"^{{({layer})}}" if layer else ""
         return f"{name}{above}_{{{index}}}" if index else f"{name}{above}"
@@ -102,6 +105,10 @@ class MathML(Writer):
             return self.derivative("<mi>L</mi>", self._indexed(own[1:], layer, index))
         whole = self._indexed({"Yhat": "ŷ"}.get(own, own), layer, index)
         return f"<mrow><mi>{stage}</mi>{self.group(whole)}</mrow>" if stage else whole
+
+    def staged(self, stage: str, parameter: str) -> str:
+        known = {"delta": "Δ", "after": "new"}
+        return f"<mrow><mi>{known.get(stage, stage)}</mi>{parameter}</mrow>"
 
     def _indexed(self, name: str, layer: str, index: str) -> str:
         shown = f"<mi>{escape(name)}</mi>"

@@ -1,0 +1,127 @@
+"""Pages of explanations: the same numbers in every format, at every rounding, in every notation."""
+
+import json
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from compiled_cases import Case, cases
+from hypothesis import HealthCheck, given, settings
+from test_chain import boolean_trace, some_trace
+from test_trace import ROWS, alice
+
+import chainrule as cr
+from chainrule.explaining.formulas import ACTIVATIONS, LOSSES, Formula
+from chainrule.explaining.mathematics import Notation, Writer, fill, parse
+from chainrule.explaining.typeset import Latex, MathML
+
+SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+EXACT = cr.Notation(digits=None)
+
+
+def test_alices_page_has_the_printed_numbers(texts: dict[str, Any]) -> None:
+    trace = alice()
+    page = cr.explain(trace, "0.W[0,0]").to_text(cr.Notation(labels=cr.text_labels(trace)))
+    for line in (
+        "z_h1 = x₁ · w₁ + x₂ · w₂ + b₁ = (-2) · 1 + (-1) · 1 + 0 = -3", "h₁ = ", "= 0.04743",
+        "∂l/∂ŷ₁ = 2 · (z - y) = 2 · (0.5237 - 1) = -0.9526", "∂z_h1/∂w₁ = x₁ = -2",
+        "∂L/∂w₁ = 1 · (-0.9526) · 0.2494 · 1 · 0.04518 · (-2) = 0.02147",
+        "Δw₁ = -η · g = -0.1 · 0.02147 = -0.002147", "new w₁ = ", "How the loss changes with w₁",
+    ):  # fmt: skip
+        assert line in page
+    exact = cr.explain(trace, "0.W[0,0]").to_text(EXACT)
+    assert repr(float(trace.values["0.dW"][0, 0])) in exact
+    printed = texts["003-alice-factors-of-w1"]["dL_dw1"]["printed"]
+    assert round(cr.explain(trace, "0.W[0,0]").value, 4) == printed
+
+
+def test_round_like_text_001(texts: dict[str, Any]) -> None:
+    trace, printed = boolean_trace(texts), texts["001-forward"]
+    paper = cr.Paper(trace, digits=4, decimals={"A": 2, "Z": 3, "3.A": 4})
+    assert paper.at("2.Z[0,0]") == printed["output_z"]["printed"] == 1.213
+    assert paper.at("3.A[0,0]") == 0.7708
+    page = cr.explain(trace, "2.W[0,0]").to_text(paper=paper)
+    assert "= 0.73 · 0.3 + 0.71 · 0.5 + 0.71 · 0.9 = 1.213   (exactly 1.21465)" in page
+    exact = cr.explain(trace, "2.Z[0,0]").to_text(EXACT)
+    assert str(printed["output_z"]["exact"]) in exact
+    assert str(printed["output"]["exact"]) in cr.explain(trace, "3.A[0,0]").to_text(EXACT)
+    coarse = cr.Paper(trace, digits=2)
+    assert coarse.at("0.W.after[0,0]") == pytest.approx(0.9, abs=0.005)
+
+
+@SLOW
+@given(case=cases(ROWS))
+def test_every_page_can_be_written(case: Case) -> None:
+    trace = some_trace(case)
+    rng = np.random.default_rng(case.seed)
+    names = [*trace.net.shapes, *[place.y for place in trace.places], "L", "Yhat", "l", "dX"]
+    for name in names[:: max(1, len(names) // 6)]:
+        index = [int(rng.integers(0, n)) for n in trace[name].shape]
+        found = cr.explain(trace, f"{name}{index}" if index else name)
+        text, markdown, latex = found.to_text(), found.to_markdown(), found.to_latex()
+        assert str(found) == text
+        bare = re.sub(r"\\[{}]|\\leftarrow", "", latex)
+        for opened, closed in (("{", "}"), (r"\left", r"\right"), (r"\[", r"\]")):
+            assert bare.count(opened) == bare.count(closed)
+        assert markdown.count("$") % 2 == 0
+        ElementTree.fromstring(f"<body>{found.to_html()}</body>")
+        document = json.loads(json.dumps(found.to_json()))
+        assert document["value"] == found.value
+        assert len(document["paths"]) == len(found.paths)
+
+
+def test_samples_as_columns() -> None:
+    page = cr.explain(alice(), "0.W[1,0]").to_text(cr.Notation(columns=True))
+    assert "0.Z[0,0] = X[0,0] · 0.W[0,0] + X[1,0] · 0.W[0,1] + 0.b[0]" in page
+    assert "How the loss changes with 0.W[0,1]" in page
+
+
+FORMULAS = [
+    *[formula for bend in ACTIVATIONS.values() for formula in bend],
+    *[formula for goal in LOSSES.values() for formula in goal],
+]
+
+
+@pytest.mark.parametrize("formula", FORMULAS, ids=lambda formula: formula.show)
+def test_every_formula_can_be_set(formula: Formula) -> None:
+    notation = Notation()
+    for writer in (Writer(notation), Latex(notation), MathML(notation)):
+        shown = writer(parse(formula))
+        assert shown
+        assert "**" not in shown
+    ElementTree.fromstring(f"<math>{MathML(notation)(parse(formula))}</math>")
+
+
+@pytest.mark.parametrize(
+    ("expression", "plain", "latex"),
+    [
+        ("-lr * m_hat / (sqrt(v_hat) + epsilon)", "-η · m̂ / (√(v̂) + ε)",
+         r"\frac{-\eta \cdot \hat m}{\sqrt{\hat v} + \varepsilon}"),
+        ("(z - y)**2", "(z - y)²", r"\left(z - y\right)^{2}"),
+        ("z - (a - g)", "z - (a - g)", r"z - \left(a - g\right)"),
+        ("z - a - g", "z - a - g", "z - a - g"),
+        ("a / (z * y)", "a / (z · y)", r"\frac{a}{z \cdot y}"),
+        ("max(z, 0)", "max(z, 0)", r"\max\left(z, 0\right)"),
+        ("beta1**t", "β₁^t", r"\beta_1^{t}"),
+    ],
+)  # fmt: skip
+def test_parentheses(expression: str, plain: str, latex: str) -> None:
+    formula = Formula(expression)
+    assert Writer(Notation())(parse(formula)) == plain
+    assert Latex(Notation())(parse(formula)) == latex
+
+
+def test_numbers_take_the_place_of_letters() -> None:
+    write = Writer(Notation())
+    assert write(fill(parse(Formula("z if z > 0 else alpha * z")), {"z": -2.0, "alpha": 0.1})) == (
+        "0.1 · (-2)"
+    )
+    assert write(fill(parse(Formula("z - y")), {"z": 1.0, "y": -0.25})) == "1 - (-0.25)"
+    assert re.fullmatch(r"1\.235e-09", write(fill(parse(Formula("z")), {"z": 1.23456e-9})))
+
+
+def test_labels_need_an_order() -> None:
+    with pytest.raises(ValueError, match="by is 'x': number the weights by 'unit' or by 'input'"):
+        cr.text_labels(alice(), by="x")
