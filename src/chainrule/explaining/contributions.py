@@ -1,0 +1,143 @@
+"""What each input contributed to one prediction: three accounts of z(x) - z(baseline), and how far
+each is from adding up.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..core.activation_layers import ElementwiseLayer, PReLU
+from ..core.arrays import Array
+from ..core.layers import BatchNorm, Dense, Dropout, Layer, Residual, inner
+from ..core.network import Network
+
+POINTS = 256  # on the straight line from the baseline to the input
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What one input added to the raw output z, by each account; `exact` None where a layer mixes
+    units other than by a sum.
+    """
+
+    name: str
+    gradient: float
+    integrated: float
+    exact: float | None
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """z(x) - z(baseline) of one output, input by input.
+
+    `gradient` is dz/dx · (x - baseline), true for small steps; `integrated` the mean of dz/dx on
+    the straight line between the two times (x - baseline), Sundararajan et al. 2017; `exact` goes
+    path by path with each activation's own ratio (a(z) - a(z₀)) / (z - z₀), Shrikumar et al. 2017,
+    and adds up but for rounding. The gaps are what each leaves over.
+    """
+
+    parts: tuple[Contribution, ...]
+    output: int
+    start: float
+    end: float
+
+    @property
+    def gaps(self) -> dict[str, float | None]:
+        """z(x) - z(baseline) less the sum of each account."""
+        whole, found = self.end - self.start, dict[str, float | None]()
+        for account in ("gradient", "integrated", "exact"):
+            values = [getattr(part, account) for part in self.parts]
+            found[account] = None if None in values else whole - math.fsum(values)
+        return found
+
+    @property
+    def largest(self) -> tuple[Contribution, ...]:
+        """The parts, the largest first, by the exact account where there is one."""
+        return tuple(
+            sorted(
+                self.parts,
+                key=lambda part: -abs(part.integrated if part.exact is None else part.exact),
+            )
+        )
+
+
+def contributions(
+    net: Network, x: ArrayLike, *, output: int = 0,
+    columns: Mapping[str, Sequence[int]] | None = None, baseline: ArrayLike | None = None,
+) -> Contributions:  # fmt: skip
+    """What each input of one row x (n_in,) contributed to one raw output in prediction mode.
+
+    `columns` says which columns of X each input became; by default each is one. The baseline is 0,
+    the training mean where inputs are standardised. Raises ValueError for rows that do not fit or
+    an output that is not there.
+    """
+    twin = net.astype(np.float64)
+    row = twin.as_input(np.atleast_2d(np.asarray(x, np.float64)))
+    base = np.zeros((1, net.n_in)) if baseline is None else twin.as_input(np.atleast_2d(baseline))
+    if len(row) != 1 or len(base) != 1:
+        raise ValueError(f"x has {len(row)} rows, the baseline {len(base)}: give one row each")
+    if not 0 <= output < twin.n_out:
+        raise ValueError(f"there is no output {output}: this network has {twin.n_out}")
+    apart = (row - base)[0]
+    gradient = _slopes(twin, row, output)[0] * apart
+    line = base + (np.arange(POINTS)[:, None] + 0.5) / POINTS * (row - base)
+    integrated = _slopes(twin, line, output).mean(axis=0) * apart
+    ends = twin.forward(np.vstack([row, base]))[0][:, output]
+    ratios = _ratios(twin, np.vstack([row, base]), output)
+    exact = None if ratios is None else ratios * apart
+    named = columns or {f"x{i}": [i] for i in range(twin.n_in)}
+    parts = tuple(
+        Contribution(
+            name, float(gradient[list(at)].sum()), float(integrated[list(at)].sum()),
+            None if exact is None else float(exact[list(at)].sum()),
+        )
+        for name, at in named.items()
+    )  # fmt: skip
+    return Contributions(parts, output, float(ends[1]), float(ends[0]))
+
+
+def _slopes(net: Network, X: Array, output: int) -> Array:
+    """dz/dX of one output (n, n_in), in prediction mode."""
+    Z, caches = net.forward(X)
+    dZ = np.zeros_like(Z)
+    dZ[:, output] = 1.0
+    return net.backward(caches, dZ)[0]
+
+
+def _ratios(net: Network, pair: Array, output: int) -> Array | None:
+    """(z(x) - z(x₀)) / (x - x₀) path by path (n_in,) for the rows x, x₀ of the pair."""
+    p = {name: net[name] for name in (*net.shapes, *net.buffer_shapes)}
+    M = np.zeros((1, net.n_out))
+    M[0, output] = 1.0
+    passed = _back(net.layers, p, pair, M)
+    return None if passed is None else passed[0]
+
+
+def _back(layers: Sequence[Layer], p: Mapping[str, Array], X: Array, M: Array) -> Array | None:
+    """The ratio by the layers' input from that by their output (1, n)."""
+    inputs = [X]
+    for i, layer in enumerate(layers):
+        inputs.append(layer.forward(inner(p, i), inputs[-1])[0])
+    for i in range(len(layers) - 1, -1, -1):
+        passed = _through(layers[i], inner(p, i), inputs[i], inputs[i + 1], M)
+        if passed is None:
+            return None
+        M = passed
+    return M
+
+
+def _through(layer: Layer, p: Mapping[str, Array], X: Array, Y: Array, M: Array) -> Array | None:
+    """One layer of it."""
+    if isinstance(layer, Residual):
+        branch = _back(layer.layers, p, X, M)
+        return None if branch is None else M + branch
+    if isinstance(layer, Dense | BatchNorm | Dropout):  # linear in prediction
+        return layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
+    if not isinstance(layer, ElementwiseLayer | PReLU):
+        return None
+    apart, slopes = X[:1] - X[1:], layer.backward(p, layer.forward(p, X[:1])[1], np.ones_like(M))[0]
+    near = np.abs(apart) < 1e-12 * np.maximum(1.0, np.abs(X[:1]))  # the ratio becomes the slope
+    return M * np.where(near, slopes, (Y[:1] - Y[1:]) / np.where(near, 1.0, apart))
