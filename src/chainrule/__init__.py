@@ -38,6 +38,7 @@ _HOMES = {
     "explaining.labels": ["text_labels"],
     "explaining.verify": ["verify", "Verification"],
     "explaining.script": ["to_python"],
+    "explaining.contributions": ["contributions", "Contributions"],
     "training": ["train", "Record", "find_lr"],
     "lbfgs": ["minimize"],
     "tabular": ["TableRun"],

@@ -8,10 +8,12 @@ import click
 from .demo import demo
 from .errors import Guarded
 from .evaluate import evaluate
+from .explain import explain
 from .info import info
 from .lesson import lesson
 from .predict import predict
 from .train import train
+from .verify import verify
 
 
 @click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,5 +26,5 @@ def main() -> None:
     """
 
 
-for _verb in (train, predict, evaluate, info, demo, lesson):
+for _verb in (train, predict, evaluate, explain, verify, info, demo, lesson):
     main.add_command(_verb)

@@ -15,6 +15,7 @@ from .redo_loss import add_loss
 STEP = 2.0**-18  # the cube root of u, relative to the number: truncation and rounding in balance
 NEAR = 1e-5  # relative to the larger of the slope and what the step can resolve
 U = 2.0**-53
+MARGIN = 4.0  # for the layers before the last
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Probe:
     def __init__(self, trace: Any) -> None:
         self.trace = trace
         self.forward = self._names()
+        self.noise = self._noise()
 
     def _names(self) -> list[str]:
         """What must be made anew for the loss, in order: no draws, nothing backwards."""
@@ -56,8 +58,21 @@ class Probe:
         end = names.index("L") + 1
         return [n for n in names[:end] if n in redo.rules and not n.endswith(".M")]
 
-    def _redo(self) -> Redo:
-        redo = Redo(self.trace, floats(), bounds=False)
+    def _noise(self) -> float:
+        """What rounding may make of L: in the loss of each output, and in z before it, which a
+        small loss of a large z feels most.
+        """
+        redo, trace = self._redo(bounds=True), self.trace
+        total = redo.number("L", ())[1] + redo.number("L_data", ())[1]
+        slopes = trace.values[d(trace.output)]
+        for r, row in enumerate(trace.values["l"].tolist()):
+            for k, _ in enumerate(row):
+                total += float(trace.values["dL_dl"][r, 0]) * redo.number("l", (r, k))[1]
+                total += abs(float(slopes[r, k])) * redo.number(trace.output, (r, k))[1]
+        return MARGIN * U * total
+
+    def _redo(self, bounds: bool = False) -> Redo:
+        redo = Redo(self.trace, floats(), bounds)
         add_layers(redo)
         add_loss(redo)
         return redo
@@ -102,8 +117,8 @@ class Probe:
         h = STEP * max(abs(at), 1.0)
         (high, one), (low, other) = (self.loss(name, index, at + s * h) for s in (1.0, -1.0))
         difference = (high - low) / (2.0 * h)
-        resolved = 8 * U * max(abs(high), abs(low)) / h  # what rounding of L makes of it
-        error = abs(difference - slope) / max(abs(slope), abs(difference), resolved / NEAR, 1e-300)
+        seen = max(abs(slope), abs(difference), self.noise / h / NEAR, 1e-300)
+        error = abs(difference - slope) / seen
         address = f"{name}[{','.join(map(str, index))}]"
         crossed = one != other or (trace.settings.penalty is not None and abs(at) < h)
         return Difference(address, slope, difference, h, error, crossed)
