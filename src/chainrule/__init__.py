@@ -37,6 +37,7 @@ _HOMES = {
     "explaining.paper": ["Paper"],
     "explaining.labels": ["text_labels"],
     "explaining.verify": ["verify", "Verification"],
+    "explaining.why": ["why"],
     "explaining.script": ["to_python"],
     "explaining.contributions": ["contributions", "Contributions"],
     "training": ["train", "Record", "find_lr"],

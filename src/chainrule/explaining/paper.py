@@ -27,6 +27,7 @@ class Paper:
     trace: Trace
     digits: int = 4
     decimals: Mapping[str, int] = field(default_factory=dict)
+    changed: Mapping[str | tuple[str, str], float] = field(default_factory=dict)
 
     def __call__(self, one: Number) -> Number:
         """A number made anew from its terms as rounded before; the note says what is lost."""
@@ -36,6 +37,8 @@ class Paper:
 
     def value(self, one: Number) -> float:
         """A number from its terms as rounded before, rounded itself."""
+        if one.symbol in self.changed:
+            return self.changed[one.symbol]
         if one.formula is None:
             known = self.at(one.symbol) if _is_value(one.symbol) else one.value
             return self.round(_kind(one.symbol), known)
@@ -51,6 +54,8 @@ class Paper:
 
     def at(self, address: str) -> float:
         """The number at an address, made anew from what it depends on."""
+        if address in self.changed:
+            return self.changed[address]
         if address not in self._found:
             self._found[address] = self._make(address)
         return self._found[address]

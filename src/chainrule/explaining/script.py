@@ -38,6 +38,8 @@ def to_python(trace: Any, address: str) -> str:
 def _plain(trace: Any) -> bool:
     """Whether the step has nothing but Dense layers, activations and a loss that is known."""
     kinds = {type(place.layer).__name__ for place in trace.places}
+    if isinstance(getattr(trace.settings.loss, "quantile", None), tuple):
+        return False  # a setting for each output
     return kinds <= {"Dense", *ACTIVATIONS} - {"PReLU"} and _kind(trace) in LOSSES
 
 
