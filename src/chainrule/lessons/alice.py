@@ -1,5 +1,6 @@
 """Lesson alice, text 003: one sample through a 2-2-1 network, every factor of the chain rule."""
 
+import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,15 @@ from ..core.layers import Dense
 from ..core.losses import SquaredError
 from ..core.network import Network
 from ..core.optimizers import SGD
+from ..explaining.chain import explain
+from ..explaining.labels import text_labels
+from ..explaining.mathematics import Notation, Writer
+from ..explaining.page import Equation, page
+from ..explaining.trace import replay, trace_step
+from ..explaining.verify import verify
 from ..training import train
 from .common import gradients, slope
-from .parts import Lesson, Part, Picture, claim, numbers, say
+from .parts import Lesson, Part, Picture, Table, claim, numbers, say
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,6 +46,7 @@ def alice() -> Iterator[Part]:
     yield from _factors()
     yield from _gradients()
     yield from _step()
+    yield from _chain()
     yield from _rate()
 
 
@@ -209,6 +217,35 @@ def _step() -> Iterator[Part]:
     yield claim("The output after the step", 0.529790848182593, output)
     yield claim("The loss after the step", 0.22109664645284527, loss)
     yield claim("w3 is still w1, so h2 is still h1", new["w1"], new["w3"], 0.0)
+
+
+def _chain() -> Iterator[Part]:
+    trace = trace_step(two_two_one(), LOSS, SGD(), X, Y, lr=0.1)
+    notation = Notation(digits=None, labels=text_labels(trace))
+    yield say(
+        """The same chain once more, as `chainrule.explain` reads it off one step: from (-2, -1)
+        forwards to the loss, from the loss back to `w1`, and on to the new `w1`. Then its proof:
+        the step is made again and must have the same bits, and every number is made anew in plain
+        Python and in 40 digits.""",
+        "The whole chain, and its proof",
+    )
+    rows = []
+    for block in page(explain(trace, "0.W[0,0]")):
+        if isinstance(block, Equation):
+            first, *between, _ = (Writer(notation)(side) for side in block.sides)
+            value = float(str(ast.literal_eval(ast.unparse(block.sides[-1]))))
+            rows.append((first, between[0] if between else "", value))
+    yield Table("From (-2, -1) to the new w1", ("name", "formula", "exact"), tuple(rows))
+    found = verify(trace)
+    yield say(f"The step made again has the same bits, and it is {found}.")
+    yield claim("The whole chain comes to ∂L/∂w1", 0.02146953526581111, _value(rows, "∂L/∂w₁"))
+    yield claim("The step made again has the same bits", True, replay(trace) == [])
+    yield claim("Every number of the step is proven", True, bool(found))
+    yield claim("All nine gradients agree with central differences", 9, len(found.differences))
+
+
+def _value(rows: list[tuple[str, str, float]], name: str) -> float:
+    return next(value for first, _, value in rows if first == name)
 
 
 def _rate() -> Iterator[Part]:
