@@ -41,6 +41,7 @@ _HOMES = {
     "explaining.script": ["to_python"],
     "explaining.contributions": ["contributions", "Contributions"],
     "training": ["train", "Record", "find_lr"],
+    "session": ["Session"],
     "lbfgs": ["minimize"],
     "tabular": ["TableRun"],
     "model": ["Model"],

@@ -1,0 +1,329 @@
+"""A training that can be stepped, stopped, rewound and asked: what a page or a notebook drives."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .core.arrays import Array, ceil_div
+from .core.epoch import Batch, StepSettings, check_batch, train_step
+from .core.losses import Loss
+from .core.network import RNG, Network, make_rng
+from .core.optimizers import Optimizer, State
+from .core.penalty import Penalty
+from .core.schedules import Schedule, value_at
+from .explaining.chain import explain
+from .explaining.explanation import Explanation
+from .explaining.trace import Trace, trace_step
+from .training import check_settings
+
+UNITS = ("operation", "sample", "batch", "epoch")
+KEYFRAMES = 64  # that are kept: every step, then every second, fourth … of a longer training
+
+
+class Step(NamedTuple):
+    """One step that was made: its number, epoch and batch, the loss before it, its learning rate.
+
+    The loss is nan for a batch of zero weight, which is skipped.
+    """
+
+    step: int
+    epoch: int
+    batch: int
+    loss: float
+    lr: float
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """All that the next step depends on."""
+
+    theta: Array
+    buffers: Array
+    state: State
+    random: Mapping[str, Any]
+    order: Array | None
+    epoch_losses: tuple[float, ...]
+    total: float
+    counted: float
+
+
+class Session:
+    """The readable engine's training, one step at a time, on a copy of the network.
+
+    `epochs` is how many are planned, which schedules look at. Any past step can be gone back to,
+    bit for bit: keyframes are kept, at most `keyframes`, and the steps between are made again.
+    Raises ValueError for data and settings that do not fit.
+    """
+
+    def __init__(
+        self, net: Network, loss: Loss, optimizer: Optimizer, X: ArrayLike, y: ArrayLike, *,
+        lr: float | Schedule, epochs: int = 100, batch_size: int | None = None,
+        weight: ArrayLike | None = None, penalty: Penalty | None = None, clip: float | None = None,
+        shuffle: bool = True, rng: RNG = None, keyframes: int = KEYFRAMES,
+    ) -> None:  # fmt: skip
+        self.settings = StepSettings(loss, optimizer, lr, penalty, clip)
+        check_settings(self.settings)
+        self.net = net.copy()
+        self.data: Batch = check_batch(self.net, loss, X, y, weight)
+        rows = len(self.data)
+        self.batch_size = min(rows, rows if batch_size is None else batch_size)
+        if self.batch_size < 1 or epochs < 1 or keyframes < 2:
+            raise ValueError(
+                f"a session got batch_size={batch_size}, epochs={epochs}, keyframes={keyframes}: "
+                "use at least 1, 1 and 2"
+            )
+        self.per_epoch = ceil_div(rows, self.batch_size)
+        self.planned, self.shuffle, self.keyframes = epochs * self.per_epoch, shuffle, keyframes
+        generator, self.seed = make_rng(rng)
+        self.rng = _copied(generator)
+        self.state = optimizer.init(self.net.theta)
+        self.order: Array | None = None
+        self.history: list[Step] = []
+        self.epoch_losses: list[float] = []
+        self.sample = self.operation = 0
+        self._total = self._counted = 0.0
+        self._every, self._paused = 1, threading.Event()
+        self._frames = {0: self._frame()}
+
+    @property
+    def done(self) -> int:
+        """How many steps have been made."""
+        return len(self.history)
+
+    @property
+    def position(self) -> dict[str, int]:
+        """Where the session stands: steps made, epoch, batch, and inside the batch the sample and
+        the operation that come next.
+        """
+        epoch, batch = divmod(self.done, self.per_epoch)
+        return {"step": self.done, "epoch": epoch, "batch": batch, "sample": self.sample,
+                "operation": self.operation}  # fmt: skip
+
+    def step(self, n: int = 1, unit: str = "batch") -> dict[str, int]:
+        """Go n units on: operations or samples inside a batch, batches (steps), or epochs.
+
+        The step is made when its last sample or operation has been passed. Returns the position.
+        Raises Diverged where a step makes a number that is not finite; the session stays before it.
+        """
+        if unit not in UNITS or n < 0:
+            raise ValueError(f"step got {n} of {unit!r}: give a number ≥ 0 of {', '.join(UNITS)}")
+        for _ in range(n):
+            if unit == "epoch":
+                for _ in range(self.per_epoch - self.done % self.per_epoch):
+                    self._step()
+            elif unit == "batch":
+                self._step()
+            else:
+                self._inside(unit)
+        return self.position
+
+    def run(self, until: int | Callable[[Step], bool] | None = None) -> dict[str, int]:
+        """Make steps until so many have been made, until a function of the last one says so, or
+        until the planned end; `pause` ends it after the step at work.
+        """
+        self._paused.clear()
+        last = self.planned if until is None or callable(until) else until
+        while self.done < last and not self._paused.is_set():
+            self._step()
+            if callable(until) and until(self.history[-1]):
+                break
+        return self.position
+
+    def pause(self) -> None:
+        """End `run` after the step at work; may be called from another thread."""
+        self._paused.set()
+
+    def seek(self, step: int) -> dict[str, int]:
+        """Go to where so many steps have been made: back from the nearest keyframe, or on."""
+        if step < 0:
+            raise ValueError(f"there is no step {step}: steps count from 0")
+        if step < self.done:
+            start = max((number for number in self._frames if number <= step), default=None)
+            if start is None:
+                first = min(self._frames)
+                raise ValueError(f"this session forked at step {first}: ask the one it came from")
+            self._restore(self._frames[start])
+            del self.history[start:]
+        while self.done < step:
+            self._step()
+        self.sample = self.operation = 0
+        return self.position
+
+    def trace(self, step: int | None = None) -> Trace:
+        """The trace of the step that comes next, or of a past or later one."""
+        if step is not None and step != self.done:
+            here = self.done
+            other = self.fork()
+            other._frames, other._every = dict(self._frames), self._every
+            other.history = list(self.history)
+            other.seek(step)
+            assert self.done == here
+            return other.trace()
+        random, order = self._next_order()
+        rows = self._rows(order)
+        batch = self.data.take(rows)
+        lr = value_at(self.settings.lr, self.done, self.planned, self.epoch_losses)
+        return trace_step(
+            self.net, self.settings.loss, self.settings.optimizer, batch.X, batch.y, lr=lr,
+            weight=batch.weight, penalty=self.settings.penalty, clip=self.settings.clip,
+            state=self.state, rng=random, step=self.done, steps=self.planned,
+        )  # fmt: skip
+
+    def explain(
+        self, address: str, sample: int | None = None, step: int | None = None
+    ) -> Explanation:
+        """The chain behind a number of the step that comes next, or of another; `sample` is the row
+        of its batch.
+        """
+        return explain(self.trace(step), address, row=sample)
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Ŷ = link(Z) (n, n_out) as the network stands."""
+        return self.settings.loss.link(self.net.predict(X))
+
+    def grid(
+        self, x: int = 0, y: int = 1, *, size: int = 50, at: ArrayLike | None = None
+    ) -> tuple[Array, Array, Array]:
+        """(xs (size,), ys (size,), Ŷ (size, size, n_out)) over two columns of X, the others as in
+        `at` (n_in,), or their means.
+        """
+        X = self.data.X
+        if not (0 <= x < X.shape[1] and 0 <= y < X.shape[1] and x != y and size >= 2):
+            raise ValueError(
+                f"grid got the columns {x} and {y} and size {size}: X has columns 0 to "
+                f"{X.shape[1] - 1}; give two of them and a size of at least 2"
+            )
+        low, high = X.min(axis=0), X.max(axis=0)
+        apart = np.maximum(high - low, 1e-9)
+        xs, ys = (
+            np.linspace(low[c] - 0.1 * apart[c], high[c] + 0.1 * apart[c], size) for c in (x, y)
+        )
+        rows = np.tile(X.mean(axis=0) if at is None else np.asarray(at, float), (size * size, 1))
+        rows[:, x], rows[:, y] = np.tile(xs, size), np.repeat(ys, size)
+        return xs, ys, self.predict(rows).reshape(size, size, -1)
+
+    def fork(self, **changes: Any) -> "Session":
+        """A session that begins where this one stands; its steps count on, its past is not kept.
+
+        `changes` are settings (loss, optimizer, lr, penalty, clip) or `numbers`, a dict by address
+        such as {"0.W[0,1]": 0.5}. Another kind of optimizer begins with its own start.
+        """
+        numbers = changes.pop("numbers", {})
+        other = object.__new__(Session)
+        other.__dict__.update(self.__dict__)
+        other.settings = replace(self.settings, **changes)
+        check_settings(other.settings)
+        other.net, other._paused = self.net.copy(), threading.Event()
+        other.rng = _copied(self.rng)
+        other._restore(self._frame())
+        if type(other.settings.optimizer) is not type(self.settings.optimizer):
+            other.state = other.settings.optimizer.init(other.net.theta)
+        for address, value in numbers.items():
+            name, index = self.trace().find(address)
+            if name not in other.net.shapes:
+                raise ValueError(f"{address} is no parameter: change weights and biases")
+            other.net[name][index] = value
+        other.history, other._every = list(self.history), 1
+        other._frames = {self.done: other._frame()}
+        return other
+
+    def export(self) -> dict[str, Any]:
+        """Where the session stands and how it got there, as texts, numbers and lists."""
+        return {
+            "position": self.position, "seed": self.seed, "planned": self.planned,
+            "batch_size": self.batch_size, "loss": repr(self.settings.loss),
+            "optimizer": repr(self.settings.optimizer), "lr": repr(self.settings.lr),
+            "network": repr(self.net), "history": [step._asdict() for step in self.history],
+            "numbers": {name: self.net[name].tolist()
+                        for name in (*self.net.shapes, *self.net.buffer_shapes)},
+        }  # fmt: skip
+
+    def _inside(self, unit: str) -> None:
+        """One sample or operation on; behind the last one the step is made."""
+        if unit == "sample":
+            self.operation, self.sample = 0, self.sample + 1
+            last = len(self._rows(self._next_order()[1]))
+        else:
+            self.operation += 1
+            last = len(self.trace().values)
+        if (self.sample if unit == "sample" else self.operation) >= last:
+            self._step()
+
+    def _next_order(self) -> tuple[np.random.Generator, Array | None]:
+        """The random numbers as the next step finds them, and the order of its epoch."""
+        random = _copied(self.rng)
+        order, n = self.order, len(self.data)
+        if self.done % self.per_epoch == 0:
+            order = random.permutation(n) if self.shuffle and self.batch_size < n else None
+        return random, order
+
+    def _rows(self, order: Array | None) -> Array:
+        """The rows of the next batch."""
+        k = self.done % self.per_epoch
+        rows = np.arange(k * self.batch_size, min(len(self.data), (k + 1) * self.batch_size))
+        return rows if order is None else order[rows]
+
+    def _step(self) -> None:
+        """One step, as `core.epoch.run_epoch` makes it."""
+        epoch, k = divmod(self.done, self.per_epoch)
+        random, order = self._next_order()
+        batch = self.data.take(self._rows(order))
+        mass = len(batch) if batch.weight is None else float(batch.weight.sum(dtype=np.float64))
+        lr = value_at(self.settings.lr, self.done, self.planned, self.epoch_losses)
+        loss = float("nan")
+        if mass != 0:
+            decay = self.settings.optimizer.decay
+            shrink = value_at(decay, self.done, self.planned, self.epoch_losses)
+            for name, schedule in self.net.schedules().items():
+                self.net[name] = schedule.at(self.done, self.planned, self.epoch_losses)
+            state = {name: value.copy() for name, value in self.state.items()}
+            with np.errstate(all="ignore"):
+                loss = train_step(self.net, self.settings, state, batch, lr, shrink, random)
+            self.state = state  # only now: a step that diverged leaves everything as it was
+            self._total, self._counted = self._total + loss * mass, self._counted + mass
+        self.rng, self.order = random, order
+        self.history.append(Step(self.done, epoch, k, loss, lr))
+        self.sample = self.operation = 0
+        if k == self.per_epoch - 1:
+            self.epoch_losses.append(self._total / self._counted)
+            self._total = self._counted = 0.0
+        self._keep()
+
+    def _keep(self) -> None:
+        """A keyframe, if one is due; every second one is dropped where there are too many."""
+        if self.done % self._every == 0:
+            self._frames[self.done] = self._frame()
+        if len(self._frames) > self.keyframes:
+            self._every *= 2
+            first = min(self._frames)
+            self._frames = {
+                number: frame for number, frame in self._frames.items()
+                if number % self._every == 0 or number == first
+            }  # fmt: skip
+
+    def _frame(self) -> _Frame:
+        return _Frame(
+            self.net.theta.copy(), self.net.buffers.copy(),
+            {name: value.copy() for name, value in self.state.items()},
+            self.rng.bit_generator.state, self.order, tuple(self.epoch_losses), self._total,
+            self._counted,
+        )  # fmt: skip
+
+    def _restore(self, frame: _Frame) -> None:
+        self.net.theta, self.net.buffers = frame.theta, frame.buffers
+        self.state = {name: value.copy() for name, value in frame.state.items()}
+        self.rng.bit_generator.state = frame.random
+        self.order, self.epoch_losses = frame.order, list(frame.epoch_losses)
+        self._total, self._counted = frame.total, frame.counted
+        self.sample = self.operation = 0
+
+
+def _copied(generator: np.random.Generator) -> np.random.Generator:
+    """A generator that draws the same numbers and shares nothing with this one."""
+    twin = np.random.Generator(type(generator.bit_generator)())
+    twin.bit_generator.state = generator.bit_generator.state
+    return twin
