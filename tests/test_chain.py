@@ -3,6 +3,7 @@ the unit; and they are the texts' own factors.
 """
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -225,6 +226,32 @@ def test_addresses_that_name_nothing(address: str, words: str) -> None:
 def test_addresses(address: str, name: str, index: tuple[int, ...]) -> None:
     found = explain(alice(), address).address
     assert (found.name, found.index) == (name, index)
+
+
+def test_an_input_is_explained() -> None:
+    found = explain(alice(), 'input "x1"')
+    assert found.value == pytest.approx(-1.0 * alice().values["dX"][0, 1], rel=1e-15)
+    assert 'What makes input "x1" row 0' in str(found)
+    assert "X[0,1] · dX[0,1]" in str(found)
+
+
+def test_an_input_of_a_table_shows_its_cell(tmp_path: Path) -> None:
+    from chainrule.tables import Preparation, infer_schema, read_table
+
+    rows = [f"{20 + i},{'red' if i % 3 else 'blue'},{i % 2}" for i in range(30)]
+    (tmp_path / "t.csv").write_text("Age,Colour,y\n" + "\n".join(rows) + "\n")
+    table = read_table(tmp_path / "t.csv")
+    preparation = Preparation.fit(table, infer_schema(table, "y"))
+    net = cr.Network(len(preparation.feature_names), [cr.Dense(1)], rng=0)
+    trace = trace_step(
+        net, cr.BinaryCrossEntropy(), cr.SGD(), table, lr=0.1, preparation=preparation
+    )
+    found = explain(trace, 'input "Age" row 3')
+    assert "The cell 23 becomes Age: 23 → " in str(found)
+    index = trace.columns["Age"][0]
+    expected = trace.values["X"][3, index] * trace.values["dX"][3, index]
+    assert found.value == pytest.approx(expected, rel=1e-15)
+    assert len(trace.rows) == 30
 
 
 def test_a_batch_must_be_told_which_row() -> None:

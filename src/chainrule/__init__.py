@@ -39,6 +39,7 @@ _HOMES = {
     "explaining.verify": ["verify", "Verification"],
     "explaining.why": ["why"],
     "explaining.script": ["to_python"],
+    "explaining.health": ["Health"],
     "explaining.contributions": ["contributions", "Contributions"],
     "training": ["train", "Record", "find_lr"],
     "session": ["Session"],

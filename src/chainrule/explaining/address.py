@@ -47,6 +47,8 @@ class Address:
         return d(self.name)
 
     def __str__(self) -> str:
+        if self.column is not None:
+            return f'input "{self.column}" row {self.index[0]}'
         return f"{self.name}[{','.join(map(str, self.index))}]" if self.index else self.name
 
 

@@ -27,6 +27,8 @@ def explain(trace: Trace, address: str, *, row: int | None = None, most: int = M
     at = resolve(trace, address)
     behind = {d(place.y): place.y for place in trace.places} | {"dX": "X"}
     places = {place.y: place for place in trace.places}
+    if at.column is not None:
+        return made.input_column(trace, at)
     if at.name in trace.net.shapes:
         return _parameter(trace, at, row, most)
     if at.name in behind:

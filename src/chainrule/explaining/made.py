@@ -91,6 +91,20 @@ def of_output(trace: Trace, at: Address) -> Explanation:
     return Explanation(trace, at, value, row, made)
 
 
+def input_column(trace: Trace, at: Address) -> Explanation:
+    """One input of one row: gradient × input of the loss, Σ x · dL/dx over the columns of X that it
+    became.
+    """
+    assert at.column is not None
+    (row,), parts = at.index, []
+    for i in trace.columns[at.column]:
+        names = {"x": term(trace, "X", row, i), "slope": term(trace, "dX", row, i)}
+        product = names["x"].value * names["slope"].value
+        parts.append(Number(f"X[{row},{i}] · dX[{row},{i}]", product, Formula("x * slope"), names))
+    value = math.fsum(part.value for part in parts)
+    return Explanation(trace, at, value, row, sum=add_up(parts, value, len(parts)))
+
+
 def whole_loss(trace: Trace, most: int) -> Explanation:
     """L as the sum of what each row's outputs cost, and the penalty."""
     parts = []

@@ -73,11 +73,24 @@ def page(found: Explanation, seen: Seen | None = None) -> Iterator[Block]:
         yield from _rows(found)
         yield from _proof(found)
     elif found.sum is not None:
+        yield from _cell(found)
         yield total(str(found.address), found.sum, see)
     if found.steps:
         yield Heading("The update")
         for step in found.steps:
             yield equation(see(step))
+
+
+def _cell(found: Explanation) -> Iterator[Block]:
+    """The cell of the table that an input came from, on its way into the network."""
+    trace, at = found.trace, found.address
+    if at.column is None or not trace.rows:
+        return
+    cell = next(cell for cell in trace.rows[at.index[0]] if cell.column == at.column)
+    raw = "missing" if cell.raw is None else cell.raw
+    pairs = zip(cell.features, cell.encoded, cell.scaled, strict=True)
+    steps = ", ".join(f"{name}: {encoded:.6g} → {scaled:.6g}" for name, encoded, scaled in pairs)
+    yield Prose(f"The cell {raw} becomes {steps}.")
 
 
 def _title(found: Explanation) -> Heading:
