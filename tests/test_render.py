@@ -72,6 +72,18 @@ def test_every_page_can_be_written(case: Case) -> None:
         assert len(document["paths"]) == len(found.paths)
 
 
+def test_half_squares(texts: dict[str, Any]) -> None:
+    """Text 001 writes ½ (t - o)² and its slope o - t, text 003 (y - ŷ)² and -2 (y - ŷ)."""
+    page = cr.explain(boolean_trace(texts), "2.W[0,0]").to_text(cr.Notation(half_squares=True))
+    assert "∂L/∂l[0,0] = 1 " in page
+    assert "∂l[0,0]/∂3.A[0,0] = z - y = 0.7711 - 0 = 0.7711" in page
+    assert "l[0,0] = (z - y)² / 2 = (0.7711 - 0)² / 2 = 0.2973" in page
+    assert "∂L/∂2.W[0,0] = 1 · 0.7711 · 0.1765 · 0.7311 = 0.0995" in page
+    squares = cr.explain(boolean_trace(texts), "2.W[0,0]").to_text()
+    assert "∂L/∂l[0,0] = 0.5" in squares
+    assert "∂l[0,0]/∂3.A[0,0] = 2 · (z - y) = 2 · (0.7711 - 0) = 1.542" in squares
+
+
 def test_samples_as_columns() -> None:
     page = cr.explain(alice(), "0.W[1,0]").to_text(cr.Notation(columns=True))
     assert "0.Z[0,0] = X[0,0] · 0.W[0,0] + X[1,0] · 0.W[0,1] + 0.b[0]" in page

@@ -2,7 +2,6 @@
 from the input to L in plain Python.
 """
 
-import copy
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -48,15 +47,15 @@ class Probe:
 
     def __init__(self, trace: Any) -> None:
         self.trace = trace
+        self.redo = self._redo()
         self.forward = self._names()
         self.noise = self._noise()
 
     def _names(self) -> list[str]:
         """What must be made anew for the loss, in order: no draws, nothing backwards."""
-        redo = self._redo()
         names = list(self.trace.values)
         end = names.index("L") + 1
-        return [n for n in names[:end] if n in redo.rules and not n.endswith(".M")]
+        return [n for n in names[:end] if n in self.redo.rules and not n.endswith(".M")]
 
     def _noise(self) -> float:
         """What rounding may make of L: in the loss of each output, and in z before it, which a
@@ -79,13 +78,9 @@ class Probe:
 
     def loss(self, name: str, index: tuple[int, ...], value: float) -> tuple[float, list[int]]:
         """(L, on which side of each kink the units are) with one parameter at another value."""
-        redo = self._redo()
-        changed = copy.deepcopy(redo.all(name))
-        inside = changed
-        for i in index[:-1]:
-            inside = inside[i]
-        inside[index[-1]] = value
-        redo.fresh[name] = changed
+        redo = self.redo
+        redo.begin({})
+        redo.begin({name: _replaced(redo.all(name), index, value)})
         for made in self.forward:
             redo.fresh[made] = _made(redo, made, self.trace.values[made].shape)
         return float(redo.fresh["L"]), self._sides(redo)
@@ -122,6 +117,14 @@ class Probe:
         address = f"{name}[{','.join(map(str, index))}]"
         crossed = one != other or (trace.settings.penalty is not None and abs(at) < h)
         return Difference(address, slope, difference, h, error, crossed)
+
+
+def _replaced(lists: Any, index: tuple[int, ...], value: float) -> Any:
+    """The lists with another number at one place; the others are shared."""
+    if not index:
+        return value
+    i, *rest = index
+    return [_replaced(one, tuple(rest), value) if k == i else one for k, one in enumerate(lists)]
 
 
 def _made(redo: Redo, name: str, shape: tuple[int, ...]) -> Any:

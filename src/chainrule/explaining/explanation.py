@@ -38,7 +38,7 @@ class Number:
     note: str = ""
 
     def __post_init__(self) -> None:
-        letters = set() if self.formula is None else self.formula.letters
+        letters = frozenset[str]() if self.formula is None else self.formula.letters
         used = {letter: term for letter, term in self.names.items() if letter in letters}
         object.__setattr__(self, "names", used)
 

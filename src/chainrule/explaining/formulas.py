@@ -28,6 +28,13 @@ def evaluate(formula: "Formula", names: Names, functions: Names | None = None) -
 
 
 @cache
+def _letters(expression: str) -> frozenset[str]:
+    """The names in an expression."""
+    nodes = ast.walk(ast.parse(expression))
+    return frozenset(node.id for node in nodes if isinstance(node, ast.Name))
+
+
+@cache
 def _meaning(expression: str) -> Callable[[Names, Names], Any]:
     """An expression as a function of its names and functions."""
     return _build(ast.parse(expression, mode="eval").body)
@@ -88,10 +95,9 @@ class Formula:
         return self.stable or self.show
 
     @property
-    def letters(self) -> set[str]:
+    def letters(self) -> frozenset[str]:
         """The names in it."""
-        trees = (ast.walk(ast.parse(text)) for text in (self.show, self.run))
-        return {node.id for tree in trees for node in tree if isinstance(node, ast.Name)}
+        return _letters(self.show) | _letters(self.run)
 
 
 class Bend(NamedTuple):

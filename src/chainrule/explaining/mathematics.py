@@ -114,12 +114,14 @@ class Notation:
     """How names and numbers are written.
 
     `digits` significant digits, None for all 17; `labels` names of a text for addresses, such as
-    "w_5" for "2.W[0,0]"; `columns` writes samples as columns: W[out,in], Z[unit,row].
+    "w_5" for "2.W[0,0]"; `columns` writes samples as columns: W[out,in], Z[unit,row];
+    `half_squares` writes a squared error as ½ (z - y)² with the slope z - y, its scale doubled.
     """
 
     digits: int | None = 4
     labels: Mapping[str, str] = field(default_factory=dict)
     columns: bool = False
+    half_squares: bool = False
 
     def number(self, value: float) -> str:
         """A number as text."""

@@ -25,7 +25,7 @@ class Redo:
 
     def __init__(self, trace: Any, kind: Kind | None = None, bounds: bool = True) -> None:
         self.trace, self.kind, self.bounds = trace, kind or floats(), bounds
-        self.fresh = dict[str, Any]()
+        self.fresh, self._columns = dict[str, Any](), dict[str, list[list[Any]]]()
         self.rules = dict[str, Rule]()
         self._lists = cache(self._list)
         self._turned = cache(lambda name: _turn(self.all(name)))
@@ -40,7 +40,16 @@ class Redo:
 
     def columns(self, name: str) -> list[list[Any]]:
         """The columns of a matrix."""
-        return _turn(self.fresh[name]) if name in self.fresh else self._turned(name)
+        if name not in self.fresh:
+            return self._turned(name)
+        if name not in self._columns:
+            self._columns[name] = _turn(self.fresh[name])
+        return self._columns[name]
+
+    def begin(self, fresh: dict[str, Any]) -> None:
+        """Forget what has been made anew, but for these values."""
+        self.fresh = fresh
+        self._columns.clear()
 
     def at(self, name: str, *index: int) -> Any:
         """One number of a value."""
@@ -64,11 +73,14 @@ class Redo:
 
     def sum(self, terms: Sequence[Any]) -> Made:
         """Σ of exact numbers."""
-        return self.kind.fsum(terms), 4.0 * sum(abs(float(term)) for term in terms)
+        size = sum(abs(float(term)) for term in terms) if self.bounds else 0.0
+        return self.kind.fsum(terms), 4.0 * size
 
     def dot(self, a: Sequence[Any], b: Sequence[Any], *more: Any) -> Made:
         """Σ a·b + …"""
         value = self.kind.fsum([self.kind.dot(a, b), *more])
+        if not self.bounds:
+            return value, 0.0
         size = sum(abs(float(x) * float(y)) for x, y in zip(a, b, strict=True))
         return value, 4.0 * (size + sum(abs(float(term)) for term in more))
 

@@ -1,13 +1,16 @@
 """An explanation as plain text, Markdown, LaTeX, HTML or JSON."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from html import escape
 from typing import Any
 
-from .explanation import Explanation, Number
+from .explanation import Explanation, Number, Term
+from .formulas import LOSSES, Formula
 from .mathematics import ATOM, Notation, Writer
-from .page import Block, Equation, Grid, Heading, Prose, page
+from .page import Block, Equation, Grid, Heading, Prose, Seen, page
 from .paper import Paper
+from .trace import kind
 from .typeset import Latex, MathML
 
 
@@ -16,7 +19,7 @@ def to_text(
 ) -> str:
     """For a terminal: equations in columns, no markup."""
     writer, lines = Writer(notation or Notation()), list[str]()
-    for block in page(found, paper):
+    for block in page(found, _seen(found, writer.notation, paper)):
         if isinstance(block, Heading):
             lines += ["", _heading(block, writer)] if lines else [_heading(block, writer)]
         elif isinstance(block, Prose):
@@ -34,7 +37,7 @@ def to_markdown(
 ) -> str:
     """Markdown with the equations in LaTeX between dollar signs."""
     writer, lines = Latex(notation or Notation()), list[str]()
-    for block in page(found, paper):
+    for block in page(found, _seen(found, writer.notation, paper)):
         if isinstance(block, Heading):
             lines += [f"{'###' if lines else '##'} {_heading(block, writer)}", ""]
         elif isinstance(block, Prose):
@@ -55,7 +58,7 @@ def to_latex(
 ) -> str:
     r"""LaTeX for the body of a document that loads amsmath."""
     writer, lines = Latex(notation or Notation()), list[str]()
-    for block in page(found, paper):
+    for block in page(found, _seen(found, writer.notation, paper)):
         if isinstance(block, Heading):
             lines.append(rf"\paragraph{{{_escaped(_heading(block, writer))}}}")
         elif isinstance(block, Prose):
@@ -79,7 +82,7 @@ def to_html(
 ) -> str:
     """HTML with the equations in MathML, for the body of a page."""
     writer, lines = MathML(notation or Notation()), list[str]()
-    for block in page(found, paper):
+    for block in page(found, _seen(found, writer.notation, paper)):
         if isinstance(block, Heading):
             level = 3 if lines else 2
             lines.append(f"<h{level}>{escape(_heading(block, writer))}</h{level}>")
@@ -130,6 +133,32 @@ def _plain(one: Number) -> dict[str, Any]:
                   for k, t in one.names.items()},
         "note": one.note,
     }  # fmt: skip
+
+
+def _seen(found: Explanation, notation: Notation, paper: Paper | None) -> Seen:
+    """How each number is written: on paper, as half squares."""
+    squared = kind(found.trace.settings.loss) == "SquaredError" and notation.half_squares
+
+    def seen(one: Number) -> Number:
+        one = one if paper is None else paper(one)
+        return _halved(one) if squared else one
+
+    return seen
+
+
+def _halved(one: Number) -> Number:
+    """A number of the squared error as one of half squares."""
+    goal = LOSSES["SquaredError"]
+    if one.formula is goal.value:
+        return replace(one, formula=Formula("(z - y)**2 / 2"), value=one.value / 2)
+    if one.formula is goal.slope:
+        return replace(one, formula=Formula("z - y"), value=one.value / 2)
+    if isinstance(one.symbol, tuple) and one.symbol[0] == "L" and one.symbol[1].startswith("l["):
+        return replace(one, value=2 * one.value, note=one.note and f"{one.note}, doubled")
+    if one.formula is not None and one.formula.show == "share * l":
+        names = {"share": Term(2 * one.names["share"].value), "l": Term(one.names["l"].value / 2)}
+        return replace(one, names=names)
+    return one
 
 
 def _heading(block: Heading, writer: Writer) -> str:

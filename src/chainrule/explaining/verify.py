@@ -106,7 +106,7 @@ def verify(trace: Any, *addresses: str, seed: int = 0) -> Verification:
     Raises ValueError for an address that names nothing.
     """
     asked = tuple(trace.find(address) for address in addresses)
-    scalar, exact = prover(trace, floats()), prover(trace, decimals())
+    scalar, exact = prover(trace, floats(), bounds=False), prover(trace, decimals())
     names = [name for name in trace.values if name in exact.rules]
     unknown = tuple(
         name for name in trace.values if name not in exact.rules and not given(name, trace)
