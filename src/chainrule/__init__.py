@@ -39,6 +39,8 @@ _HOMES = {
     "explaining.verify": ["verify", "Verification"],
     "explaining.why": ["why"],
     "explaining.script": ["to_python"],
+    "explaining.gradcheck": ["check_gradients"],
+    "explaining.gradcheck_report": ["GradientReport"],
     "explaining.health": ["Health"],
     "explaining.contributions": ["contributions", "Contributions"],
     "training": ["train", "Record", "find_lr"],

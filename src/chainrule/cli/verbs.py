@@ -5,6 +5,7 @@ This file imports click alone; a verb imports what it needs when it runs, so tha
 
 import click
 
+from .check_gradients import check_gradients
 from .demo import demo
 from .errors import Guarded
 from .evaluate import evaluate
@@ -26,5 +27,6 @@ def main() -> None:
     """
 
 
-for _verb in (train, predict, evaluate, explain, verify, info, demo, lesson):
+VERBS = (train, predict, evaluate, explain, verify, check_gradients, info, demo, lesson)
+for _verb in VERBS:
     main.add_command(_verb)

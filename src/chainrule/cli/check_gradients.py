@@ -1,0 +1,120 @@
+"""`chainrule check-gradients`: whether the gradient in somebody's own file is right."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+
+from ..report.words import clean, count, number
+from .document import emit
+from .errors import NO
+from .options import AS_JSON, COUNT, filled
+
+STARTING = 20.0
+"""Seconds for Python and the file's own imports, beside the time limit of the check."""
+
+
+@click.command(short_help="Check the gradient of your own code, and name its bug.")
+@click.argument("file", metavar="FILE", callback=filled)
+@click.option("--rows", type=COUNT, help="The number of rows the loss is over.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the points.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long your code may take in all.",
+)
+@AS_JSON
+def check_gradients(
+    file: str, rows: int | None, seed: int, time_limit: float, as_json: bool
+) -> int:
+    """Say whether the gradient in FILE is right, and if not, name the cause.
+
+    FILE is a Python file that defines two functions and where to start: loss(parameters) returns a
+    number, gradient(parameters) its derivative in the layout of parameters, which is an array or a
+    dict of arrays. It may define rows, the number of rows of its data. It runs in a process of its
+    own, and what it prints is dropped. Exits 0 if the gradient is right, 1 if it is wrong.
+    """
+    if not Path(file).is_file():
+        raise ValueError(f"{file}: no such file: give the Python file that holds your functions")
+    settings = {"rows": rows, "seed": seed, "time_limit": time_limit}
+    document = run_apart(file, settings, time_limit + STARTING)
+    if "error" in document:
+        raise ValueError(document["error"])
+    if as_json:
+        emit(document)
+    else:
+        _show(document)
+    return 0 if document["ok"] else NO
+
+
+def run_apart(file: str, settings: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """What own_file writes about a file, from a process of its own.
+
+    Raises ValueError in one sentence where the process ends without a word or not in time.
+    """
+    with TemporaryDirectory(prefix="chainrule-") as folder:
+        out = Path(folder) / "report.json"
+        command = [sys.executable, "-P", "-m", "chainrule.cli.own_file", file, str(out)]
+        with subprocess.Popen(
+            [*command, json.dumps(settings)], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        ) as process:  # fmt: skip
+            try:
+                _, told = process.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                raise ValueError(
+                    f"{file} did not end within {seconds:g} s: look for a loop that never ends, or "
+                    f'put training under if __name__ == "__main__"'
+                ) from None
+            finally:
+                _end(process)
+        if not out.is_file():
+            last = told.strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
+            raise ValueError(f"{file} ended the process it ran in ({clean(last[0])})")
+        document: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    return document
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """End the process, and where the system has groups of processes those it started."""
+    if hasattr(os, "killpg"):
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass  # all of them have ended
+    process.kill()
+    process.wait()
+
+
+def _show(document: dict[str, Any]) -> None:
+    from rich.text import Text
+
+    from .screen import grid, screen, show_notes
+
+    console, ok = screen(), document["ok"]
+    where = f" ({', '.join(document['where'])})" if document["where"] else ""
+    told = f"{document['file']}: {document['cause']}: {document['words']}{where}"
+    console.print(Text(clean(told), "bold green" if ok else "bold red"))
+    for sentence in document["evidence"]:
+        console.print(Text(f"  {clean(sentence)}"))
+    show_notes(console, document["notes"])
+    if document["blocks"]:
+        console.print()
+        numbers = ("Compared", "Wrong", "Largest error")
+        table = grid("Parameter", "Shape", *numbers, numbers=numbers)
+        for block in document["blocks"]:
+            shape = " × ".join(map(str, block["shape"])) or "number"
+            cells = (count(block["compared"]), count(block["wrong"]), number(block["error"], 2))
+            style = "red" if block["wrong"] else ""
+            table.add_row(Text(clean(block["name"])), shape, *cells, style=style)
+        console.print(table)
+        console.print(Text(clean(document["checked"]), "dim"))

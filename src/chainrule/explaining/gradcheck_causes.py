@@ -1,0 +1,299 @@
+"""Causes that the numbers show without further calls: zeros, a factor, a gradient in another's
+place, a transposed matrix, a bias that is not summed, a wrong shape.
+
+Each function takes the case and returns its Finding, or None where the numbers speak against it.
+"""
+
+import numpy as np
+
+from ..core.arrays import Array
+from .gradcheck_case import Case, Finding, agree, example, names, number, worst
+from .gradcheck_code import Block
+from .gradcheck_slopes import Point
+
+
+def is_zero(case: Case) -> Finding | None:
+    """g = 0 at every wrong entry and point, where the derivative is not."""
+    wrong = case.wrong
+    if any(np.any(np.abs(p.g[wrong]) > 1e-12 * _largest(p)) for p in case.points):
+        return None
+    runs = case.runs()
+    point, k = worst(case)
+    whole = all(np.all(p.g[run.span] == 0) for p in case.points for run in runs)
+    part = "" if whole else f"a part of {int(wrong.sum())} entries of "
+    told = f"the gradient of {part}{names(runs)} is exactly 0 at all {len(case.points)} points"
+    return Finding("zero", (told, example(case, point, k)), _named(runs))
+
+
+def _largest(point: Point) -> float:
+    return float(np.nanmax(np.abs(point.d)))
+
+
+def is_factor(case: Case) -> Finding | None:
+    """g = r · d with one r for each wrong block, the same at every point."""
+    runs = case.runs()
+    factors: dict[str, float] = {}
+    for run in runs:
+        inside = np.zeros(case.wrong.size, dtype=bool)
+        inside[run.span] = True
+        r = _factor(case, inside)
+        if r is None:
+            r = _factor(case, inside & case.wrong)
+        if r is None:
+            return None
+        factors[run.name] = r
+    values = list(factors.values())
+    one = max(values) - min(values) <= 1e-4 * abs(values[0])
+    r = values[0]
+    told = f"g / d = {number(r)} in {names(runs)} at all {len(case.points)} points"
+    if not one:
+        each = ", ".join(f"{number(v)} in {name}" for name, v in list(factors.items())[:6])
+        told = f"g / d is the same at all {len(case.points)} points: {each}"
+    point, k = worst(case)
+    evidence: tuple[str, ...] = (told, example(case, point, k))
+    if all(v < 0 for v in values):
+        if abs(r + 1) > 1e-4:
+            evidence = (*evidence, f"beside the sign: {what_makes(case, -r)}")
+        return Finding("sign", evidence, _named(runs), r)
+    if one and _summed_too_often(case, runs, r):
+        reason = f"the bias is summed {number(r)} times: over the inputs or outputs besides rows"
+        return Finding("bias_sum", (*evidence, reason), _named(runs), r)
+    return Finding("scale", (*evidence, what_makes(case, r)), _named(runs), r)
+
+
+def _factor(case: Case, where: Array) -> float | None:
+    """r with g = r · d at all these entries and points, None where there is none."""
+    ratios = [p.g[m] / p.d[m] for p in case.points if (m := where & p.clear()).any()]
+    if not ratios or sum(map(len, ratios)) < 2:
+        return None
+    r = float(np.median(np.concatenate(ratios)))
+    for p in case.points:
+        known = where & p.known
+        allowed = 3 * max(1.0, abs(r)) * p.tolerance[known]
+        if np.any(np.abs(p.g[known] - r * p.d[known]) > allowed):
+            return None
+    return r
+
+
+def _summed_too_often(case: Case, runs: list[Block], r: float) -> bool:
+    """Whether only biases are off, by the number of inputs or outputs of their layer."""
+    sizes = {n for block in case.blocks for n in block.shape if n > 1} - {case.rows or 0}
+    biases = all(is_bias(block) for block in runs) and len(case.blocks) > len(runs)
+    weights = {b.size for b in case.right_blocks()}
+    return biases and max(weights, default=0) > 1 and any(abs(r - n) < 1e-4 * n for n in sizes)
+
+
+def is_bias(block: Block) -> bool:
+    """Whether an array is a vector: (n,), (n, 1), (1, n) or a number."""
+    return block.size == max(block.shape, default=1)
+
+
+def what_makes(case: Case, r: float) -> str:
+    """What makes a factor: 2, ½, the rows m, the outputs k, their products and inverses."""
+    m, k = case.rows, case.outputs()
+    known = [
+        (2.0, "the 2 of the square's derivative is there once too often"),
+        (0.5, "the 2 of the square's derivative is missing, or a ½ is there once too often"),
+    ]
+    if m:
+        rows = f"m = {m} rows"
+        known = [
+            (float(m), f"1/m is missing ({rows})"), (1 / m, f"1/m is there twice ({rows})"),
+            *known,
+            (2.0 * m, f"1/m is missing ({rows}), and there is a 2 too many"),
+            (m / 2, f"1/m and the 2 of the square's derivative are missing ({rows})"),
+            (2 / m, f"an extra 1/m ({rows}) and a 2 too many"),
+            (0.5 / m, f"an extra 1/m ({rows}) and the 2 of the square's derivative missing"),
+        ]  # fmt: skip
+    if k and k > 1:
+        outputs = f"k = {k} outputs"
+        known += [(float(k), f"1/k is missing: the loss is a mean over the {outputs}"),
+                  (1 / k, f"an extra 1/k: the loss is a sum over the {outputs}")]  # fmt: skip
+    if m and k and k > 1:
+        known += [(float(m * k), f"1/(m k) is missing ({m} rows, {k} outputs)"),
+                  (1 / (m * k), f"an extra 1/(m k) ({m} rows, {k} outputs)"),
+                  (m / k, f"1/m is missing and an extra 1/k is there ({m} rows, {k} outputs)"),
+                  (k / m, f"an extra 1/m and a missing 1/k ({m} rows, {k} outputs)")]  # fmt: skip
+    told = list(dict.fromkeys(text for value, text in known if abs(r - value) < 1e-4 * abs(value)))
+    if told:
+        return "; or ".join(told)
+    for value, word in ((r, "1/m is missing"), (1 / (r or 1.0), "1/m is there twice")):
+        if m is None and 2.5 < value < 1e9 and abs(value - round(value)) < 1e-4 * value:
+            return f"{word}, if there are {round(value)} rows (say so with rows=)"
+    return f"a constant factor {number(r)}, such as a learning rate or a weight"
+
+
+def is_overwritten(case: Case) -> Finding | None:
+    """The gradient of one array stands in another's place."""
+    for run in case.runs():
+        source = _source(case, run)
+        if source:
+            told = (
+                f"the gradient of {run.name} is that of {source} at all {len(case.points)} points"
+            )
+            point, k = worst(case)
+            return Finding("overwritten", (told, example(case, point, k)), (run.name, source))
+    return None
+
+
+def _source(case: Case, run: Block) -> str | None:
+    """Whose derivative stands in the place of `run`: a block's, or other entries of a vector."""
+    if not case.code.layout.flat:
+        others = [b for b in case.blocks if b.size == run.size and b.name != run.name]
+        return next((b.name for b in others if _stands_for(case, run, b)), None)
+    for start in range(case.code.layout.size - run.size + 1):
+        other = Block(
+            f"entries {start} to {start + run.size - 1}", run.shape, start, start + run.size
+        )
+        if start != run.start and _stands_for(case, run, other):
+            return other.name
+    return None
+
+
+def _stands_for(case: Case, run: Block, other: Block) -> bool:
+    return all(
+        agree(p.g[run.span], p.d[other.span], p.tolerance[run.span] + p.tolerance[other.span])
+        or (np.array_equal(p.g[run.span], p.g[other.span]) and bool(np.any(p.g[run.span] != 0)))
+        for p in case.points[1:] or case.points
+    )
+
+
+def is_transposed(case: Case) -> Finding | None:
+    """g is the derivative with rows and columns exchanged."""
+    for run in case.runs():
+        for place in _matrices(case, run):
+            if all(_is_turned(p, place) for p in case.points[1:] or case.points):
+                rows, columns = place.shape
+                told = (
+                    f"the gradient of {run.name} is right after its {rows} rows and {columns} "
+                    f"columns are exchanged"
+                )
+                point, k = worst(case)
+                return Finding("transposed", (told, example(case, point, k)), (run.name,))
+    return None
+
+
+def _matrices(case: Case, run: Block) -> list[Block]:
+    """The matrix in question; in a vector every matrix that begins just before the first wrong
+    entry and ends just behind the last.
+    """
+    if not case.code.layout.flat:
+        wide = len(run.shape) == 2 and min(run.shape) > 1
+        return [run] if wide else []
+    start, stop = run.start - 1, run.stop + 1
+    size = stop - start
+    if start < 0 or stop > case.code.layout.size:
+        return []
+    shapes = [(n, size // n) for n in range(2, size) if size % n == 0]
+    return [Block(run.name, shape, start, stop) for shape in shapes]
+
+
+def _is_turned(point: Point, block: Block) -> bool:
+    rows, columns = block.shape
+    g, d, allowed = (x[block.span] for x in (point.g, point.d, point.tolerance))
+    d, allowed = d.reshape(rows, columns), allowed.reshape(rows, columns)
+    turned = g.reshape(columns, rows).T
+    mirrored = g.reshape(rows, columns).T if rows == columns else turned
+    return agree(turned, d, allowed + np.nanmax(allowed)) or agree(mirrored, d, allowed)
+
+
+def is_bias_sum(case: Case) -> Finding | None:
+    """A bias with the right total at the wrong entries, or the total at every entry."""
+    for run in case.runs():
+        if not is_bias(run) or run.size < 2:
+            continue
+        known = [p for p in case.points if p.known[run.span].all()]
+        told = _bias_told([[x[run.span] for x in (p.g, p.d, p.tolerance)] for p in known])
+        if told:
+            evidence = (f"the gradient of {run.name} {told}", example(case, *worst(case)))
+            return Finding("bias_sum", evidence, (run.name,))
+    return None
+
+
+def _bias_told(parts: list[list[Array]]) -> str | None:
+    # A softmax's slopes add up to 0 whatever is done to its rows: such a total tells nothing.
+    telling = [part for part in parts if abs(part[1].sum()) > 20 * part[2].sum()]
+    if not telling:
+        return None
+    if all(np.all(np.abs(g - d.sum()) <= 3 * t.sum()) for g, d, t in telling):
+        return "holds the sum over all its entries in each of them: it is summed over every axis"
+    if all(abs(g.sum() - d.sum()) <= 3 * t.sum() for g, d, t in telling):
+        return "has the right total at the wrong entries: it is summed over the wrong axis"
+    return None
+
+
+def wrong_shapes(case: Case, odd: dict[str, Array | None], extra: dict[str, Array]) -> Finding:
+    """The cause behind a gradient whose array is missing or has another shape than its parameter.
+
+    Raises ValueError in one sentence where the shape tells no cause.
+    """
+    point = case.generic
+    for block in case.blocks:
+        if block.name in odd:
+            got = odd[block.name]
+            found = _missing(case, block, extra) if got is None else _shape(case, block, got, point)
+            if found:
+                return found
+    name, got = next(iter(odd.items()))
+    block = next(b for b in case.blocks if b.name == name)
+    hint = "give it the shape of its parameter"
+    if got is not None and got.size == block.size:
+        hint = "the numbers fit: use keepdims=True or reshape" if is_bias(block) else hint
+    came = "missing" if got is None else f"of shape {got.shape}"
+    raise ValueError(f"the gradient of {name} is {came}, but {name} is {block.shape}: {hint}")
+
+
+def _missing(case: Case, block: Block, extra: dict[str, Array]) -> Finding:
+    d = case.generic.d[block.span]
+    allowed = np.full(block.size, 1e-5 * np.nanmax(np.abs(d)))
+    holder = [
+        key
+        for key, got in extra.items()
+        if got.size == block.size and agree(got.reshape(-1), d, allowed)
+    ]
+    came = ", ".join(list(extra)[:8])
+    where = f"its numbers stand under {holder[0]}" if holder else "under another name, or nowhere"
+    told = f"the gradient has no entry for {block.name}, only {came}: it was stored {where}"
+    told = told.replace("stored its", "misplaced, and its")
+    return Finding("overwritten", (told,), (block.name,))
+
+
+def _shape(case: Case, block: Block, got: Array, point: Point) -> Finding | None:
+    d = point.d[block.span]
+    allowed = np.nan_to_num(point.bar[block.span], nan=0.0) * 2 + 1e-5 * np.nanmax(np.abs(d))
+    shapes = f"it has the shape {got.shape}, but {block.name} is {block.shape}"
+    where = (block.name,)
+    turned = got.ndim == 2 and got.T.shape == block.shape
+    if turned and agree(got.T.reshape(-1), d, allowed):
+        told = f"the transpose of the gradient of {block.name} is right: {shapes}"
+        return Finding("transposed", (told,), where)
+    for other in case.blocks:
+        if other.name != block.name and got.size == other.size:
+            held = point.tolerance[other.span]
+            if agree(got.reshape(-1), point.d[other.span], np.nan_to_num(held) + 1e-9):
+                told = f"the gradient of {block.name} is that of {other.name}: {shapes}"
+                return Finding("overwritten", (told,), (block.name, other.name))
+    told_sum = _unsummed(got, d, allowed, block.size) if is_bias(block) else None
+    if told_sum:
+        return Finding("bias_sum", (f"the gradient of {block.name} {told_sum}: {shapes}",), where)
+    return None
+
+
+def _unsummed(got: Array, d: Array, allowed: Array, size: int) -> str | None:
+    """What a sum makes of a bias gradient of another shape, if that makes it right."""
+    lengths = {1.0, *map(float, got.shape), 1.0 * got.size, got.size / size}
+    factors = lengths | {1 / length for length in lengths if length}
+    for axis in range(got.ndim):
+        total = got.sum(axis=axis).reshape(-1)
+        if got.shape[axis] > 1 and total.size == size:
+            if any(agree(f * total, d, allowed * max(1.0, f)) for f in factors):
+                return f"is right when it is summed over its axis {axis}"
+    whole, right = np.atleast_1d(got.sum()), np.atleast_1d(d.sum())
+    loose = np.atleast_1d(allowed.sum())
+    if got.size != size and any(agree(f * whole, right, loose * max(1.0, f)) for f in factors):
+        return "has the right total over the wrong axis"
+    return None
+
+
+def _named(runs: list[Block]) -> tuple[str, ...]:
+    return tuple(run.name for run in runs)

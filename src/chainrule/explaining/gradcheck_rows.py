@@ -1,0 +1,234 @@
+"""Whether a wrong gradient is off on some rows of the data only, and what else it may be.
+
+Where both functions take `rows=`, an array of row numbers, each row is asked for alone. Otherwise
+the data can be seen through the gradient only. The gradient of a first layer is Σ x_i δ_iᵀ, so
+errors on k rows stay in the span of k fixed x_i whatever the parameters; and a loss of fewer rows
+is still a loss: its gradient has a symmetric Jacobian, which no other bug of the list keeps.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.arrays import Array
+from .gradcheck_case import Case, Finding, example, names, number, worst
+from .gradcheck_causes import is_bias
+from .gradcheck_code import Block
+
+MOST_ROWS = 40
+PAIRS = 6
+
+
+def takes_rows(function: Callable[..., Any]) -> bool:
+    """Whether a function has a parameter called rows."""
+    try:
+        return "rows" in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def is_row_by_row(case: Case) -> Finding | None:
+    """Each row alone, where the user's functions take rows=."""
+    code, m = case.code, case.rows
+    if not m or not (takes_rows(code.value_function) and takes_rows(code.gradient_function)):
+        return None
+    off = [i for i in range(min(m, 4 * MOST_ROWS)) if _row_is_off(case, i)]
+    if off and len(off) < m:
+        told = f"asked for one row at a time, the gradient is wrong on {_rows(off)} of {m} only"
+        return Finding("some_rows", (told, example(case, *worst(case))), _where(case))
+    weights = _weights(case, m) if m <= MOST_ROWS and not off else None
+    if weights is None:
+        return None
+    usual = float(np.median(weights))  # most rows are as they should be, or are lost
+    off = [i for i in range(m) if abs(weights[i] - usual) > 1e-3 * max(1.0, abs(usual))]
+    if not off or len(off) == m:
+        return None
+    first = number(float(np.round(weights[off[0]], 9)))
+    told = (
+        f"the gradient of all rows is the sum of those of each row times a weight: "
+        f"{first} for {_rows(off)}, {number(usual)} for the others"
+    )
+    return Finding("some_rows", (told, example(case, *worst(case))), _where(case))
+
+
+def _row_is_off(case: Case, i: int) -> bool:
+    theta, rows = case.generic.theta, np.array([i])
+    direction = case.rng.choice([-1.0, 1.0], theta.size) * case.wrong
+    g = case.code.gradient(theta, rows=rows).g
+    d, bar = _along(case, theta, direction, rows)
+    size = float(np.abs(g).sum())
+    return bool(abs(float(np.nansum(g * direction)) - d) > 3 * bar + 1e-5 * size)
+
+
+def _along(case: Case, theta: Array, direction: Array, rows: Array) -> tuple[float, float]:
+    """The slope of the loss of these rows along a direction, and its bar."""
+    from .gradcheck_slopes import slope
+
+    def f(t: float) -> float:
+        return case.code.value(theta + t * direction, rows=rows)
+
+    found = slope(f, 0.02, max(case.generic.noise, 1e-16))
+    return found.value, found.bar
+
+
+def _weights(case: Case, m: int) -> Array | None:
+    """w (m,) with g = Σ_i w_i d_i, from as many random directions and points; None if none fits."""
+    A, right, full = np.empty((m + 6, m)), np.empty(m + 6), np.empty(m + 6)
+    base = case.generic.theta
+    for e in range(m + 6):
+        theta = base + 0.2 * case.ruler.sizes(base) * case.rng.normal(size=base.size)
+        direction = case.rng.choice([-1.0, 1.0], base.size)
+        A[e] = [_along(case, theta, direction, np.array([i]))[0] for i in range(m)]
+        right[e] = float(case.code.gradient(theta).g @ direction)
+        full[e] = _along(case, theta, direction, np.arange(m))[0]
+    if not np.isfinite(A).all() or not np.isfinite(right + full).all():
+        return None
+    w, _, rank, _ = np.linalg.lstsq(A, right, rcond=1e-9)
+    if rank < m:  # a small model cannot tell many rows apart; one row it can
+        return _one_row(A, right, full)
+    fits = np.linalg.norm(A @ w - right) <= 1e-5 * np.linalg.norm(right)
+    return np.asarray(w) if fits else None
+
+
+def _one_row(A: Array, right: Array, full: Array) -> Array | None:
+    """w (m,) where one row is enough to explain the error; `full` is the true slope of all."""
+    total = A.sum(axis=1)
+    usual, error = float(full @ total) / float(total @ total), right - full
+    sizes = np.sum(A**2, axis=0)
+    shares = A.T @ error / np.where(sizes > 0, sizes, 1.0)
+    rest = np.linalg.norm(error[:, None] - A * shares, axis=0)
+    i = int(np.argmin(rest))
+    if rest[i] > 1e-5 * np.linalg.norm(right) or np.sum(rest <= 10 * rest[i]) > 1:
+        return None
+    w = np.full(A.shape[1], usual)
+    w[i] += shares[i]
+    return w
+
+
+def is_few_rows(case: Case) -> Finding | None:
+    """The error, or the gradient itself, stays in the span of few fixed inputs."""
+    for block in case.wrong_blocks():
+        if case.code.layout.flat or block.size > 80 or not 1 <= len(block.shape) <= 2:
+            continue
+        for turned in (False, True):
+            found = _spans(case, block, turned)
+            if found:
+                return found
+    return None
+
+
+def _spans(case: Case, block: Block, turned: bool) -> Finding | None:
+    shape = block.shape if len(block.shape) == 2 else (block.size, 1)
+    inputs, units = shape[::-1] if turned else shape
+    biases = [b for b in case.wrong_blocks() if is_bias(b) and b.size == units and b != block]
+    if inputs + len(biases[:1]) < 2 or (not biases and any(is_bias(b) for b in case.blocks)):
+        return None
+    entries = np.concatenate([np.arange(b.start, b.stop) for b in (block, *biases[:1])])
+    slabs, errors = [], []
+    for _ in range(max(6, 2 * (inputs + 2) // units)):
+        theta = case.generic.theta
+        moved = theta + 0.5 * case.ruler.sizes(theta) * case.rng.normal(size=theta.size)
+        point = case.new_point(moved, entries)
+        size = np.abs(point.d[entries]).max()
+        if np.isfinite(size) and size > 0 and np.isfinite(point.g[entries]).all():
+            both = [_stack(x / size, block, shape, turned, biases) for x in (point.g, point.d)]
+            slabs.append(both)
+            errors.append(float(np.max(point.tolerance[entries] / size)))
+    if not slabs:
+        return None
+    G, D = (np.hstack([slab[i] for slab in slabs]) for i in (0, 1))
+    allowed = 30 * max(errors) * np.sqrt(D.size)
+    kept = range(case.rows or 1, 0, -1)
+    full = _rank(D, allowed)
+    for share in [s / (case.rows or 1) for s in kept]:
+        low = _rank(D - share * G, allowed)
+        if 0 < low < full:
+            return _few(case, block, "what is missing from the gradient", low, full, len(slabs))
+    if 0 < _rank(G, allowed) < full:
+        return _few(case, block, "the gradient", _rank(G, allowed), full, len(slabs))
+    return None
+
+
+def _stack(
+    x: Array, block: Block, shape: tuple[int, ...], turned: bool, biases: list[Block]
+) -> Array:
+    """A gradient as (inputs + 1, units): the weights, and the bias as the weight of an input 1."""
+    W = x[block.span].reshape(shape)
+    W = W.T if turned else W
+    return np.vstack([W, *(x[b.span].reshape(1, -1) for b in biases[:1])])
+
+
+def _rank(M: Array, allowed: float) -> int:
+    sizes = np.linalg.svd(M, compute_uv=False)
+    return int(np.sum(sizes > max(allowed, 1e-5 * sizes[0])))
+
+
+def _few(case: Case, block: Block, what: str, low: int, full: int, points: int) -> Finding:
+    told = (
+        f"at {points} points {what} of {block.name} stays in the span of {low} fixed "
+        f"{'row' if low == 1 else 'rows'} of inputs, the derivative needs {full}"
+    )
+    return Finding("some_rows", (told, example(case, *worst(case))), _where(case))
+
+
+def is_penalty(case: Case) -> Finding | None:
+    """d - g = λ θ: a weight penalty is in the loss and not in the gradient, or with another λ."""
+    wrong = case.wrong
+    parts = [(p, wrong & p.known & (np.abs(p.theta) > 1e-3)) for p in case.points]
+    ratios = np.concatenate([(p.d - p.g)[where] / p.theta[where] for p, where in parts])
+    if len(ratios) < 4:
+        return None
+    weight = float(np.median(ratios))
+    errors = [abs((p.d - p.g - weight * p.theta)[wrong & p.known]) for p in case.points]
+    allowed = [3 * p.tolerance[wrong & p.known] + 1e-9 for p in case.points]
+    if any(np.any(e > a) for e, a in zip(errors, allowed, strict=True)):
+        return None
+    if all(np.all(abs(p.d - p.g)[w] <= 20 * p.tolerance[w]) for p, w in parts):
+        return None
+    told = (
+        f"what is missing is {number(weight)} times the parameter itself in "
+        f"{names(case.runs())}: the gradient of a weight penalty"
+    )
+    return Finding("unknown", (told, example(case, *worst(case))), _where(case))
+
+
+def is_other_loss(case: Case) -> Finding | None:
+    """g is wrong, and yet the exact gradient of some function: its Jacobian is symmetric."""
+    theta, n = case.generic.theta, case.generic.theta.size
+    if n < 2 or case.wrong.sum() < 2:
+        return None
+    sizes, telling = case.ruler.sizes(theta), 0
+    for _ in range(PAIRS):
+        u, v = sizes * case.rng.normal(size=n), sizes * case.rng.normal(size=n)
+        uv, vu = _second(case, theta, u, v), _second(case, theta, v, u)
+        if not abs(uv - vu) <= 1e-5 * (abs(uv) + abs(vu)):
+            return None
+        telling += abs(uv) > 0
+    if not telling:
+        return None
+    told = (
+        f"it is the exact gradient of another loss, as that of a part of the rows or of other "
+        f"weights of rows is: its Jacobian is symmetric in {PAIRS} of {PAIRS} pairs of directions"
+    )
+    return Finding("some_rows", (told, example(case, *worst(case))), _where(case))
+
+
+def _second(case: Case, theta: Array, u: Array, v: Array) -> float:
+    """uᵀ J v by central differences of their gradient, with Richardson's step."""
+
+    def along(h: float) -> float:
+        above, below = (case.code.gradient(theta + t * v).g for t in (h, -h))
+        return float((above - below) @ u) / (2 * h)
+
+    return (16 * along(2.5e-5) - along(1e-4)) / 15
+
+
+def _rows(rows: list[int]) -> str:
+    shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
+    return f"{'row' if len(rows) == 1 else 'rows'} {shown}"
+
+
+def _where(case: Case) -> tuple[str, ...]:
+    return tuple(run.name for run in case.runs())

@@ -1,0 +1,283 @@
+"""Slopes of a black box: central differences whose step, error bar and kinks are measured.
+
+D(h) = (f(h) - f(-h)) / 2h is taken at steps that shrink by 4. Two neighbours give Richardson's
+R = (16 D(h/4) - D(h)) / 15, and the change from one R to the next is the bar of what the series
+left out. To it comes the noise of f over h. The step with the smallest bar is taken, so it
+is large for a rough f (float32) and small beside a kink. The noise is measured by a table of
+differences along a line (Moré and Wild, Estimating computational noise, 2011).
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..core.arrays import Array
+from .gradcheck_code import Code, resolution
+
+EPS = float(np.finfo(np.float64).eps)
+RTOL = 1e-6
+"""The relative error allowed beyond the bars: what the project asks of its own gradients."""
+ROUGH = 1e-13
+"""Noise, as a share of the loss, from which on it is no float64 computation."""
+ROUGH_SHARE = 0.01
+LEVELS = 12
+FIRST_STEP = 0.1
+
+
+@dataclass(frozen=True)
+class Slope:
+    """df/dt at t = 0, its error bar, and the step it comes from; nan where f is not finite."""
+
+    value: float
+    bar: float
+    step: float
+
+
+def slope(f: Callable[[float], float], step: float, noise: float) -> Slope:
+    """df/dt at 0 by Richardson's central differences from `step` downwards; see the module.
+
+    It stops when the bar is a hundredth of RTOL, or when the noise alone is more than the best.
+    """
+    best = Slope(math.nan, math.inf, step)
+    before_d = before_r = math.nan
+    h = step
+    for _ in range(LEVELS):
+        above, below = f(h), f(-h)
+        if above == below and abs(before_d) > 0:
+            break  # a step too small for float32, or for a rounded loss, to see
+        d = (above - below) / (2 * h)
+        r = (16 * d - before_d) / 15
+        noisy = 4 * noise / h
+        bar = abs(r - before_r) + noisy
+        if bar < best.bar:
+            best = Slope(r, bar, h)
+        if best.bar <= 0.01 * RTOL * abs(best.value) or noisy > best.bar:
+            break
+        before_d, before_r, h = d, r, h / 4
+    return best
+
+
+def rough_slope(f: Callable[[float], float], noise: float) -> Slope:
+    """df/dt at 0 of a rough f: the D(h) that its neighbours and the noise make the surest.
+
+    Richardson's step would only make its noise larger, and Ridders' bars trust luck.
+    """
+    best, before = Slope(math.nan, math.inf, FIRST_STEP), math.nan
+    for h in 1.6 / 2.0 ** np.arange(24):
+        d = (f(h) - f(-h)) / (2 * h)
+        bar = 2 * abs(d - before) + 16 * noise / h
+        best = Slope(d, bar, float(h)) if bar < best.bar else best
+        if 16 * noise / h > best.bar:
+            break
+        before = d
+    return best
+
+
+def noise_of(values: Array) -> Array:
+    """The noise of f from values (k, …) at k equal, tiny steps: the standard deviation that makes
+    k-th differences of this size, the middle one of the orders 3 to 5.
+    """
+    sizes, differences = [], values
+    for order in range(1, 6):
+        differences = np.diff(differences, axis=0)
+        if order >= 3:
+            factor = math.factorial(order) ** 2 / math.factorial(2 * order)
+            sizes.append(np.sqrt(factor * np.mean(differences**2, axis=0)))
+    return np.asarray(np.median(sizes, axis=0))
+
+
+@dataclass
+class Point:
+    """Both gradients at theta: g (n,) theirs, d (n,) by differences with its bar, nan where it was
+    not asked for; `tolerance` is how far they may be apart; kink marks entries at a kink.
+    """
+
+    theta: Array
+    g: Array
+    d: Array
+    bar: Array
+    tolerance: Array
+    kink: Array
+    noise: float
+
+    @property
+    def known(self) -> Array:
+        """Which entries can be compared (n,)."""
+        return np.asarray(np.isfinite(self.d) & np.isfinite(self.g) & ~self.kink)
+
+    @property
+    def wrong(self) -> Array:
+        """Which entries are further apart than the tolerance (n,)."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.known & (np.abs(self.g - self.d) > self.tolerance))
+
+    def clear(self, factor: float = 20.0) -> Array:
+        """Which derivatives are large enough for a ratio (n,)."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.known & (np.abs(self.d) > factor * self.tolerance))
+
+
+@dataclass
+class Ruler:
+    """Measures slopes of the user's loss; remembers per block which step was good."""
+
+    code: Code
+    rng: np.random.Generator
+    gradient_noise: Array = field(default_factory=lambda: np.zeros(0))
+    loss_size: float = 0.0
+    least_noise: float = 0.0
+    rough: bool = False
+    _steps: dict[str, float] = field(default_factory=dict)
+
+    def sizes(self, theta: Array) -> Array:
+        """The natural size of each entry (n,): its own or the root mean square of its block; that
+        of all blocks where the block is zero, and 1 where all are.
+        """
+        usual = float(np.sqrt(np.mean(theta[theta != 0] ** 2))) if theta.any() else 1.0
+        sizes = np.full_like(theta, usual)
+        for block in self.code.layout.blocks:
+            part = theta[block.span]
+            if part.any():
+                sizes[block.span] = np.maximum(np.abs(part), np.sqrt(np.mean(part**2)))
+        return sizes
+
+    def is_rough(self, noise: float) -> bool:
+        """Whether the loss is computed in less than float64, or rounded."""
+        return noise > ROUGH * self.loss_size
+
+    def noise_at(self, theta: Array) -> float:
+        """The noise of the loss beside theta."""
+        direction = self.sizes(theta) * self.rng.choice([-1.0, 1.0], theta.size)
+        found: list[float] = []
+        floor = max(2 * EPS * max(self.loss_size, abs(self.code.value(theta))), self.least_noise)
+        for delta in (1e-8, 1e-7, 1e-6, 1e-4, 1e-2):
+            moved = [self.code.value(theta + i * delta * direction) for i in range(8)]
+            values = np.array([v for v in moved if np.isfinite(v)])
+            if len(values) < 8 or (len(set(moved)) < 6 and delta < 1e-2):
+                continue  # steps too small for float32, or for a rounded loss, to see
+            floor = max(floor, 2 * resolution(values) * float(np.abs(values).max()))
+            noise = float(noise_of(values))
+            found += [noise] * (noise > 0)  # rounded values may lie evenly by chance
+            if found and delta >= 1e-6:
+                break
+        if not found:
+            return floor
+        # Of three the middle: the shortest steps miss float32, the longest may show curvature.
+        return max(sorted(found)[1 if len(found) > 1 else 0], floor)
+
+    def measure_loss_size(self, *thetas: Array) -> None:
+        """The size of the loss around here. Where it saturates it may be 1e-60, and yet be made of
+        numbers that are rounded to 16 digits of 1.
+        """
+        sizes = [abs(self.code.value(theta)) for theta in (*thetas, 0.1 * thetas[0])]
+        usual = max(size for size in sizes[:-1] if np.isfinite(size))
+        far = sizes[-1] if np.isfinite(sizes[-1]) else usual
+        self.loss_size = max(usual, far)
+        noise = max(self.noise_at(theta) for theta in thetas)
+        # Code that is rough at one point is rough at all: a tiny start may only look smooth.
+        self.least_noise = noise if self.is_rough(noise) else 0.0
+
+    def measure_gradient_noise(self, theta: Array) -> None:
+        """How much of their gradient is rounding, relative to the largest entry of each block."""
+        direction = self.sizes(theta) * self.rng.choice([-1.0, 1.0], theta.size)
+        rows = [self.code.gradient(theta + i * 1e-7 * direction) for i in range(8)]
+        noise = noise_of(np.array([row.g for row in rows]))
+        eps = max(row.eps for row in rows)
+        relative = np.full(theta.size, 8 * eps)
+        for block in self.code.layout.blocks:
+            part, g = noise[block.span], np.abs(rows[0].g[block.span])
+            if np.isfinite(part).all() and g.size and g.max() > 0:
+                relative[block.span] = max(8 * eps, 5 * float(np.median(part)) / float(g.max()))
+        self.gradient_noise = np.minimum(relative, 1e-3)
+
+    def slope_along(self, theta: Array, direction: Array, key: str, noise: float) -> Slope:
+        """The slope of the loss at theta along a direction; `key` names whose step to remember."""
+
+        def f(t: float) -> float:
+            return self.code.value(theta + t * direction)
+
+        if self.is_rough(noise):
+            return rough_slope(f, noise)
+        start = self._steps.get(key, FIRST_STEP)
+        found = slope(f, start, noise)
+        if not found.bar <= 0.1 * RTOL * abs(found.value) and start < FIRST_STEP:
+            again = slope(f, FIRST_STEP, noise)
+            found = again if not again.bar >= found.bar else found
+        if np.isfinite(found.value):
+            self._steps[key] = min(FIRST_STEP, found.step * 16)
+        return found
+
+    def point(self, theta: Array, entries: Array) -> Point:
+        """Both gradients at theta, differences at these entries only."""
+        n, noise = theta.size, self.noise_at(theta)
+        self.rough = self.is_rough(noise)
+        g = self.code.gradient(theta).g
+        d, bar = np.full(n, np.nan), np.full(n, np.nan)
+        sizes, kink = self.sizes(theta), np.zeros(n, dtype=bool)
+        for k in entries:
+            direction = np.zeros(n)
+            direction[k] = sizes[k]
+            found = self.slope_along(theta, direction, self.code.layout.block(k).name, noise)
+            d[k], bar[k] = found.value / sizes[k], found.bar / sizes[k]
+        point = Point(theta, g, d, bar, self.tolerance(g, d, bar), kink, noise)
+        for k in np.flatnonzero(point.wrong):
+            self._confirm(point, int(k), sizes[k])
+        point.tolerance[:] = self.tolerance(g, d, bar)
+        for k in np.flatnonzero(point.wrong):
+            kink[k] = self._is_kink(point, int(k), sizes[k])
+        return point
+
+    def _confirm(self, point: Point, k: int, size: float) -> None:
+        """Let the bar cover the difference unless D(h) stays at d from the smallest steps on.
+
+        A rough loss, or one with many kinks, may agree with itself by chance; from step to step it
+        then moves, as far down as the noise allows.
+        """
+        apart = abs(point.g[k] - point.d[k]) * size
+        rough = self.is_rough(point.noise)
+        if apart > 1000 * point.bar[k] * size and not rough:
+            return
+        direction, steady = np.zeros(point.theta.size), 0
+        direction[k] = size
+        for h in 16 * point.noise / apart * np.array([1.0, 2.0, 4.0, 16.0, 64.0]):
+            above = self.code.value(point.theta + h * direction)
+            below = self.code.value(point.theta - h * direction)
+            if h > FIRST_STEP or above == below:
+                break
+            off = abs((above - below) / (2 * h) - point.d[k] * size)
+            steady = steady + 1 if off < 0.3 * apart else -9
+        if steady < 2:
+            point.bar[k] = max(point.bar[k], apart / size)
+
+    def tolerance(self, g: Array, d: Array, bar: Array) -> Array:
+        """How far g and d may be apart: both bars, and RTOL of the entry."""
+        largest = np.zeros_like(g)
+        for block in self.code.layout.blocks:
+            part = g[block.span]
+            finite = part[np.isfinite(part)]
+            largest[block.span] = np.abs(finite).max() if finite.size else 0.0
+        relative = self.gradient_noise if self.gradient_noise.size else np.full(g.size, 8 * EPS)
+        with np.errstate(invalid="ignore"):
+            size = np.fmax(np.abs(g), np.abs(d))
+        if self.rough:  # small entries of a rough loss are made of what large ones leave over
+            relative = np.maximum(relative, ROUGH_SHARE)
+        return np.asarray(3 * bar + RTOL * size + relative * largest)
+
+    def _is_kink(self, point: Point, k: int, size: float) -> bool:
+        """Whether the slopes on both sides of an entry stay apart as the step shrinks."""
+        direction = np.zeros(point.theta.size)
+        direction[k] = size
+        middle = self.code.value(point.theta)
+        apart = abs(point.g[k] - point.d[k]) * size
+        smallest = max(1e-7, 40 * point.noise / apart)
+        gaps = []
+        for h in smallest * np.array([64.0, 16.0, 4.0, 1.0]):
+            above = self.code.value(point.theta + h * direction)
+            below = self.code.value(point.theta - h * direction)
+            gap = abs(above - 2 * middle + below) / h / size
+            if gap > 10 * point.noise / h / size:
+                gaps.append(gap)
+        largest = max(abs(point.g[k]), abs(point.d[k]))
+        return len(gaps) >= 2 and gaps[-1] > 0.5 * gaps[0] and gaps[-1] > 1e-4 * largest
