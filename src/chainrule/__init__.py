@@ -41,6 +41,8 @@ _HOMES = {
     "explaining.script": ["to_python"],
     "explaining.gradcheck": ["check_gradients"],
     "explaining.gradcheck_report": ["GradientReport"],
+    "explaining.configuration": ["Configuration"],
+    "explaining.diagnose": ["diagnose", "Diagnosis"],
     "explaining.health": ["Health"],
     "explaining.contributions": ["contributions", "Contributions"],
     "training": ["train", "Record", "find_lr"],

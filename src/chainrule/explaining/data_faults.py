@@ -1,0 +1,211 @@
+"""Faults of the data themselves: cells that are not finite, constant columns, columns that tell
+the answer or number the rows, rows that stand on both sides of a split.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..core.arrays import Array
+from ..core.metrics import auc
+from .baselines import class_codes, number
+from .case import Case
+from .experiments import Bench, Setup, finish, score, worth
+from .findings import Finding, Gain, gain_of, listed, percent
+from .variants import scaled_inputs, without_columns
+
+BINS = 20
+FEWEST = 10  # held-out rows to go by
+
+
+def drop_nonfinite(X: Array, y: Array) -> tuple[Array, Array, Finding | None]:
+    """(X, y) without the rows that hold nan or inf, and the finding that names the cells."""
+    rows = y.reshape(len(y), -1) if y.dtype.kind == "f" else np.zeros((len(y), 1))
+    bad_X, bad_y = ~np.isfinite(X), ~np.isfinite(rows)
+    bad = bad_X.any(axis=1) | bad_y.any(axis=1)
+    if not bad.any():
+        return X, y, None
+    evidence = []
+    for name, cells, values in (("X", bad_X, X), ("y", bad_y, rows)):
+        if cells.any():
+            row, column = np.argwhere(cells)[0].tolist()
+            columns = tuple(np.flatnonzero(cells.any(axis=0)).tolist())
+            place = f"row {row}" + (f", column {column}" if name == "X" else "")
+            where = f" in {listed(columns)}" if name == "X" else ""
+            evidence.append(
+                f"{name} holds {int(cells.sum())} number{'s' if cells.sum() > 1 else ''} that "
+                f"{'are' if cells.sum() > 1 else 'is'} not finite{where}; the first is "
+                f"{values[row, column]} at {place}."
+            )
+    evidence.append("One such number makes every sum it enters, so the loss and all weights, nan.")
+    fix = "fill these cells or drop their rows before training"
+    found = Finding("nonfinite", tuple(evidence), fix, None)
+    return X[~bad], y[~bad], found
+
+
+def constant_columns(case: Case) -> None:
+    """Columns that are the same in every row; the experiment blanks them and compares answers."""
+    X = case.first.train.X
+    flat = np.flatnonzero(np.ptp(X, axis=0) == 0)
+    if not len(flat) or len(X) < 2:
+        return
+    columns = tuple(flat.tolist())
+    zeroed = case.setup.map_inputs(lambda A: np.where(np.isin(np.arange(A.shape[1]), flat), 0, A))
+    after = case.bench.run(zeroed)
+    many = len(columns) > 1
+    evidence = [
+        f"{listed(columns).capitalize()} of {X.shape[1]} hold{'' if many else 's'} "
+        f"{number(X[0, flat[0]])}{', …,' if np.ptp(X[0, flat]) else ''} in all {len(X):,} rows."
+    ]
+    if len(flat) == X.shape[1]:
+        evidence.append("So every row looks the same to the network: it can only guess.")
+        fix = "give columns that differ from row to row"
+    else:
+        fix = f"leave {listed(columns)} out: they can only act as a second bias"
+    gain = gain_of(case.setup, case.now, after, case.other)
+    case.findings.append(Finding("constant_input", tuple(evidence), fix, gain, columns=columns))
+
+
+def column_alone(x: Array, y: Array, codes: Array | None) -> float:
+    """How well one column predicts by itself, from 0 to 1: 2·AUC - 1 for two classes, else R².
+
+    For more classes the share of rows that the column's bins get right beyond the commonest class.
+    Bins are cross-fitted: the even rows' answer the odd rows.
+    """
+    if codes is not None and codes.max() == 1:
+        return abs(2 * auc(codes, x) - 1)
+    edges = np.unique(np.quantile(x, np.linspace(0, 1, BINS + 1)[1:-1]))
+    bins = np.searchsorted(edges, x)
+    half = np.arange(len(x)) % 2 == 0
+    if codes is not None:
+        table = np.zeros((BINS + 1, int(codes.max()) + 1))
+        np.add.at(table, (bins[half], codes[half]), 1)
+        right = float(np.mean(table.argmax(axis=1)[bins[~half]] == codes[~half]))
+        common = float(np.bincount(codes).max() / len(codes))
+        return max(0.0, (right - common) / max(1 - common, 1e-12))
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return 0.0
+    return float(np.corrcoef(x, y)[0, 1] ** 2)
+
+
+def leaking_columns(case: Case) -> None:
+    """A column that predicts alone; the experiment leaves it out: what can the others do?"""
+    setup = case.setup
+    X, y = setup.train.X, setup.train.y.reshape(len(setup.train), -1)
+    if X.shape[1] < 2 or y.shape[1] > 1 or len(X) < 20:
+        return
+    codes = class_codes(setup.config.loss, setup.train.y)
+    strength = np.array([column_alone(X[:, j], y[:, 0], codes) for j in range(X.shape[1])])
+    for j in np.flatnonzero(strength > 0.985).tolist():
+        rest = case.bench.run(without_columns(setup, [j]))
+        case.bench.measured[f"without column {j}"] = rest.judged
+        if worth(rest.judged.excess) - worth(case.now.judged.excess) < 0.1:
+            continue
+        kind = "R²" if codes is None else "2·AUC - 1" if codes.max() == 1 else "accuracy gained"
+        evidence = (
+            f"Column {j} alone predicts the target: {kind} = {strength[j]:.4f}; the next best "
+            f"column reaches {np.max(np.delete(strength, j)):.2f}.",
+            f"Without it the same run ends at {number(rest.judged.loss)}, with it at "
+            f"{number(case.now.judged.loss)}.",
+        )
+        fix = f"leave column {j} out, unless it is known before the answer is"
+        gain = leak_gain(setup, case.now.judged.loss, rest.judged.loss,
+                         worth(rest.judged.excess) - worth(case.now.judged.excess))  # fmt: skip
+        case.findings.append(Finding("leaking_column", evidence, fix, gain, columns=(j,)))
+
+
+def leak_gain(setup: Setup, before: float, after: float, share: float) -> Gain:
+    """What a leak hid: the loss gets larger, and honest."""
+    rows = "held-out" if setup.held is not None else "training"
+    return Gain(f"loss on {rows} rows, made honest,", before, after, share)
+
+
+def identifiers(case: Case) -> None:
+    """Whole numbers that never repeat; the experiment leaves them out, and nothing gets worse.
+
+    With all columns scaled both times, or leaving them out would mend their scale as well.
+    """
+    X, n = case.first.train.X, len(case.first.train)
+    found = [j for j in range(X.shape[1]) if numbers_the_rows(X[:, j])]
+    if not found or n < 20:
+        return
+    columns = tuple(found)
+    scaled = scaled_inputs(case.setup)
+    before = case.bench.run(scaled)
+    rest = case.bench.run(without_columns(scaled, columns))
+    if worth(rest.judged.excess) > worth(before.judged.excess) + 0.05:
+        return
+    low, high = X[:, found[0]].min(), X[:, found[0]].max()
+    evidence = (
+        f"{listed(columns).capitalize()} of {X.shape[1]} holds a whole number that is never the "
+        f"same twice in {n:,} rows, from {low:.0f} to {high:.0f}: it numbers the rows.",
+        f"All columns scaled, the run ends at {number(rest.judged.loss)} without it and at "
+        f"{number(before.judged.loss)} with it: nothing is lost.",
+    )
+    fix = f"leave {listed(columns)} out: a new row's number says nothing about its answer"
+    left_out = without_columns(case.setup, columns)
+    after = case.bench.run(left_out)
+    gain = gain_of(case.setup, case.now, after, case.other)
+    case.findings.append(Finding("identifier_column", evidence, fix, gain, columns=columns))
+    case.accept(f"{listed(columns)} left out", left_out, after)
+
+
+def numbers_the_rows(x: Array) -> bool:
+    """Whether a column holds whole numbers that never repeat and leave few gaps."""
+    whole = bool(np.all(x == np.round(x)))
+    return whole and len(np.unique(x)) == len(x) and bool(np.ptp(x) < 3 * len(x) + 100)
+
+
+def duplicates(case: Case, given: bool) -> None:
+    """Validation rows that stand among the training rows, beside how many would do so by chance.
+
+    The later experiments are scored without these copies.
+    """
+    setup, held = case.first, case.first.held
+    if held is None:
+        return
+    share, where = copies(setup.train.X, held.X)
+    rng = np.random.default_rng(case.bench.seed)
+    mixed = np.column_stack([rng.permutation(x) for x in setup.train.X.T])
+    chance = copies(mixed, held.X)[0]
+    if share < 0.05 or share < 3 * chance:
+        return
+    whose = "your validation rows" if given else "the rows held out at random"
+    evidence = [
+        f"{percent(share)} of {whose} stand among the training rows too; if the columns were "
+        f"dealt out at random, {percent(chance)} would."
+    ]
+    gain, rest = None, held.take(~where)
+    if len(rest) >= 2:
+        known, new = (score(case.base.net, setup, part) for part in (held.take(where), rest))
+        evidence.append(
+            f"The loss is {number(known.loss)} on these copies and {number(new.loss)} on the rest."
+        )
+        share = worth(new.excess) - worth(case.base.judged.excess)
+        gain = leak_gain(setup, case.base.judged.loss, new.loss, share)
+    fix = "drop the copies before the rows are split, or keep all copies of a row on one side"
+    case.findings.append(Finding("duplicates_across_split", tuple(evidence), fix, gain))
+    kept = rest if len(rest) >= FEWEST else None
+    case.first, case.setup = replace(case.first, held=kept), replace(case.setup, held=kept)
+    case.now = case.bench.run(case.setup)
+    case.base = finish(case.first, case.base.net, None, None, 0) if case.trained else case.now
+
+
+def copies(X: Array, others: Array) -> tuple[float, Array]:
+    """(share, which) of the rows of `others` that stand in X, number for number."""
+    known = {row.tobytes() for row in np.ascontiguousarray(X) + 0.0}
+    where = np.array([row.tobytes() in known for row in np.ascontiguousarray(others) + 0.0], bool)
+    return float(where.mean()), where
+
+
+def hold_out(bench: Bench, setup: Setup, codes: Array | None) -> Setup:
+    """A fifth of the rows held out by the seed, class by class, where there are at least 50."""
+    n = len(setup.train)
+    if n < 50:
+        return setup
+    order = np.random.default_rng([bench.seed, 1]).permutation(n)
+    if codes is not None:
+        order = order[np.argsort(codes[order], kind="stable")]
+    held = np.zeros(n, bool)
+    held[order[2::5]] = True
+    return replace(setup, train=setup.train.take(~held), held=setup.train.take(held))

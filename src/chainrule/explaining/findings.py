@@ -1,0 +1,120 @@
+"""Findings: a cause from a closed list, its evidence, what to do, and what doing it gained."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from .baselines import number
+from .experiments import Outcome, Setup, worth
+
+CAUSES = {
+    "learning_rate_too_high": "a lower rate reaches a clearly lower loss in as many steps",
+    "learning_rate_too_low": "a higher rate reaches a clearly lower loss in as many steps",
+    "unscaled_inputs": "columns far from mean 0 and spread 1; scaled, the run does better",
+    "unscaled_target": "a target far from mean 0 and spread 1; scaled, the run does better",
+    "constant_input": "columns that are the same in every row",
+    "zero_initialization": "all weights of a layer start at 0 under a hidden layer",
+    "symmetric_initialization": "hidden units that start equal and stay equal",
+    "small_initialization": "weights far below Glorot's or He's; started by those, it learns",
+    "large_initialization": "weights far above Glorot's or He's; started by those, it learns",
+    "saturation": "hidden units so far out that their slope is nearly 0",
+    "dead_relu": "ReLU units that are 0 in every row, which no gradient passes",
+    "vanishing_gradient": "gradients shrink from layer to layer; another activation or depth helps",
+    "exploding_gradient": "gradients grow from layer to layer; a fresh start helps",
+    "wrong_loss": "a loss or an output that does not fit the target",
+    "leaking_column": "a column that predicts alone, which the others together do not",
+    "duplicates_across_split": "validation rows that stand among the training rows too",
+    "identifier_column": "a column that numbers the rows",
+    "imbalance": "a rare class that is hardly ever answered; weighted, it is",
+    "too_few_rows": "twice the rows still lower the loss on new rows clearly",
+    "noise_floor": "what is left cannot be learnt from these inputs",
+    "overfitting": "rows that were trained on are known far better than new ones; restraint helps",
+    "underfitting": "more units, more epochs or less restraint lower the loss on new rows too",
+    "nonfinite": "nan or inf, and the place it came from",
+}
+"""Cause -> what it means and what has to be measured before it is reported."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a fix measured: `measure` before and after it, and `share`, by which gains are ordered.
+
+    `share` is the difference in units of what separates guessing (1) from perfect answers (0), or
+    of the measure itself where that is a share of rows. `other` tells what stayed fixed already.
+    """
+
+    measure: str
+    before: float
+    after: float
+    share: float
+    other: str = ""
+
+    def __str__(self) -> str:
+        told = f"{self.measure} {number(self.before)} → {number(self.after)}"
+        return f"{told}, {self.other}" if self.other else told
+
+
+@dataclass(frozen=True)
+class Finding:
+    """cause → evidence → fix → gain; `gain` is None where the fix cannot be run.
+
+    `cause` is one of `CAUSES`; `evidence` sentences with the numbers that were measured; `fix` one
+    sentence; `layer` and `columns` name the place, counted from 0.
+    """
+
+    cause: str
+    evidence: tuple[str, ...]
+    fix: str
+    gain: Gain | None = None
+    layer: int | None = None
+    columns: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        gain = "not measured" if self.gain is None else str(self.gain)
+        lines = [self.cause, *(f"  evidence: {told}" for told in self.evidence)]
+        return "\n".join([*lines, f"  fix: {self.fix}", f"  gain: {gain}"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as JSON takes it; numbers that are not finite become None."""
+        gain = None
+        if self.gain is not None:
+            gain = {
+                "measure": self.gain.measure, "before": finite(self.gain.before),
+                "after": finite(self.gain.after), "share": finite(self.gain.share),
+                "with": self.gain.other,
+            }  # fmt: skip
+        return {
+            "cause": self.cause, "evidence": list(self.evidence), "fix": self.fix, "gain": gain,
+            "layer": self.layer, "columns": list(self.columns),
+        }  # fmt: skip
+
+
+def finite(value: float) -> float | None:
+    """The number, None where JSON has none for it."""
+    return float(value) if math.isfinite(value) else None
+
+
+def gain_of(setup: Setup, before: Outcome, after: Outcome, other: str = "") -> Gain:
+    """The gain in the loss that counts: of held-out rows, or of training rows if there are none."""
+    measure = f"loss on {'held-out' if setup.held is not None else 'training'} rows"
+    share = worth(before.judged.excess) - worth(after.judged.excess)
+    return Gain(measure, before.judged.loss, after.judged.loss, share, other)
+
+
+def order(findings: list[Finding]) -> list[Finding]:
+    """Largest gain first; those without a measured gain last, in the order they were found."""
+    return sorted(findings, key=lambda f: math.inf if f.gain is None else -f.gain.share)
+
+
+def percent(share: float) -> str:
+    """A share in per cent: 75 %, 0.4 %."""
+    return f"{100 * share:.0f} %" if share == 0 or share >= 0.01 else f"{100 * share:.2g} %"
+
+
+def listed(columns: tuple[int, ...]) -> str:
+    """column 3; columns 0, 2 and 5; at most six by number."""
+    if len(columns) == 1:
+        return f"column {columns[0]}"
+    if len(columns) > 6:
+        return f"columns {', '.join(map(str, columns[:5]))} and {len(columns) - 5} more"
+    return f"columns {', '.join(map(str, columns[:-1]))} and {columns[-1]}"

@@ -1,0 +1,297 @@
+"""Faults of what is learnt: rare classes, too few rows, noise, too much and too little fitting."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..core.arrays import Array
+from ..core.epoch import Batch
+from ..core.losses import BinaryCrossEntropy, Hinge, Loss, SoftmaxCrossEntropy
+from ..core.network import Network
+from ..core.penalty import Penalty
+from . import variants
+from .baselines import by_rows, class_codes, guess_loss, number, perfect_loss
+from .case import UNFINISHED, Case, long_enough, told
+from .experiments import Outcome, Setup, helps, standard_errors, worth
+from .findings import Finding, Gain, gain_of, percent
+
+HALVES, COUNTS = 4, 0.08  # halvings, and what the other half must lower the excess by
+MANY = 40  # held-out rows that a standard error can be made of
+CLASSIFIES = (BinaryCrossEntropy, SoftmaxCrossEntropy, Hinge)
+
+
+def answers(net: Network, loss: Loss, X: Array, values: Array) -> Array:
+    """The class code (n,) that the network answers; of a single number the nearest class."""
+    with np.errstate(all="ignore"):
+        Z = net.forward(X)[0]
+    if Z.shape[1] > 1:
+        return np.asarray(Z.argmax(axis=1))
+    if isinstance(loss, CLASSIFIES):
+        return (Z[:, 0] > 0).astype(int)
+    return np.asarray(np.abs(Z - values).argmin(axis=1))
+
+
+def recalls(net: Network, loss: Loss, rows: Batch) -> Array:
+    """Of each class the share of its rows that is answered rightly (k,), nan for one without."""
+    codes = class_codes(loss, rows.y)
+    assert codes is not None
+    values = np.unique(rows.y) if rows.y.ndim == 1 else np.arange(rows.y.shape[1])
+    right = answers(net, loss, rows.X, values) == codes
+    return np.asarray(np.bincount(codes, right) / np.bincount(codes))
+
+
+def everything(setup: Setup) -> Batch:
+    """Training and held-out rows together."""
+    if setup.held is None:
+        return setup.train
+    X = np.concatenate([setup.train.X, setup.held.X])
+    return Batch(X, np.concatenate([setup.train.y, setup.held.y]))
+
+
+def imbalance(case: Case) -> None:
+    """A rare class that is hardly answered; the experiment gives each class the same weight."""
+    setup, loss = case.setup, case.setup.config.loss
+    codes = class_codes(loss, setup.train.y)
+    if codes is None or not isinstance(loss, CLASSIFIES) or case.now.stopped:
+        return
+    shares = np.bincount(codes) / len(codes)
+    rare = int(np.where(shares > 0, shares, 1.0).argmin())  # a class without rows is not asked for
+    if shares[rare] > 0.25 / len(shares):
+        return
+    weight = (1 / (len(shares) * shares))[codes]
+    weighted = replace(setup, train=replace(setup.train, weight=weight))
+    after = case.bench.run(weighted)
+    rows = everything(setup)
+    judged = case.base.net if case.trained else case.now.net
+    a, b = recalls(judged, loss, rows), recalls(after.net, loss, rows)
+    means = float(np.nanmean(a)), float(np.nanmean(b))
+    if a[rare] > 0.6 or means[1] - means[0] < 0.05 or b[rare] - a[rare] < 0.15:
+        return
+    evidence = (
+        f"Class {rare} is {percent(shares[rare])} of the rows, and {percent(a[rare])} of its rows "
+        f"are answered rightly; of the commonest class {percent(a[shares.argmax()])}.",
+        f"With each class weighted alike it is {percent(b[rare])} and "
+        f"{percent(b[shares.argmax()])}.",
+    )
+    fix = "weight each row by 1 / (the share of its class), if the rare class matters as much"
+    share = means[1] - means[0]
+    gain = Gain("mean of the classes' shares answered rightly", *means, share)
+    case.findings.append(Finding("imbalance", evidence, fix, gain))
+
+
+def gap(outcome: Outcome) -> float:
+    """How much better the training rows are known than those held out, in units of guessing."""
+    if outcome.held is None:
+        return 0.0
+    return worth(outcome.held.excess) - worth(outcome.train.excess)
+
+
+def overfitting(case: Case) -> None:
+    """Training rows known far better than others; a penalty, fewer units, an earlier end."""
+    if gap(case.now) < 0.2 or case.now.best is None or case.now.held is None:
+        return
+    if case.trained or case.recovered:
+        return
+    setup = case.setup
+    small = [max(4, n // 4) for n in variants.hidden_sizes(setup.config.net)][:1]
+    tried = {
+        f"Penalty(l2={l2:g})": case.bench.run(setup.change(penalty=Penalty(l2=l2)))
+        for l2 in (0.01, 0.1)
+    }
+    if small:
+        tried[f"one hidden layer of {small[0]}"] = case.bench.run(
+            variants.rebuilt(setup, small, case.bench.seed)
+        )
+    stopped = replace(case.now, held=case.now.best, net=case.now.best_net or case.now.net)
+    tried["the best epoch"] = stopped
+    best = min(tried, key=lambda name: worth(tried[name].judged.excess))
+    after = tried[best]
+    a, b = worth(case.now.held.excess), worth(after.judged.excess)
+    large = a - b >= 0.4 or advantage(setup, case.now, after) >= 2.0
+    if not (large and b <= 0.85 * a and a - b >= 0.15):
+        return
+    evidence = (
+        f"The loss is {number(case.now.train.loss)} on the rows trained on and "
+        f"{number(case.now.held.loss)} on the rows held out.",
+        "On the rows held out, with "
+        + ", ".join(f"{name}: {number(o.judged.loss)}" for name, o in tried.items()) + ".",
+    )  # fmt: skip
+    fix = {"the best epoch": 'stop at the best epoch: valid=…, patience=10, restore="best"'}.get(
+        best, f"restrain the network: {best}"
+    )
+    gain = gain_of(setup, case.now, after, case.other)
+    case.findings.append(Finding("overfitting", evidence, fix, gain))
+
+
+def advantage(setup: Setup, before: Outcome, after: Outcome) -> float:
+    """How far the held-out rows' losses fell, a mean of row by row, by its standard error."""
+    rows, loss = setup.held, setup.config.loss
+    if rows is None or len(rows) < 2:
+        return 0.0
+    with np.errstate(all="ignore"):
+        terms = [
+            loss.terms(Z := one.net.forward(rows.X)[0], loss.targets(Z, rows.y)).sum(axis=1)
+            for one in (before, after)
+        ]
+        return standard_errors(terms[0] - terms[1])
+
+
+def too_few_rows(case: Case) -> None:
+    """Half of the rows beside all of them; of very few rows, shuffled labels beside the real."""
+    setup, n = case.setup, len(case.setup.train)
+    if setup.held is None or case.recovered or gap(case.now) < 0.15 or not 8 <= n <= 300:
+        return
+    told = by_halves(case) or by_heart(case)
+    if told is None:
+        return
+    evidence = (
+        told,
+        f"The loss is {number(case.now.train.loss)} on the rows trained on and "
+        f"{number(case.now.judged.loss)} on the rows held out.",
+    )
+    fix = "collect more rows; until then use fewer columns, fewer units and a penalty"
+    case.findings.append(Finding("too_few_rows", evidence, fix, None))
+
+
+def by_halves(case: Case) -> str | None:
+    """What the other half of the rows adds on held-out rows, a mean over halvings, if it counts."""
+    setup, n = case.setup, len(case.setup.train)
+    rng, epochs = np.random.default_rng([case.bench.seed, 2]), case.bench.epochs(setup)
+    whole, half = reach(case, setup, epochs, 0), 0.0
+    for seed in range(HALVES):
+        part = replace(setup, train=setup.train.take(rng.permutation(n)[: n // 2]))
+        half += reach(case, part, 2 * epochs, seed) / HALVES
+    if half - whole < COUNTS:
+        return None
+    return (
+        f"Of {n} rows, half reach {half:.2f} of what guessing gives on the rows held out, all of "
+        f"them {whole:.2f}, the better of network and linear model at its best epoch: every row "
+        "still counts."
+    )
+
+
+def by_heart(case: Case) -> str | None:
+    """With hardly more rows than columns: whether any labels whatever can be learnt by heart."""
+    n, d = case.setup.train.X.shape
+    rng = np.random.default_rng([case.bench.seed, 4])
+    mixed = case.bench.run(variants.shuffled_targets(case.setup, rng)).train
+    if n >= 5 * (d + 1) or mixed.excess > 0.15:
+        return None
+    return (
+        f"With the targets shuffled these {n} rows of {d} columns are learnt as well, to "
+        f"{number(mixed.loss)}: what is learnt of so few rows need not be true of others."
+    )
+
+
+def reach(case: Case, setup: Setup, epochs: int, seed: int) -> float:
+    """The least excess on held-out rows of this network and the linear model at any epoch."""
+    runs = (
+        case.bench.run(setup, epochs=epochs, seed=seed),
+        case.bench.run(variants.linear(setup), epochs=300, seed=seed),
+    )
+    return min(worth(run.best.excess) for run in runs if run.best is not None)
+
+
+def noise_floor(case: Case) -> None:
+    """Nothing to learn: held-out rows no better than guessing, shuffled targets learnt as well."""
+    setup = case.setup
+    if case.found("too_few_rows"):
+        return  # what more rows would tell cannot be called noise
+    floor = twin_floor(case)
+    if floor is not None:
+        report_floor(case, floor)
+        return
+    if setup.held is None or case.now.stopped or np.ptp(setup.train.X) == 0:
+        return
+    if len(setup.held) < MANY:
+        return
+    line = case.bench.run(variants.linear(setup), epochs=300)
+    wide_setup = variants.scaled_inputs(variants.wider(setup, case.bench.seed))
+    wide = case.bench.run(wide_setup, epochs=long_enough(case))
+    if any(outcome.lead > 2.0 for outcome in (case.now, line, wide)):
+        return
+    rng = np.random.default_rng([case.bench.seed, 4])
+    mixed = case.bench.run(variants.shuffled_targets(setup, rng)).train
+    if worth(mixed.excess) - worth(case.now.train.excess) > 0.15:
+        return
+    evidence = (
+        f"On the rows held out neither this network ({number(case.now.judged.loss)}) nor a wider "
+        f"one ({number(wide.judged.loss)}) nor the linear model ({number(line.judged.loss)}) is "
+        "better than guessing by more than two standard errors.",
+        f"With the targets shuffled the training rows are learnt as well: {number(mixed.loss)} "
+        f"against {number(case.now.train.loss)}.",
+    )
+    fix = "look for other columns: these say nothing about the target"
+    case.findings.append(Finding("noise_floor", evidence, fix, None))
+
+
+def twin_floor(case: Case) -> float | None:
+    """The least loss that rows with equal X and different y allow, where most rows are such."""
+    setup = case.setup
+    rows, loss, n_out = everything(setup), setup.config.loss, setup.config.net.n_out
+    _, group, size = np.unique(rows.X, axis=0, return_inverse=True, return_counts=True)
+    group = group.ravel()
+    if len(size) < 2 or np.mean(size[group] >= 5) < 0.9:
+        return None
+    Y = loss.targets(np.zeros((len(rows), n_out)), rows.y)
+    mean = np.stack([np.bincount(group, Y[:, k]) / size for k in range(n_out)], axis=1)[group]
+    if isinstance(loss, BinaryCrossEntropy | SoftmaxCrossEntropy):
+        return perfect_loss(loss, mean, n_out)
+    value = by_rows(loss).value(mean, rows.y)
+    return value if type(loss).__name__ == "SquaredError" else None
+
+
+def report_floor(case: Case, floor: float) -> None:
+    """Rows that contradict each other: the network is as good as they allow, and that is not
+    much.
+    """
+    setup, loss = case.setup, case.setup.config.loss
+    guess = guess_loss(loss, everything(setup).y, setup.config.net.n_out)
+    if floor < 0.5 * guess or guess - case.now.train.loss < 0.6 * (guess - floor):
+        return
+    evidence = (
+        f"Rows with the same inputs have different targets: no network of these inputs can get "
+        f"below {number(floor)}, and this one is at {number(case.now.train.loss)}.",
+        f"Guessing gives {number(guess)}.",
+    )
+    fix = "look for columns that tell such rows apart: a larger network cannot"
+    case.findings.append(Finding("noise_floor", evidence, fix, None))
+
+
+def underfitting(case: Case) -> None:
+    """More units, four times the epochs, no restraint: whether one lowers the loss clearly."""
+    if worth(case.now.train.excess) < UNFINISHED or case.found("noise_floor", "underfitting"):
+        return
+    if case.recovered:
+        return
+    setup, seed = case.setup, case.bench.seed
+    epochs = case.bench.epochs(setup)
+    wide = variants.wider(setup, seed)
+    tried = {"four times the units": (wide, case.bench.run(wide))}
+    if epochs == setup.config.epochs and not case.trained:
+        longer = setup.change(epochs=4 * epochs)
+        tried["four times the epochs"] = longer, case.bench.run(longer)
+    restrained = setup.config.penalty is not None or any(
+        type(layer).__name__ == "Dropout" for layer in setup.config.net.layers
+    )
+    if restrained or not variants.no_decay(setup.config.optimizer.decay):
+        free = variants.without_restraint(setup)
+        tried["no penalty, decay or dropout"] = free, case.bench.run(free)
+    for name, (_, outcome) in tried.items():
+        case.bench.measured[name] = outcome.judged
+    best = min(tried, key=lambda name: worth(tried[name][1].judged.excess))
+    after = tried[best][1]
+    if not helps(case.now, after, 0.15):
+        return
+    line = case.bench.measured.get("linear model")
+    evidence = [
+        f"The training rows themselves are learnt badly: {number(case.now.train.loss)}"
+        + ("." if line is None else f"; a linear model's loss is {number(line.loss)}."),
+        "Training loss with "
+        + ", ".join(f"{name}: {told(outcome)}" for name, (_, outcome) in tried.items()) + ".",
+    ]  # fmt: skip
+    fix = {
+        "four times the units": "use more hidden units, or a hidden layer where there is none",
+        "four times the epochs": "train for more epochs",
+    }.get(best, "lower the penalty, the weight decay or the dropout")
+    case.add("underfitting", evidence, fix, after)

@@ -1,0 +1,69 @@
+"""Inputs and targets far from mean 0 and spread 1, each by the run that scales them alone."""
+
+import numpy as np
+
+from . import variants
+from .baselines import number
+from .case import Case
+from .experiments import helps
+from .findings import Finding, gain_of, listed
+
+
+def unscaled_inputs(case: Case) -> None:
+    """Columns far from mean 0 and spread 1; the experiment scales them, and nothing else."""
+    X = case.setup.train.X
+    mean, std = X.mean(axis=0), variants.spread(X)
+    flat = X.std(axis=0) <= 1e-12 * np.abs(X).max(axis=0)
+    odd = ~flat & ((np.abs(mean) > 5 * np.maximum(std, 1)) | (std > 5) | (std < 0.1))
+    if not odd.any() or case.found("unscaled_inputs"):
+        return
+    scaled = variants.scaled_inputs(case.setup)
+    after = case.bench.run(scaled)
+    case.bench.measured["scaled inputs"] = after.judged
+    if not helps(case.now, after):
+        return
+    columns = tuple(np.flatnonzero(odd).tolist())
+    worst = int(np.argmax(np.where(odd, np.abs(np.log(std)) + np.abs(mean) / std, -1)))
+    verb = "is" if len(columns) == 1 else "are"
+    told = (
+        f"{listed(columns).capitalize()} of {X.shape[1]} {verb} far from mean 0 and spread 1: "
+        f"column {worst} has mean {number(mean[worst])} and standard deviation "
+        f"{number(std[worst])}."
+    )
+    same = f"Scaled, the same run ends at {number(after.train.loss)} on its training rows, "
+    same += f"unscaled at {number(case.now.train.loss)}."
+    fix = "scale each column: subtract its mean and divide by its standard deviation"
+    case.add("unscaled_inputs", [told, same], fix, after)
+    case.accept("scaled inputs", scaled, after)
+
+
+def unscaled_target(case: Case) -> None:
+    """A target far from mean 0 and spread 1; the experiment scales it, and nothing else."""
+    y = case.setup.train.y
+    if y.dtype.kind != "f" or case.setup.config.loss.wants_logits:
+        return
+    mean, std = y.mean(axis=0), variants.spread(y)
+    if not np.any((np.abs(mean) > 3 * std) | (std > 5) | (std < 0.1)):
+        return
+    scaled = variants.scaled_targets(case.setup)
+    after = case.bench.run(scaled)
+    case.bench.measured["scaled target"] = after.judged
+    if not helps(case.now, after):
+        return
+    told = (
+        f"The target has mean {number(np.max(np.abs(mean)))} and standard deviation "
+        f"{number(np.max(std))}, while the network's first answers lie around 0."
+    )
+    unit = (
+        f"In units of what guessing the mean gives, the same run ends at "
+        f"{number(after.train.excess)} with the target scaled and at "
+        f"{number(case.now.train.excess)} without."
+    )
+    fix = "train on (y - mean) / standard deviation and turn the answers back by hand"
+    gain = gain_of(case.setup, case.now, after, case.other)
+    in_units = type(gain)(
+        gain.measure + " in units of guessing", case.now.judged.excess, after.judged.excess,
+        gain.share, gain.other,
+    )  # fmt: skip
+    case.findings.append(Finding("unscaled_target", (told, unit), fix, in_units))
+    case.accept("a scaled target", scaled, after)

@@ -1,0 +1,40 @@
+"""What a trained network shows, beside the same layers trained afresh."""
+
+from . import symptoms
+from .baselines import number
+from .case import Case
+from .experiments import helps
+from .findings import Finding, gain_of, percent
+from .layer_faults import MOST
+
+
+def trained_faults(case: Case) -> None:
+    """Dead, saturated, equal or zero units where training the same layers afresh does better."""
+    if not helps(case.base, case.now):
+        return
+    net, X = case.first.config.net, case.first.train.X
+    signs = dict[str, str]()
+    if symptoms.zero_layers(net):
+        signs["zero_initialization"] = "All weights of a layer are 0 under a hidden layer."
+    elif equal := symptoms.twins(net):
+        i, units, different = equal[0]
+        signs["symmetric_initialization"] = (
+            f"Layer {i} has {units} units, of which only {different} differ."
+        )
+    for cause, shares, what in (
+        ("dead_relu", symptoms.dead(net, X), "units of layer {}, {}, are 0 in every row"),
+        ("saturation", symptoms.saturated(net, X), "outputs of layer {}, {}, have no slope left"),
+    ):
+        worst = symptoms.largest(shares)
+        if worst.share >= MOST:
+            place = what.format(worst.layer, net.layers[worst.layer])
+            signs[cause] = f"{percent(worst.share)} of the {place}."
+    if not signs:
+        signs["underfitting"] = (
+            f"The loss is {number(case.base.train.loss)}; trained afresh, the same layers reach "
+            f"{number(case.now.train.loss)}."
+        )
+    gain = gain_of(case.first, case.base, case.now)
+    fix = "train the same layers afresh, with Adam() and the default initialisation"
+    for cause, evidence in signs.items():
+        case.findings.append(Finding(cause, (evidence,), fix, gain))

@@ -1,0 +1,211 @@
+"""The changes that experiments make: each takes a setup and gives one that differs in one thing."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from ..core.activation_layers import (
+    HardSigmoid,
+    HardTanh,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    Softsign,
+    Tanh,
+)
+from ..core.arrays import Array
+from ..core.layers import Dense, Dropout, Layer, Residual
+from ..core.losses import Loss, SoftmaxCrossEntropy
+from ..core.network import Network
+from ..core.optimizers import Adam
+from ..core.schedules import Schedule
+from .experiments import Setup
+
+BOUNDED = (Sigmoid, Tanh, HardSigmoid, HardTanh, Softsign)
+RANGES: dict[type[Layer], tuple[float, float]] = {
+    Sigmoid: (0.0, 1.0), HardSigmoid: (0.0, 1.0), Tanh: (-1.0, 1.0), HardTanh: (-1.0, 1.0),
+    Softsign: (-1.0, 1.0), ReLU: (0.0, np.inf),
+}  # fmt: skip
+
+
+def scaled_inputs(setup: Setup) -> Setup:
+    """X ← (X - mean) / standard deviation of the training rows, column by column."""
+    mean, std = setup.train.X.mean(axis=0), spread(setup.train.X)
+    return setup.map_inputs(lambda X: (X - mean) / std)
+
+
+def spread(X: Array) -> Array:
+    """The standard deviation of each column, 1 where the column is constant."""
+    std = X.std(axis=0)
+    flat = std <= 1e-12 * np.abs(X).max(axis=0)
+    return np.asarray(np.where(flat, 1.0, std))
+
+
+def scaled_targets(setup: Setup) -> Setup:
+    """y ← (y - mean) / standard deviation of the training rows' targets."""
+    mean, std = setup.train.y.mean(axis=0), spread(setup.train.y)
+    return setup.map_targets(lambda y: (y - mean) / std)
+
+
+def without_columns(setup: Setup, columns: Iterable[int]) -> Setup:
+    """Each of the columns is 0 in every row, which is to leave it out: its weights do nothing."""
+    chosen = list(columns)
+
+    def blank(X: Array) -> Array:
+        Y = X.copy()
+        Y[:, chosen] = 0.0
+        return Y
+
+    return setup.map_inputs(blank)
+
+
+def zeroed_inputs(setup: Setup) -> Setup:
+    """X ← 0: what can be learnt without looking."""
+    return setup.map_inputs(np.zeros_like)
+
+
+def shuffled_targets(setup: Setup, rng: np.random.Generator) -> Setup:
+    """The training rows' targets dealt out anew: what can be learnt by heart alone."""
+    order = rng.permutation(len(setup.train))
+    return replace(setup, train=replace(setup.train, y=setup.train.y[order]))
+
+
+def with_rate(setup: Setup, factor: float) -> Setup:
+    """lr ← lr · factor, of a schedule its peak."""
+    lr = setup.config.lr
+    scaled = lr * factor if isinstance(lr, int | float) else replace(lr, value=lr.value * factor)
+    return setup.change(lr=scaled)
+
+
+def with_layers(setup: Setup, layers: Iterable[Layer], seed: int) -> Setup:
+    """A network of other layers, freshly initialised."""
+    old = setup.config.net
+    return setup.change(net=Network(old.n_in, layers, rng=seed, dtype=old.dtype))
+
+
+def advised(layers: tuple[Layer, ...], *, last: bool = True) -> list[Layer]:
+    """The layers with the initializer that the following activation asks for, biases at 0."""
+    chosen: list[Layer] = []
+    for layer, after in zip(layers, [*layers[1:], None], strict=True):
+        if isinstance(layer, Dense):
+            init = "glorot_uniform" if after is None else after.init_before
+            layer = replace(layer, init=init)
+        elif isinstance(layer, Residual):
+            layer = replace(layer, layers=tuple(advised(layer.layers, last=False)))
+        chosen.append(layer)
+    return chosen
+
+
+def fresh(setup: Setup, seed: int) -> Setup:
+    """The same layers from a fresh start: Glorot, or He before the ReLU family; biases 0."""
+    old = setup.config.net
+    started = with_layers(setup, advised(old.layers), seed)
+    net = started.config.net
+    net.lr_factor, net.decay_factor = old.lr_factor, old.decay_factor
+    return started
+
+
+def mapped(layers: Iterable[Layer], f: Callable[[Layer], Layer]) -> list[Layer]:
+    """Every layer passed through f, those inside a Residual too."""
+    return [
+        replace(x, layers=tuple(mapped(x.layers, f))) if isinstance(x, Residual) else f(x)
+        for x in layers
+    ]
+
+
+def with_relu(setup: Setup, seed: int) -> Setup:
+    """Every hidden bounded activation replaced by ReLU, from a fresh start."""
+    *hidden, last = setup.config.net.layers
+    changed = mapped(hidden, lambda x: ReLU() if isinstance(x, BOUNDED) else x)
+    return with_layers(setup, advised((*changed, last)), seed)
+
+
+def with_leaky_relu(setup: Setup) -> Setup:
+    """Every ReLU replaced by LeakyReLU(0.1), the weights as they are."""
+    old = setup.config.net
+    layers = mapped(old.layers, lambda x: LeakyReLU(0.1) if isinstance(x, ReLU) else x)
+    net = Network(old.n_in, layers, rng=0, dtype=old.dtype)
+    net.theta, net.buffers = old.theta, old.buffers
+    return setup.change(net=net)
+
+
+def hidden_sizes(net: Network) -> list[int]:
+    """The numbers of units of the Dense layers before the last."""
+    return [layer.n for layer in net.layers if isinstance(layer, Dense)][:-1]
+
+
+def activation_of(net: Network) -> Layer:
+    """The first activation of the network, ReLU where it has none."""
+    skipped = (Dense, Dropout, Residual)
+    found = [x for x in net.layers[:-1] if not isinstance(x, skipped) and x.shapes(1)[1] == {}]
+    return found[0] if found else ReLU()
+
+
+def rebuilt(setup: Setup, hidden: list[int], seed: int) -> Setup:
+    """The same activation and output with other hidden layers, without Dropout."""
+    old = setup.config.net
+    layers: list[Layer] = []
+    for n in hidden:
+        layers += [Dense(n), activation_of(old)]
+    layers.append(Dense(old.n_out))
+    if not isinstance(old.layers[-1], Dense):
+        layers.append(old.layers[-1])
+    return with_layers(setup, advised(tuple(layers)), seed)
+
+
+def wider(setup: Setup, seed: int) -> Setup:
+    """Four times the hidden units, at least 16, and a hidden layer where there is none."""
+    sizes = hidden_sizes(setup.config.net) or [4]
+    return rebuilt(setup, [max(16, 4 * n) for n in sizes], seed)
+
+
+def shallow(setup: Setup, seed: int) -> Setup:
+    """The first hidden layer only."""
+    return rebuilt(setup, hidden_sizes(setup.config.net)[:1], seed)
+
+
+def unbounded(setup: Setup) -> Setup:
+    """The last activation left out, the weights as they are: the output can be any number."""
+    old = setup.config.net
+    net = Network(old.n_in, old.layers[:-1], rng=0, dtype=old.dtype)
+    net.theta = old.theta
+    return setup.change(net=net)
+
+
+def without_restraint(setup: Setup) -> Setup:
+    """No penalty, no weight decay, no Dropout; the weights as they are."""
+    config, old = setup.config, setup.config.net
+    layers = mapped(old.layers, lambda x: Dropout(0.0) if isinstance(x, Dropout) else x)
+    net = Network(old.n_in, layers, rng=0, dtype=old.dtype)
+    net.theta = old.theta
+    optimizer = Adam() if not no_decay(config.optimizer.decay) else config.optimizer
+    return setup.change(net=net, penalty=None, optimizer=optimizer)
+
+
+def no_decay(decay: float | Schedule) -> bool:
+    """Whether a weight decay, a number or a schedule, is none."""
+    return (decay.value if isinstance(decay, Schedule) else decay) == 0.0
+
+
+def linear(setup: Setup) -> Setup:
+    """Ŷ = link(X W + b) on scaled inputs, from zero, by Adam on all rows: the linear model."""
+    net = Network(setup.config.net.n_in, [Dense(setup.config.net.n_out, init="zeros")], rng=0)
+    return scaled_inputs(setup).change(
+        net=net, optimizer=Adam(), lr=0.05, epochs=300, batch_size=None, penalty=None, clip=None
+    )
+
+
+def with_loss(setup: Setup, loss: Loss, n_out: int, seed: int) -> Setup:
+    """Another loss, the last activation left out, and a new last layer where outputs differ."""
+    old = setup.config.net
+    layers = list(old.layers)
+    if not isinstance(layers[-1], Dense | Residual):
+        layers.pop()
+    if isinstance(loss, SoftmaxCrossEntropy) and n_out != old.n_out:
+        layers[-1] = Dense(n_out)
+    net = Network(old.n_in, layers, rng=seed, dtype=old.dtype)
+    for name in net.shapes:
+        if net.shapes[name] == old.shapes.get(name):
+            net[name] = old[name]
+    return setup.change(net=net, loss=loss)

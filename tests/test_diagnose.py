@@ -1,0 +1,304 @@
+"""`diagnose` names the cause of runs broken on purpose, and nothing in healthy ones."""
+
+import json
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from broken_cases import BCE, SQ, Case, Run, setup
+from broken_data import blobs, moons, thirds, wave, xor_table
+from broken_held_out import run as held_out
+from broken_runs import run as tuned
+from broken_score import Judged, figures, judge
+
+import chainrule as cr
+from chainrule.explaining.baselines import constant_output, guess_loss, number, perfect_loss
+from chainrule.explaining.findings import CAUSES
+from chainrule.explaining.symptoms import dead, flow, saturated, twins, weight_ratio
+
+ALL = {run.name: run for run in [*tuned, *held_out]}
+SHORT = [
+    "healthy_moons", "healthy_wave", "healthy_xor_table", "rate_of_50", "rate_of_a_ten_thousandth",
+    "one_column_times_1000", "text_003_people_unscaled", "two_constant_columns",
+    "target_in_dollars", "text_003_all_ones_scaled", "zeros_under_relu", "weights_of_ten",
+    "relu_biases_of_minus_10", "biases_of_30", "classes_1_and_2_under_log_loss",
+    "a_column_that_is_the_answer", "a_column_of_row_numbers", "a_line_between_circles",
+    "holes_in_the_table", "same_row_different_label",
+]  # fmt: skip
+SHORT_HELD_OUT = [
+    "healthy_circles", "momentum_rate_too_low", "inputs_far_from_zero", "every_weight_a_half",
+    "weights_of_three_under_relu", "second_layer_dead", "classes_of_plus_and_minus_1",
+    "exp_overflows_in_poisson",
+]  # fmt: skip
+"""One of each kind, picked by name before any of them had been run."""
+DONE: dict[str, Judged] = {}
+
+
+def judged(name: str) -> Judged:
+    """The judgement of a run, made once."""
+    if name not in DONE:
+        DONE[name] = judge(ALL[name])
+    return DONE[name]
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_cause_is_found(name: str) -> None:
+    one = judged(name)
+    assert (one.missed, one.wrong) == (set(), set())
+
+
+@pytest.mark.parametrize("names", [SHORT, SHORT_HELD_OUT], ids=["tuned", "held out"])
+def test_precision_and_recall(names: list[str]) -> None:
+    precision, recall = figures(judged(name) for name in names)
+    assert precision >= 0.9
+    assert recall >= 0.9
+
+
+def test_the_table_is_as_large_as_promised() -> None:
+    for half in (tuned, held_out):
+        assert sum(bool(run.expected) for run in half) >= 20
+        assert sum(not run.expected for run in half) >= 6
+    assert len(ALL) == len(tuned) + len(held_out)
+    named = {cause for run in ALL.values() for cause in run.expected | run.allowed}
+    assert named == set(CAUSES)
+    assert set().union(*(run.expected for run in ALL.values())) == set(CAUSES)
+
+
+def test_figures_count_what_is_missed_and_what_is_wrong() -> None:
+    run = Run("a", lambda: pytest.fail("not built"), {"x"}, set(), False)
+    both = [Judged(run, {"x"}, {"y"}, set()), Judged(run, set(), set(), {"x"})]
+    assert figures(both) == (0.5, 0.5)
+
+
+def test_text_002b_is_a_constant_predictor(texts: dict[str, object]) -> None:
+    case = ALL["text_002b_xor"].build()
+    found = cr.diagnose(case.configuration, case.X, case.y)
+    assert found.causes == ["small_initialization"]
+    words = str(found)
+    assert "a constant predictor: the loss equals ln 2 = 0.6931" in words
+    assert "Too small an initialisation under Sigmoid()" in words
+    told = str(texts["002B-xor-stuck"]["diagnosis"])  # type: ignore[index]
+    assert told == (
+        "a constant predictor: the loss equals ln 2; too small an initialisation under sigmoid"
+    )
+    gain = found.findings[0].gain
+    assert gain is not None
+    assert gain.before == pytest.approx(np.log(2), abs=1e-6)
+    assert gain.after < 0.05
+
+
+def test_healthy_run_says_what_losses_are_worth() -> None:
+    case = setup(moons(200), [2, 8, 1], lr=0.02)
+    found = cr.diagnose(case.configuration, case.X, case.y)
+    assert not found
+    text = str(found)
+    assert "is what guessing gives" in text
+    assert "A linear model reaches" in text
+    assert "Nothing is wrong that an experiment could show." in text
+
+
+def test_nothing_handed_in_is_changed_and_the_seed_repeats_it() -> None:
+    case = setup(wave(80), [3, 8, 1], "relu", loss=SQ, epochs=10, lr=1e-5)
+    theta, X, y = case.configuration.net.theta.copy(), case.X.copy(), case.y.copy()
+    first, second = (cr.diagnose(case.configuration, case.X, case.y, rng=3) for _ in range(2))
+    assert first.to_dict() == second.to_dict()
+    np.testing.assert_array_equal(case.configuration.net.theta, theta)
+    np.testing.assert_array_equal(case.X, X)
+    np.testing.assert_array_equal(case.y, y)
+
+
+def test_findings_are_ordered_by_gain_and_are_json() -> None:
+    case = ALL["rate_of_30_and_a_constant_column"].build()
+    found = cr.diagnose(case.configuration, case.X, case.y)
+    shares = [f.gain.share for f in found.findings if f.gain is not None]
+    assert shares == sorted(shares, reverse=True)
+    told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert [f["cause"] for f in told["findings"]] == found.causes
+    assert all(f["evidence"] and f["fix"] for f in told["findings"])
+    assert set(found.causes) <= set(CAUSES)
+
+
+def test_seconds_bound_the_experiments_and_notes_name_what_is_missing() -> None:
+    case = setup(wave(4000), [3, 64, 64, 1], "relu", loss=SQ, epochs=40)
+    started = time.perf_counter()
+    found = cr.diagnose(case.configuration, case.X, case.y, seconds=0.8)
+    assert time.perf_counter() - started < 20  # one epoch beyond, on any machine
+    notes = " ".join(found.notes)
+    assert "2,000 of the 4,000 rows" in notes
+    assert "not tried" in notes or "nothing was tried" in notes
+    assert "Nothing is wrong" not in str(found) or found.measured
+
+
+def test_a_trained_model_is_examined_as_it_stands() -> None:
+    X, y = moons(200)
+    net = cr.Network.mlp([2, 16, 1], rng=1)
+    net["0.b"] = np.full(16, -10.0)
+    found = cr.diagnose(cr.Model(net, BCE), X, y)
+    assert found.causes == ["dead_relu"]
+    assert "how this network was trained is not known" in found.notes[0]
+    for _ in cr.train(good := cr.Network.mlp([2, 16, 1], rng=1), BCE, cr.Adam(), X, y,
+                      epochs=60, lr=0.02, rng=0):  # fmt: skip
+        pass
+    assert not cr.diagnose(cr.Model(good, BCE), X, y)
+
+
+def test_diverged_run_says_where() -> None:
+    case = ALL["rate_diverges"].build()
+    found = cr.diagnose(case.configuration, case.X, case.y)
+    assert found.causes[0] == "learning_rate_too_high"
+    evidence = next(f for f in found.findings if f.cause == "nonfinite").evidence[0]
+    assert "training diverged at epoch 0, step" in evidence
+    assert "0x" not in evidence
+
+
+def test_cells_that_are_not_finite_are_named() -> None:
+    case = ALL["holes_in_the_table"].build()
+    finding = cr.diagnose(case.configuration, case.X, case.y).findings[0]
+    assert "3 numbers that are not finite in column 1; the first is nan at row 3" in str(finding)
+    assert finding.gain is not None
+    assert "none → 0." in str(finding.gain)
+
+
+def test_duplicates_are_scored_apart() -> None:
+    case = ALL["validation_rows_copied_from_training"].build()
+    found = cr.diagnose(case.configuration, case.X, case.y, valid=case.valid)
+    told = next(f for f in found.findings if f.cause == "duplicates_across_split")
+    assert "50 % of your validation rows" in told.evidence[0]
+
+
+MISTAKES = {
+    "loss is not known": lambda c: cr.diagnose(c.configuration.net, c.X, c.y),
+    "give a Configuration": lambda c: cr.diagnose("net", c.X, c.y),
+    "one target for each": lambda c: cr.diagnose(c.configuration, c.X, c.y[:5]),
+    "3 features": lambda c: cr.diagnose(c.configuration, c.X[:, [0, 1, 1]], c.y),
+    "rng is -1": lambda c: cr.diagnose(c.configuration, c.X, c.y, rng=-1),
+    "seconds is 0": lambda c: cr.diagnose(c.configuration, c.X, c.y, seconds=0),
+    "lr is 0": lambda c: replace(c.configuration, lr=0),
+    "epochs is 0": lambda c: replace(c.configuration, epochs=0),
+    "batch_size is 0": lambda c: replace(c.configuration, batch_size=0),
+    "loss is 'mse'": lambda c: replace(c.configuration, loss="mse"),
+    "clip is -1": lambda c: replace(c.configuration, clip=-1),
+}
+
+
+@pytest.mark.parametrize("complaint", MISTAKES)
+def test_mistakes_are_one_sentence(complaint: str) -> None:
+    case = setup(moons(60), [2, 4, 1])
+    with pytest.raises(ValueError, match=complaint) as caught:
+        MISTAKES[complaint](case)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "value"),
+    [
+        (BCE, np.array([0, 1, 1, 1]), -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))),
+        (SQ, np.array([1.0, 2.0, 6.0]), 14 / 3),
+        (cr.AbsoluteError(), np.array([0.0, 1.0, 5.0]), 5 / 3),
+        (cr.Pinball(0.5), np.array([0.0, 1.0, 5.0]), 5 / 6),
+        (cr.Poisson(), np.array([1.0, 3.0]), 2 - 2 * np.log(2)),
+        (cr.SquaredError(reduction="sum"), np.array([1.0, 2.0, 6.0]), 14 / 3),
+        (cr.Hinge(), np.array([0, 1, 1, 1]), 0.5),
+    ],
+    ids=lambda v: type(v).__name__,
+)
+def test_guessing_is_the_best_constant(loss: cr.Loss, y: np.ndarray, value: float) -> None:
+    assert guess_loss(loss, y, 1) == pytest.approx(value, rel=1e-9)
+    assert perfect_loss(loss, y, 1) <= value
+    Z = np.ones((len(y), 1)) * constant_output(loss, y, 1)
+    for step in (-0.01, 0.01):
+        assert replace(loss, reduction="mean").value(Z + step, y) >= value - 1e-12
+
+
+def test_guessing_under_huber_is_descended_to() -> None:
+    y = np.array([0.0, 0.1, 0.4, 30.0])
+    values = [cr.Huber().value(np.full((4, 1), z), y) for z in np.linspace(0, 2, 2001)]
+    assert guess_loss(cr.Huber(), y, 1) == pytest.approx(min(values), abs=1e-6)
+
+
+def test_softmax_guess_is_the_entropy_of_the_shares() -> None:
+    y = np.array([0, 1, 2, 2])
+    assert guess_loss(cr.SoftmaxCrossEntropy(), y, 3) == pytest.approx(1.5 * np.log(2))
+
+
+def test_numbers_in_words() -> None:
+    shown = {0.693147: "0.6931", 12345.6: "12,346", 0: "0", 2e5: "200,000", 1e-6: "1e-06"}
+    assert {number(value) for value in shown} == set(shown.values())
+    assert number(float("inf")) == "not finite"
+
+
+def test_symptoms_by_hand() -> None:
+    X = np.array([[1.0, 2.0], [-1.0, 0.5]])
+    net = cr.Network.mlp([2, 4, 1], rng=0)
+    net["0.W"] = np.array([[1.0, 1.0, -1.0, 0.0], [0.0, 0.0, -1.0, 0.0]])
+    net["0.b"] = np.array([0.0, 0.0, -9.0, -1.0])
+    net["2.W"] = np.array([[1.0], [1.0], [2.0], [3.0]])
+    assert dead(net, X)[0] == (1, 0.5)
+    assert twins(net) == [(0, 4, 3)]
+    sigmoid = cr.Network.mlp([2, 2, 1], "sigmoid", rng=0)
+    sigmoid["0.W"] = np.array([[0.0, 50.0], [0.0, 0.0]])
+    assert saturated(sigmoid, X)[0] == (1, 0.5)
+    ratio = weight_ratio(cr.Network.mlp([200, 300, 100], "tanh", rng=0))
+    assert ratio == pytest.approx(1, abs=0.02)
+
+
+def test_gradient_factor_of_a_linear_chain() -> None:
+    net = cr.Network(1, [cr.Dense(1), cr.Identity(), cr.Dense(1), cr.Identity(), cr.Dense(1)])
+    net["2.W"], net["4.W"] = [[0.5]], [[0.5]]
+    batch = cr_batch(np.ones((3, 1)), np.zeros(3) - 5)
+    found = flow(net, SQ, batch)
+    assert found is not None
+    assert found.factor == pytest.approx(0.5)
+    assert found.total == pytest.approx(0.25)
+
+
+def cr_batch(X: np.ndarray, y: np.ndarray):  # type: ignore[no-untyped-def]
+    from chainrule.core.epoch import Batch
+
+    return Batch(X, y)
+
+
+KINDS: dict[str, Case] = {
+    "two outputs": Case(
+        cr.Configuration(cr.Network.mlp([3, 8, 2], rng=1), SQ, lr=0.01, epochs=8),
+        wave(80)[0], np.column_stack([wave(80)[1], -wave(80)[1]]),
+    ),
+    "one-hot": Case(
+        cr.Configuration(cr.Network.mlp([2, 8, 3], rng=1), cr.SoftmaxCrossEntropy(), lr=0.01),
+        thirds(60)[0], np.eye(3)[thirds(60)[1]],
+    ),
+    "float32, a schedule, one row at a time": Case(
+        cr.Configuration(cr.Network.mlp([2, 4, 1], dtype="float32", rng=1), BCE, cr.SGD(),
+                         cr.Cosine(0.1), epochs=8, batch_size=1),
+        *moons(60),
+    ),
+    "normalised, residual, dropout": Case(
+        cr.Configuration(
+            cr.Network(2, [cr.Dense(6), cr.BatchNorm(), cr.ReLU(), cr.Dropout(0.2),
+                           cr.Residual([cr.Dense(6), cr.Tanh()]), cr.Dense(1)], rng=1),
+            BCE, cr.AdamW(), lr=0.01, epochs=8, penalty=cr.Penalty(l2=0.1), clip=1.0,
+        ),
+        *moons(60),
+    ),
+    "two quantiles": Case(
+        cr.Configuration(cr.Network.mlp([3, 8, 2], rng=1), cr.Pinball((0.1, 0.9)), epochs=8),
+        wave(60)[0], np.column_stack([wave(60)[1]] * 2),
+    ),
+    "hinge": Case(cr.Configuration(cr.Network.mlp([2, 4, 1], rng=1), cr.Hinge(), epochs=8),
+                  *moons(60)),
+    "four rows": Case(cr.Configuration(cr.Network.mlp([2, 4, 1], rng=1), BCE, epochs=8),
+                      *xor_table()),
+    "one row": Case(cr.Configuration(cr.Network.mlp([4, 4, 1], rng=1), BCE, epochs=8),
+                    blobs(1, 4)[0], blobs(1, 4)[1]),
+    "numbers too large to square": Case(
+        cr.Configuration(cr.Network.mlp([3, 8, 1], rng=1), SQ, cr.SGD(), 0.01, epochs=4),
+        wave(60)[0] * 1e200, wave(60)[1],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_network_can_be_diagnosed(kind: str) -> None:
+    case = KINDS[kind]
+    json.dumps(cr.diagnose(case.configuration, case.X, case.y).to_dict(), allow_nan=False)
