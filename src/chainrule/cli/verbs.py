@@ -7,6 +7,7 @@ import click
 
 from .check_gradients import check_gradients
 from .demo import demo
+from .diagnose import diagnose
 from .errors import Guarded
 from .evaluate import evaluate
 from .explain import explain
@@ -27,6 +28,8 @@ def main() -> None:
     """
 
 
-VERBS = (train, predict, evaluate, explain, verify, check_gradients, info, demo, lesson)
+VERBS = (
+    train, predict, evaluate, explain, verify, diagnose, check_gradients, info, demo, lesson
+)  # fmt: skip
 for _verb in VERBS:
     main.add_command(_verb)
