@@ -200,6 +200,9 @@ def test_the_largest_paths_are_the_largest_of_all() -> None:
         ("row 3", "does not exist"),
         ('input "Age"', 'there is no input "Age": inputs are x0, x1'),
         ("0.W[0,0,0]", "does not exist"),
+        ("0.W[--1,0]", "has no whole numbers as its indices"),
+        ("0.W[0,,0]", "has no whole numbers as its indices"),
+        ("x" * 2000, "an address is 'xxx"),
         ("__class__", "names nothing"),
     ],
 )
@@ -252,6 +255,22 @@ def test_an_input_of_a_table_shows_its_cell(tmp_path: Path) -> None:
     expected = trace.values["X"][3, index] * trace.values["dX"][3, index]
     assert found.value == pytest.approx(expected, rel=1e-15)
     assert len(trace.rows) == 30
+
+
+def test_a_gradient_is_explained_like_its_parameter() -> None:
+    found = explain(alice(), "0.dW[0,0]")
+    assert found.value == explain(alice(), "0.W[0,0]").value
+    assert "The update" in str(found)
+    assert "0.W.g[0,0] = 0.dW[0,0] = 0.02147" in str(explain(alice(), "0.W.g[0,0]"))
+    page = str(explain(alice(), "row 0"))
+    assert "2.Z[0,0] = 1.A[0,0] · 2.W[0,0]" in page
+    assert page.index("2.Z[0,0] =") < page.index("Yhat[0,0] =")
+
+
+@pytest.mark.parametrize("how", [{"most": 0}, {"row": 1.5}])
+def test_odd_settings(how: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="explain got row="):
+        explain(alice(), "0.W[0,0]", **how)
 
 
 def test_a_batch_must_be_told_which_row() -> None:

@@ -84,6 +84,31 @@ def test_a_change_beyond_rounding_is_refused_at_its_place(case: Case, where: int
     assert str(refused).startswith("refused: ")
 
 
+def test_what_is_given_must_be_what_was_given() -> None:
+    trace = alice()
+    assert not verify(changed(trace, "X", (0, 0), 99.0))
+    net = cr.Network(2, [cr.Dropout(0.5), cr.Dense(1)], rng=0)
+    step = trace_step(net, cr.SquaredError(), cr.Momentum(), [[1.0, 2.0]], [1.0], lr=0.1)
+    assert verify(step)
+    assert not verify(changed(step, "1.W.v_before", (0, 0), 1e-12))
+    assert not verify(changed(step, "0.rate.after", (), 0.25))
+
+
+def test_saturated_and_tiny_steps_are_proven() -> None:
+    net = cr.Network(1, [cr.Dense(1, init=500.0)], rng=0)
+    loss = cr.BinaryCrossEntropy()
+    assert verify(trace_step(net, loss, cr.SGD(), [[2.0], [-2.0]], [0, 1], lr=0.1))
+    three = cr.Network(1, [cr.Dense(3)], rng=0)
+    three["0.W"] = [[800.0, 0.0, -800.0]]
+    classes = cr.SoftmaxCrossEntropy()
+    assert verify(trace_step(three, classes, cr.SGD(), [[1.0], [2.0]], np.array([2, 0]), lr=0.1))
+    small = cr.Network.mlp([3, 2, 1], "tanh", rng=0)
+    X = np.random.default_rng(0).normal(size=(3, 3))
+    for scale in (1e-200, 1e-310):
+        y = np.arange(3) * scale
+        assert verify(trace_step(small, cr.SquaredError(), cr.SGD(), X * scale, y, lr=0.1))
+
+
 @SLOW
 @given(case=cases(FEW))
 def test_central_differences_agree(case: Case) -> None:
@@ -127,7 +152,7 @@ def test_a_large_step_is_drawn_from() -> None:
 
 def test_what_is_given_is_not_made_anew() -> None:
     trace = alice()
-    assert is_given("X", trace)
+    assert is_given("Y", trace)
     assert not is_given("0.Z", trace)
     assert cost(trace) == 17
 

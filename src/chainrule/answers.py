@@ -91,7 +91,7 @@ def explain_answer(model: Model, table: "Table", row: int) -> Answer:
     regression = model.task == "regression"
     scale = preparation.target_scale if regression else 1.0
     shift = preparation.target_mean if regression else 0.0
-    unit = preparation.target_name if regression else f"log-odds of {_asked(model, output)}"
+    unit = preparation.target_name if regression else _asked(model, output)
     return Answer(
         row, table.source, preparation.target_name, answer, probability, steps, parts, scale, unit,
         shift + scale * parts.start, shift + scale * parts.end,
@@ -99,7 +99,10 @@ def explain_answer(model: Model, table: "Table", row: int) -> Answer:
 
 
 def _asked(model: Model, output: int) -> str:
-    """The class whose odds an output gives: the second of two, else its own."""
+    """What an output is: the log-odds of the second of two classes, else the score of its own,
+    before softmax weighs it against the others.
+    """
     assert model.classes is not None
-    chosen = model.classes[1] if len(model.classes) == 2 else model.classes[output]
-    return f'"{chosen}"'
+    if len(model.classes) == 2:
+        return f'log-odds of "{model.classes[1]}"'
+    return f'the score of "{model.classes[output]}" before softmax'

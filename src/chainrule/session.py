@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,7 +46,7 @@ class _Frame:
     state: State
     random: Mapping[str, Any]
     order: Array | None
-    epoch_losses: tuple[float, ...]
+    epochs: int
     total: float
     counted: float
 
@@ -109,7 +109,7 @@ class Session:
         The step is made when its last sample or operation has been passed. Returns the position.
         Raises Diverged where a step makes a number that is not finite; the session stays before it.
         """
-        if unit not in UNITS or n < 0:
+        if unit not in UNITS or not isinstance(n, int) or n < 0:
             raise ValueError(f"step got {n} of {unit!r}: give a number ≥ 0 of {', '.join(UNITS)}")
         for _ in range(n):
             if unit == "epoch":
@@ -139,7 +139,7 @@ class Session:
 
     def seek(self, step: int) -> dict[str, int]:
         """Go to where so many steps have been made: back from the nearest keyframe, or on."""
-        if step < 0:
+        if not isinstance(step, int) or step < 0:
             raise ValueError(f"there is no step {step}: steps count from 0")
         if step < self.done:
             start = max((number for number in self._frames if number <= step), default=None)
@@ -164,8 +164,9 @@ class Session:
             assert self.done == here
             return other.trace()
         random, order = self._next_order()
-        rows = self._rows(order)
-        batch = self.data.take(rows)
+        batch = self.data.take(self._rows(order))
+        if _mass(batch) == 0:
+            raise ValueError(f"step {self.done} has a batch of zero weight, which is skipped")
         lr = value_at(self.settings.lr, self.done, self.planned, self.epoch_losses)
         return trace_step(
             self.net, self.settings.loss, self.settings.optimizer, batch.X, batch.y, lr=lr,
@@ -213,6 +214,10 @@ class Session:
         such as {"0.W[0,1]": 0.5}. Another kind of optimizer begins with its own start.
         """
         numbers = changes.pop("numbers", {})
+        known = [field.name for field in fields(StepSettings)]
+        if not set(changes) <= set(known):
+            unknown = ", ".join(sorted(set(changes) - set(known)))
+            raise ValueError(f"fork got {unknown}: it changes {', '.join(known)} and numbers")
         other = object.__new__(Session)
         other.__dict__.update(self.__dict__)
         other.settings = replace(self.settings, **changes)
@@ -237,13 +242,21 @@ class Session:
             "position": self.position, "seed": self.seed, "planned": self.planned,
             "batch_size": self.batch_size, "loss": repr(self.settings.loss),
             "optimizer": repr(self.settings.optimizer), "lr": repr(self.settings.lr),
-            "network": repr(self.net), "history": [step._asdict() for step in self.history],
+            "network": repr(self.net), "history": [
+                step._asdict() | {"loss": None if step.loss != step.loss else step.loss}
+                for step in self.history
+            ],
             "numbers": {name: self.net[name].tolist()
                         for name in (*self.net.shapes, *self.net.buffer_shapes)},
         }  # fmt: skip
 
     def _inside(self, unit: str) -> None:
-        """One sample or operation on; behind the last one the step is made."""
+        """One sample or operation on; behind the last one the step is made. A batch of zero weight
+        has none.
+        """
+        if _mass(self.data.take(self._rows(self._next_order()[1]))) == 0:
+            self._step()
+            return
         if unit == "sample":
             self.operation, self.sample = 0, self.sample + 1
             last = len(self._rows(self._next_order()[1]))
@@ -272,7 +285,7 @@ class Session:
         epoch, k = divmod(self.done, self.per_epoch)
         random, order = self._next_order()
         batch = self.data.take(self._rows(order))
-        mass = len(batch) if batch.weight is None else float(batch.weight.sum(dtype=np.float64))
+        mass = _mass(batch)
         lr = value_at(self.settings.lr, self.done, self.planned, self.epoch_losses)
         loss = float("nan")
         if mass != 0:
@@ -309,7 +322,7 @@ class Session:
         return _Frame(
             self.net.theta.copy(), self.net.buffers.copy(),
             {name: value.copy() for name, value in self.state.items()},
-            self.rng.bit_generator.state, self.order, tuple(self.epoch_losses), self._total,
+            self.rng.bit_generator.state, self.order, len(self.epoch_losses), self._total,
             self._counted,
         )  # fmt: skip
 
@@ -317,9 +330,14 @@ class Session:
         self.net.theta, self.net.buffers = frame.theta, frame.buffers
         self.state = {name: value.copy() for name, value in frame.state.items()}
         self.rng.bit_generator.state = frame.random
-        self.order, self.epoch_losses = frame.order, list(frame.epoch_losses)
+        self.order, self.epoch_losses = frame.order, self.epoch_losses[: frame.epochs]
         self._total, self._counted = frame.total, frame.counted
         self.sample = self.operation = 0
+
+
+def _mass(batch: Batch) -> float:
+    """Σ w of a batch."""
+    return len(batch) if batch.weight is None else float(batch.weight.sum(dtype=np.float64))
 
 
 def _copied(generator: np.random.Generator) -> np.random.Generator:

@@ -44,6 +44,8 @@ def explain(
     """
     from ..tables import read_table
 
+    if number is None and form != "text":
+        raise ValueError(f"--format {form} writes a --number: name one, such as --number loss")
     model = load_tabular(model_file)
     assert model.schema is not None
     table = read_table(file, table=table_name, reading=model.schema.reading)
@@ -64,6 +66,8 @@ def one_step(model: "Model", table: "Table", row: int, lr: float, rows: int = 1)
 
     Raises ValueError for rows that are not there or have no target.
     """
+    import math
+
     import numpy as np
 
     from ..core.losses import SquaredError
@@ -73,6 +77,8 @@ def one_step(model: "Model", table: "Table", row: int, lr: float, rows: int = 1)
 
     assert model.preparation is not None
     assert model.schema is not None
+    if not 0 < lr < math.inf:
+        raise ValueError(f"--lr is {lr}: the learning rate must be a finite number above 0")
     if row > len(table):
         raise ValueError(f"there is no row {row}: {table.source} has {len(table)} rows")
     chosen = table.take(np.arange(row - 1, min(len(table), row - 1 + rows)))

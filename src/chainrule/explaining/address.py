@@ -54,6 +54,8 @@ class Address:
 
 def resolve(trace: Trace, text: str) -> Address:
     """The number that a text names. Raises ValueError, in one sentence, for what is not there."""
+    if not isinstance(text, str) or len(text) > 1000:
+        raise ValueError(f"an address is {str(text)[:40]!r}: write it like {FORMS}")
     asked = text.strip()
     words = _SENTENCE.fullmatch(asked)
     if words is not None and asked:
@@ -62,7 +64,9 @@ def resolve(trace: Trace, text: str) -> Address:
     name = None if found is None else _known(trace, found["name"])
     if found is None or name is None:
         raise ValueError(f"{text!r} names nothing in this trace: write it like {FORMS}")
-    given = [part for part in (found["index"] or "").split(",") if part.strip()]
+    given = [part.strip() for part in (found["index"] or "").split(",")] if found["index"] else []
+    if not all(re.fullmatch(r"-?[0-9]{1,9}", part) for part in given):
+        raise ValueError(f"{text!r} has no whole numbers as its indices: write it like {FORMS}")
     return _indexed(trace, name, [int(part) for part in given])
 
 
@@ -73,12 +77,14 @@ def _known(trace: Trace, name: str) -> str | None:
 
 
 def _sentence(trace: Trace, text: str, said: dict[str, str | None]) -> Address:
-    row = None if said["row"] is None else int(said["row"])
+    row = None if said["row"] is None else int(said["row"][:9])
     if said["layer"] is not None:
         places = {place.name: place for place in trace.places}
         if said["layer"] not in places:
             raise ValueError(f"there is no layer {said['layer']}: layers are {', '.join(places)}")
-        return _indexed(trace, places[said["layer"]].y, _rows(trace, row, int(said["unit"] or 0)))
+        return _indexed(
+            trace, places[said["layer"]].y, _rows(trace, row, int((said["unit"] or "0")[:9]))
+        )
     column = said["quoted"] if said["quoted"] is not None else said["input"]
     if column is not None:
         known = trace.columns
@@ -88,7 +94,11 @@ def _sentence(trace: Trace, text: str, said: dict[str, str | None]) -> Address:
         return Address("X", (r,), column)
     if said["loss"] is not None and row is None:
         return Address("L", ())
-    return _indexed(trace, "l" if said["loss"] else "Yhat", _rows(trace, row))
+    rows = _rows(trace, row)
+    if said["loss"]:
+        return _indexed(trace, "l", rows)
+    chosen = _indexed(trace, "Yhat", [*rows, 0]).index[0]
+    return Address("Yhat", (chosen, int(trace["Yhat"][chosen].argmax())))  # its largest output
 
 
 def _rows(trace: Trace, row: int | None, *unit: int) -> list[int]:

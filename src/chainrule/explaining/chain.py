@@ -25,23 +25,29 @@ def explain(trace: Trace, address: str, *, row: int | None = None, most: int = M
     parts are listed where there are too many. Raises ValueError for an address that names nothing.
     """
     at = resolve(trace, address)
+    if most < 1 or not (row is None or isinstance(row, int)):
+        raise ValueError(f"explain got row={row!r}, most={most}: use a whole row and most ≥ 1")
     behind = {d(place.y): place.y for place in trace.places} | {"dX": "X"}
     places = {place.y: place for place in trace.places}
     if at.column is not None:
         return made.input_column(trace, at)
-    if at.name in trace.net.shapes:
-        return _parameter(trace, at, row, most)
+    slopes = {d(name): name for name in trace.net.shapes}
+    if at.name in trace.net.shapes or at.name in slopes:
+        return _parameter(trace, Address(slopes.get(at.name, at.name), at.index), row, most)
     if at.name in behind:
         return _slope(trace, at, behind[at.name], most)
     if at.name in places:
         return made.unit(trace, places[at.name], at, most)
     if at.name == "L":
         return made.whole_loss(trace, most)
-    if at.name in ("Yhat", "l", "dl_dZ"):
+    if at.name in ("Yhat", "l", "dl_dZ", "dl_dYhat"):
         return made.of_output(trace, at)
     value = float(trace[at.name][at.index])
     steps = made.update(trace, at.owner) if at.owner.name in trace.net.shapes else ()
     found = next((step for step in steps if step.symbol == str(at)), None)
+    if found is None and at.own == "g":  # neither penalty nor clipping
+        names = {"gradient": term(trace, d(at.owner.name), *at.index)}
+        found = Number(str(at), value, Formula("gradient"), names)
     return Explanation(trace, at, value, made=found)
 
 

@@ -55,7 +55,9 @@ class Probe:
         """What must be made anew for the loss, in order: no draws, nothing backwards."""
         names = list(self.trace.values)
         end = names.index("L") + 1
-        return [n for n in names[:end] if n in self.redo.rules and not n.endswith(".M")]
+        slopes = ("dl_dZ", "dl_dYhat", "dYhat_dZ")
+        forward = [n for n in names[:end] if n in self.redo.rules and n not in slopes]
+        return [n for n in forward if not n.endswith(".M")]
 
     def _noise(self) -> float:
         """What rounding may make of L: in the loss of each output, and in z before it, which a
@@ -112,7 +114,8 @@ class Probe:
         h = STEP * max(abs(at), 1.0)
         (high, one), (low, other) = (self.loss(name, index, at + s * h) for s in (1.0, -1.0))
         difference = (high - low) / (2.0 * h)
-        seen = max(abs(slope), abs(difference), self.noise / h / NEAR, 1e-300)
+        noise = self.noise + MARGIN * U * max(abs(high), abs(low))
+        seen = max(abs(slope), abs(difference), noise / h / NEAR, 1e-300)
         error = abs(difference - slope) / seen
         address = f"{name}[{','.join(map(str, index))}]"
         crossed = one != other or (trace.settings.penalty is not None and abs(at) < h)

@@ -86,7 +86,11 @@ def of_output(trace: Trace, at: Address) -> Explanation:
     """ŷ, l or dl/dz of one output of one row, by the loss's formula."""
     value, (row, k) = float(trace[at.name][at.index]), at.index
     goal = LOSSES.get(kind(trace.settings.loss))
-    formulas = {} if goal is None else {"Yhat": goal.link, "l": goal.value, "dl_dZ": goal.slope}
+    formulas = (
+        {}
+        if goal is None
+        else {"Yhat": goal.link, "l": goal.value, "dl_dZ": goal.slope, "dl_dYhat": goal.outer}
+    )
     made = Number(str(at), value, formulas.get(at.name), output(trace, row, k))
     return Explanation(trace, at, value, row, made)
 

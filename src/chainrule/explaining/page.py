@@ -62,6 +62,7 @@ def page(found: Explanation, seen: Seen | None = None) -> Iterator[Block]:
     see = seen or (lambda one: one)
     yield _title(found)
     if found.made is not None:
+        yield from _output(found, see)
         yield equation(see(found.made))
     if found.is_slope:
         if found.paths:
@@ -79,6 +80,24 @@ def page(found: Explanation, seen: Seen | None = None) -> Iterator[Block]:
         yield Heading("The update")
         for step in found.steps:
             yield equation(see(step))
+
+
+def _output(found: Explanation, see: Seen) -> Iterator[Block]:
+    """Before a prediction or a loss: the raw output that it is made of, back to the last sum."""
+    trace, at = found.trace, found.address
+    if at.name not in ("Yhat", "l") or len(at.index) != 2:
+        return
+    lines, name = list[Block](), trace.output
+    made_by = {place.y: place for place in trace.places}
+    while name in made_by:
+        one = explain(trace, f"{name}[{at.index[0]},{at.index[1]}]")
+        if one.sum is not None:
+            lines.append(total(str(one.address), one.sum, see))
+            break
+        if one.made is not None:
+            lines.append(equation(see(one.made)))
+        name = made_by[name].x
+    yield from reversed(lines)
 
 
 def _cell(found: Explanation) -> Iterator[Block]:

@@ -27,8 +27,9 @@ class Redo:
         self.trace, self.kind, self.bounds = trace, kind or floats(), bounds
         self.fresh, self._columns = dict[str, Any](), dict[str, list[list[Any]]]()
         self.rules = dict[str, Rule]()
-        self._lists = cache(self._list)
-        self._turned = cache(lambda name: _turn(self.all(name)))
+        self._rows = cache(lambda name, i: self._plain(self.trace[name][i]))
+        self._wholes = cache(lambda name: self._plain(self.trace[name]))
+        self._sides = cache(lambda name, j: self._plain(self.trace[name][:, j]))
 
     def number(self, name: str, index: tuple[int, ...]) -> Made:
         """The number and its bound."""
@@ -36,15 +37,19 @@ class Redo:
 
     def all(self, name: str) -> Any:
         """Every number of a value as nested lists."""
-        return self.fresh[name] if name in self.fresh else self._lists(name)
+        return self.fresh[name] if name in self.fresh else self._wholes(name)
 
-    def columns(self, name: str) -> list[list[Any]]:
-        """The columns of a matrix."""
+    def row(self, name: str, i: int) -> Any:
+        """One row of a matrix."""
+        return self.fresh[name][i] if name in self.fresh else self._rows(name, i)
+
+    def column(self, name: str, j: int) -> Any:
+        """One column of a matrix."""
         if name not in self.fresh:
-            return self._turned(name)
+            return self._sides(name, j)
         if name not in self._columns:
             self._columns[name] = _turn(self.fresh[name])
-        return self._columns[name]
+        return self._columns[name][j]
 
     def begin(self, fresh: dict[str, Any]) -> None:
         """Forget what has been made anew, but for these values."""
@@ -53,13 +58,15 @@ class Redo:
 
     def at(self, name: str, *index: int) -> Any:
         """One number of a value."""
-        found = self.all(name)
+        if name not in self.fresh:
+            return self.kind.of(float(self.trace[name][index]))
+        found = self.fresh[name]
         for i in index:
             found = found[i]
         return found
 
-    def _list(self, name: str) -> Any:
-        return _each(self.trace[name].tolist(), self.kind.of)
+    def _plain(self, array: Any) -> Any:
+        return _each(array.tolist(), self.kind.of)
 
     def formula(self, formula: Formula, **names: Any) -> Made:
         """A formula of exact numbers."""
@@ -67,7 +74,10 @@ class Redo:
         value = evaluate(formula, given, self.kind.functions)
         if not self.bounds:
             return self.kind.of(value), 0.0
-        bound = evaluate(formula, {k: Rounded(float(v)) for k, v in names.items()}, BOUNDED)
+        try:
+            bound = evaluate(formula, {k: Rounded(float(v)) for k, v in names.items()}, BOUNDED)
+        except ArithmeticError:  # a saturated output, whose float is 0
+            return self.kind.of(value), 8.0 * abs(float(value))
         off = bound.off + abs(bound.value) if isinstance(bound, Rounded) else 0.0
         return self.kind.of(value), off
 

@@ -41,9 +41,7 @@ class Forward:
     def dense(self, r: int, j: int) -> Made:
         """z = Σ_i x_i w_ij + b_j."""
         bias = [self.redo.at(f"{self.name}.b", j)] if self.layer.bias else []
-        return self.redo.dot(
-            self.redo.all(self.x)[r], self.redo.columns(f"{self.name}.W")[j], *bias
-        )
+        return self.redo.dot(self.redo.row(self.x, r), self.redo.column(f"{self.name}.W", j), *bias)
 
     def residual(self, r: int, j: int) -> Made:
         """y = x + f(x)."""
@@ -73,13 +71,13 @@ class Forward:
 
     def mean(self, j: int) -> Made:
         """The mean of a column."""
-        x = self.redo.columns(self.x)[j]
+        x = self.redo.column(self.x, j)
         value, bound = self.redo.sum(x)
         return value / len(x), bound / len(x)
 
     def variance(self, j: int) -> Made:
         """The mean square about the mean of a column."""
-        value, _, spread = self._moments(self.redo.columns(self.x)[j])
+        value, _, spread = self._moments(self.redo.column(self.x, j))
         return value, spread
 
     def inverse(self, *index: int) -> Made:
@@ -103,7 +101,7 @@ class Forward:
     def _group(self, i: int) -> list[Any]:
         """What is normalised together."""
         found: list[Any] = (
-            self.redo.all(self.x)[i] if self.kind == "LayerNorm" else self.redo.columns(self.x)[i]
+            self.redo.row(self.x, i) if self.kind == "LayerNorm" else self.redo.column(self.x, i)
         )
         return found
 
@@ -155,24 +153,24 @@ class Backward:
 
     def dense(self, r: int, i: int) -> Made:
         """dx_i = Σ_j dz_j w_ij."""
-        return self.redo.dot(self.redo.all(self.dy)[r], self.redo.all(f"{self.name}.W")[i])
+        return self.redo.dot(self.redo.row(self.dy, r), self.redo.row(f"{self.name}.W", i))
 
     def weight(self, i: int, j: int) -> Made:
         """dw_ij = Σ_rows x_i dz_j."""
-        return self.redo.dot(self.redo.columns(self.x)[i], self.redo.columns(self.dy)[j])
+        return self.redo.dot(self.redo.column(self.x, i), self.redo.column(self.dy, j))
 
     def column(self, j: int) -> Made:
         """db_j = Σ_rows dz_j; dbeta the same."""
-        return self.redo.sum(self.redo.columns(self.dy)[j])
+        return self.redo.sum(self.redo.column(self.dy, j))
 
     def gain(self, j: int) -> Made:
         """dgamma_j = Σ_rows dy_j h_j."""
-        return self.redo.dot(self.redo.columns(self.dy)[j], self.redo.columns(f"{self.name}.H")[j])
+        return self.redo.dot(self.redo.column(self.dy, j), self.redo.column(f"{self.name}.H", j))
 
     def alpha(self, j: int) -> Made:
         """dalpha_j = Σ_rows da_j min(z_j, 0)."""
-        below = [min(z, self.redo.kind.of(0.0)) for z in self.redo.columns(self.x)[j]]
-        return self.redo.dot(self.redo.columns(self.dy)[j], below)
+        below = [min(z, self.redo.kind.of(0.0)) for z in self.redo.column(self.x, j)]
+        return self.redo.dot(self.redo.column(self.dy, j), below)
 
     def bend(self, r: int, j: int) -> Made:
         """dz = da · f′(z)."""
@@ -192,7 +190,7 @@ class Backward:
         """dx = s (dh - mean dh - h mean (dh h)),  dh = dy gamma, over a row or a column."""
         redo, rows = self.redo, self.kind == "LayerNorm"
         H, dY = f"{self.name}.H", self.dy
-        h, dy = (redo.all(n)[r] if rows else redo.columns(n)[j] for n in (H, dY))
+        h, dy = (redo.row(n, r) if rows else redo.column(n, j) for n in (H, dY))
         gamma = redo.all(f"{self.name}.gamma")
         dh = [one * (gamma[k] if rows else gamma[j]) for k, one in enumerate(dy)]
         i, n, fsum = j if rows else r, len(h), redo.kind.fsum

@@ -61,8 +61,10 @@ class LossRules:
         return self.redo.formula(self.goal.slope, **self.names(r, k))
 
     def outer(self, r: int, k: int) -> Made:
-        """dl/dŷ."""
+        """dl/dŷ; 0 for an output that is no class of the row, whatever its p."""
         assert self.goal is not None
+        if self.goal.outer.show == "-y / p" and float(self.redo.at("Y", r, k)) == 0.0:
+            return self.redo.kind.of(0.0), 0.0
         return self.redo.formula(self.goal.outer, **self.names(r, k))
 
     def inner(self, r: int, k: int) -> Made:
@@ -72,7 +74,7 @@ class LossRules:
 
     def softmax(self, r: int, k: int) -> Made:
         """p_k = e^z_k / Σ_j e^z_j."""
-        z, f = self.redo.all(self.z)[r], self.redo.kind
+        z, f = self.redo.row(self.z, r), self.redo.kind
         top = max(z)
         powers = [f.functions["exp"](one - top) for one in z]
         p = powers[k] / f.fsum(powers)
@@ -81,7 +83,7 @@ class LossRules:
 
     def entropy(self, r: int, k: int) -> Made:
         """y_k (ln Σ_j e^z_j - z_k)."""
-        z, f = self.redo.all(self.z)[r], self.redo.kind
+        z, f = self.redo.row(self.z, r), self.redo.kind
         top, y = max(z), self.redo.at("Y", r, k)
         level = f.functions["log"](f.fsum([f.functions["exp"](one - top) for one in z])) + top
         size = abs(float(top)) + abs(float(z[k])) + abs(float(level)) + 2.0
@@ -134,6 +136,20 @@ class LossRules:
         """L with the penalty."""
         extra = [self.redo.at("penalty")] if "penalty" in self.redo.trace.values else []
         return self.redo.sum([self.redo.at("L_data"), *extra])
+
+
+def add_given(redo: Redo) -> None:
+    """Put the rules of what is given among the others: it must be what the step was given."""
+    trace, of = redo.trace, redo.kind.of
+    redo.rules["X"] = lambda r, i: (of(float(trace.batch.X[r, i])), 0.0)
+    for key, vector in trace.state.items():
+        if vector.shape == trace.net.theta.shape:
+            for name, view in trace.net.views(vector).items():
+                redo.rules[f"{name}.{key}_before"] = lambda *at, v=view: (of(float(v[at])), 0.0)
+    for place in trace.places:
+        if type(place.layer).__name__ == "Dropout":
+            rate = f"{place.name}.rate"
+            redo.rules[f"{rate}.after"] = lambda r=rate: (of(float(trace.net[r])), 0.0)
 
 
 def add_update(redo: Redo) -> None:

@@ -5,10 +5,21 @@ from html import escape
 
 from .mathematics import ADDRESS, ATOM, POWER, Writer
 
-VALUES = {"Yhat": r"\hat y", "l": r"\ell", "dL_dl": r"\partial L/\partial\ell", "X": "X"}
+VALUES = {
+    "Yhat": r"\hat y",
+    "l": r"\ell",
+    "dL_dl": r"\partial L/\partial\ell",
+    "X": "X",
+    "dl_dZ": r"\partial\ell/\partial z",
+}
 STAGES = {"m_hat": r"\hat m", "v_hat": r"\hat v", "delta": r"\Delta", "after": r"\text{new }",
           "m_before": "m_{t-1}", "v_before": "v_{t-1}", "s_before": "s_{t-1}",
           "penalty": "P'"}  # fmt: skip
+
+
+def is_slope(own: str) -> bool:
+    """Whether a name is that of dL/d(something): "dW", "dZ", but not "dL_dl"."""
+    return own.startswith("d") and own[1:2].isupper() and "_" not in own
 
 
 def parts(text: str) -> tuple[str, str, str, str]:
@@ -42,7 +53,7 @@ class Latex(Writer):
     def symbol(self, text: str) -> str:
         own, layer, index, stage = parts(text)
         name = VALUES.get(own, own.replace("_", r"\_"))
-        if own.startswith("d") and own[1:2].isupper() and not stage:
+        if is_slope(own) and not stage:
             return rf"\tfrac{{\partial L}}{{\partial {self._indexed(own[1:], layer, index)}}}"
         whole = self._indexed(name, layer, index)
         return rf"{STAGES.get(stage, stage)}({whole})" if stage else whole
@@ -101,9 +112,10 @@ class MathML(Writer):
 
     def symbol(self, text: str) -> str:
         own, layer, index, stage = parts(text)
-        if own.startswith("d") and own[1:2].isupper() and not stage:
+        if is_slope(own) and not stage:
             return self.derivative("<mi>L</mi>", self._indexed(own[1:], layer, index))
-        whole = self._indexed({"Yhat": "ŷ"}.get(own, own), layer, index)
+        known = {"Yhat": "ŷ", "dL_dl": "∂L/∂l", "dl_dZ": "∂l/∂z"}
+        whole = self._indexed(known.get(own, own), layer, index)
         return f"<mrow><mi>{stage}</mi>{self.group(whole)}</mrow>" if stage else whole
 
     def staged(self, stage: str, parameter: str) -> str:

@@ -12,14 +12,16 @@ from typing import Any
 
 from .arithmetic import decimals, floats
 from .differences import Difference, Probe, cost
-from .redo import Redo, places_of
+from .redo import Redo, d, places_of
 from .redo_layers import add_layers
-from .redo_loss import add_loss, add_update
+from .redo_loss import add_given, add_loss, add_update
 
 U = 2.0**-53
+TINY = 64 * 2.0**-1074  # below the smallest normal number a product is rounded to whole steps
 MOST = 100_000  # multiply-adds of a step up to which every number is made anew
 DRAWN = 200  # numbers that are drawn beyond
 EFFORT = 200_000  # numbers made anew for central differences
+PAIRS = 20_000_000  # multiply-adds for them
 
 Place = tuple[str, tuple[int, ...]]  # the name of a value, an index
 
@@ -38,6 +40,8 @@ class Check:
     @property
     def holds(self) -> bool:
         """Whether the number is what it should be, but for rounding."""
+        if not math.isfinite(self.value):
+            return self.allowed == math.inf
         near = abs(self.value - self.scalar) <= 2 * self.allowed + math.ulp(self.value)
         return near and self.off <= self.allowed + 0.5 * math.ulp(self.value)
 
@@ -112,30 +116,33 @@ def verify(trace: Any, *addresses: str, seed: int = 0) -> Verification:
         name for name in trace.values if name not in exact.rules and not given(name, trace)
     )
     every = sum(math.prod(trace.values[name].shape) for name in names)
-    chosen = list(_all(trace, names))
     if multiply_adds(trace) > MOST:
-        drawn = random.Random(seed).sample(range(len(chosen)), min(DRAWN, len(chosen)))
-        chosen = [
-            *(place for place in asked if place[0] in names),
-            *(chosen[i] for i in sorted(drawn)),
-        ]
+        drawn = random.Random(seed).sample(range(every), min(DRAWN, every))
+        first = [place for place in (_slope(one, trace) for one in asked) if place[0] in names]
+        chosen = [*first, *_numbered(trace, names, sorted(drawn))]
+    else:
+        chosen = list(_all(trace, names))
     checks = tuple(_check(trace, scalar, exact, name, at) for name, at in chosen)
-    parameters = list(_all(trace, list(trace.net.shapes)))
-    differences = () if unknown else _differences(trace, parameters, asked, seed)
-    return Verification(checks, differences, every, len(parameters), unknown)
+    differences = () if unknown else _differences(trace, asked, seed)
+    return Verification(checks, differences, every, trace.net.theta.size, unknown)
 
 
-def _differences(
-    trace: Any, parameters: list[Place], asked: tuple[Place, ...], seed: int
-) -> tuple[Difference, ...]:
-    """Central differences of all parameters, or of these and as many drawn as the time allows."""
-    most = EFFORT // (2 * cost(trace))
-    first = [place for place in asked if place in parameters]
-    if len(parameters) > most:
-        drawn = random.Random(seed).sample(parameters, max(0, most - len(first)))
-        parameters = [*first[: max(1, most)], *drawn]
-    probe = Probe(trace)
-    return tuple(probe.difference(name, at) for name, at in parameters)
+def _differences(trace: Any, asked: tuple[Place, ...], seed: int) -> tuple[Difference, ...]:
+    """Central differences of all parameters, or of these and as many drawn as the effort allows."""
+    names, size = list(trace.net.shapes), int(trace.net.theta.size)
+    most = min(EFFORT // cost(trace), PAIRS // (1 + multiply_adds(trace) // 3)) // 2
+    chosen = [place for place in asked if place[0] in names and size > most][:most]
+    count = min(size, most) - len(chosen)
+    chosen += _parameters(trace, sorted(random.Random(seed).sample(range(size), max(0, count))))
+    probe = Probe(trace) if chosen else None
+    return tuple(probe.difference(name, at) for name, at in dict.fromkeys(chosen) if probe)
+
+
+def _parameters(trace: Any, numbers: list[int]) -> Iterator[Place]:
+    """The parameters with these numbers in theta."""
+    slopes = {d(name): name for name in trace.net.shapes}
+    for name, at in _numbered(trace, list(slopes), numbers):
+        yield slopes[name], at
 
 
 def prover(trace: Any, kind: Any, bounds: bool = True) -> Redo:
@@ -144,19 +151,42 @@ def prover(trace: Any, kind: Any, bounds: bool = True) -> Redo:
     add_layers(redo)
     add_loss(redo)
     add_update(redo)
+    add_given(redo)
     return redo
 
 
 def given(name: str, trace: Any) -> bool:
-    """Whether a value is not computed but given: the input, the targets, the state before."""
-    kept = name.endswith("_before") or name.endswith("rate.after")
-    return name in ("X", "Y") or kept or name in trace.net.shapes
+    """Whether a value is not computed but given: the targets, the state before, the parameters."""
+    return name == "Y" or name.endswith("_before") or name in trace.net.shapes
 
 
 def multiply_adds(trace: Any) -> int:
     """About how many multiply-adds the step took."""
     sizes: list[int] = [math.prod(place.p["W"].shape) for place in trace.places if "W" in place.p]
     return 3 * len(trace.batch) * sum(sizes)
+
+
+def _slope(place: Place, trace: Any) -> Place:
+    """A parameter's gradient in its place: that is what is made anew of it."""
+    name, at = place
+    return (d(name), at) if name in trace.net.shapes else place
+
+
+def _numbered(trace: Any, names: list[str], numbers: list[int]) -> Iterator[Place]:
+    """The numbers of these values that have these numbers in a row, smallest first."""
+    start, left = 0, iter(numbers)
+    wanted = next(left, None)
+    for name in names:
+        shape = trace.values[name].shape
+        size = math.prod(shape)
+        while wanted is not None and wanted < start + size:
+            at, rest = [], wanted - start
+            for length in reversed(shape):
+                rest, i = divmod(rest, length)
+                at.append(i)
+            yield name, tuple(reversed(at))
+            wanted = next(left, None)
+        start += size
 
 
 def _all(trace: Any, names: list[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -168,10 +198,12 @@ def _all(trace: Any, names: list[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
 def _check(trace: Any, scalar: Redo, exact: Redo, name: str, at: tuple[int, ...]) -> Check:
     value = float(trace.values[name][at])
     address = f"{name}[{','.join(map(str, at))}]" if at else name
-    if not math.isfinite(value):  # an unfused factor at a saturated output
-        return Check(address, value, value, value, 0.0, 0.0)
+    if name == "dl_dYhat" and not math.isfinite(value):  # 1 / 0 at a saturated output
+        return Check(address, value, 0.0, 0.0, 0.0, math.inf)
     anew, bound = exact.number(name, at)
-    off = abs(exact.kind.of(value) - anew)
-    return Check(
-        address, value, float(scalar.number(name, at)[0]), float(anew), float(off), U * bound
-    )
+    try:
+        plain = float(scalar.number(name, at)[0])
+    except ArithmeticError:  # what floats cannot divide, 40 digits can
+        plain = float(anew)
+    off = float(abs(exact.kind.of(value) - anew)) if math.isfinite(value) else math.inf
+    return Check(address, value, plain, float(anew), off, U * bound + TINY)
