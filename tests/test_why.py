@@ -89,5 +89,23 @@ def test_a_number_that_is_right_or_unknown() -> None:
     lost = why(trace, "0.W[0,0]", 17.25)
     assert lost.reasons == ()
     assert "no mis-step that is known here makes 17.25 of it" in str(lost)
-    with pytest.raises(ValueError, match="'much' is no number: give it as 0.25"):
-        why(trace, "0.W[0,0]", "much")
+    for odd in ("much", "inf", "1e400", None):
+        with pytest.raises(ValueError, match="is no number: give it as 0.25"):
+            why(trace, "0.W[0,0]", odd)  # type: ignore[arg-type]
+
+
+def test_forgotten_biases_and_scaled_steps() -> None:
+    trace = biased(rows=1)
+    v, net = trace.values, trace.net
+    hidden = np.tanh(v["X"] @ net["0.W"])
+    for mine, words in (
+        (hidden @ net["2.W"] + 0.7, "without the biases of layer 0"),
+        (hidden @ net["2.W"], "without any bias"), (v["2.Z"] - 0.7, "without the bias 2.b[0]"),
+    ):  # fmt: skip
+        found = why(trace, "2.Z[0,0]", float(mine[0, 0]))
+        assert words in str(found)
+    many = biased()
+    theta, g = net["0.W"][0, 0], many.values["0.dW"][0, 0]
+    assert "½" in str(why(many, "0.W.after[0,0]", float(theta - 0.1 * g / 2)))
+    assert "3 rows" in str(why(many, "0.W.after[0,0]", float(theta - 0.1 * g * 3)))
+    assert why(many, "0.W[0,0]", "0.5").reasons == ()

@@ -64,13 +64,17 @@ def why(trace: Trace, address: str, mine: float | str) -> Why:
     at = resolve(trace, address)
     try:
         number = float(mine)
-    except ValueError:
-        raise ValueError(f"{mine!r} is no number: give it as 0.25 or as text '0.250'") from None
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{mine!r} is no number: give it as 0.25 or as text '0.250'")
     value = explain(trace, address).value
     near = 1.0000001 * 10.0 ** -_places(mine) + 16 * math.ulp(number)  # rounded, or cut off
     right = abs(number - value) <= 0.5000001 * 10.0 ** -_places(mine)
     found = dict[str, Reason]()
     for reason in [] if right else _reasons(trace, at, value):
+        if reason.cause == "neighbour" and _digits(mine) < 3:
+            continue  # some other number always has these two digits
         off, best = abs(reason.value - number), found.get(reason.cause)
         if off <= near and (best is None or off < abs(best.value - number)):
             found[reason.cause] = reason
@@ -81,6 +85,12 @@ def _places(mine: float | str) -> int:
     """How many places behind the point a number is given to."""
     mantissa, _, power = str(mine).lower().partition("e")
     return len(mantissa.partition(".")[2]) - int(power or 0)
+
+
+def _digits(mine: float | str) -> int:
+    """How many significant digits a number is given with."""
+    mantissa = str(mine).lower().partition("e")[0]
+    return len(mantissa.strip("+- ").replace(".", "").lstrip("0"))
 
 
 def _reasons(trace: Trace, at: Address, value: float) -> Iterator[Reason]:
@@ -117,18 +127,19 @@ def _update(trace: Trace, at: Address) -> Iterator[Reason]:
     start = theta if at.own == "after" else 0.0
     yield Reason("learning_rate", "without the learning rate", start - g)
     yield Reason("direction", "with the step uphill instead of down", start - delta)
+    if kind(trace.settings.optimizer) == "SGD":  # whose step is in proportion to the gradient
+        for reason in _scaled(trace, at, delta):
+            if reason.cause != "sign":
+                yield Reason(reason.cause, reason.text, start + reason.value)
 
 
 def _changed(trace: Trace, at: Address) -> Iterator[Reason]:
     """One number of another kind in the place of one: no activation, no bias, a slope elsewhere."""
+    yield from _without_biases(trace, at)
     for place in trace.places:
         for row in range(len(trace.batch)):
             for j in range(trace[place.y].shape[1]):
                 one, unit = f"{place.y}[{row},{j}]", f"of {place.y}[{row},{j}]"
-                if isinstance(place.layer, Dense) and place.layer.bias:
-                    b = float(place.p["b"][j])
-                    without = float(trace[place.y][row, j]) - b
-                    yield from _with(trace, at, {one: without}, "bias", f"without the bias {unit}")
                 if kind(place.layer) not in ACTIVATIONS:
                     continue
                 z, a = float(trace[place.x][row, j]), float(trace[place.y][row, j])
@@ -144,6 +155,20 @@ def _changed(trace: Trace, at: Address) -> Iterator[Reason]:
                                      (1.0, "without the slope")):  # fmt: skip
                     text = f"{words} {unit}"
                     yield from _with(trace, at, {symbol: value}, "slope", text)
+
+
+def _without_biases(trace: Trace, at: Address) -> Iterator[Reason]:
+    """One bias forgotten, those of a layer, all of them."""
+    every: dict[str, float] = {}
+    for place in trace.places:
+        if not isinstance(place.layer, Dense) or not place.layer.bias:
+            continue
+        mine = {f"{place.name}.b[{j}]": 0.0 for j in range(len(place.p["b"]))}
+        for one in mine:
+            yield from _with(trace, at, {one: 0.0}, "bias", f"without the bias {one}")
+        yield from _with(trace, at, mine, "bias", f"without the biases of layer {place.name}")
+        every |= mine
+    yield from _with(trace, at, every, "bias", "without any bias")
 
 
 def _slope(formula: Formula, z: float, a: float) -> float:
