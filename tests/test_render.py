@@ -134,6 +134,21 @@ def test_numbers_take_the_place_of_letters() -> None:
     assert re.fullmatch(r"1\.235e-09", write(fill(parse(Formula("z")), {"z": 1.23456e-9})))
 
 
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: cr.Notation(digits=0), "digits is 0: use 1 to 17, or None"),
+        (lambda: cr.Notation(digits=2.5), "digits is 2.5"),
+        (lambda: cr.Paper(alice(), digits=-1), "digits is -1: round to 1 to 17"),
+        (lambda: cr.Paper(alice(), decimals={"Q": 2}), 'decimals names "Q", which is no value'),
+        (lambda: cr.Paper(alice(), decimals={"A": 2.5}), 'decimals of "A" is 2.5'),
+    ],
+)
+def test_odd_settings(make: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
 def test_labels_need_an_order() -> None:
     with pytest.raises(ValueError, match="by is 'x': number the weights by 'unit' or by 'input'"):
         cr.text_labels(alice(), by="x")

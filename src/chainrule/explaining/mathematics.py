@@ -123,6 +123,10 @@ class Notation:
     columns: bool = False
     half_squares: bool = False
 
+    def __post_init__(self) -> None:
+        if self.digits is not None and (type(self.digits) is not int or not 1 <= self.digits <= 17):
+            raise ValueError(f"digits is {self.digits!r}: use 1 to 17, or None for all of them")
+
     def number(self, value: float) -> str:
         """A number as text."""
         if not math.isfinite(value):

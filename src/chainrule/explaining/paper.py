@@ -21,13 +21,25 @@ class Paper:
 
     To `digits` significant digits, and where `decimals` names a value ("3.A") or a kind of values
     ("A", "Z") to so many places behind the point. What is given – inputs, targets, parameters, the
-    learning rate – is not rounded.
+    learning rate – is not rounded. `changed` puts other numbers in the place of some. Raises
+    ValueError for digits that are no digits, or a value that the trace has not.
     """
 
     trace: Trace
     digits: int = 4
     decimals: Mapping[str, int] = field(default_factory=dict)
     changed: Mapping[str | tuple[str, str], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = {*self.trace.values}
+        kinds = names | {name.rpartition(".")[2] for name in names}
+        if type(self.digits) is not int or not 1 <= self.digits <= 17:
+            raise ValueError(f"digits is {self.digits!r}: round to 1 to 17 significant digits")
+        for kind, places in self.decimals.items():
+            if kind not in kinds:
+                raise ValueError(f'decimals names "{kind}", which is no value here: use "A" or "Z"')
+            if type(places) is not int or not 0 <= places <= 17:
+                raise ValueError(f'decimals of "{kind}" is {places!r}: use 0 to 17 places')
 
     def __call__(self, one: Number) -> Number:
         """A number made anew from its terms as rounded before; the note says what is lost."""
