@@ -47,11 +47,16 @@ class Check:
 
     @property
     def ulps(self) -> float:
-        """How far off, in units of the last place."""
-        return self.off / math.ulp(self.exact)
+        """How far off, in units of the last place of the larger of the two."""
+        return self.off / math.ulp(max(abs(self.exact), abs(self.value)))
+
+    @property
+    def share(self) -> float:
+        """How far off, as a share of what rounding explains."""
+        return self.off / self.allowed if self.off else 0.0
 
     def __str__(self) -> str:
-        allowed = self.allowed / math.ulp(self.exact)
+        allowed = self.allowed / math.ulp(max(abs(self.exact), abs(self.value)))
         return (
             f"{self.address} is {self.value!r} in the trace, but {self.exact!r} from the numbers "
             f"it is made of: {self.ulps:.3g} units in the last place, and rounding explains "
@@ -79,8 +84,8 @@ class Verification:
 
     @property
     def worst(self) -> Check:
-        """The number farthest from its 40 digits, in units of the last place."""
-        return max(self.checks, key=lambda check: check.ulps)
+        """The number farthest from its 40 digits, as a share of what rounding explains."""
+        return max(self.checks, key=lambda check: check.share)
 
     def __str__(self) -> str:
         drawn = "" if len(self.checks) == self.count else f" of {self.count}, drawn by seed"
@@ -90,7 +95,8 @@ class Verification:
         far = self.worst
         lines = [
             f"proven: {len(self.checks)} numbers{drawn} made anew in plain Python and in 40 digits",
-            f"the farthest, {far.address}, is {far.ulps:.2g} units in the last place off",
+            f"the farthest, {far.address}, is {far.ulps:.2g} units in the last place off, "
+            f"{far.share:.0%} of what rounding explains",
         ]
         if self.differences:
             apart = max((one.error for one in self.differences if not one.kink), default=0.0)
