@@ -8,6 +8,7 @@ from ..core.arrays import Array
 from ..core.losses import BinaryCrossEntropy
 from ..core.network import Network
 from ..training import Record
+from .bugs import find_the_bugs
 from .common import (
     BOOLEAN_X,
     BOOLEAN_Y,
@@ -38,6 +39,7 @@ def small_start(sizes: Sequence[int], std: float = 0.01) -> Network:
 def deep() -> Iterator[Part]:
     """The parts of the lesson `deep`."""
     yield from _one_pass()
+    yield from find_the_bugs()
     yield from _histories()
     yield from _sizes()
 
