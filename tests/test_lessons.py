@@ -326,7 +326,7 @@ def same(a: str, b: str) -> bool:
 
 
 def test_docs_page_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = {name: replace(lesson, parts=lambda *_, n=name: iter(parts(n)))
+    run = {name: replace(lesson, parts=lambda *_, made=parts(name): iter(made))
            for name, lesson in LESSONS.items()}  # fmt: skip
     for name, lesson in run.items():
         monkeypatch.setitem(LESSONS, name, lesson)
