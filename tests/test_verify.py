@@ -15,8 +15,9 @@ from test_trace import alice
 
 import chainrule as cr
 from chainrule.explaining.differences import NEAR, Probe, cost
+from chainrule.explaining.formulas import d
 from chainrule.explaining.script import LINES, to_python
-from chainrule.explaining.trace import Trace, d, replay, trace_step
+from chainrule.explaining.trace import Trace, replay, trace_step
 from chainrule.explaining.verify import DRAWN, verify
 from chainrule.explaining.verify import given as is_given
 

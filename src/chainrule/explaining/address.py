@@ -7,7 +7,8 @@ Every index starts at 0; the row may be left out where the batch has one.
 import re
 from dataclasses import dataclass
 
-from .trace import Trace, d
+from .formulas import d
+from .trace import Trace
 
 FORMS = '"0.W[2,1]", "2.b[0]", "layer 1 unit 3 row 17", "row 17", "input \\"Age\\" row 17", "loss"'
 _VALUE = re.compile(r"(?P<name>[A-Za-z0-9_.]+)\s*(?:\[(?P<index>[-0-9,\s]*)\])?")

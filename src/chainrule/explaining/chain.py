@@ -11,8 +11,8 @@ from ..core.layers import Dense
 from . import made
 from .address import Address, resolve
 from .explanation import FEW, Explanation, Number, Path, Term, add_up, term
-from .formulas import ACTIVATIONS, LOSSES, Formula
-from .trace import Place, Trace, d, kind
+from .formulas import ACTIVATIONS, LOSSES, Formula, d, kind
+from .trace import Place, Trace
 from .ways import Hop, Way, ways
 
 MOST = 8  # parts that are listed before "all others", where not all are

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .arithmetic import floats
-from .redo import Redo, d
+from .formulas import d, kind
+from .redo import Redo
 from .redo_layers import add_layers
 from .redo_loss import add_loss
 
@@ -93,7 +94,7 @@ class Probe:
         for place in self.trace.places:
             for kink in place.layer.kinks:
                 found += [z > kink for row in redo.all(place.x) for z in row]
-        loss = type(self.trace.settings.loss).__name__
+        loss = kind(self.trace.settings.loss)
         pairs = [
             pair for rows in zip(redo.all(self.trace.output), redo.all("Y"), strict=True)
             for pair in zip(*rows, strict=True)

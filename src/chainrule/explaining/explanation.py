@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .address import Address
-from .formulas import Formula
-from .trace import Trace, d
+from .formulas import Formula, d
+from .trace import Trace
 
 if TYPE_CHECKING:
     from .mathematics import Notation

@@ -227,3 +227,17 @@ OPTIMIZERS: dict[str, tuple[Stage, ...]] = {
         *ADAM, ("delta", "-lr * m_hat / (sqrt(v_hat) + epsilon) - lr * decay * theta")
     ),
 }  # fmt: skip
+
+PENALTY = Formula("f * (l1 * sign(theta) + l2 * theta)")
+CLIPPED, AFTER = Formula("scale * (gradient + penalty)"), Formula("theta + change")
+
+
+def kind(thing: Any) -> str:
+    """The name under which formulas know a layer, loss or optimizer; none for somebody's own."""
+    return type(thing).__name__ if type(thing).__module__.startswith("chainrule.core.") else ""
+
+
+def d(name: str) -> str:
+    """The name of the derivative: "0.W" -> "0.dW", "X" -> "dX"."""
+    layer, dot, own = name.rpartition(".")
+    return f"{layer}{dot}d{own}"

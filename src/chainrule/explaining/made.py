@@ -9,11 +9,8 @@ from ..core.layers import BatchNorm, Dense, Dropout, LayerNorm, Residual
 from ..core.losses import Huber, Pinball, SoftmaxCrossEntropy
 from .address import Address
 from .explanation import Explanation, Number, Sum, Term, add_up, term
-from .formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, Formula
-from .trace import Place, Trace, d, kind
-
-PENALTY = Formula("f * (l1 * sign(theta) + l2 * theta)")
-CLIPPED, AFTER = Formula("scale * (gradient + penalty)"), Formula("theta + change")
+from .formulas import ACTIVATIONS, AFTER, CLIPPED, LOSSES, OPTIMIZERS, PENALTY, Formula, d, kind
+from .trace import Place, Trace
 
 
 def unit(trace: Trace, place: Place, at: Address, most: int) -> Explanation:

@@ -9,8 +9,8 @@ from typing import TypeGuard
 from .address import Address, resolve
 from .chain import explain
 from .explanation import Number, Term
-from .formulas import evaluate
-from .trace import Trace, d
+from .formulas import d, evaluate
+from .trace import Trace
 
 ALL = 10**9  # parts of a sum: every one
 

@@ -103,12 +103,6 @@ def _each(lists: Any, of: Callable[[float], Any]) -> Any:
     return [_each(part, of) for part in lists] if isinstance(lists, list) else of(lists)
 
 
-def d(name: str) -> str:
-    """The name of the derivative."""
-    layer, dot, own = name.rpartition(".")
-    return f"{layer}{dot}d{own}"
-
-
 def places_of(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
     """Every index of an array of this shape."""
     if not shape:

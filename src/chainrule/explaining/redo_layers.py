@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from .formulas import ACTIVATIONS, Formula
-from .redo import Made, Redo, d
+from .formulas import ACTIVATIONS, Formula, d, kind
+from .redo import Made, Redo
 
 SLACK = 8.0  # for what is normalised: a mean, a variance and a root, each rounded
 
@@ -21,7 +21,7 @@ class Forward:
     def __init__(self, redo: Redo, place: Any) -> None:
         self.redo, self.place, self.layer = redo, place, place.layer
         self.name, self.x = place.name, place.x
-        self.kind = type(place.layer).__name__
+        self.kind = kind(place.layer)
 
     def add(self) -> None:
         """Put them among the rules."""
@@ -120,7 +120,7 @@ class Backward:
     def __init__(self, redo: Redo, place: Any) -> None:
         self.redo, self.place, self.layer = redo, place, place.layer
         self.name, self.x, self.dy = place.name, place.x, d(place.y)
-        self.kind = type(place.layer).__name__
+        self.kind = kind(place.layer)
 
     def add(self) -> None:
         """Put them among the rules."""

@@ -3,11 +3,9 @@
 from dataclasses import fields
 from typing import Any
 
-from .formulas import LOSSES, OPTIMIZERS, Formula
-from .redo import Made, Redo, Rule, d
+from .formulas import AFTER, CLIPPED, LOSSES, OPTIMIZERS, PENALTY, Formula, d, kind
+from .redo import Made, Redo, Rule
 
-AFTER, CLIPPED = Formula("theta + change"), Formula("scale * (gradient + penalty)")
-PENALTY = Formula("f * (l1 * sign(theta) + l2 * theta)")
 MOVED = Formula("momentum * before + (1 - momentum) * batch")
 
 
@@ -22,7 +20,7 @@ def add_loss(redo: Redo) -> None:
     }
     if "penalty" in redo.trace.values:
         rules["penalty"] = loss.penalty
-    if type(loss.loss).__name__ == "SoftmaxCrossEntropy":
+    if kind(loss.loss) == "SoftmaxCrossEntropy":
         rules |= {"Yhat": loss.softmax, "l": loss.entropy, "dl_dZ": loss.apart}
         rules |= {"dl_dYhat": loss.outer, "dYhat_dZ": loss.jacobian}
     elif loss.goal is not None:
@@ -36,7 +34,7 @@ class LossRules:
 
     def __init__(self, redo: Redo) -> None:
         self.redo, self.loss = redo, redo.trace.settings.loss
-        self.goal, self.z = LOSSES.get(type(self.loss).__name__), redo.trace.output
+        self.goal, self.z = LOSSES.get(kind(self.loss)), redo.trace.output
 
     def names(self, r: int, k: int) -> dict[str, Any]:
         """z, y, ŷ and the loss's own setting."""
@@ -147,7 +145,7 @@ def add_given(redo: Redo) -> None:
             for name, view in trace.net.views(vector).items():
                 redo.rules[f"{name}.{key}_before"] = lambda *at, v=view: (of(float(v[at])), 0.0)
     for place in trace.places:
-        if type(place.layer).__name__ == "Dropout":
+        if kind(place.layer) == "Dropout":
             rate = f"{place.name}.rate"
             redo.rules[f"{rate}.after"] = lambda r=rate: (of(float(trace.net[r])), 0.0)
 
@@ -163,12 +161,12 @@ def add_update(redo: Redo) -> None:
         redo.rules[f"{name}.g"] = lambda *at, u=update: u.made("g", CLIPPED, at)
         if trace.settings.penalty is not None:
             redo.rules[f"{name}.penalty"] = lambda *at, u=update: u.made("penalty", PENALTY, at)
-        for stage in OPTIMIZERS.get(type(trace.settings.optimizer).__name__, ()):
+        for stage in OPTIMIZERS.get(kind(trace.settings.optimizer), ()):
             redo.rules[f"{name}.{stage.name}"] = lambda *at, u=update, s=stage: u.made(
                 s.name, s.value, at
             )
     for place in trace.places:
-        if type(place.layer).__name__ == "BatchNorm":
+        if kind(place.layer) == "BatchNorm":
             _Running(redo, place).add()
 
 

@@ -6,11 +6,10 @@ from html import escape
 from typing import Any
 
 from .explanation import Explanation, Number, Term
-from .formulas import LOSSES, Formula
+from .formulas import LOSSES, Formula, kind
 from .mathematics import ATOM, Notation, Writer
 from .page import Block, Equation, Grid, Heading, Prose, Seen, page
 from .paper import Paper
-from .trace import kind
 from .typeset import Latex, MathML
 
 

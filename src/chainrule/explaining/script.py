@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .formulas import ACTIVATIONS, LOSSES, Formula
-from .redo import d
+from .formulas import ACTIVATIONS, LOSSES, Formula, d, kind
 
 LINES = 20
 WIDTH = 20_000  # characters that the numbers of a script may take
@@ -37,14 +36,14 @@ def to_python(trace: Any, address: str) -> str:
 
 def _plain(trace: Any) -> bool:
     """Whether the step has nothing but Dense layers, activations and a loss that is known."""
-    kinds = {type(place.layer).__name__ for place in trace.places}
+    kinds = {kind(place.layer) for place in trace.places}
     if isinstance(getattr(trace.settings.loss, "quantile", None), tuple):
         return False  # a setting for each output
     return kinds <= {"Dense", *ACTIVATIONS} - {"PReLU"} and _kind(trace) in LOSSES
 
 
 def _kind(trace: Any) -> str:
-    return type(trace.settings.loss).__name__
+    return kind(trace.settings.loss)
 
 
 def _whole(trace: Any, name: str, index: tuple[int, ...]) -> list[str] | None:
@@ -90,7 +89,7 @@ def _steps(trace: Any) -> Iterator[str]:
                 product = f"[[z + b for z, b in zip(row, {b})] for row in {product}]"
             yield f"{y} = {product}"
         else:
-            bend = ACTIVATIONS[type(place.layer).__name__]
+            bend = ACTIVATIONS[kind(place.layer)]
             yield f"{y} = each(lambda z: {_filled(bend.value, place.layer)}, {x})"
     yield f"Y = {trace['Y'].tolist()}"
     yield from _loss(trace, _variable(trace.output))
@@ -133,7 +132,7 @@ def _back(trace: Any) -> Iterator[str]:
                 yield f"db{place.name} = [fsum(column) for column in zip(*{dy})]"
             yield f"{dx} = dot({dy}, [*zip(*W{place.name})])"
         else:
-            bend = ACTIVATIONS[type(place.layer).__name__]
+            bend = ACTIVATIONS[kind(place.layer)]
             slope = _filled(bend.slope, place.layer)
             yield f"{dx} = each(lambda d, z, a: d * ({slope}), {dy}, {x}, {y})"
 

@@ -21,7 +21,7 @@ from ..core.nonfinite import ADVICE, Diverged
 from ..core.optimizers import Optimizer, State
 from ..core.penalty import Penalty
 from ..core.schedules import Schedule, value_at
-from .formulas import OPTIMIZERS, evaluate
+from .formulas import OPTIMIZERS, d, evaluate, kind
 
 
 class Cells(Protocol):
@@ -340,14 +340,3 @@ class _Writer:
         """A theta-shaped vector as a value of each parameter."""
         views = self.net.views(np.array(vector))
         self.values |= {f"{name}.{stage}": view for name, view in views.items()}
-
-
-def kind(thing: Any) -> str:
-    """The name under which formulas know a layer, loss or optimizer; none for somebody's own."""
-    return type(thing).__name__ if type(thing).__module__.startswith("chainrule.core.") else ""
-
-
-def d(name: str) -> str:
-    """The name of the derivative: "0.W" -> "0.dW", "X" -> "dX"."""
-    layer, dot, own = name.rpartition(".")
-    return f"{layer}{dot}d{own}"

@@ -12,7 +12,8 @@ from typing import Any
 
 from .arithmetic import decimals, floats
 from .differences import Difference, Probe, cost
-from .redo import Redo, d, places_of
+from .formulas import d
+from .redo import Redo, places_of
 from .redo_layers import add_layers
 from .redo_loss import add_given, add_loss, add_update
 

@@ -13,7 +13,8 @@ import numpy as np
 from ..core.activation_layers import ElementwiseLayer, PReLU
 from ..core.arrays import Array
 from ..core.layers import Dense, Dropout, LayerNorm, Residual
-from .trace import Place, Trace, d
+from .formulas import d
+from .trace import Place, Trace
 
 APART = (ElementwiseLayer, PReLU, Dropout)  # layers in which each unit goes alone
 ROW_BY_ROW = (*APART, Dense, LayerNorm, Residual)  # in which no row looks at another

@@ -11,9 +11,9 @@ from ..core.layers import Dense
 from .address import Address, resolve
 from .chain import explain
 from .explanation import Number
-from .formulas import ACTIVATIONS, Formula, evaluate
+from .formulas import ACTIVATIONS, Formula, d, evaluate, kind
 from .paper import Paper
-from .trace import Trace, d, kind
+from .trace import Trace
 
 EXACT = 17  # significant digits: as good as not rounded
 FEW_ROWS = 8  # of a batch that is recomputed with a mis-step
