@@ -240,3 +240,18 @@ def test_own_layers_are_named_as_not_made_anew() -> None:
     assert "1.Y" in found.unknown
     assert "not made anew, for want of a formula: 1.Y" in str(found)
     assert d("1.s") in trace.values
+
+
+def test_somebodys_own_layer_of_our_name_is_not_taken_for_ours() -> None:
+    class Tanh(cr.Layer):
+        def forward(self, p, X, *, train=False, rng=None):  # type: ignore[no-untyped-def]
+            return 3.0 * X, {}
+
+        def backward(self, p, cache, dY):  # type: ignore[no-untyped-def]
+            return 3.0 * dY, {}
+
+    net = cr.Network(2, [cr.Dense(2), Tanh(), cr.Dense(1)], rng=0)
+    trace = trace_step(net, cr.SquaredError(), cr.SGD(), [[1.0, 2.0]], [1.0], lr=0.1)
+    found = verify(trace)
+    assert found
+    assert "1.Y" in found.unknown

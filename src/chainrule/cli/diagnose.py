@@ -6,7 +6,7 @@ import click
 
 from ..report.words import clean
 from .document import emit
-from .options import AS_JSON, COUNT, TABLE_NAME, Setting, filled
+from .options import AS_JSON, TABLE_NAME, Setting, filled, network_options
 from .train import SEED, build
 
 if TYPE_CHECKING:
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 @click.option("--task", cls=Setting, help="classification or regression, if not as inferred.")
 @click.option("--role", "role", multiple=True, metavar="COL=KIND", help="What a column is.")
 @click.option("--drop", cls=Setting, multiple=True, metavar="COL", help="Leave a column out.")
-@click.option("--hidden", cls=Setting, metavar="SIZES", help="Hidden layers, or none.")
-@click.option("--activation", cls=Setting, help="Of the hidden layers.")
-@click.option("--dropout", cls=Setting, type=float, help="Share of units left out in training.")
-@click.option("--epochs", cls=Setting, type=COUNT, help="At most so many.")
-@click.option("--lr", cls=Setting, type=float, help="Learning rate; chosen by the optimizer.")
-@click.option("--batch-size", cls=Setting, type=COUNT, help="Rows a step.")
-@click.option("--optimizer", cls=Setting, help="sgd, momentum, …, adam, adamw.")
+@network_options
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), default=120.0,
               show_default=True, help="How long the experiments may take.")  # fmt: skip
 @TABLE_NAME

@@ -1,9 +1,9 @@
 """How options are read: their words become what the library takes, their defaults come from it."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,6 +41,24 @@ class Setting(click.Option):
             return record
         shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
         return record[0], f"{record[1]}  [default: {shown}]"
+
+
+def network_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a network and its training, which TableRun takes."""
+    for option in reversed((
+        click.option("--hidden", cls=Setting, metavar="SIZES", help="Hidden layers, or none."),
+        click.option("--activation", cls=Setting, help="Of the hidden layers."),
+        click.option("--dropout", cls=Setting, type=float,
+                     help="Share of units left out in training."),
+        click.option("--epochs", cls=Setting, type=COUNT, help="At most so many."),
+        click.option("--lr", cls=Setting, type=float,
+                     help="Learning rate; chosen by the optimizer."),
+        click.option("--batch-size", cls=Setting, type=COUNT,
+                     help="Rows a step; chosen by the number of rows."),
+        click.option("--optimizer", cls=Setting, help="sgd, momentum, …, adam, adamw."),
+    )):  # fmt: skip
+        command = option(command)
+    return command
 
 
 def hidden_sizes(text: str) -> tuple[int, ...]:

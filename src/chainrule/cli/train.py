@@ -12,13 +12,13 @@ from .errors import NO, sentence
 from .names import with_known_names
 from .options import (
     AS_JSON,
-    COUNT,
     TABLE_NAME,
     Setting,
     check_apart,
     filled,
     hidden_sizes,
     model_path,
+    network_options,
     roles,
     test_rows,
     test_share,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from .progress import Ending
 
 Files = dict[str, Path | None]
-CHOSEN = "by the number of rows"
 SEED, THREADS = click.IntRange(0, 10**18), click.IntRange(1, 1024)
 
 
@@ -44,13 +43,7 @@ SEED, THREADS = click.IntRange(0, 10**18), click.IntRange(1, 1024)
 @click.option("--time", cls=Setting, metavar="COL", help="Test on the latest rows by this column.")
 @click.option("--weight", cls=Setting, metavar="COL", help="Weights of the rows.")
 @click.option("--drop", cls=Setting, multiple=True, metavar="COL", help="Leave a column out.")
-@click.option("--hidden", cls=Setting, metavar="SIZES", help="Hidden layers, or none.")
-@click.option("--activation", cls=Setting, help="Of the hidden layers.")
-@click.option("--dropout", cls=Setting, type=float, help="Share of units left out in training.")
-@click.option("--epochs", cls=Setting, type=COUNT, help="At most so many.")
-@click.option("--lr", cls=Setting, type=float, help="Learning rate; chosen by the optimizer.")
-@click.option("--batch-size", cls=Setting, type=COUNT, help=f"Rows a step; chosen {CHOSEN}.")
-@click.option("--optimizer", cls=Setting, help="sgd, momentum, …, adam, adamw.")
+@network_options
 @click.option("--valid", cls=Setting, type=float, metavar="SHARE", help="Rows for validation.")
 @click.option(
     "--test",
