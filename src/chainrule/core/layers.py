@@ -184,7 +184,7 @@ class BatchNorm(Layer):
         mean, var = (X.mean(axis=0), X.var(axis=0)) if train else (p["mean"], p["var"])
         S = 1.0 / np.sqrt(var + X.dtype.type(self.epsilon))
         H = (X - mean) * S
-        cache = {"H": H, "S": S} | ({"mean": mean, "var": var} if train else {})
+        cache = ({"mean": mean, "var": var} if train else {}) | {"S": S, "H": H}
         return p["gamma"] * H + p["beta"], cache
 
     def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
@@ -223,10 +223,10 @@ class LayerNorm(Layer):
     def forward(
         self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, dict[str, Array]]:
-        var = X.var(axis=1, keepdims=True)
+        mean, var = X.mean(axis=1, keepdims=True), X.var(axis=1, keepdims=True)
         S = 1.0 / np.sqrt(var + X.dtype.type(self.epsilon))
-        H = (X - X.mean(axis=1, keepdims=True)) * S
-        return p["gamma"] * H + p["beta"], {"H": H, "S": S}
+        H = (X - mean) * S
+        return p["gamma"] * H + p["beta"], {"mean": mean, "var": var, "S": S, "H": H}
 
     def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
         H, S = cache["H"], cache["S"]

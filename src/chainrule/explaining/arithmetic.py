@@ -1,8 +1,9 @@
-"""Numbers of three kinds for the formulas of a proof: Python's floats, 40 decimal digits, and
-floats with a bound on what rounding may have done to them.
+"""Numbers of four kinds for the formulas of a proof: Python's floats, 40 decimal digits, floats
+with a bound on what rounding may have done to them, and floats that know their own Python.
 """
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -147,3 +148,66 @@ BOUNDED: dict[str, Any] = {
     "max": lambda *given: max(map(rounded, given), key=lambda one: one.value),
     "min": lambda *given: min(map(rounded, given), key=lambda one: one.value),
 }  # fmt: skip
+
+
+class Written(float):
+    """A float, and the Python expression that makes it."""
+
+    text: str
+
+    def __new__(cls, value: float, text: str = "") -> "Written":
+        """`text` is the number itself unless given."""
+        made = super().__new__(cls, value)
+        made.text = text or (f"({float(value)!r})" if value < 0 else repr(float(value)))
+        return made
+
+    def __neg__(self) -> "Written":
+        return Written(-float(self), f"(-{self.text})")
+
+    def __abs__(self) -> "Written":
+        return Written(abs(float(self)), f"abs({self.text})")
+
+
+def _text(number: Any) -> str:
+    return str(getattr(number, "text", None) or repr(number))
+
+
+def _operation(sign: str, act: Callable[[float, float], float]) -> Callable[[Any, Any], Written]:
+    return lambda a, b: Written(act(float(a), float(b)), f"({_text(a)} {sign} {_text(b)})")
+
+
+for _name, _sign in {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**"}.items():
+    _made = _operation(_sign, getattr(operator, _name))
+    setattr(Written, f"__{_name}__", _made)
+    setattr(Written, f"__r{_name}__", lambda a, b, made=_made: made(b, a))
+
+
+class Named(list[Written]):
+    """A list that a script has a name for."""
+
+    name = ""
+
+
+def written() -> Kind:
+    """Floats that know their own Python."""
+
+    def function(name: str) -> Callable[..., Written]:
+        return lambda *given: Written(
+            FUNCTIONS[name](*map(float, given)), f"{name}({', '.join(map(_text, given))})"
+        )
+
+    def fsum(terms: Iterable[Any]) -> Written:
+        terms = terms if isinstance(terms, list) else list(terms)
+        if len(terms) == 1:
+            return Written(terms[0], _text(terms[0]))
+        listed = getattr(terms, "name", "") or f"[{', '.join(map(_text, terms))}]"
+        return Written(math.fsum(terms), f"fsum({listed})")
+
+    def dot(a: Sequence[Any], b: Sequence[Any]) -> Written:
+        terms = [x * y for x, y in zip(a, b, strict=True)]
+        if not (isinstance(a, Named) and isinstance(b, Named)):
+            return fsum(terms)
+        return Written(math.fsum(terms), f"fsum([x * y for x, y in zip({a.name}, {b.name})])")
+
+    functions = {name: function(name) for name in FUNCTIONS}
+    return Kind(lambda x: x if isinstance(x, Written) else Written(x), functions, fsum, dot)

@@ -2,9 +2,11 @@
 
 Nothing here is shared with the engines: no NumPy, no layer, no loss of `core`, only the formulas.
 Each rule gives a number and how many units u = 2^-53 the engine's rounding may have moved it:
-4 Σ|terms| of a sum, running error analysis for a formula.
+4 Σ|terms| of a sum of at most 16 terms, 2√n Σ|terms| of a longer one (added one after the other,
+the roundings of n terms walk that far: Higham and Mary 2019), running error analysis for a formula.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 from .arithmetic import BOUNDED, Kind, Rounded, floats
 from .formulas import Formula, evaluate
 
+FEW = 16  # terms of a sum that is within 4u Σ|terms| however it is added
 Made = tuple[Any, float]  # the number, and what rounding may have done to it, in u
 Rule = Callable[..., Made]
 
@@ -84,7 +87,7 @@ class Redo:
     def sum(self, terms: Sequence[Any]) -> Made:
         """Σ of exact numbers."""
         size = sum(abs(float(term)) for term in terms) if self.bounds else 0.0
-        return self.kind.fsum(terms), 4.0 * size
+        return self.kind.fsum(terms), steps(len(terms)) * size
 
     def dot(self, a: Sequence[Any], b: Sequence[Any], *more: Any) -> Made:
         """Σ a·b + …"""
@@ -92,7 +95,12 @@ class Redo:
         if not self.bounds:
             return value, 0.0
         size = sum(abs(float(x) * float(y)) for x, y in zip(a, b, strict=True))
-        return value, 4.0 * (size + sum(abs(float(term)) for term in more))
+        return value, steps(len(a) + len(more)) * (size + sum(abs(float(term)) for term in more))
+
+
+def steps(n: int) -> float:
+    """How far rounding may move a sum of n terms, in u Σ|terms|."""
+    return 4.0 if n <= FEW else 2.0 * math.sqrt(n)
 
 
 def _turn(rows: list[list[Any]]) -> list[list[Any]]:

@@ -3,9 +3,12 @@
 from typing import Any
 
 from .formulas import ACTIVATIONS, Formula, d, kind
-from .redo import Made, Redo
+from .redo import Made, Redo, steps
 
-SLACK = 8.0  # for what is normalised: a mean, a variance and a root, each rounded
+NORMALISED = {  # how LayerNorm (over a row) and BatchNorm (over a column) make h
+    "S": Formula("1 / sqrt(var + epsilon)"),
+    "H": Formula("(x - mean) * s"),
+}
 
 
 def add_layers(redo: Redo) -> None:
@@ -34,9 +37,8 @@ class Forward:
                 rules[f"{self.name}.M"] = self.mask
         elif self.kind in ("LayerNorm", "BatchNorm"):
             rules[self.place.y] = self.scaled
-            rules[f"{self.name}.H"], rules[f"{self.name}.S"] = self.normal, self.inverse
-            if self.kind == "BatchNorm":
-                rules[f"{self.name}.mean"], rules[f"{self.name}.var"] = self.mean, self.variance
+            for key in ("H", "S", "mean", "var"):
+                rules[f"{self.name}.{key}"] = getattr(self, key.lower())
 
     def dense(self, r: int, j: int) -> Made:
         """z = Σ_i x_i w_ij + b_j."""
@@ -69,34 +71,30 @@ class Forward:
         h = self.redo.at(f"{self.name}.H", r, j)
         return self.redo.formula(Formula("gamma * h + beta"), h=h, **names)
 
-    def mean(self, j: int) -> Made:
-        """The mean of a column."""
-        x = self.redo.column(self.x, j)
+    def mean(self, *index: int) -> Made:
+        """The mean of a row (LayerNorm) or a column (BatchNorm)."""
+        x = self._group(index[0])
         value, bound = self.redo.sum(x)
         return value / len(x), bound / len(x)
 
-    def variance(self, j: int) -> Made:
-        """The mean square about the mean of a column."""
-        value, _, spread = self._moments(self.redo.column(self.x, j))
-        return value, spread
+    def var(self, *index: int) -> Made:
+        """The mean square about it."""
+        mean = self.redo.at(f"{self.name}.mean", *index)
+        apart = [x - mean for x in self._group(index[0])]
+        value, bound = self.redo.dot(apart, apart)
+        return value / len(apart), bound / len(apart)
 
-    def inverse(self, *index: int) -> Made:
-        """s = 1 / √(var + epsilon) of a row (LayerNorm) or a column (BatchNorm)."""
-        x = self._group(index[0])
-        var, mean, spread = self._moments(x)
-        total = var + self.redo.kind.of(self.layer.epsilon)
-        s = 1 / self.redo.kind.functions["sqrt"](total)
-        return s, float(s) * (SLACK + 0.5 * spread / float(total))
+    def s(self, *index: int) -> Made:
+        """s = 1 / √(var + epsilon)."""
+        var = self.redo.at(f"{self.name}.var", *index)
+        return self.redo.formula(NORMALISED["S"], var=var, epsilon=self.layer.epsilon)
 
-    def normal(self, r: int, j: int) -> Made:
+    def h(self, r: int, j: int) -> Made:
         """h = (x - mean) s."""
-        group = self._group(r if self.kind == "LayerNorm" else j)
-        _, mean, _ = self._moments(group)
-        s, off = self.inverse(r if self.kind == "LayerNorm" else j)
+        at = (r, 0) if self.kind == "LayerNorm" else (j,)
+        names = {key: self.redo.at(f"{self.name}.{key}", *at) for key in ("mean", "S")}
         x = self.redo.at(self.x, r, j)
-        h = (x - mean) * s
-        size = abs(float(x)) + sum(abs(float(v)) for v in group) / len(group)
-        return h, SLACK * float(s) * size + abs(float(h)) * off / float(s)
+        return self.redo.formula(NORMALISED["H"], x=x, mean=names["mean"], s=names["S"])
 
     def _group(self, i: int) -> list[Any]:
         """What is normalised together."""
@@ -104,14 +102,6 @@ class Forward:
             self.redo.row(self.x, i) if self.kind == "LayerNorm" else self.redo.column(self.x, i)
         )
         return found
-
-    def _moments(self, x: list[Any]) -> tuple[Any, Any, float]:
-        """(variance, mean, the variance's bound)."""
-        fsum, n = self.redo.kind.fsum, len(x)
-        mean = fsum(x) / n
-        var = fsum([(v - mean) ** 2 for v in x]) / n
-        size, apart = (sum(abs(float(v - c)) for v in x) / n for c in (0, mean))
-        return var, mean, SLACK * (float(var) + 2 * apart * size + size * size * 2.0**-50)
 
 
 class Backward:
@@ -199,7 +189,7 @@ class Backward:
         sizes = [abs(float(v)) for v in dh]
         spread = sum(a * abs(float(b)) for a, b in zip(sizes, h, strict=True)) / n
         size = sizes[i] + sum(sizes) / n + abs(float(h[i])) * spread
-        return s * (dh[i] - mean - h[i] * along), SLACK * float(s) * size
+        return s * (dh[i] - mean - h[i] * along), steps(n) * float(s) * size
 
 
 def alpha(redo: Redo, place: Any, j: int) -> dict[str, Any]:

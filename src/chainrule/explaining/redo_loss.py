@@ -1,6 +1,7 @@
 """The loss once more, and what the update made of each parameter."""
 
 from dataclasses import fields
+from functools import cached_property
 from typing import Any
 
 from .formulas import AFTER, CLIPPED, LOSSES, OPTIMIZERS, PENALTY, Formula, d, kind
@@ -101,10 +102,19 @@ class LossRules:
     def share(self, r: int, _: int) -> Made:
         """scale w_r / Σ w, or scale w_r where the loss is a sum."""
         batch, of = self.redo.trace.batch, self.redo.kind.of
-        weights = [1.0] * len(batch) if batch.weight is None else batch.weight.tolist()
-        total = self.redo.kind.fsum(map(of, weights)) if self.loss.reduction == "mean" else of(1.0)
-        share = of(self.loss.scale) * of(weights[r]) / total
+        weight = 1.0 if batch.weight is None else float(batch.weight[r])
+        share = of(self.loss.scale) * of(weight) / self.whole_weight
         return share, 8.0 * abs(float(share))
+
+    @cached_property
+    def whole_weight(self) -> Any:
+        """Σ w of the rows, or 1 where the loss is a sum."""
+        batch, kind = self.redo.trace.batch, self.redo.kind
+        if self.loss.reduction != "mean":
+            return kind.of(1.0)
+        if batch.weight is None:
+            return kind.of(float(len(batch)))
+        return kind.fsum(map(kind.of, batch.weight.tolist()))
 
     def slope(self, r: int, k: int) -> Made:
         """dL/dz = share · dl/dz."""
@@ -126,8 +136,8 @@ class LossRules:
             for name in net.shapes
             for pair in zip(_flat(self.redo.all(name)), factors[name].ravel().tolist(), strict=True)
         ]
-        one = [of(chosen.l1) * of(f) * abs(t) for t, f in pairs]
-        two = [of(chosen.l2) * of(f) * t**2 / 2 for t, f in pairs]
+        one = [of(chosen.l1) * of(f) * abs(t) for t, f in pairs if f and chosen.l1]
+        two = [of(chosen.l2) * of(f) * t**2 / 2 for t, f in pairs if f and chosen.l2]
         return self.redo.sum([*one, *two])
 
     def whole(self) -> Made:

@@ -1,14 +1,19 @@
 """Copy as Python: a few lines that print one number of a trace, and need nothing but Python.
 
 A small step runs from its input; a large or unusual one starts from the numbers that the number is
-made of.
+made of, by the same rule that proves it.
 """
 
+import ast
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from .arithmetic import Named, Written, written
 from .formulas import ACTIVATIONS, LOSSES, Formula, d, kind
+from .redo import Redo
+from .verify import add_rules
 
 LINES = 20
 WIDTH = 20_000  # characters that the numbers of a script may take
@@ -24,14 +29,19 @@ DOT = "dot = lambda A, B: [[fsum(a * b for a, b in zip(r, c)) for c in zip(*B)] 
 
 
 def to_python(trace: Any, address: str) -> str:
-    """At most 20 lines that print one number of a trace. Raises ValueError for an address that
-    names nothing, or a number of the update.
+    """At most 20 lines that print one number of a trace; of a parameter, its gradient.
+
+    Raises ValueError for an address that names nothing, and for a number without a formula.
     """
     name, index = trace.find(address)
+    if len(index) < len(trace[name].shape):
+        raise ValueError(f"{address} is a sum over columns: ask for one number, such as X[0,0]")
+    if name in trace.net.shapes:
+        name = d(name)
     whole = _whole(trace, name, index)
     if whole is not None and len(whole) <= LINES and sum(map(len, whole)) <= WIDTH:
         return "\n".join(whole) + "\n"
-    return "\n".join(_last(trace, name, index)) + "\n"
+    return "\n".join(_alone(trace, name, index)) + "\n"
 
 
 def _plain(trace: Any) -> bool:
@@ -52,18 +62,25 @@ def _whole(trace: Any, name: str, index: tuple[int, ...]) -> list[str] | None:
     made = [line.partition(" = ")[0] for line in steps]
     if _variable(name) not in made:
         return None
-    body = _needed(steps[: made.index(_variable(name)) + 1])
+    where = "".join(f"[{i}]" for i in index)
+    body = steps[: made.index(_variable(name)) + 1]
+    return _complete([*body, f"print({_variable(name)}{where})"])
+
+
+def _complete(lines: list[str]) -> list[str]:
+    """The lines that the last one needs, below the functions that they call."""
+    body = _needed(lines)
     called = {"each": EACH, "dot": DOT} | HELPERS
     used = [line for word, line in called.items() if any(f"{word}(" in one for one in body)]
-    where = "".join(f"[{i}]" for i in index)
-    return ["from math import *", *used, *body, f"print({_variable(name)}{where})"]
+    words = re.findall(r"\w+", " ".join([*used, *body]))
+    return ["from math import *"] * any(word in vars(math) for word in words) + [*used, *body]
 
 
-def _needed(body: list[str]) -> list[str]:
-    """The lines that the last one needs."""
-    wanted, kept = {body[-1].partition(" = ")[0]}, list[str]()
-    for line in reversed(body):
-        name, _, value = line.partition(" = ")
+def _needed(lines: list[str]) -> list[str]:
+    """The last line, and those that make what it names."""
+    wanted, kept = set(re.findall(r"\w+", lines[-1])), [lines[-1]]
+    for line in reversed(lines[:-1]):
+        name, _, value = line.partition("  # ")[0].partition(" = ")
         if name in wanted:
             kept.append(line)
             wanted |= set(re.findall(r"\w+", value))
@@ -103,7 +120,8 @@ def _loss(trace: Any, z: str) -> Iterator[str]:
     if _kind(trace) == "SoftmaxCrossEntropy":
         yield f"E = [[exp(z - max(row)) for z in row] for row in {z}]"
         yield "Yhat = [[e / fsum(row) for e in row] for row in E]"
-        yield "l = each(lambda y, p: -y * log(p) if y else 0.0, Y, Yhat)"
+        yield f"top = [max(row) + log(fsum(e)) for row, e in zip({z}, E)]"
+        yield f"l = [[y * (t - z) for y, z in zip(*rows)] for t, *rows in zip(top, Y, {z})]"
     else:
         yield f"Yhat = each(lambda z: {goal.link.run}, {z})"
         yield f"l = {_of_output(goal.value, loss, z)}"
@@ -148,27 +166,67 @@ def _filled(formula: Formula, owner: Any) -> str:
     return text
 
 
-def _last(trace: Any, name: str, index: tuple[int, ...]) -> list[str]:
-    """The number from those it is made of."""
-    made = {place.y: place for place in trace.places}
-    behind = {d(f"{place.name}.W"): place for place in trace.places if "W" in place.p}
-    biases = {d(f"{place.name}.b"): place for place in trace.places if "b" in place.p}
-    head = ["from math import fsum"]
-    if name in behind:
-        place, (i, j) = behind[name], index
-        x, dz = trace[place.x][:, i].tolist(), trace[d(place.y)][:, j].tolist()
-        return [*head, f"x = {x}  # {place.x}[:,{i}]", f"dz = {dz}  # {d(place.y)}[:,{j}]",
-                "print(fsum(a * b for a, b in zip(x, dz)))"]  # fmt: skip
-    if name in biases:
-        dz = trace[d(biases[name].y)][:, index[0]].tolist()
-        return [*head, f"dz = {dz}", "print(fsum(dz))"]
-    if name in made and "W" in made[name].p:
-        place, (r, j) = made[name], index
-        x, w = trace[place.x][r].tolist(), place.p["W"][:, j].tolist()
-        b = float(place.p["b"][j]) if "b" in place.p else 0.0
-        return [*head, f"x = {x}  # {place.x}[{r},:]", f"w = {w}  # {place.name}.W[:,{j}]",
-                f"print(fsum([*(a * b for a, b in zip(x, w)), {b!r}]))"]  # fmt: skip
-    raise ValueError(
-        f'"{name}" has no script of its own: ask for a gradient such as 0.dW[0,0], or a '
-        "pre-activation such as 0.Z[0,0]"
-    )
+def _alone(trace: Any, name: str, index: tuple[int, ...]) -> list[str]:
+    """The number from those that it is made of, by its rule."""
+    for copied in (Copied(trace), Copied(trace, named=False)):
+        add_rules(copied)
+        if name not in copied.rules:
+            return [f"print({float(trace[name][index])!r})"]
+        try:
+            text = copied.number(name, index)[0].text
+        except ArithmeticError as error:
+            raise ValueError(f"{name} cannot be copied: its formula divides by 0") from error
+        lines = [*copied.lines, f"print({ast.unparse(ast.parse(text))})"]
+        if len(script := _complete(lines)) <= LINES:
+            break
+    return script
+
+
+class Copied(Redo):
+    """Rules whose numbers know the Python that makes them; what they read becomes a line, unless
+    `named` is False.
+    """
+
+    def __init__(self, trace: Any, *, named: bool = True) -> None:
+        super().__init__(trace, written(), bounds=False)
+        self.named, self._lines = named, dict[str, tuple[str, str]]()
+
+    @property
+    def lines(self) -> list[str]:
+        """A line for each number or list that was read."""
+        return [
+            f"{variable} = {value}  # {where}" for where, (variable, value) in self._lines.items()
+        ]
+
+    def at(self, name: str, *index: int) -> Any:
+        """One number of a value."""
+        where = f"{name}[{','.join(map(str, index))}]" if index else name
+        return self._written(name, where, float(self.trace[name][index]))
+
+    def all(self, name: str) -> Any:
+        """Every number of a value."""
+        return self._written(name, name, self.trace[name].tolist())
+
+    def row(self, name: str, i: int) -> Any:
+        """One row of a matrix."""
+        return self._written(name, f"{name}[{i},:]", self.trace[name][i].tolist())
+
+    def column(self, name: str, j: int) -> Any:
+        """One column of a matrix."""
+        return self._written(name, f"{name}[:,{j}]", self.trace[name][:, j].tolist())
+
+    def _written(self, name: str, where: str, value: Any) -> Any:
+        """The value, its variable and line."""
+        if self.named and where not in self._lines:
+            variable, taken = _variable(name), sum(w.startswith(f"{name}[") for w in self._lines)
+            self._lines[where] = (f"{variable}_{taken}" if taken else variable, repr(value))
+        return _named(value, self._lines[where][0] if self.named else "")
+
+
+def _named(lists: Any, name: str) -> Any:
+    """Numbers in lists that know where they stand in a variable."""
+    if not isinstance(lists, list):
+        return Written(lists, name)
+    found = Named(_named(one, f"{name}[{i}]" if name else "") for i, one in enumerate(lists))
+    found.name = name
+    return found

@@ -117,7 +117,9 @@ def verify(trace: Any, *addresses: str, seed: int = 0) -> Verification:
     Raises ValueError for an address that names nothing.
     """
     asked = tuple(trace.find(address) for address in addresses)
-    scalar, exact = prover(trace, floats(), bounds=False), prover(trace, decimals())
+    scalar, exact = Redo(trace, floats(), bounds=False), Redo(trace, decimals())
+    for redo in (scalar, exact):
+        add_rules(redo)
     names = [name for name in trace.values if name in exact.rules]
     unknown = tuple(
         name for name in trace.values if name not in exact.rules and not given(name, trace)
@@ -152,14 +154,10 @@ def _parameters(trace: Any, numbers: list[int]) -> Iterator[Place]:
         yield slopes[name], at
 
 
-def prover(trace: Any, kind: Any, bounds: bool = True) -> Redo:
-    """Every rule for the numbers of a trace, in numbers of one kind."""
-    redo = Redo(trace, kind, bounds)
-    add_layers(redo)
-    add_loss(redo)
-    add_update(redo)
-    add_given(redo)
-    return redo
+def add_rules(redo: Redo) -> None:
+    """Put a rule for every number of a trace that has a formula."""
+    for add in (add_layers, add_loss, add_update, add_given):
+        add(redo)
 
 
 def given(name: str, trace: Any) -> bool:
