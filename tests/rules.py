@@ -15,6 +15,7 @@ PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "mars
 PROOF = [f"explaining.{name}" for name in (
     "verify", "differences", "redo", "redo_layers", "redo_loss", "arithmetic", "formulas", "script",
 )]  # fmt: skip
+READERS = {"explaining", "gradcheck", "diagnosing"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Sources = dict[str, str]
 """Module name -> source text; a package goes by the name `chainrule.core.__init__`."""
@@ -87,6 +88,8 @@ def ban(module: str, seen: Import) -> str | None:
         return "only engines chooses an engine"
     if room in {"cli", "lab"} and mine not in {room, "cli", "__main__"}:
         return "nothing imports cli or lab"
+    if mine in READERS and ours and room not in {"core", mine}:
+        return "explaining, gradcheck and diagnosing import core and themselves only"
     if root(target) == "sklearn" and seen.where == "module" and mine != "estimators":
         return "only estimators imports scikit-learn at module level"
     return None

@@ -107,6 +107,16 @@ def test_verify(folder: Path) -> None:
     assert told["failures"] == told["other_bits"] == []
 
 
+def test_verify_says_which_rows_have_no_target(folder: Path) -> None:
+    lines = (folder / "slope.csv").read_text().splitlines()
+    lines[2] = lines[2].rpartition(",")[0] + ","
+    (folder / "gap.csv").write_text("\n".join(lines) + "\n")
+    where = ["verify", "slope.safetensors", "--file", "gap.csv", "--rows", 4]
+    page = ok(*where, cwd=folder)
+    assert page.startswith("3 of 4 rows: the others have no target\nproven: ")
+    assert document(*where, cwd=folder)["rows"] == 3
+
+
 def test_verify_refuses_what_does_not_hold(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that sums wrongly: the trace shows it, and the proof refuses it."""
     right = cr.Dense.backward

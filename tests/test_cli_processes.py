@@ -62,7 +62,7 @@ def test_signal_in_the_first_epoch_writes_nothing(number: int, folder: Path) -> 
 def test_second_ctrl_c_leaves_at_once(folder: Path) -> None:
     old = folder / "old.safetensors"
     old.write_bytes(b"an older model")
-    slow = [*ENDLESS, "--hidden", "1500,1500", "--batch-size", "256"]
+    slow = [*ENDLESS, "--hidden", "1500,1500", "--batch-size", "16"]  # an epoch of a second
     terminal = Terminal(*slow, "--out", old, cwd=folder)
     terminal.wait_for("best")
     terminal.interrupt()

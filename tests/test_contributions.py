@@ -53,6 +53,18 @@ def test_a_linear_network_has_one_answer() -> None:
     )
 
 
+def test_one_class_against_another_is_their_log_odds() -> None:
+    net, x = cr.Network.mlp([3, 4, 3], "tanh", rng=0), np.array([[0.3, -1.0, 2.0]])
+    found = contributions(net, x, output=2, against=0)
+    p = cr.SoftmaxCrossEntropy().link(net.predict(x))[0]
+    assert found.end == pytest.approx(np.log(p[2] / p[0]), rel=1e-12)
+    alone = [contributions(net, x, output=k) for k in (2, 0)]
+    for part, own, other in zip(found.parts, *(one.parts for one in alone), strict=True):
+        assert part.exact == pytest.approx((own.exact or 0) - (other.exact or 0), rel=1e-9)
+    with pytest.raises(ValueError, match="there is no output 3"):
+        contributions(net, x, output=2, against=3)
+
+
 def test_columns_of_one_input_count_together() -> None:
     net = cr.Network.mlp([3, 4, 2], "tanh", rng=0)
     x = [0.3, -1.0, 2.0]

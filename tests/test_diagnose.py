@@ -13,9 +13,9 @@ from broken_runs import run as tuned
 from broken_score import Judged, figures, judge
 
 import chainrule as cr
-from chainrule.explaining.baselines import constant_output, guess_loss, number, perfect_loss
-from chainrule.explaining.findings import CAUSES
-from chainrule.explaining.symptoms import dead, flow, saturated, twins, weight_ratio
+from chainrule.diagnosing.baselines import constant_output, guess_loss, number, perfect_loss
+from chainrule.diagnosing.findings import CAUSES
+from chainrule.diagnosing.symptoms import dead, flow, saturated, twins, weight_ratio
 
 ALL = {run.name: run for run in [*tuned, *held_out]}
 SHORT = [

@@ -40,6 +40,11 @@ PLANTED: list[tuple[Rule, Sources, str]] = [
         {"chainrule.explaining.verify": "from ..core.x import y"},
         "verify recomputes",
     ),
+    (
+        banned_imports,
+        {"chainrule.gradcheck.a": "from ..explaining import trace"},
+        "import core and",
+    ),
     (banned_imports, {"chainrule.minimize": "def f():\n import chainrule.compiled"}, "an engine"),
     (banned_imports, {"chainrule.report": "from chainrule.cli.x import y"}, "imports cli or lab"),
     (banned_imports, {"chainrule.estimators.a": "from .. import lab"}, "imports cli or lab"),

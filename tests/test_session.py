@@ -124,6 +124,13 @@ def test_pause_from_another_thread() -> None:
     assert len(one.history) == one.done
 
 
+def test_a_pause_that_comes_before_the_run_ends_it() -> None:
+    one = session()
+    one.pause()
+    assert one.run()["step"] == 0
+    assert one.run()["step"] == one.planned
+
+
 def test_forks() -> None:
     one = session()
     one.step(6)

@@ -82,27 +82,30 @@ def explain_answer(model: Model, table: "Table", row: int) -> Answer:
         columns[step.column] = list(range(start, start + len(step.features)))
         start += len(step.features)
     answer = model.predict(one).tolist()[0]
-    output, probability = 0, None
+    output, against, probability = 0, None, None
+    if model.net.n_out > 1 and model.classes is not None:
+        output, against = np.argsort(-model.net.predict(preparation.transform(one))[0])[:2].tolist()
     if gives_probabilities(model.loss, model.net.n_out):
-        P = model.predict_proba(one)[0]
-        probability, output = float(P.max()), int(P.argmax()) if model.net.n_out > 1 else 0
+        probability = float(model.predict_proba(one).max())
     average = preparation.transform(table.take(np.arange(min(len(table), MOST)))).mean(axis=0)
-    parts = contributions(model.net, x, output=output, columns=columns, baseline=average)
+    parts = contributions(
+        model.net, x, output=output, against=against, columns=columns, baseline=average
+    )
     regression = model.task == "regression"
     scale = preparation.target_scale if regression else 1.0
     shift = preparation.target_mean if regression else 0.0
-    unit = preparation.target_name if regression else _asked(model, output)
+    unit = preparation.target_name if regression else _asked(model, output, against)
     return Answer(
         row, table.source, preparation.target_name, answer, probability, steps, parts, scale, unit,
         shift + scale * parts.start, shift + scale * parts.end,
     )  # fmt: skip
 
 
-def _asked(model: Model, output: int) -> str:
-    """What an output is: the log-odds of the second of two classes, else the score of its own,
-    before softmax weighs it against the others.
+def _asked(model: Model, output: int, against: int | None) -> str:
+    """What the account is of: the log-odds of the second of two classes, else of the likeliest
+    class against the next.
     """
     assert model.classes is not None
-    if len(model.classes) == 2:
-        return f'log-odds of "{model.classes[1]}"'
-    return f'the score of "{model.classes[output]}" before softmax'
+    if against is None:
+        return f'log-odds of "{model.classes[-1]}"'
+    return f'log-odds of "{model.classes[output]}" against "{model.classes[against]}"'

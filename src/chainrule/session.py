@@ -1,6 +1,7 @@
 """A training that can be stepped, stopped, rewound and asked: what a page or a notebook drives."""
 
 import threading
+from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
@@ -56,6 +57,7 @@ class Session:
 
     `epochs` is how many are planned, which schedules look at. Any past step can be gone back to,
     bit for bit: keyframes are kept, at most `keyframes`, and the steps between are made again.
+    Numbers are changed by `fork(numbers=…)`: what is written into `net` itself is lost by `seek`.
     Raises ValueError for data and settings that do not fit.
     """
 
@@ -82,7 +84,7 @@ class Session:
         self.rng = _copied(generator)
         self.state = optimizer.init(self.net.theta)
         self.order: Array | None = None
-        self.history: list[Step] = []
+        self._losses, self._rates = array("d"), array("d")
         self.epoch_losses: list[float] = []
         self.sample = self.operation = 0
         self._total = self._counted = 0.0
@@ -92,7 +94,13 @@ class Session:
     @property
     def done(self) -> int:
         """How many steps have been made."""
-        return len(self.history)
+        return len(self._losses)
+
+    @property
+    def history(self) -> list[Step]:
+        """Every step so far. Its loss and learning rate are kept, 16 bytes a step."""
+        pairs = zip(self._losses, self._rates, strict=True)
+        return [Step(n, *divmod(n, self.per_epoch), *pair) for n, pair in enumerate(pairs)]
 
     @property
     def position(self) -> dict[str, int]:
@@ -123,14 +131,15 @@ class Session:
 
     def run(self, until: int | Callable[[Step], bool] | None = None) -> dict[str, int]:
         """Make steps until so many have been made, until a function of the last one says so, or
-        until the planned end; `pause` ends it after the step at work.
+        until the planned end; `pause` ends it after the step at work, or, if it came before, at
+        once.
         """
-        self._paused.clear()
         last = self.planned if until is None or callable(until) else until
         while self.done < last and not self._paused.is_set():
             self._step()
-            if callable(until) and until(self.history[-1]):
+            if callable(until) and until(self._last()):
                 break
+        self._paused.clear()
         return self.position
 
     def pause(self) -> None:
@@ -147,7 +156,7 @@ class Session:
                 first = min(self._frames)
                 raise ValueError(f"this session forked at step {first}: ask the one it came from")
             self._restore(self._frames[start])
-            del self.history[start:]
+            del self._losses[start:], self._rates[start:]
         while self.done < step:
             self._step()
         self.sample = self.operation = 0
@@ -158,7 +167,7 @@ class Session:
         if step is not None and step != self.done:
             other = self.fork()
             other._frames, other._every = dict(self._frames), self._every
-            other.history = list(self.history)
+            other._losses, other._rates = self._losses[:], self._rates[:]
             other.seek(step)
             return other.trace()
         random, order = self._next_order()
@@ -230,7 +239,7 @@ class Session:
             if name not in other.net.shapes:
                 raise ValueError(f"{address} is no parameter: change weights and biases")
             other.net[name][index] = value
-        other.history, other._every = list(self.history), 1
+        other._losses, other._rates, other._every = self._losses[:], self._rates[:], 1
         other._frames = {self.done: other._frame()}
         return other
 
@@ -280,7 +289,6 @@ class Session:
 
     def _step(self) -> None:
         """One step, as `core.epoch.run_epoch` makes it."""
-        epoch, k = divmod(self.done, self.per_epoch)
         random, order = self._next_order()
         batch = self.data.take(self._rows(order))
         mass = _mass(batch)
@@ -297,12 +305,18 @@ class Session:
             self.state = state  # only now: a step that diverged leaves everything as it was
             self._total, self._counted = self._total + loss * mass, self._counted + mass
         self.rng, self.order = random, order
-        self.history.append(Step(self.done, epoch, k, loss, lr))
+        self._losses.append(loss)
+        self._rates.append(lr)
         self.sample = self.operation = 0
-        if k == self.per_epoch - 1:
+        if self.done % self.per_epoch == 0:
             self.epoch_losses.append(self._total / self._counted)
             self._total = self._counted = 0.0
         self._keep()
+
+    def _last(self) -> Step:
+        """The step that was made last."""
+        n = self.done - 1
+        return Step(n, *divmod(n, self.per_epoch), self._losses[n], self._rates[n])
 
     def _keep(self) -> None:
         """A keyframe, if one is due; every second one is dropped where there are too many."""

@@ -5,7 +5,6 @@ scores beside two baselines → a model that can be saved. The command line and 
 from it.
 """
 
-import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from .core.epoch import StepSettings, check_batch
 from .core.layers import Dropout
 from .core.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, SquaredError
 from .core.network import Network
+from .core.nonfinite import finite
 from .core.optimizers import OPTIMIZERS, AdamW, Optimizer
 from .core.penalty import Penalty
 from .core.schedules import Cosine
@@ -261,15 +261,6 @@ class TableRun:
             "test": finite(self.scores() if test is None else test),
         }
         return Model(self.net, self.loss, self.preparation, self.schema, facts)
-
-
-def finite(value: Any) -> Any:
-    """The same JSON-able value with None for every number that is not finite."""
-    if isinstance(value, Mapping):
-        return {str(key): finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _loss_of(task: str) -> Loss:

@@ -10,7 +10,7 @@ from .options import AS_JSON, TABLE_NAME, Setting, filled, network_options
 from .train import SEED, build
 
 if TYPE_CHECKING:
-    from ..explaining.diagnose import Diagnosis
+    from ..diagnosing.diagnose import Diagnosis
 
 
 @click.command(short_help="Say why a network does not learn a table, and what would help.")
@@ -29,8 +29,8 @@ def diagnose(file: str, seconds: float, as_json: bool, **options: Any) -> None:
     """Run experiments on the network that `train` would train on FILE, and report for each cause
     found its evidence, what to do, and what doing it gained.
     """
-    from ..explaining.configuration import Configuration
-    from ..explaining.diagnose import diagnose as examine
+    from ..diagnosing.configuration import Configuration
+    from ..diagnosing.diagnose import diagnose as examine
     from .screen import is_live, screen
 
     run = build(file, options)

@@ -10,7 +10,7 @@ def emit(document: dict[str, Any]) -> None:
     """Print the document on standard output."""
     import numpy as np
 
-    from ..tabular import finite
+    from ..core.nonfinite import finite
 
     def plain(value: Any) -> Any:
         if isinstance(value, np.ndarray | np.generic):

@@ -32,7 +32,7 @@ def check_file(file: str, rows: int | None, seed: int, time_limit: float) -> dic
 
     Raises ValueError where the file does not run, or lacks one of NAMES.
     """
-    from ..explaining.gradcheck import CAUSES, check_gradients
+    from ..gradcheck.check import CAUSES, check_gradients
 
     names = _run(file)
     for name in NAMES:

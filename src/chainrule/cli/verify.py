@@ -6,6 +6,7 @@ from .document import emit
 from .explain import FILE, LR, ROW, one_step
 from .options import AS_JSON, TABLE_NAME, filled
 from .predict import load_tabular
+from .screen import screen
 
 
 @click.command(short_help="Prove every number of a training step on rows of a table.")
@@ -35,17 +36,23 @@ def verify(
     assert model.schema is not None
     table = read_table(file, table=table_name, reading=model.schema.reading)
     trace = one_step(model, table, row, lr, rows)
-    found, other = prove(trace, *numbers), replay(trace)
+    size = sum(value.size for value in trace.values.values())
+    with screen(stderr=True).status(f"Proving a step of {size} numbers"):
+        found, other = prove(trace, *numbers), replay(trace)
     holds = bool(found) and not other
     if as_json:
         emit({
-            "holds": holds, "checked": len(found.checks), "numbers": found.count,
+            "holds": holds, "rows": len(trace.batch), "checked": len(found.checks),
+            "numbers": found.count,
             "differences": len(found.differences), "parameters": found.parameters,
             "worst": {"address": found.worst.address, "ulps": found.worst.ulps},
             "failures": [str(check) for check in found.failures],
             "other_bits": other, "not_checked": list(found.unknown),
         })  # fmt: skip
     else:
+        asked = min(rows, len(table) - row + 1)
+        if len(trace.batch) < asked:
+            click.echo(f"{len(trace.batch)} of {asked} rows: the others have no target")
         for line in str(found).split("; "):
             click.echo(line)
         click.echo("made again: " + ("every bit the same" if not other else ", ".join(other)))

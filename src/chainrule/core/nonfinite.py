@@ -1,6 +1,8 @@
-"""Where a number stopped being finite: the first operation of a step that made inf or nan."""
+"""Numbers that are not finite: the first operation of a step that made one, and none for JSON."""
 
+import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -55,3 +57,12 @@ ADVICE = "lower the learning rate, scale the inputs, or clip the gradient"
 
 def _worst(array: Array) -> str:
     return "nan" if np.isnan(array).any() else "inf"
+
+
+def finite(value: Any) -> Any:
+    """The same JSON-able value with None for every number that is not finite."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

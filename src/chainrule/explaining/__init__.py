@@ -1,1 +1,1 @@
-"""Reading the numbers of a training step: trace, chain, proof, check, diagnosis."""
+"""Reading the numbers of a training step: trace, chain, proof, health."""

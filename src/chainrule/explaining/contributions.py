@@ -31,7 +31,7 @@ class Contribution:
 
 @dataclass(frozen=True)
 class Contributions:
-    """z(x) - z(baseline) of one output, input by input.
+    """z(x) - z(baseline) of one output, or of one less another, input by input.
 
     `gradient` is dz/dx · (x - baseline), true for small steps; `integrated` the mean of dz/dx on
     the straight line between the two times (x - baseline), Sundararajan et al. 2017; `exact` goes
@@ -41,6 +41,7 @@ class Contributions:
 
     parts: tuple[Contribution, ...]
     output: int
+    against: int | None
     start: float
     end: float
 
@@ -65,11 +66,12 @@ class Contributions:
 
 
 def contributions(
-    net: Network, x: ArrayLike, *, output: int = 0,
+    net: Network, x: ArrayLike, *, output: int = 0, against: int | None = None,
     columns: Mapping[str, Sequence[int]] | None = None, baseline: ArrayLike | None = None,
 ) -> Contributions:  # fmt: skip
     """What each input of one row x (n_in,) contributed to one raw output in prediction mode.
 
+    `against` another output it is z_output - z_against: for classes ln(p_output / p_against).
     `columns` says which columns of X each input became; by default each is one. The baseline is 0,
     the training mean where inputs are standardised. Raises ValueError for rows that do not fit or
     an output that is not there.
@@ -79,15 +81,22 @@ def contributions(
     base = np.zeros((1, net.n_in)) if baseline is None else twin.as_input(np.atleast_2d(baseline))
     if len(row) != 1 or len(base) != 1:
         raise ValueError(f"x has {len(row)} rows, the baseline {len(base)}: give one row each")
-    if not 0 <= output < twin.n_out:
-        raise ValueError(f"there is no output {output}: this network has {twin.n_out}")
+    asked = np.zeros((1, twin.n_out))
+    for sign, k in ((1.0, output), (-1.0, against)):
+        if k is None:
+            continue
+        if not 0 <= k < twin.n_out:
+            raise ValueError(f"there is no output {k}: this network has {twin.n_out}")
+        asked[0, k] += sign
     apart = (row - base)[0]
-    gradient = _slopes(twin, row, output)[0] * apart
+    gradient = _slopes(twin, row, asked)[0] * apart
     line = base + (np.arange(POINTS)[:, None] + 0.5) / POINTS * (row - base)
-    integrated = _slopes(twin, line, output).mean(axis=0) * apart
-    ends = twin.forward(np.vstack([row, base]))[0][:, output]
-    ratios = _ratios(twin, np.vstack([row, base]), output)
-    exact = None if ratios is None else ratios * apart
+    integrated = _slopes(twin, line, asked).mean(axis=0) * apart
+    pair = np.vstack([row, base])
+    ends = twin.forward(pair)[0] @ asked[0]
+    p = {name: twin[name] for name in (*twin.shapes, *twin.buffer_shapes)}
+    ratios = _back(twin.layers, p, pair, asked)
+    exact = None if ratios is None else ratios[0] * apart
     named = columns or {f"x{i}": [i] for i in range(twin.n_in)}
     parts = tuple(
         Contribution(
@@ -96,28 +105,19 @@ def contributions(
         )
         for name, at in named.items()
     )  # fmt: skip
-    return Contributions(parts, output, float(ends[1]), float(ends[0]))
+    return Contributions(parts, output, against, float(ends[1]), float(ends[0]))
 
 
-def _slopes(net: Network, X: Array, output: int) -> Array:
-    """dz/dX of one output (n, n_in), in prediction mode."""
+def _slopes(net: Network, X: Array, asked: Array) -> Array:
+    """d(z · asked)/dX (n, n_in), in prediction mode."""
     Z, caches = net.forward(X)
-    dZ = np.zeros_like(Z)
-    dZ[:, output] = 1.0
-    return net.backward(caches, dZ)[0]
-
-
-def _ratios(net: Network, pair: Array, output: int) -> Array | None:
-    """(z(x) - z(x₀)) / (x - x₀) path by path (n_in,) for the rows x, x₀ of the pair."""
-    p = {name: net[name] for name in (*net.shapes, *net.buffer_shapes)}
-    M = np.zeros((1, net.n_out))
-    M[0, output] = 1.0
-    passed = _back(net.layers, p, pair, M)
-    return None if passed is None else passed[0]
+    return net.backward(caches, np.repeat(asked, len(Z), axis=0))[0]
 
 
 def _back(layers: Sequence[Layer], p: Mapping[str, Array], X: Array, M: Array) -> Array | None:
-    """The ratio by the layers' input from that by their output (1, n)."""
+    """(z(x) - z(x₀)) / (x - x₀), path by path, by the layers' input from that by their output
+    (1, n), for the rows x, x₀ of X.
+    """
     inputs = [X]
     for i, layer in enumerate(layers):
         inputs.append(layer.forward(inner(p, i), inputs[-1])[0])

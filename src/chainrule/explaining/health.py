@@ -62,7 +62,7 @@ class Health:
 
     def __init__(
         self, net: Network, loss: Loss, X: ArrayLike, y: ArrayLike, *, rows: int = 64,
-        share: float = 0.03,
+        share: float = 0.02,
     ) -> None:  # fmt: skip
         if rows < 1 or not 0 < share <= 1:
             raise ValueError(f"Health got rows={rows}, share={share}: use rows ≥ 1, 0 < share ≤ 1")
@@ -72,17 +72,19 @@ class Health:
         self.history: list[HealthRecord] = []
         self.trained = self.spent = 0.0
         self._before, self._seen = net.theta.copy(), -1
-        self._cost = CALL + 3 * PAIR * len(chosen) * multiply_adds(net.layers, net.n_in)
+        cost = CALL + 3 * PAIR * len(chosen) * multiply_adds(net.layers, net.n_in)
+        self._due = cost / share  # seconds of training before the next look
 
     def see(self, record: Timed) -> HealthRecord | None:
         """Look at the network, if there is time; None if there is not."""
         self.trained += record.seconds
-        if self.spent + self._cost > self.share * self.trained:
+        if self.trained < self._due:
             return None
         started = time.perf_counter()
         found = self.look(record.epoch)
-        self._cost = time.perf_counter() - started
-        self.spent += self._cost
+        cost = time.perf_counter() - started
+        self.spent += cost
+        self._due = (self.spent + cost) / self.share
         self.history.append(found)
         return found
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from html import escape
 from typing import Any
 
+from ..core.nonfinite import finite
 from .explanation import Explanation, Number, Term
 from .formulas import LOSSES, Formula, kind
 from .mathematics import ATOM, Notation, Writer
@@ -102,8 +103,8 @@ def to_html(
 
 
 def to_json(found: Explanation) -> dict[str, Any]:
-    """The explanation as lists, texts and numbers."""
-    return {
+    """The explanation as lists, texts and finite numbers; None for inf and nan."""
+    told = {
         "address": str(found.address),
         "value": found.value,
         "row": found.row,
@@ -121,6 +122,7 @@ def to_json(found: Explanation) -> dict[str, Any]:
         "proof": [_plain(one) for one in found.proof],
         "steps": [_plain(one) for one in found.steps],
     }  # fmt: skip
+    return dict(finite(told))
 
 
 def _plain(one: Number) -> dict[str, Any]:

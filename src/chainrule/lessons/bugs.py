@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..explaining.gradcheck import check_gradients
+from ..gradcheck.check import check_gradients
 from .common import BOOLEAN_X, BOOLEAN_Y
 from .parts import Part, Table, claim, say
 

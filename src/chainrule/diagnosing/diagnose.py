@@ -13,6 +13,7 @@ from ..core.checks import as_real
 from ..core.epoch import Batch
 from ..core.losses import AbsoluteError, Loss, Pinball, SquaredError
 from ..core.network import Network, multiply_adds
+from ..core.nonfinite import finite
 from ..core.optimizers import Adam
 from . import (
     data_faults,
@@ -39,7 +40,7 @@ from .experiments import (
     worth,
     yardstick,
 )
-from .findings import Finding, Gain, finite, order
+from .findings import Finding, Gain, order
 
 LINEAR_STEPS = 300
 MOST_ROWS, FEWEST_EPOCHS = 2000, 20

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array
-from .gradcheck_case import Case, Finding, example, names, number, worst
-from .gradcheck_causes import is_bias
-from .gradcheck_code import Block
+from .case import Case, Finding, example, names, number, worst
+from .causes import is_bias
+from .code import Block
 
 MOST_ROWS = 40
 PAIRS = 6
@@ -64,7 +64,7 @@ def _row_is_off(case: Case, i: int) -> bool:
 
 def _along(case: Case, theta: Array, direction: Array, rows: Array) -> tuple[float, float]:
     """The slope of the loss of these rows along a direction, and its bar."""
-    from .gradcheck_slopes import slope
+    from .slopes import slope
 
     def f(t: float) -> float:
         return case.code.value(theta + t * direction, rows=rows)

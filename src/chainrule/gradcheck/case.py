@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..core.arrays import Array
-from .gradcheck_code import Block, Code
-from .gradcheck_slopes import Point, Ruler
+from .code import Block, Code
+from .slopes import Point, Ruler
 
 
 @dataclass(frozen=True)

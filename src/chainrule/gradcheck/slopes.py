@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..core.arrays import Array
-from .gradcheck_code import Code, resolution
+from .code import Code, resolution
 
 EPS = float(np.finfo(np.float64).eps)
 RTOL = 1e-6

@@ -13,10 +13,10 @@ import numpy as np
 
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.arrays import Array
-from .gradcheck_case import Case, Finding, example, names, number, worst
-from .gradcheck_causes import is_bias
-from .gradcheck_code import Block
-from .gradcheck_slopes import Point
+from .case import Case, Finding, example, names, number, worst
+from .causes import is_bias
+from .code import Block
+from .slopes import Point
 
 GRID = (0.0, 0.7, -0.9, 1.6, -0.35)
 INPUTS = (1.0, 0.5)

@@ -7,9 +7,9 @@ Each function takes the case and returns its Finding, or None where the numbers 
 import numpy as np
 
 from ..core.arrays import Array
-from .gradcheck_case import Case, Finding, agree, example, names, number, worst
-from .gradcheck_code import Block
-from .gradcheck_slopes import Point
+from .case import Case, Finding, agree, example, names, number, worst
+from .code import Block
+from .slopes import Point
 
 
 def is_zero(case: Case) -> Finding | None:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..core.arrays import Array
-from .gradcheck_case import Finding, number
-from .gradcheck_code import Code, Returned
+from .case import Finding, number
+from .code import Code, Returned
 
 CALLS = 4
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.arrays import Array
-from .gradcheck_case import Case, Finding
-from .gradcheck_slopes import Point
+from .case import Case, Finding
+from .slopes import Point
 
 CAUSES = {
     "correct": "the gradient is right",

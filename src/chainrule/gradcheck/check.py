@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array
-from . import gradcheck_causes as causes
-from .gradcheck_case import Case, Finding, example, names, worst
-from .gradcheck_code import Code, Layout, within
-from .gradcheck_history import history, repeated
-from .gradcheck_layers import (
+from . import causes
+from .case import Case, Finding, example, names, worst
+from .code import Code, Layout, within
+from .history import history, repeated
+from .layers import (
     is_derivative,
     is_derivative_at_zero,
     is_derivative_by_order,
     is_symmetric_cure,
 )
-from .gradcheck_report import CAUSES, BlockCheck, GradientReport, kink, report, verdict
-from .gradcheck_rows import is_few_rows, is_other_loss, is_penalty, is_row_by_row
-from .gradcheck_slopes import Point, Ruler
+from .report import CAUSES, BlockCheck, GradientReport, kink, report, verdict
+from .rows import is_few_rows, is_other_loss, is_penalty, is_row_by_row
+from .slopes import Point, Ruler
 
 MOST_EVALUATIONS = 60_000
 CALLS_PER_ENTRY = 12

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.nonfinite import finite
 from .baselines import number
 from .experiments import Outcome, Setup, worth
 
@@ -87,11 +88,6 @@ class Finding:
             "cause": self.cause, "evidence": list(self.evidence), "fix": self.fix, "gain": gain,
             "layer": self.layer, "columns": list(self.columns),
         }  # fmt: skip
-
-
-def finite(value: float) -> float | None:
-    """The number, None where JSON has none for it."""
-    return float(value) if math.isfinite(value) else None
 
 
 def gain_of(setup: Setup, before: Outcome, after: Outcome, other: str = "") -> Gain:

@@ -1,0 +1,1 @@
+"""Why a network does not learn: controlled experiments, and the causes that they show."""
