@@ -16,7 +16,7 @@ from .paper import Paper
 from .trace import Trace
 
 EXACT = 17  # significant digits: as good as not rounded
-FEW_ROWS = 8  # of a batch that is recomputed with a mis-step
+FEW_ROWS, FEW_UNITS = 8, 250  # of a batch that is recomputed with each mis-step; its outputs
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def why(trace: Trace, address: str, mine: float | str) -> Why:
     """The mis-step behind a number calculated by hand: of a parameter its gradient, of all else
     the number itself.
 
-    `mine` as text, "0.250", keeps its last digits; a number counts as written. Raises ValueError
+    What must be made anew from the input (rounding on the way, a bias forgotten, another slope) is
+    tried on batches of at most 8 rows and 250 outputs of layers. `mine` as text, "0.250", keeps its last digits; a number counts as written. Raises ValueError
     for an address that names nothing or a number that is none.
     """
     at = resolve(trace, address)
@@ -97,7 +98,8 @@ def _reasons(trace: Trace, at: Address, value: float) -> Iterator[Reason]:
     """Every mis-step that is known, the likeliest first."""
     yield from _scaled(trace, at, value)
     yield from _update(trace, at)
-    if len(trace.batch) <= FEW_ROWS:
+    units = sum(trace.values[place.y].size for place in trace.places)
+    if len(trace.batch) <= FEW_ROWS and units <= FEW_UNITS:
         yield from _changed(trace, at)
         yield from _rounded(trace, at)
     yield from _factors(trace, at)
