@@ -213,6 +213,7 @@ def optimizers(draw: st.DrawFn, epsilons: tuple[float, ...]) -> cr.Optimizer:
                 cr.AdaGrad(epsilon=epsilon),
                 cr.RMSProp(rho=beta, epsilon=epsilon),
                 cr.Adam(**adam),
+                cr.AdamHat(**adam),
                 cr.AdamW(weight_decay=decay, **adam),
             ]
         )
@@ -244,7 +245,7 @@ def cases(draw: st.DrawFn, shapes: Shapes, epsilons: tuple[float, ...] = (1e-8, 
         batch_size,
         draw(st.booleans()),
         draw(st.sampled_from(["none", "all", "some", "blocks"])),
-        cr.Penalty(l1, l2) if l1 + l2 else None,
+        cr.Penalty(l1, l2, per_row=draw(st.booleans())) if l1 + l2 else None,
         draw(st.sampled_from([None, None, 0.05, 1.0])),
         draw(st.booleans()),
         draw(st.integers(0, 9999)),

@@ -145,6 +145,7 @@ OPTIMIZERS: dict[str, optimizers.Optimizer] = {
     "adagrad": optimizers.AdaGrad(),
     "rmsprop": optimizers.RMSProp(),
     "adam": optimizers.Adam(),
+    "adamhat": optimizers.AdamHat(),
     "adamw": optimizers.AdamW(),
 }
 

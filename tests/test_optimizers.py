@@ -58,6 +58,15 @@ def adam(grads: list[float], theta: float, lr: float, decay: float) -> Path:
         yield -lr * m / (math.sqrt(v) + 1e-8)
 
 
+def adamhat(grads: list[float], theta: float, lr: float, decay: float) -> Path:
+    """Adam with an epsilon that grows: that of a mean of weights which do not sum to 1 yet."""
+    for i in range(len(grads)):
+        m = sum(0.1 * 0.9 ** (i - j) * g for j, g in enumerate(grads[: i + 1]))
+        v = sum(0.001 * 0.999 ** (i - j) * g * g for j, g in enumerate(grads[: i + 1]))
+        a, b = 1 - 0.9 ** (i + 1), 1 - 0.999 ** (i + 1)
+        yield -lr * (m / a) / (math.sqrt(v / b) + 1e-8 / math.sqrt(b))
+
+
 def adamw(grads: list[float], theta: float, lr: float, decay: float) -> Path:
     for delta in adam(grads, theta, lr, decay):
         delta -= lr * decay * theta
@@ -72,6 +81,7 @@ LOOPS: dict[str, Callable[[list[float], float, float, float], Path]] = {
     "adagrad": adagrad,
     "rmsprop": rmsprop,
     "adam": adam,
+    "adamhat": adamhat,
     "adamw": adamw,
 }
 
@@ -203,6 +213,7 @@ def rosenbrock(theta: Array) -> Array:
         ("adagrad", 1.0, 400, 2.0, 12_000),
         ("rmsprop", 0.1, 400, 0.01, 12_000),
         ("adam", 0.3, 400, 0.02, 12_000),
+        ("adamhat", 0.3, 400, 0.02, 12_000),
         ("adamw", 0.3, 400, 0.02, 12_000),
     ],
 )

@@ -19,7 +19,8 @@ _HOMES = {
         "BinaryCrossEntropy", "SoftmaxCrossEntropy", "Poisson", "Hinge",
     ],
     "core.optimizers": [
-        "Optimizer", "SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam", "AdamW",
+        "Optimizer", "SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "Adam", "AdamHat",
+        "AdamW",
     ],
     "core.schedules": [
         "Schedule", "Constant", "StepDecay", "Exponential", "Cosine", "FlatCosine", "CosLog",

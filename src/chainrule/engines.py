@@ -19,8 +19,9 @@ from numpy.typing import DTypeLike
 
 from .blas import at_most
 from .core.arrays import Array, ceil_div
-from .core.epoch import Batch, StepSettings, Told, run_epoch
+from .core.epoch import Batch, Order, StepSettings, Told, run_epoch, start_state
 from .core.network import Network, multiply_adds
+from .core.optimizers import State
 
 ENGINES = ("auto", "readable", "compiled")
 AUTO_SECONDS = 10.0  # of the readable engine's time from which "auto" takes the compiled one
@@ -32,12 +33,12 @@ on_compile: Callable[[float], None] | None = None
 
 def start(
     net: Network, settings: StepSettings, data: Batch, *, epochs: int, batch_size: int,
-    shuffle: bool, threads: int | None, rng: np.random.Generator, ahead: bool,
-    losses: Sequence[float], engine: str,
+    shuffle: bool | Order, threads: int | None, rng: np.random.Generator, ahead: bool,
+    losses: Sequence[float], state: State | None, engine: str,
 ) -> tuple[str, Iterator[Told]]:  # fmt: skip
     """(the engine's name, its epochs one after the other). `ahead`: nobody else draws from rng."""
     plan = {"epochs": epochs, "batch_size": batch_size, "shuffle": shuffle, "threads": threads,
-            "rng": rng}  # fmt: skip
+            "rng": rng, "state": state}  # fmt: skip
     wanted = engine == "compiled" or (
         engine == "auto" and readable_seconds(net, len(data), batch_size, epochs) > AUTO_SECONDS
     )
@@ -56,15 +57,17 @@ def start(
 
 def _readable(
     net: Network, settings: StepSettings, data: Batch, *, epochs: int, threads: int | None,
-    losses: Sequence[float], **plan: Any,
+    losses: Sequence[float], state: State | None, **plan: Any,
 ) -> Iterator[Told]:  # fmt: skip
-    state = settings.optimizer.init(net.theta)
+    own = start_state(settings.optimizer, net.theta, state)
     for epoch in range(epochs):
         started = time.perf_counter()
         with limit_threads(threads):
             mean, lr = run_epoch(
-                net, settings, state, data, epoch=epoch, epochs=epochs, losses=losses, **plan
+                net, settings, own, data, epoch=epoch, epochs=epochs, losses=losses, **plan
             )
+        if state is not None:
+            state.update({name: value.copy() for name, value in own.items()})
         yield mean, lr, time.perf_counter() - started
 
 

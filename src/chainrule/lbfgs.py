@@ -66,8 +66,9 @@ class _Objective:
 
     def __init__(self, net: Network, loss: Loss, data: Batch, penalty: Penalty | None) -> None:
         X = data.X.astype(np.float64)
-        self.net, self.loss, self.penalty = net, loss, penalty
+        self.net, self.loss = net, loss
         self.data = Batch(X, data.y, data.weight)
+        self.penalty = penalty and penalty.of(self.data.mass)
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
         net, data = self.net, self.data

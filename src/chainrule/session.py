@@ -172,7 +172,7 @@ class Session:
             return other.trace()
         random, order = self._next_order()
         batch = self.data.take(self._rows(order))
-        if _mass(batch) == 0:
+        if batch.mass == 0:
             raise ValueError(f"step {self.done} has a batch of zero weight, which is skipped")
         lr = value_at(self.settings.lr, self.done, self.planned, self.epoch_losses)
         return trace_step(
@@ -261,7 +261,7 @@ class Session:
         """One sample or operation on; behind the last one the step is made. A batch of zero weight
         has none.
         """
-        if _mass(self.data.take(self._rows(self._next_order()[1]))) == 0:
+        if self.data.take(self._rows(self._next_order()[1])).mass == 0:
             self._step()
             return
         if unit == "sample":
@@ -291,7 +291,7 @@ class Session:
         """One step, as `core.epoch.run_epoch` makes it."""
         random, order = self._next_order()
         batch = self.data.take(self._rows(order))
-        mass = _mass(batch)
+        mass = batch.mass
         lr = value_at(self.settings.lr, self.done, self.planned, self.epoch_losses)
         loss = float("nan")
         if mass != 0:
@@ -345,11 +345,6 @@ class Session:
         self.order, self.epoch_losses = frame.order, self.epoch_losses[: frame.epochs]
         self._total, self._counted = frame.total, frame.counted
         self.sample = self.operation = 0
-
-
-def _mass(batch: Batch) -> float:
-    """Σ w of a batch."""
-    return len(batch) if batch.weight is None else float(batch.weight.sum(dtype=np.float64))
 
 
 def _copied(generator: np.random.Generator) -> np.random.Generator:

@@ -14,11 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import engines
 from .core.checks import require_count
-from .core.epoch import Batch, StepSettings, check_batch, train_step
+from .core.epoch import Batch, Order, StepSettings, check_batch, start_state, train_step
 from .core.losses import Loss, SumOfErrors
 from .core.network import RNG, Network, make_rng
 from .core.nonfinite import Diverged
-from .core.optimizers import Optimizer
+from .core.optimizers import Optimizer, State
 from .core.penalty import Penalty
 from .core.schedules import Schedule
 from .engines import ENGINES, limit_threads
@@ -70,7 +70,8 @@ def train(
     clip: float | None = None,
     patience: int | None = None,
     restore: str = "last",
-    shuffle: bool = True,
+    shuffle: bool | Order = True,
+    state: State | None = None,
     rng: RNG = None,
     threads: int | None = None,
     engine: str = "auto",
@@ -85,6 +86,10 @@ def train(
     iterator; `.close()` does it at once). `threads` limits the threads that compute. What the
     loop does to `net` counts from the next epoch on; X, y and weight must stay as they are.
 
+    `shuffle` may be a function that gives the rows' order for an epoch, counted from 0. `state`, a
+    dict, receives the optimizer's state after each epoch; where it is not empty training goes on
+    from it.
+
     `engine` is "readable", "compiled", or "auto": the compiled one for work that would take the
     readable one ten seconds. Where the compiled one cannot run, a warning says why.
 
@@ -94,8 +99,9 @@ def train(
     check_settings(settings)
     plan = Plan(epochs, batch_size, shuffle, patience, restore, threads, engine)
     data = check_batch(net, loss, X, y, weight)
+    start_state(optimizer, net.theta, state)
     held_out = check_valid(net, loss, valid)
-    return _records(net, settings, plan, data, held_out, *make_rng(rng))
+    return _records(net, settings, plan, data, held_out, state, *make_rng(rng))
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ class Plan:
 
     epochs: int
     batch_size: int | None
-    shuffle: bool
+    shuffle: bool | Order
     patience: int | None
     restore: str
     threads: int | None
@@ -112,8 +118,8 @@ class Plan:
 
     def __post_init__(self) -> None:
         require_count("train", "epochs", self.epochs)
-        if not isinstance(self.shuffle, bool):
-            raise ValueError(f"shuffle is {self.shuffle!r}: use True or False")
+        if not (isinstance(self.shuffle, bool) or callable(self.shuffle)):
+            raise ValueError(f"shuffle is {self.shuffle!r}: use True, False or a function")
         for name in ("batch_size", "patience", "threads"):
             if getattr(self, name) is not None:
                 require_count("train", name, getattr(self, name))
@@ -130,6 +136,7 @@ def _records(
     plan: Plan,
     data: Batch,
     valid: Batch | None,
+    state: State | None,
     rng: np.random.Generator,
     seed: int | None,
 ) -> Iterator[Record]:
@@ -138,7 +145,8 @@ def _records(
     batch_size = len(data) if plan.batch_size is None else min(plan.batch_size, len(data))
     engine, epochs = engines.start(
         net, settings, data, epochs=plan.epochs, batch_size=batch_size, shuffle=plan.shuffle,
-        threads=plan.threads, rng=rng, ahead=seed is not None, losses=losses, engine=plan.engine,
+        threads=plan.threads, rng=rng, ahead=seed is not None, losses=losses, state=state,
+        engine=plan.engine,
     )  # fmt: skip
     try:
         for epoch, (monitored, lr, seconds) in enumerate(epochs):

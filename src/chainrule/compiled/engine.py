@@ -14,10 +14,19 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array, aligned_zeros, ceil_div
-from ..core.epoch import Batch, StepSettings, Told, train_step
+from ..core.epoch import (
+    Batch,
+    Order,
+    StepSettings,
+    Told,
+    ordered,
+    start_state,
+    train_step,
+)  # fmt: skip
 from ..core.layers import BatchNorm, Dropout, walk
 from ..core.network import Network, multiply_adds
 from ..core.nonfinite import ADVICE, Diverged
+from ..core.optimizers import State
 from ..core.schedules import Schedule
 from .draws import draws_of
 from .epochs import DONE, MEAN, RESULTS, train
@@ -45,12 +54,16 @@ class Run:
 
     def __init__(
         self, net: Network, settings: StepSettings, data: Batch, *, epochs: int, batch_size: int,
-        shuffle: bool, threads: int | None, rng: np.random.Generator, ahead: bool,
+        shuffle: bool | Order, threads: int | None, rng: np.random.Generator, ahead: bool,
+        state: State | None = None,
     ) -> None:  # fmt: skip
         self.net, self.settings, self.data, self.rng = net, settings, data, rng
-        self.total, self.ahead, self.batch_size = epochs, ahead, batch_size
+        self.total, self.batch_size, self.state = epochs, batch_size, state
+        self.given = shuffle if callable(shuffle) else None
+        self.ahead = ahead and self.given is None and state is None
         self.per_epoch = ceil_div(len(data), batch_size)
-        self.rules = rules(settings, data.y, batch_size, shuffle and batch_size < len(data))
+        drawn = self.given is None and bool(shuffle) and batch_size < len(data)
+        self.rules = rules(settings, data.y, batch_size, drawn)
         self.Y = targets(net, settings.loss, data)
         self.history = np.empty((0, net.numbers.size), net.dtype)
         self.order, self.clock = np.arange(len(data)), np.zeros(1, np.int64)
@@ -63,6 +76,8 @@ class Run:
         self.threads = threads if work * batch_size >= THREADED else 1
         self.epoch_seconds = self.per_epoch * STEP_SECONDS + len(data) * work * PAIR_SECONDS
         self._lay_out(one_lr=bool(np.all(net.lr_factor == 1.0)))
+        for name, value in start_state(settings.optimizer, net.theta, state).items():
+            self._kept()[name][...] = value
 
     def epochs(self, losses: Sequence[float]) -> Iterator[Told]:
         """What there is to tell of each epoch, with the network's numbers of that epoch. `losses`
@@ -81,6 +96,8 @@ class Run:
 
     def _one_epoch(self, course: Array, epoch: int) -> Told:
         start, before, results = self.net.numbers, self._snapshot(), np.full((1, RESULTS), np.nan)
+        if self.given is not None:
+            self.order[...] = ordered(self.given, epoch, len(self.order))
         began = time.perf_counter()
         self._load(start)
         try:
@@ -91,6 +108,8 @@ class Run:
         if stopped != DONE:
             self._return_to(before, start)
             self._fail(course, epoch, stopped)
+        if self.state is not None:
+            self.state.update({name: value.copy() for name, value in self._kept().items()})
         mean, lr = results[0].tolist()
         return mean, lr, time.perf_counter() - began
 
@@ -222,6 +241,12 @@ class Run:
         """What the optimizer keeps: the place, and its name in the readable engine."""
         return STATE[int(self.rules[0].optimizer)]
 
+    def _kept(self) -> dict[str, Array]:
+        """The optimizer's state as the readable engine names it: views."""
+        size, known = self.net.theta.size, self.settings.optimizer.init(self.net.theta[:0])
+        found = {name: self._at(place, size) for place, name in self._state().items()}
+        return found | ({"t": self.clock.reshape(())} if "t" in known else {})
+
     def _call(
         self, course: Array, results: Array, history: Array | None = None, limit: int = -1
     ) -> int:
@@ -253,17 +278,13 @@ class Run:
         rates = course[stopped, RATES:]
         for name, rate in zip(self.net.schedules(), rates[rates >= 0], strict=True):
             self.net[name] = rate
-        state = {
-            name: self._at(place, self.net.theta.size) for place, name in self._state().items()
-        }
         epochs, k = divmod(stopped, self.per_epoch)
         batch = self.data.take(self.order[k * self.batch_size : (k + 1) * self.batch_size])
         place = f"training diverged at epoch {epoch + epochs}, step {k}"
         try:
             with np.errstate(all="ignore"):
-                train_step(self.net, self.settings, state | {"t": self.clock.reshape(())}, batch,
-                           float(course[stopped, LR]), float(course[stopped, DECAY]),
-                           self.rng)  # fmt: skip
+                train_step(self.net, self.settings, self._kept(), batch, float(course[stopped, LR]),
+                           float(course[stopped, DECAY]), self.rng)  # fmt: skip
         except Diverged as stop:
             raise Diverged(f"{place}: {stop}") from None
         self._unload()  # what that step, which is sound there, has changed

@@ -32,7 +32,7 @@ def _kernels(dtype: DTypeLike) -> dict[str, tuple[Any, ...]]:
     rules, layout, memory = np.zeros(1, step.RULE), layouts[0], np.zeros(1, dtype)
     data = frozen(memory)
     work = step.Work(table, memory, data, data, frozen(np.zeros(1)), np.zeros(1, np.int64))
-    one_step = step.Step(0, 0, 1, NUMBER, FLAG, NUMBER, NUMBER, NUMBER, NUMBER)
+    one_step = step.Step(0, 0, 1, NUMBER, FLAG, *6 * (NUMBER,))
     parts = step.Parts(np.zeros(1), np.zeros((1, step.SUMS)), np.zeros(1, np.bool_))
     predicted = predict.Rows(table, memory, memory, data, memory)
     course, results = np.zeros((1, step.RATES)), np.zeros((1, epochs.RESULTS))

@@ -32,6 +32,7 @@ OPTIMIZERS = {
     co.AdaGrad: updates.ADAGRAD,
     co.RMSProp: updates.RMSPROP,
     co.Adam: updates.ADAM,
+    co.AdamHat: updates.ADAM_HAT,
     co.AdamW: updates.ADAMW,
 }
 # What an optimizer keeps: the place in the memory, and its name in the readable engine.
@@ -42,6 +43,7 @@ STATE = {
     updates.ADAGRAD: {"v": "s"},
     updates.RMSPROP: {"v": "s"},
     updates.ADAM: {"m": "m", "v": "v"},
+    updates.ADAM_HAT: {"m": "m", "v": "v"},
     updates.ADAMW: {"m": "m", "v": "v"},
 }
 
@@ -71,7 +73,7 @@ def rules(settings: StepSettings, y: Array, batch_size: int, shuffle: bool) -> A
     rule.beta2 = getattr(optimizer, "beta2", getattr(optimizer, "rho", 0.0))
     rule.epsilon = getattr(optimizer, "epsilon", 0.0)
     if penalty is not None:
-        rule.l1, rule.l2 = penalty.l1, penalty.l2
+        rule.l1, rule.l2, rule.per_row = penalty.l1, penalty.l2, penalty.per_row
     rule.clip_norm = settings.clip or 0.0
     rule.batch, rule.shuffle = batch_size, shuffle
     return array

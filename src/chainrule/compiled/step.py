@@ -29,7 +29,7 @@ from .program import (
     OP,
     SETTINGS,
 )  # fmt: skip
-from .updates import ADAM, ADAMW, all_finite, combine, largest, square_sum, update
+from .updates import ADAM, ADAM_HAT, ADAMW, all_finite, combine, largest, square_sum, update
 
 LANES = 16  # at most: as many threads have work
 PARALLEL_BLOCKS = 8  # from which on several threads pay for the optimizer, as measured
@@ -39,7 +39,7 @@ L1, L2, SQUARES, SUMS = range(4)  # columns of Parts.sums
 # How a step is made. `batch`: rows; `clip_norm`: 0 for none; beta1 is
 # beta of Momentum and Nesterov, beta2 is rho of RMSProp. `threaded` is set for each call.
 WHOLE = ("loss", "averaged", "optimizer", "batch", "shuffle", "threaded")
-REAL = ("scale", "beta1", "beta2", "epsilon", "l1", "l2", "clip_norm")
+REAL = ("scale", "beta1", "beta2", "epsilon", "l1", "l2", "per_row", "clip_norm")
 FIELDS = [(name, np.int64) for name in WHOLE] + [(name, np.float64) for name in REAL]
 RULE = np.dtype((np.record, FIELDS))
 
@@ -61,7 +61,8 @@ class Step(NamedTuple):
     """One update of theta: its batch is the rows order[start:stop], on so many lanes.
 
     `factor` times a row's weight is the row's share in the loss. `moved` is False where the lanes
-    hold the rows of the step before, which are the same. c1 and c2 are Adam's 1 / (1 - beta^t).
+    hold the rows of the step before, which are the same. c1 and c2 are Adam's 1 / (1 - beta^t);
+    `penal` is what the penalty is multiplied by.
     """
 
     start: int
@@ -73,6 +74,8 @@ class Step(NamedTuple):
     decay: float
     c1: float
     c2: float
+    epsilon: float
+    penal: float
 
 
 class Parts(NamedTuple):
@@ -142,11 +145,12 @@ def run_lanes(layouts, rules, work, step, losses):
 
 
 @inlined
-def combine_block(layout, rule, memory, lanes, block, sums):
+def combine_block(layout, rule, memory, step, block, sums):
     """Sum the lanes' gradients in one block, and Σ g² where it will be clipped."""
     start = block * BLOCK
     n, g = min(BLOCK, layout.n_theta - start), layout.grad + start
-    combine(memory, layout.theta + start, layout.decay_factor + start, rule.l1, rule.l2, g, lanes,
+    l1, l2 = rule.l1 * step.penal, rule.l2 * step.penal
+    combine(memory, layout.theta + start, layout.decay_factor + start, l1, l2, g, step.lanes,
             layout.grad_size, n, sums[block])  # fmt: skip
     if rule.clip_norm > 0.0:
         sums[block, SQUARES] = square_sum(memory, g, n, 1.0)
@@ -158,7 +162,7 @@ def run_block(layout, rule, memory, step, scale, block, sums):
     finite after it.
     """
     if not rule.clip_norm > 0.0:
-        combine_block(layout, rule, memory, step.lanes, block, sums)
+        combine_block(layout, rule, memory, step, block, sums)
     start = block * BLOCK
     n, first = min(BLOCK, layout.n_theta - start), 0 if layout.one_lr else start
     update(rule, memory, layout.theta + start, layout.lr_factor + first,
@@ -184,7 +188,7 @@ def run_blocks(layouts, rules, memory, step, parts):
     layout, rule, blocks, scale = layouts[0], rules[0], len(parts.sound), 1.0
     if rule.clip_norm > 0.0:
         for block in range(blocks):
-            combine_block(layout, rule, memory, step.lanes, block, parts.sums)
+            combine_block(layout, rule, memory, step, block, parts.sums)
         scale = clip_scale(layout, rule.clip_norm, memory, parts.sums)
     if rule.threaded and blocks >= PARALLEL_BLOCKS:
         run_blocks_in_parallel(layouts, rules, memory, step, scale, parts)
@@ -251,9 +255,12 @@ def plan_step(layout, rule, course, k, start, stop, mass, moved, t):
     """The step that updates theta for the t-th time, with row k of the course."""
     lanes = min(layout.lanes, inlined_ceil_div(stop - start, layout.rows))
     factor, c1, c2 = rule.scale / mass if rule.averaged else rule.scale, 1.0, 1.0
-    if rule.optimizer in (ADAM, ADAMW):
+    penal = 1.0 / mass if rule.per_row else 1.0
+    if rule.optimizer in (ADAM, ADAM_HAT, ADAMW):
         c1, c2 = 1.0 / (1.0 - rule.beta1**t), 1.0 / (1.0 - rule.beta2**t)
-    return Step(start, stop, lanes, factor, moved, course[k, LR], course[k, DECAY], c1, c2)
+    epsilon = rule.epsilon * np.sqrt(c2) if rule.optimizer == ADAM_HAT else rule.epsilon
+    return Step(start, stop, lanes, factor, moved, course[k, LR], course[k, DECAY], c1, c2, epsilon,
+                penal)  # fmt: skip
 
 
 @inlined
@@ -270,6 +277,8 @@ def run_step(layouts, rules, work, step, parts, course, k, draws):
         sound &= absorb(layout, work, rows)
     for lane in range(step.lanes):
         loss += parts.losses[lane]
+    penalty = 0.0
     for block in range(len(parts.sums)):
-        loss += rule.l1 * parts.sums[block, L1] + 0.5 * rule.l2 * parts.sums[block, L2]
+        penalty += rule.l1 * parts.sums[block, L1] + 0.5 * rule.l2 * parts.sums[block, L2]
+    loss += penalty * step.penal
     return loss if sound else np.nan

@@ -8,7 +8,7 @@ import numpy as np
 
 from .jit import at, inlined, jit
 
-SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM, ADAMW = range(7)
+SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM, ADAM_HAT, ADAMW = range(8)
 
 
 @inlined
@@ -60,10 +60,10 @@ def update(rule, memory, theta, lr_factor, decay_factor, m, v, g, n, step, scale
     T, G, F = memory[theta : theta + n], memory[g : g + n], memory[lr_factor : lr_factor + n]
     M, V = memory[m : m + n], memory[v : v + n]
     rate, b1, b2 = number(step.lr), number(rule.beta1), number(rule.beta2)
-    a1, a2, e = number(1.0 - rule.beta1), number(1.0 - rule.beta2), number(rule.epsilon)
+    a1, a2, e = number(1.0 - rule.beta1), number(1.0 - rule.beta2), number(step.epsilon)
     for i in range(n if scale != 1.0 else 0):
         G[i] *= number(scale)
-    if kind in (ADAM, ADAMW):
+    if kind in (ADAM, ADAM_HAT, ADAMW):
         if kind == ADAMW:
             shrink, E = number(step.decay), memory[decay_factor : decay_factor + n]
             for i in range(n):

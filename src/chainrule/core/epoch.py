@@ -3,7 +3,7 @@
 This is the oracle that every faster engine must agree with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from .optimizers import Optimizer, State
 from .penalty import Penalty
 from .schedules import Schedule, value_at
 
+Order = Callable[[int], ArrayLike]  # of an epoch: its rows, as they are to come
 Told = tuple[float, float, float]  # of an epoch: mean loss, learning rate of the last step, seconds
 
 
@@ -47,6 +48,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.X)
 
+    @property
+    def mass(self) -> float:
+        """Σw, the number of rows where they have no weights."""
+        return len(self) if self.weight is None else float(self.weight.sum(dtype=np.float64))
+
     def take(self, rows: Any) -> "Batch":
         """The batch of these rows."""
         return Batch(self.X[rows], self.y[rows], None if self.weight is None else self.weight[rows])
@@ -66,7 +72,8 @@ def train_step(
     Raises Diverged, and leaves theta and buffers as they were, at the first number that is not
     finite.
     """
-    loss, optimizer, penalty = settings.loss, settings.optimizer, settings.penalty
+    loss, optimizer = settings.loss, settings.optimizer
+    penalty = settings.penalty and settings.penalty.of(batch.mass)
     X, y, weight = batch.X, batch.y, batch.weight
     Z, caches = net.forward(X, train=True, rng=rng)
     L = loss.value(Z, y, weight)
@@ -95,25 +102,29 @@ def run_epoch(
     epoch: int,
     epochs: int,
     batch_size: int,
-    shuffle: bool,
+    shuffle: bool | Order,
     rng: np.random.Generator,
     losses: Sequence[float] = (),
 ) -> tuple[float, float]:
     """One pass over the rows; returns (mean of the batch losses weighted by Σw, learning rate of
     the last step).
 
-    Draws one permutation, none for a full batch or without `shuffle`. A batch of zero weight is
-    skipped.
+    Draws one permutation, none for a full batch or without `shuffle`; where that is a function, it
+    gives the order of the rows. A batch of zero weight is skipped.
     """
     n = len(data)
-    order = rng.permutation(n) if shuffle and batch_size < n else None
+    order: Array | None = None
+    if callable(shuffle):
+        order = ordered(shuffle, epoch, n)
+    elif shuffle and batch_size < n:
+        order = rng.permutation(n)
     per_epoch, schedules = ceil_div(n, batch_size), net.schedules()
     total, counted, lr = 0.0, 0.0, 0.0
     for k in range(per_epoch):
         step, steps = epoch * per_epoch + k, epochs * per_epoch
         rows = slice(k * batch_size, (k + 1) * batch_size)
         batch = data.take(rows if order is None else order[rows])
-        mass = len(batch) if batch.weight is None else float(batch.weight.sum(dtype=np.float64))
+        mass = batch.mass
         if mass == 0:
             continue
         lr = value_at(settings.lr, step, steps, losses)
@@ -127,6 +138,34 @@ def run_epoch(
             raise Diverged(f"training diverged at epoch {epoch}, step {k}: {stop}") from None
         total, counted = total + L * mass, counted + mass
     return total / counted, lr
+
+
+def ordered(order: Order, epoch: int, n: int) -> Array:
+    """The rows (n,) in the order that a function gives for an epoch. Raises ValueError where they
+    are not each row once.
+    """
+    rows = np.asarray(order(epoch))
+    if rows.shape != (n,) or rows.dtype.kind not in "iu" or not _each_once(rows):
+        raise ValueError(f"shuffle gave no order of {n} rows at epoch {epoch}: give each row once")
+    return rows
+
+
+def _each_once(rows: Array) -> bool:
+    n = len(rows)
+    return bool(rows.min() >= 0 and rows.max() < n and np.bincount(rows, minlength=n).max() == 1)
+
+
+def start_state(optimizer: Optimizer, theta: Array, state: State | None) -> State:
+    """The optimizer's state to start from, in arrays of its own: a copy of `state`, or its start
+    where that is None or empty. Raises ValueError for one that does not fit.
+    """
+    start = optimizer.init(theta)
+    if not state:
+        return start
+    if {k: np.shape(v) for k, v in state.items()} != {k: np.shape(v) for k, v in start.items()}:
+        wanted = ", ".join(f"{k} {np.shape(v)}" for k, v in start.items()) or "nothing"
+        raise ValueError(f"state does not fit {optimizer}: it keeps {wanted}")
+    return {k: np.array(state[k], np.asarray(v).dtype) for k, v in start.items()}
 
 
 def clip_by_norm(grad: Array, limit: float) -> Array:

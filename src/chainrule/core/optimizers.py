@@ -181,13 +181,38 @@ class Adam(Optimizer):
         lr: float | Array,
         decay: float | Array | None = None,
     ) -> Array:
-        state["t"] += 1
+        self._move(grad, state)
         t = int(state["t"])
-        state["m"][...] = self.beta1 * state["m"] + (1.0 - self.beta1) * grad
-        state["v"][...] = self.beta2 * state["v"] + (1.0 - self.beta2) * grad * grad
         m_hat = state["m"] / (1.0 - self.beta1**t)
         v_hat = state["v"] / (1.0 - self.beta2**t)
         return -lr * m_hat / (np.sqrt(v_hat) + self.epsilon)
+
+    def _move(self, grad: Array, state: State) -> None:
+        """t, m and v of the next update."""
+        state["t"] += 1
+        state["m"][...] = self.beta1 * state["m"] + (1.0 - self.beta1) * grad
+        state["v"][...] = self.beta2 * state["v"] + (1.0 - self.beta2) * grad * grad
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamHat(Adam):
+    """delta = -lr √(1 - β₂^t) / (1 - β₁^t) m / (√v + epsilon): epsilon beside √v, not √v̂.
+
+    The quicker form of Kingma and Ba 2015, section 2, who write ε̂ for it; scikit-learn's.
+    """
+
+    def update(
+        self,
+        grad: Array,
+        state: State,
+        theta: Array,
+        lr: float | Array,
+        decay: float | Array | None = None,
+    ) -> Array:
+        self._move(grad, state)
+        t = int(state["t"])
+        rate = lr * (math.sqrt(1.0 - self.beta2**t) / (1.0 - self.beta1**t))
+        return -rate * state["m"] / (np.sqrt(state["v"]) + self.epsilon)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,5 +254,6 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "adagrad": AdaGrad,
     "rmsprop": RMSProp,
     "adam": Adam,
+    "adamhat": AdamHat,
     "adamw": AdamW,
 }

@@ -11,16 +11,22 @@ from .arrays import Array
 class Penalty:
     """P = l1 Σ f|θ| + ½ l2 Σ f θ²   θ (p,), f (p,) the decay factor: 1 for matrices, 0 for vectors.
 
-    Added to the loss of every batch whole, whatever its number of rows. Both at once is the elastic
-    net.
+    Added to the loss of every batch whole, whatever its number of rows; with `per_row` divided by
+    the batch's Σw, its number of rows if they have no weights, as scikit-learn's alpha is. Both at
+    once is the elastic net.
     """
 
     l1: float = 0.0
     l2: float = 0.0
+    per_row: bool = False
 
     def __post_init__(self) -> None:
         if not (0.0 <= self.l1 < np.inf and 0.0 <= self.l2 < np.inf):
             raise ValueError(f"Penalty got l1={self.l1}, l2={self.l2}: both must be finite and ≥ 0")
+
+    def of(self, mass: float) -> "Penalty":
+        """The penalty on a batch of this Σw."""
+        return Penalty(self.l1 / mass, self.l2 / mass) if self.per_row else self
 
     def value(self, theta: Array, factor: Array) -> float:
         """P as a number."""

@@ -223,6 +223,10 @@ OPTIMIZERS: dict[str, tuple[Stage, ...]] = {
         ("s", "rho * s_before + (1 - rho) * g**2"), ("delta", "-lr * g / (sqrt(s) + epsilon)")
     ),
     "Adam": stages(*ADAM, ("delta", "-lr * m_hat / (sqrt(v_hat) + epsilon)")),
+    "AdamHat": stages(
+        *ADAM[:2],
+        ("delta", "-lr * sqrt(1 - beta2**t) / (1 - beta1**t) * m / (sqrt(v) + epsilon)"),
+    ),
     "AdamW": stages(
         *ADAM, ("delta", "-lr * m_hat / (sqrt(v_hat) + epsilon) - lr * decay * theta")
     ),

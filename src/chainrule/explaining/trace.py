@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core.arrays import Array
-from ..core.epoch import Batch, StepSettings, check_batch, clip_by_norm
+from ..core.epoch import Batch, StepSettings, check_batch, clip_by_norm, start_state
 from ..core.layers import Layer, Residual, inner
 from ..core.losses import Loss
 from ..core.network import RNG, Network, make_rng
@@ -157,17 +157,17 @@ def trace_step(
     target column unless given. Raises ValueError for data that do not fit, Diverged at a number
     that is not finite.
     """
-    settings = StepSettings(loss, optimizer, lr, penalty, clip)
     X, y, features, rows = _prepared(net, X, y, preparation)
     if y is None:
         raise ValueError("y is missing: a training step needs the targets of its rows")
     twin = net.astype(np.float64)
     batch = check_batch(twin, loss, X, y, weight)
+    settings = StepSettings(loss, optimizer, lr, penalty and penalty.of(batch.mass), clip)
     for name, schedule in twin.schedules().items():
         twin[name] = schedule.at(step, steps, ())
     generator, _ = make_rng(rng)
     start = generator.bit_generator.state
-    before = _state(optimizer, twin, state)
+    before = start_state(optimizer, twin.theta, state)
     with np.errstate(all="ignore"):  # what overflows is found and named below
         writer = _Writer(twin, settings, batch)
         writer.forward(generator)
@@ -192,7 +192,8 @@ def replay(trace: Trace) -> list[str]:
     with np.errstate(all="ignore"):
         writer.forward(np.random.Generator(generator))
         writer.backward()
-        writer.update(_state(settings.optimizer, net, dict(trace.state)), trace.lr, trace.decay)
+        before = start_state(settings.optimizer, net.theta, dict(trace.state))
+        writer.update(before, trace.lr, trace.decay)
     again = {name: value.tobytes() for name, value in writer.values.items()}
     names = dict.fromkeys((*trace.values, *again))
     return [n for n in names if n not in again or n not in trace.values
@@ -209,17 +210,6 @@ def _prepared(
     rows = tuple(preparation.steps(X, row) for row in range(len(prepared)))
     answers = preparation.target(X) if y is None else y
     return prepared, answers, tuple(preparation.feature_names), rows
-
-
-def _state(optimizer: Optimizer, net: Network, state: State | None) -> State:
-    """The optimizer's state before the step as arrays of its own; its start where none is given."""
-    start = optimizer.init(net.theta)
-    if state is None:
-        return start
-    if {k: np.shape(v) for k, v in state.items()} != {k: np.shape(v) for k, v in start.items()}:
-        wanted = ", ".join(f"{k} {np.shape(v)}" for k, v in start.items()) or "nothing"
-        raise ValueError(f"state does not fit {optimizer}: it keeps {wanted}")
-    return {k: np.array(state[k], np.asarray(v).dtype) for k, v in start.items()}
 
 
 class _Writer:

@@ -59,8 +59,9 @@ def why(trace: Trace, address: str, mine: float | str) -> Why:
     the number itself.
 
     What must be made anew from the input (rounding on the way, a bias forgotten, another slope) is
-    tried on batches of at most 8 rows and 250 outputs of layers. `mine` as text, "0.250", keeps its last digits; a number counts as written. Raises ValueError
-    for an address that names nothing or a number that is none.
+    tried on batches of at most 8 rows and 250 outputs of layers. `mine` as text, "0.250", keeps its
+    last digits; a number counts as written. Raises ValueError for an address that names nothing or
+    a number that is none.
     """
     at = resolve(trace, address)
     try:
