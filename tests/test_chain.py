@@ -15,6 +15,7 @@ from test_trace import ROWS, alice, traced
 import chainrule as cr
 from chainrule.explaining.chain import explain
 from chainrule.explaining.explanation import FEW, Explanation, Sum
+from chainrule.explaining.formulas import d, evaluate
 from chainrule.explaining.trace import Trace, trace_step
 
 U = 2.0**-53
@@ -68,6 +69,78 @@ def check_products(found: Explanation) -> None:
         assert abs(product - path.product) <= len(path.factors) * U * abs(product)
 
 
+def test_every_name_of_a_trace_is_explained() -> None:
+    """Statistics, masks, shares, norms and what was given: each with its value, most with more."""
+    layers = [
+        cr.Dense(3), cr.BatchNorm(), cr.PReLU(), cr.Dropout(0.5), cr.LayerNorm(),
+        cr.Residual((cr.Dense(3), cr.Tanh())), cr.Dense(2),
+    ]  # fmt: skip
+    X = np.random.default_rng(0).normal(size=(4, 2))
+    trace = trace_step(
+        cr.Network(2, layers, rng=0), cr.SoftmaxCrossEntropy(), cr.AdamW(), X,
+        np.array([0, 1, 1, 0]), lr=0.1, penalty=cr.Penalty(l2=0.1), clip=0.5, rng=1,
+    )  # fmt: skip
+    for name, value in trace.values.items():
+        index = tuple(n - 1 for n in value.shape)
+        found = explain(trace, f"{name}{list(index)}" if index else name)
+        assert found.value == pytest.approx(float(value[index]), rel=1e-12)
+        lines = found.to_text(cr.Notation(digits=6)).splitlines()
+        assert len(lines) > 1, name
+        for one in filter(None, (found.made, *found.steps)):
+            if one.formula is not None:
+                numbers = {letter: term.value for letter, term in one.names.items()}
+                made = evaluate(one.formula, numbers)
+                assert made == pytest.approx(one.value, rel=1e-9, abs=1e-12), name
+        if found.sum is not None:
+            check_sum(found.sum)
+
+
+def test_a_gradient_of_zero_shows_the_factor_that_is_zero() -> None:
+    net = cr.Network(2, [cr.Dense(2, init=-1.0), cr.ReLU(), cr.Dense(1, init=1.0)], rng=0)
+    trace = trace_step(net, cr.SquaredError(), cr.SGD(), [[1.0, 0.0]], [2.0], lr=0.1)
+    for address, zeros in (("0.W[0,1]", 1), ("0.W[1,1]", 2), ("0.dX[0,0]", None)):
+        if zeros is None:
+            continue
+        found = explain(trace, address)
+        assert found.value == found.count == 0
+        assert found.paths == ()
+        values = [factor.value for factor in found.factors]
+        assert values.count(0.0) == zeros
+        assert math.prod(values) == 0.0
+        assert "a factor of every path from it to the loss is 0, as on this one" in str(found)
+
+
+def test_a_prediction_says_what_each_input_added() -> None:
+    net = cr.Network.mlp([3, 4, 3], "tanh", rng=0)
+    X = [[0.5, -1.0, 2.0], [1.0, 0.0, 1.0]]
+    trace = trace_step(net, cr.SoftmaxCrossEntropy(), cr.SGD(), X, np.array([0, 1]), lr=0.1)
+    for address in ("row 1", "prediction row 1", "Yhat[1,0]"):
+        found = explain(trace, address)
+        assert found.inputs is not None
+        assert (found.inputs.output, found.inputs.against) == (0, 2)
+        assert found.inputs.end - found.inputs.start == pytest.approx(
+            sum(part.exact or 0.0 for part in found.inputs.parts), rel=1e-12
+        )
+        assert found.inputs.end == pytest.approx(
+            np.log(trace.values["Yhat"][1, 0] / trace.values["Yhat"][1, 2]), rel=1e-12
+        )
+        assert "What each input adds to the log-odds of 0 against 2" in str(found)
+
+
+def test_what_cannot_be_unfused_says_so() -> None:
+    net = cr.Network(1, [cr.Dense(1, init=800.0)], rng=0)
+    trace = trace_step(net, cr.BinaryCrossEntropy(), cr.SGD(), [[1.0]], [0], lr=0.1)
+    page = str(explain(trace, "0.W[0,0]"))
+    assert "l[0,0] = softplus(z) - y · z = softplus(800) - 0 · 800 = 800" in page
+    assert "∂l/∂ŷ is beyond the largest float: only so can it be computed" in page
+    assert "∞" not in page
+    net = cr.Network.mlp([2, 3], rng=0)
+    trace = trace_step(net, cr.SoftmaxCrossEntropy(), cr.SGD(), [[1.0, 2.0]], np.array([1]), lr=0.1)
+    lines = [line for line in str(explain(trace, "0.W[0,0]")).splitlines() if "the same" in line]
+    assert len(lines) == 3
+    assert all("= ∂l/∂ŷ · ∂ŷ/∂z = " in line for line in lines)
+
+
 @SLOW
 @given(case=cases(ROWS))
 def test_a_parameters_paths_and_rows_come_to_its_gradient(case: Case) -> None:
@@ -77,7 +150,7 @@ def test_a_parameters_paths_and_rows_come_to_its_gradient(case: Case) -> None:
         index = [int(rng.integers(0, n)) for n in shape]
         row = int(rng.integers(0, case.rows))
         found = explain(trace, f"{name}{index}", row=row)
-        assert found.value == trace.values[found.address.derivative][found.address.index]
+        assert found.value == trace.values[d(found.address.name)][found.address.index]
         by_row = found.sum.parts[row].value if found.sum else found.value
         products = [path.product for path in found.paths]
         assert adds_up([*products, found.rest], by_row, terms_within(found))

@@ -72,6 +72,33 @@ def test_every_page_can_be_written(case: Case) -> None:
         assert len(document["paths"]) == len(found.paths)
 
 
+def test_brackets() -> None:
+    page = cr.explain(alice(), "2.W[1,0]").to_text(cr.Notation(brackets=True))
+    assert page.startswith("How the loss changes with W[2][1,0]")
+    assert "∂Z[2][0,0]/∂W[2][1,0] = A[1][0,1] = 0.04743" in page
+    assert "W[2].after[1,0]" in page
+
+
+def test_half_squares_on_paper_lose_what_half_squares_lose(texts: dict[str, Any]) -> None:
+    trace = boolean_trace(texts)
+    page = cr.explain(trace, "2.W[0,0]").to_text(cr.Notation(half_squares=True), cr.Paper(trace, 2))
+    assert "l[0,0] = (z - y)² / 2 = (0.77 - 0)² / 2 = 0.295   (exactly 0.2973)" in page
+    assert "(z - y) = " not in page
+
+
+def test_paper_takes_every_path() -> None:
+    net = cr.Network.mlp([5, 9, 9, 9, 3], "tanh", rng=0)
+    X = np.random.default_rng(0).normal(size=(1, 5))
+    trace = cr.trace_step(net, cr.SoftmaxCrossEntropy(), cr.SGD(), X, [1], lr=0.01)
+    exact = float(trace.values["0.dW"][1, 2])
+    assert cr.Paper(trace, 17).at("0.dW[1,2]") == pytest.approx(exact, rel=1e-12)
+    wide = cr.Network.mlp([2, 80, 80, 80, 1], "tanh", rng=0)
+    step = cr.trace_step(wide, cr.SquaredError(), cr.SGD(), [[1.0, 2.0]], [0.5], lr=0.1)
+    assert cr.explain(step, "2.W[0,0]").count == 80
+    with pytest.raises(ValueError, match="0.W.0,0. has 6400 paths: rounding at every step is for"):
+        cr.Paper(step, 4).at("0.dW[0,0]")
+
+
 def test_half_squares(texts: dict[str, Any]) -> None:
     """Text 001 writes ½ (t - o)² and its slope o - t, text 003 (y - ŷ)² and -2 (y - ŷ)."""
     page = cr.explain(boolean_trace(texts), "2.W[0,0]").to_text(cr.Notation(half_squares=True))

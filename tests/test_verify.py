@@ -95,6 +95,20 @@ def test_what_is_given_must_be_what_was_given() -> None:
     assert not verify(changed(step, "0.rate.after", (), 0.25))
 
 
+def test_what_is_not_finite_is_proven_only_where_it_must_be() -> None:
+    net = cr.Network.mlp([2, 3, 1], "tanh", rng=0)
+    loss = cr.BinaryCrossEntropy()
+    trace = trace_step(net, loss, cr.SGD(), [[0.5, -1.0]], [1], lr=0.1)
+    for wrong in (math.nan, math.inf, -math.inf):
+        assert not verify(changed(trace, "dl_dYhat", (0, 0), wrong))
+    far = cr.Network(1, [cr.Dense(1, init=800.0)], rng=0)
+    saturated = trace_step(far, loss, cr.SGD(), [[1.0]], [0], lr=0.1)
+    assert saturated.values["dl_dYhat"][0, 0] == math.inf
+    assert verify(saturated)
+    for wrong in (math.nan, -math.inf):
+        assert not verify(changed(saturated, "dl_dYhat", (0, 0), wrong))
+
+
 def test_saturated_and_tiny_steps_are_proven() -> None:
     net = cr.Network(1, [cr.Dense(1, init=500.0)], rng=0)
     loss = cr.BinaryCrossEntropy()
@@ -174,6 +188,7 @@ def test_a_large_step_is_drawn_from() -> None:
     assert [check.address for check in found.checks][0] == "0.dW[3,7]"
     assert len(found.checks) == DRAWN + 1
     assert f"{DRAWN + 1} numbers of {found.count}, drawn by seed" in str(found)
+    assert ("no central differences" in str(found)) == (not found.differences)
     again, other = verify(trace, seed=0), verify(trace, seed=1)
     assert [c.address for c in again.checks] == [c.address for c in found.checks[1:]]
     assert [c.address for c in again.checks] != [c.address for c in other.checks]
@@ -212,7 +227,7 @@ def test_a_small_step_is_copied_whole(activation: cr.Layer, loss: cr.Loss) -> No
     X, y = np.array([[0.5, -1.0], [2.0, 0.3], [-0.7, 0.1]]), np.array([0, 1, 0])
     trace = trace_step(net, loss, cr.SGD(), X, y, lr=0.1)
     for name, index in (("0.dW", (1, 2)), ("2.db", (0,)), ("0.Z", (1, 0)), ("1.dA", (2, 1)),
-                        ("Yhat", (1, 0)), ("L_data", ())):  # fmt: skip
+                        ("Yhat", (1, 0)), ("L_data", ()), ("L", ())):  # fmt: skip
         script = to_python(trace, address(name, index))
         assert len(script.splitlines()) <= LINES
         assert "X = " in script

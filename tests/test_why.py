@@ -52,7 +52,7 @@ def test_mis_steps_of_text_001(
     reasons = [reason for reason in found.reasons if reason.cause == cause]
     assert reasons, str(found)
     assert words in reasons[0].text
-    assert str(found).startswith(found.address)
+    assert str(found).startswith(found.what)
 
 
 def biased(rows: int = 3) -> Trace:
@@ -83,9 +83,33 @@ def test_planted_mis_steps() -> None:
     assert net["2.b"][0] == 0.7
 
 
+def test_what_is_asked_of_a_parameter_is_its_gradient_and_says_so() -> None:
+    net = cr.Network.mlp([2, 3, 1], "tanh", rng=0)
+    trace = trace_step(net, cr.SquaredError(), cr.SGD(), np.ones((9, 2)), np.zeros(9), lr=0.1)
+    own = float(net["0.W"][0, 0])
+    told = str(why(trace, "0.W[0,0]", own))
+    assert told.startswith("∂L/∂0.W[0,0] is ")
+    assert "no mis-step of one number (the step is too large to be made anew with others)" in told
+    for wrong in (True, "x"):
+        with pytest.raises(ValueError, match="is no number"):
+            why(trace, "0.W[0,0]", wrong)
+    with pytest.raises(ValueError, match='input "x0" row 0 is a sum over columns'):
+        why(trace, 'input "x0" row 0', 1.0)
+
+
+def test_z_for_a_in_a_whole_layer() -> None:
+    net, X = cr.Network.mlp([2, 3, 1], "tanh", rng=0), np.array([[0.4, -1.2]])
+    trace = trace_step(net, cr.SquaredError(), cr.SGD(), X, [1.0], lr=0.1)
+    mine = float((trace.values["0.Z"] @ net["2.W"] + net["2.b"])[0, 0])
+    found = why(trace, "2.Z[0,0]", mine)
+    assert "with z in the place of a in all of layer 1" in [r.text for r in found.reasons]
+
+
 def test_a_number_that_is_right_or_unknown() -> None:
     trace = alice()
-    assert str(why(trace, "0.W[0,0]", "0.0215")).startswith("0.0215 is 0.W[0,0], rounded: exactly")
+    assert str(why(trace, "0.W[0,0]", "0.0215")).startswith(
+        "0.0215 is ∂L/∂0.W[0,0], rounded: exactly"
+    )
     lost = why(trace, "0.W[0,0]", 17.25)
     assert lost.reasons == ()
     assert "no mis-step that is known here makes 17.25 of it" in str(lost)

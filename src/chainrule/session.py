@@ -1,8 +1,10 @@
 """A training that can be stepped, stopped, rewound and asked: what a page or a notebook drives."""
 
+import math
 import threading
 from array import array
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
@@ -10,15 +12,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .core.arrays import Array, ceil_div
-from .core.epoch import Batch, StepSettings, check_batch, train_step
+from .core.checks import require_count
+from .core.epoch import Batch, StepSettings, check_batch, scheduled_step
 from .core.losses import Loss
 from .core.network import RNG, Network, make_rng
+from .core.nonfinite import Diverged
 from .core.optimizers import Optimizer, State
 from .core.penalty import Penalty
 from .core.schedules import Schedule, value_at
 from .explaining.chain import explain
 from .explaining.explanation import Explanation
-from .explaining.trace import Trace, trace_step
+from .explaining.trace import Cells, Trace, trace_step
 from .training import check_settings
 
 UNITS = ("operation", "sample", "batch", "epoch")
@@ -57,27 +61,28 @@ class Session:
 
     `epochs` is how many are planned, which schedules look at. Any past step can be gone back to,
     bit for bit: keyframes are kept, at most `keyframes`, and the steps between are made again.
+    With a `preparation` X is a table, whose cells a trace shows on their way into the network.
     Numbers are changed by `fork(numbers=…)`: what is written into `net` itself is lost by `seek`.
     Raises ValueError for data and settings that do not fit.
     """
 
     def __init__(
-        self, net: Network, loss: Loss, optimizer: Optimizer, X: ArrayLike, y: ArrayLike, *,
+        self, net: Network, loss: Loss, optimizer: Optimizer, X: Any, y: ArrayLike, *,
         lr: float | Schedule, epochs: int = 100, batch_size: int | None = None,
         weight: ArrayLike | None = None, penalty: Penalty | None = None, clip: float | None = None,
         shuffle: bool = True, rng: RNG = None, keyframes: int = KEYFRAMES,
+        preparation: Cells | None = None,
     ) -> None:  # fmt: skip
         self.settings = StepSettings(loss, optimizer, lr, penalty, clip)
         check_settings(self.settings)
-        self.net = net.copy()
-        self.data: Batch = check_batch(self.net, loss, X, y, weight)
+        for name, value in (("batch_size", 1 if batch_size is None else batch_size),
+                            ("epochs", epochs), ("keyframes", keyframes)):  # fmt: skip
+            require_count("Session", name, value)
+        self.net, self.preparation, self._table = net.copy(), preparation, X
+        matrix = X if preparation is None else preparation.transform(X)
+        self.data: Batch = check_batch(self.net, loss, matrix, y, weight)
         rows = len(self.data)
-        self.batch_size = min(rows, rows if batch_size is None else batch_size)
-        if self.batch_size < 1 or epochs < 1 or keyframes < 2:
-            raise ValueError(
-                f"a session got batch_size={batch_size}, epochs={epochs}, keyframes={keyframes}: "
-                "use at least 1, 1 and 2"
-            )
+        self.batch_size = rows if batch_size is None else min(rows, int(batch_size))
         self.per_epoch = ceil_div(rows, self.batch_size)
         self.planned, self.shuffle, self.keyframes = epochs * self.per_epoch, shuffle, keyframes
         generator, self.seed = make_rng(rng)
@@ -135,6 +140,8 @@ class Session:
         once.
         """
         last = self.planned if until is None or callable(until) else until
+        if not isinstance(last, int) or last < 0:
+            raise ValueError(f"until is {until!r}: give a number of steps or a function of a step")
         while self.done < last and not self._paused.is_set():
             self._step()
             if callable(until) and until(self._last()):
@@ -165,20 +172,21 @@ class Session:
     def trace(self, step: int | None = None) -> Trace:
         """The trace of the step that comes next, or of a past or later one."""
         if step is not None and step != self.done:
-            other = self.fork()
-            other._frames, other._every = dict(self._frames), self._every
-            other._losses, other._rates = self._losses[:], self._rates[:]
+            other = self._copy()
             other.seek(step)
             return other.trace()
         random, order = self._next_order()
-        batch = self.data.take(self._rows(order))
+        rows = self._rows(order)
+        batch = self.data.take(rows)
         if batch.mass == 0:
             raise ValueError(f"step {self.done} has a batch of zero weight, which is skipped")
         lr = value_at(self.settings.lr, self.done, self.planned, self.epoch_losses)
+        X = batch.X if self.preparation is None else self._table.take(rows)
         return trace_step(
-            self.net, self.settings.loss, self.settings.optimizer, batch.X, batch.y, lr=lr,
+            self.net, self.settings.loss, self.settings.optimizer, X, batch.y, lr=lr,
             weight=batch.weight, penalty=self.settings.penalty, clip=self.settings.clip,
-            state=self.state, rng=random, step=self.done, steps=self.planned,
+            state=self.state, rng=random, preparation=self.preparation, step=self.done,
+            steps=self.planned,
         )  # fmt: skip
 
     def explain(
@@ -200,6 +208,7 @@ class Session:
         `at` (n_in,), or their means.
         """
         X = self.data.X
+        require_count("grid", "size", size)
         if not (0 <= x < X.shape[1] and 0 <= y < X.shape[1] and x != y and size >= 2):
             raise ValueError(
                 f"grid got the columns {x} and {y} and size {size}: X has columns 0 to "
@@ -225,22 +234,29 @@ class Session:
         if not set(changes) <= set(known):
             unknown = ", ".join(sorted(set(changes) - set(known)))
             raise ValueError(f"fork got {unknown}: it changes {', '.join(known)} and numbers")
-        other = object.__new__(Session)
-        other.__dict__.update(self.__dict__)
+        other = self._copy()
         other.settings = replace(self.settings, **changes)
         check_settings(other.settings)
-        other.net, other._paused = self.net.copy(), threading.Event()
-        other.rng = _copied(self.rng)
-        other._restore(self._frame())
         if type(other.settings.optimizer) is not type(self.settings.optimizer):
             other.state = other.settings.optimizer.init(other.net.theta)
         for address, value in numbers.items():
             name, index = self.trace().find(address)
             if name not in other.net.shapes:
                 raise ValueError(f"{address} is no parameter: change weights and biases")
+            if not isinstance(value, int | float | np.number) or not math.isfinite(value):
+                raise ValueError(f"{address} is to become {value!r}: give a finite number")
             other.net[name][index] = value
-        other._losses, other._rates, other._every = self._losses[:], self._rates[:], 1
-        other._frames = {self.done: other._frame()}
+        other._frames, other._every = {self.done: other._frame()}, 1
+        return other
+
+    def _copy(self) -> "Session":
+        """A session that stands where this one does and shares only what never changes."""
+        other = copy(self)
+        other.net, other.rng, other._paused = self.net.copy(), _copied(self.rng), threading.Event()
+        other._losses, other._rates, other._frames = (
+            copy(kept) for kept in (self._losses, self._rates, self._frames)
+        )
+        other._restore(self._frame())
         return other
 
     def export(self) -> dict[str, Any]:
@@ -291,19 +307,20 @@ class Session:
         """One step, as `core.epoch.run_epoch` makes it."""
         random, order = self._next_order()
         batch = self.data.take(self._rows(order))
-        mass = batch.mass
-        lr = value_at(self.settings.lr, self.done, self.planned, self.epoch_losses)
-        loss = float("nan")
-        if mass != 0:
-            decay = self.settings.optimizer.decay
-            shrink = value_at(decay, self.done, self.planned, self.epoch_losses)
-            for name, schedule in self.net.schedules().items():
-                self.net[name] = schedule.at(self.done, self.planned, self.epoch_losses)
-            state = {name: value.copy() for name, value in self.state.items()}
-            with np.errstate(all="ignore"):
-                loss = train_step(self.net, self.settings, state, batch, lr, shrink, random)
+        loss, lr = math.nan, value_at(self.settings.lr, self.done, self.planned, self.epoch_losses)
+        if batch.mass != 0:
+            state, before = {k: v.copy() for k, v in self.state.items()}, self.net.buffers.copy()
+            try:
+                loss, lr = scheduled_step(
+                    self.net, self.settings, state, batch, self.done, self.planned,
+                    self.epoch_losses, random,
+                )  # fmt: skip
+            except Diverged:
+                self.net.buffers = before  # a rate that a schedule has set
+                raise
             self.state = state  # only now: a step that diverged leaves everything as it was
-            self._total, self._counted = self._total + loss * mass, self._counted + mass
+            self._total += loss * batch.mass
+            self._counted += batch.mass
         self.rng, self.order = random, order
         self._losses.append(loss)
         self._rates.append(lr)

@@ -11,8 +11,8 @@ from .predict import load_tabular
 
 if TYPE_CHECKING:
     from ..answers import Answer
-    from ..explaining.trace import Trace
     from ..model import Model
+    from ..session import Session
     from ..tables import Table
 
 FORMATS = ("text", "markdown", "latex", "html")
@@ -50,7 +50,7 @@ def explain(
     assert model.schema is not None
     table = read_table(file, table=table_name, reading=model.schema.reading)
     if number is not None:
-        _number(one_step(model, table, row, lr), number, form, as_json)
+        _number(session(model, table, row, lr), number, form, as_json)
         return
     from ..answers import explain_answer
 
@@ -61,8 +61,8 @@ def explain(
         _show(found)
 
 
-def one_step(model: "Model", table: "Table", row: int, lr: float, rows: int = 1) -> "Trace":
-    """The trace of one step of plain gradient descent on so many rows of a table from one on.
+def session(model: "Model", table: "Table", row: int, lr: float, rows: int = 1) -> "Session":
+    """A session of plain gradient descent on so many rows of a table from one on.
 
     Raises ValueError for rows that are not there or have no target.
     """
@@ -72,8 +72,8 @@ def one_step(model: "Model", table: "Table", row: int, lr: float, rows: int = 1)
 
     from ..core.losses import SquaredError
     from ..core.optimizers import SGD
-    from ..explaining.trace import trace_step
     from ..model import labelled
+    from ..session import Session
 
     assert model.preparation is not None
     assert model.schema is not None
@@ -84,17 +84,16 @@ def one_step(model: "Model", table: "Table", row: int, lr: float, rows: int = 1)
     chosen = table.take(np.arange(row - 1, min(len(table), row - 1 + rows)))
     known, y, weight = labelled(model.preparation, model.schema, chosen)
     loss = model.loss or SquaredError()
-    return trace_step(
+    return Session(
         model.net, loss, SGD(), known, y, lr=lr, weight=weight, preparation=model.preparation
     )
 
 
-def _number(trace: "Trace", address: str, form: str, as_json: bool) -> None:
-    """One number of the step."""
-    from ..explaining.chain import explain as chain
+def _number(one: "Session", address: str, form: str, as_json: bool) -> None:
+    """One number of the session's step."""
     from ..explaining.render import to_html, to_latex, to_markdown, to_text
 
-    found = chain(trace, address)
+    found = one.explain(address)
     if as_json:
         emit(found.to_json())
     else:

@@ -3,7 +3,7 @@
 import click
 
 from .document import emit
-from .explain import FILE, LR, ROW, one_step
+from .explain import FILE, LR, ROW, session
 from .options import AS_JSON, TABLE_NAME, filled
 from .predict import load_tabular
 from .screen import screen
@@ -35,7 +35,7 @@ def verify(
     model = load_tabular(model_file)
     assert model.schema is not None
     table = read_table(file, table=table_name, reading=model.schema.reading)
-    trace = one_step(model, table, row, lr, rows)
+    trace = session(model, table, row, lr, rows).trace()
     size = sum(value.size for value in trace.values.values())
     with screen(stderr=True).status(f"Proving a step of {size} numbers"):
         found, other = prove(trace, *numbers), replay(trace)

@@ -93,6 +93,27 @@ def train_step(
     return L
 
 
+def scheduled_step(
+    net: Network,
+    settings: StepSettings,
+    state: State,
+    batch: Batch,
+    step: int,
+    steps: int,
+    losses: Sequence[float],
+    rng: np.random.Generator,
+) -> tuple[float, float]:
+    """train_step as the schedules have it at this step of so many; returns (the loss before it, the
+    learning rate).
+    """
+    lr = value_at(settings.lr, step, steps, losses)
+    decay = value_at(settings.optimizer.decay, step, steps, losses)
+    for name, schedule in net.schedules().items():
+        net[name] = schedule.at(step, steps, losses)
+    with np.errstate(all="ignore"):  # what overflows is found and named by the step itself
+        return train_step(net, settings, state, batch, lr, decay, rng), lr
+
+
 def run_epoch(
     net: Network,
     settings: StepSettings,
@@ -118,25 +139,19 @@ def run_epoch(
         order = ordered(shuffle, epoch, n)
     elif shuffle and batch_size < n:
         order = rng.permutation(n)
-    per_epoch, schedules = ceil_div(n, batch_size), net.schedules()
+    per_epoch = ceil_div(n, batch_size)
     total, counted, lr = 0.0, 0.0, 0.0
     for k in range(per_epoch):
         step, steps = epoch * per_epoch + k, epochs * per_epoch
         rows = slice(k * batch_size, (k + 1) * batch_size)
         batch = data.take(rows if order is None else order[rows])
-        mass = batch.mass
-        if mass == 0:
+        if batch.mass == 0:
             continue
-        lr = value_at(settings.lr, step, steps, losses)
-        decay = value_at(settings.optimizer.decay, step, steps, losses)
-        for name, schedule in schedules.items():
-            net[name] = schedule.at(step, steps, losses)
         try:
-            with np.errstate(all="ignore"):  # what overflows is found and named by the step itself
-                L = train_step(net, settings, state, batch, lr, decay, rng)
+            L, lr = scheduled_step(net, settings, state, batch, step, steps, losses, rng)
         except Diverged as stop:
             raise Diverged(f"training diverged at epoch {epoch}, step {k}: {stop}") from None
-        total, counted = total + L * mass, counted + mass
+        total, counted = total + L * batch.mass, counted + batch.mass
     return total / counted, lr
 
 

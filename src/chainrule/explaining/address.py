@@ -7,7 +7,6 @@ Every index starts at 0; the row may be left out where the batch has one.
 import re
 from dataclasses import dataclass
 
-from .formulas import d
 from .trace import Trace
 
 FORMS = '"0.W[2,1]", "2.b[0]", "layer 1 unit 3 row 17", "row 17", "input \\"Age\\" row 17", "loss"'
@@ -18,15 +17,19 @@ _WORDS = {
     "input": r"input\s+(?:\"(?P<quoted>[^\"]*)\"|(?P<input>\S+))",
     "row": r"row\s+(?P<row>-?[0-9]+)",
     "loss": r"(?P<loss>loss)",
+    "prediction": r"prediction",
 }
 _SENTENCE = re.compile(
-    r"(?:{layer}\s+{unit}|{input}|{loss})?\s*(?:{row})?".format(**_WORDS), re.IGNORECASE
+    r"(?:{layer}\s+{unit}|{input}|{loss}|{prediction})?\s*(?:{row})?".format(**_WORDS),
+    re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True)
 class Address:
-    """One number: the name of a value and an index in it; `input` for a column of the input."""
+    """One number: the name of a value and an index in it. With a `column` it is what that input of
+    the table became in the row of the index: one number or more.
+    """
 
     name: str
     index: tuple[int, ...]
@@ -42,11 +45,6 @@ class Address:
         """What stands behind the last dot: of "0.W" the parameter's own name "W"."""
         return self.name.rpartition(".")[2]
 
-    @property
-    def derivative(self) -> str:
-        """The name of the loss's derivative by this value."""
-        return d(self.name)
-
     def __str__(self) -> str:
         if self.column is not None:
             return f'input "{self.column}" row {self.index[0]}'
@@ -60,7 +58,7 @@ def resolve(trace: Trace, text: str) -> Address:
     asked = text.strip()
     words = _SENTENCE.fullmatch(asked)
     if words is not None and asked:
-        return _sentence(trace, asked, words.groupdict())
+        return _sentence(trace, words.groupdict())
     found = _VALUE.fullmatch(asked)
     name = None if found is None else _known(trace, found["name"])
     if found is None or name is None:
@@ -72,12 +70,10 @@ def resolve(trace: Trace, text: str) -> Address:
 
 
 def _known(trace: Trace, name: str) -> str | None:
-    if name in ("prediction", "ŷ"):
-        return "Yhat"
     return name if name in trace.values or name in trace.numbers else None
 
 
-def _sentence(trace: Trace, text: str, said: dict[str, str | None]) -> Address:
+def _sentence(trace: Trace, said: dict[str, str | None]) -> Address:
     row = None if said["row"] is None else int(said["row"][:9])
     if said["layer"] is not None:
         places = {place.name: place for place in trace.places}

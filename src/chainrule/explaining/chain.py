@@ -3,6 +3,7 @@ and what the update made of it.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,10 +13,13 @@ from . import made
 from .address import Address, resolve
 from .explanation import FEW, Explanation, Number, Path, Term, add_up, term
 from .formulas import ACTIVATIONS, LOSSES, Formula, d, kind
+from .stored import share_note, stored
 from .trace import Place, Trace
 from .ways import Hop, Way, ways
 
 MOST = 8  # parts that are listed before "all others", where not all are
+U = 2.0**-53
+MANY = 4096  # paths of which all can be listed
 
 
 def explain(trace: Trace, address: str, *, row: int | None = None, most: int = MOST) -> Explanation:
@@ -48,46 +52,54 @@ def explain(trace: Trace, address: str, *, row: int | None = None, most: int = M
     if found is None and at.own == "g":  # neither penalty nor clipping
         names = {"gradient": term(trace, d(at.owner.name), *at.index)}
         found = Number(str(at), value, Formula("gradient"), names)
-    return Explanation(trace, at, value, made=found)
+    return stored(trace, at, most) if found is None else Explanation(trace, at, value, made=found)
 
 
 def _parameter(trace: Trace, at: Address, row: int | None, most: int) -> Explanation:
     """The gradient of a parameter: each row's share of it, the paths of one row, the update."""
     place = next(place for place in trace.places if place.name == at.owner.name)
-    value = float(trace.values[at.derivative][at.index])
+    value = float(trace.values[d(at.name)][at.index])
     by_row = _shares(trace, place, at)
     chosen = int(np.abs(by_row).argmax()) if row is None else _row(trace, row)
     first = _local(trace, place, at, chosen)
-    found, count = ways(trace, place.y, first, chosen, FEW)
-    paths = tuple(
-        _path(trace, way, chosen, _last(trace, place, at, chosen, way, first))
-        for way in (found if count <= FEW else found[:most])
-    )
     parts = [Number(f"row {r}", share) for r, share in enumerate(by_row.tolist())]
-    return Explanation(
-        trace, at, value, chosen, sum=add_up(parts, value, most) if len(parts) > 1 else None,
-        paths=paths, count=count, rest=_rest(float(by_row[chosen]), paths, count),
-        proof=_proof(trace, chosen), steps=made.update(trace, at),
+    return replace(
+        _along(trace, at, place.y, first, chosen, float(by_row[chosen]), most, place),
+        value=value, sum=add_up(parts, value, most) if len(parts) > 1 else None,
+        steps=made.update(trace, at),
     )  # fmt: skip
 
 
 def _slope(trace: Trace, at: Address, name: str, most: int) -> Explanation:
     """The derivative of the loss by a unit of one row: its paths."""
     row, unit = at.index
-    value, first = float(trace[at.name][at.index]), np.zeros(trace[name].shape[1])
+    first = np.zeros(trace[name].shape[1])
     first[unit] = 1.0
-    found, count = ways(trace, name, first, row, FEW)
-    shown = found if count <= FEW else found[:most]
-    paths = tuple(_path(trace, way, row, None) for way in shown)
+    return _along(trace, at, name, first, row, float(trace[at.name][at.index]), most)
+
+
+def _along(
+    trace: Trace, at: Address, name: str, first: Array, row: int, value: float, most: int,
+    place: Place | None = None,
+) -> Explanation:  # fmt: skip
+    """What all paths of one row from the units of a value to the loss add up to; `first` is what
+    each unit's derivative is multiplied by, for a parameter of the layer `place`.
+    """
+
+    def path(way: Way) -> Path:
+        factors = [*_loss_factors(trace, way, row), *(_hop(trace, hop, row) for hop in way.hops)]
+        last = [] if place is None else [_last(trace, place, at, row, way, first)]
+        return Path((*factors, *last), way.product)
+
+    listed = min(max(FEW, most), MANY)
+    found, count = ways(trace, name, first, row, listed)
+    paths = tuple(path(way) for way in (found if count <= listed else found[:most]))
+    blocked = () if count else ways(trace, name, first, row, 1, blocked=True)[0]
+    rest = value - math.fsum(one.product for one in paths) if count > len(paths) else 0.0
     return Explanation(
-        trace, at, value, row, paths=paths, count=count, rest=_rest(value, paths, count),
-        proof=_proof(trace, row),
+        trace, at, value, row, paths=paths, count=count, rest=rest, proof=_proof(trace, row),
+        blocked=path(blocked[0]) if blocked else None,
     )  # fmt: skip
-
-
-def _rest(value: float, paths: tuple[Path, ...], count: int) -> float:
-    """What the paths that are not listed add up to."""
-    return value - math.fsum(path.product for path in paths) if count > FEW else 0.0
 
 
 def _row(trace: Trace, row: int) -> int:
@@ -126,14 +138,6 @@ def _local(trace: Trace, place: Place, at: Address, row: int) -> Array:
     return slopes
 
 
-def _path(trace: Trace, way: Way, row: int, last: Number | None) -> Path:
-    """A way as factors, from the loss back to the unit it begins at, and one more to a parameter of
-    that unit.
-    """
-    factors = [*_loss_factors(trace, way, row), *(_hop(trace, hop, row) for hop in way.hops)]
-    return Path(tuple(factors if last is None else [*factors, last]), way.product)
-
-
 def _last(trace: Trace, place: Place, at: Address, row: int, way: Way, first: Array) -> Number:
     """∂ Y[row, unit] / ∂(the parameter), where the way begins."""
     symbol, value = (f"{place.y}[{row},{way.start}]", str(at)), float(first[way.start])
@@ -151,20 +155,9 @@ def _loss_factors(trace: Trace, way: Way, row: int) -> list[Number]:
     one, z = f"l[{row},{unit}]", f"{trace.output}[{row},{unit}]"
     formula = None if goal is None else goal.slope
     return [
-        Number(("L", one), share.value, note=_share_note(trace)),
+        Number(("L", one), share.value, note=share_note(trace)),
         Number((one, z), slope.value, formula, made.output(trace, row, unit)),
     ]
-
-
-def _share_note(trace: Trace) -> str:
-    """Where a row's share in the loss comes from."""
-    loss, n = trace.settings.loss, len(trace.batch)
-    if n == 1 and loss.scale == 1:
-        return ""
-    scale = "" if loss.scale == 1 else f"{loss.scale:g} "
-    if loss.reduction == "sum":
-        return f"{scale}weight" if trace.batch.weight is not None else f"{loss.scale:g}"
-    return f"{scale}1/{n}" if trace.batch.weight is None else f"{scale}weight / Σ weight"
 
 
 def _hop(trace: Trace, hop: Hop, row: int) -> Number:
@@ -195,11 +188,20 @@ def _proof(trace: Trace, row: int) -> tuple[Number, ...]:
     jacobian, proof = inner if inner.ndim == 2 else np.diag(inner), list[Number]()
     for k, fused in enumerate(trace.values["dl_dZ"][row].tolist()):
         symbol = f"l[{row}]", f"{trace.output}[{row},{k}]"
-        used = np.flatnonzero(jacobian[:, k])  # 0 · inf is no part of the product
-        product = math.fsum((outer[used] * jacobian[used, k]).tolist())
-        names = made.output(trace, row, k)
-        unfused = {"outer": Term(float(outer[k])), "inner": Term(float(jacobian[k, k]))}
-        formula = Formula("outer * inner") if inner.ndim == 1 else None
-        proof += [Number(symbol, fused, goal.slope, names),
-                  Number(symbol, product, formula, unfused, "∂l/∂ŷ · ∂ŷ/∂z")]  # fmt: skip
+        proof.append(Number(symbol, fused, goal.slope, made.output(trace, row, k)))
+        if not np.isfinite(outer).all():
+            note = "∂l/∂ŷ is beyond the largest float: only so can it be computed"
+            proof[-1] = replace(proof[-1], note=note)
+            continue
+        used = np.flatnonzero(outer * jacobian[:, k])
+        terms = (outer[used] * jacobian[used, k]).tolist()
+        product, same = math.fsum(terms), 16 * U * math.fsum(map(abs, terms))
+        agree = "the same" if abs(product - fused) <= same else f"{product - fused:.2g} apart"
+        note, names, formula = f"Σ ∂l/∂ŷ · ∂ŷ/∂z of the outputs: {agree}", dict[str, Term](), None
+        if len(terms) == 1:
+            note = agree
+            (a,) = used.tolist()
+            formula = Formula("outer * inner")
+            names = {"outer": Term(float(outer[a])), "inner": Term(float(jacobian[a, k]))}
+        proof.append(Number(symbol, product, formula, names, note))
     return tuple(proof)

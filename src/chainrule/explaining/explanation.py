@@ -10,6 +10,7 @@ from .formulas import Formula, d
 from .trace import Trace
 
 if TYPE_CHECKING:
+    from .contributions import Contributions
     from .mathematics import Notation
     from .paper import Paper
 
@@ -70,9 +71,10 @@ class Explanation:
 
     `value` is the number: of a parameter dL/d(parameter), of all else itself. `made` is the formula
     that made it, `sum` what it adds up from. `paths` are all paths of one row to it, or the
-    largest, with `rest` for the others; `factors` those of the largest. `steps` is what the update
-    made of it: penalty, clipping, optimizer, the new number. `proof` is, for each output, a product
-    after and before it is simplified.
+    largest, with `rest` for the others; `factors` those of the largest, or, where a factor of every
+    path is 0, of `blocked`, a path with the fewest such. `steps` is what the update made of it:
+    penalty, clipping, optimizer, the new number. `proof` is, for each output, a product after and
+    before it is simplified. `inputs` is what each input added to a prediction.
     """
 
     trace: Trace = field(repr=False)
@@ -86,6 +88,8 @@ class Explanation:
     rest: float = 0.0
     proof: tuple[Number, ...] = ()
     steps: tuple[Number, ...] = ()
+    blocked: Path | None = None
+    inputs: "Contributions | None" = None
 
     def __str__(self) -> str:
         return self.to_text()
@@ -128,8 +132,9 @@ class Explanation:
 
     @property
     def factors(self) -> tuple[Number, ...]:
-        """The factors of the largest path."""
-        return self.paths[0].factors if self.paths else ()
+        """The factors of the largest path; of a blocked one where there is no other."""
+        first = self.paths[0] if self.paths else self.blocked
+        return () if first is None else first.factors
 
 
 def term(trace: Trace, name: str, *index: int) -> Term:

@@ -234,6 +234,14 @@ OPTIMIZERS: dict[str, tuple[Stage, ...]] = {
 
 PENALTY = Formula("f * (l1 * sign(theta) + l2 * theta)")
 CLIPPED, AFTER = Formula("scale * (gradient + penalty)"), Formula("theta + change")
+CLIP = Formula("min(1, limit / norm)")
+NORMALISED = {  # how LayerNorm (over a row) and BatchNorm (over a column) make h
+    "S": Formula("1 / sqrt(var + epsilon)"),
+    "H": Formula("(x - mean) * s"),
+}
+MOVED = Formula("momentum * before + (1 - momentum) * batch")  # a running mean or variance
+KEPT = Formula("1 / (1 - rate)")  # a dropout's mask where the unit stays
+JACOBIAN = {True: Formula("p * (1 - p)"), False: Formula("-p * q")}  # softmax: dp/dz, dp/dz of q
 
 
 def kind(thing: Any) -> str:

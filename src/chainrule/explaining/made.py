@@ -8,9 +8,12 @@ import numpy as np
 from ..core.layers import BatchNorm, Dense, Dropout, LayerNorm, Residual
 from ..core.losses import Huber, Pinball, SoftmaxCrossEntropy
 from .address import Address
+from .contributions import Contributions, contributions
 from .explanation import Explanation, Number, Sum, Term, add_up, term
 from .formulas import ACTIVATIONS, AFTER, CLIPPED, LOSSES, OPTIMIZERS, PENALTY, Formula, d, kind
 from .trace import Place, Trace
+
+SHARED = Formula("share * l")  # what one output adds to L
 
 
 def unit(trace: Trace, place: Place, at: Address, most: int) -> Explanation:
@@ -89,7 +92,18 @@ def of_output(trace: Trace, at: Address) -> Explanation:
         else {"Yhat": goal.link, "l": goal.value, "dl_dZ": goal.slope, "dl_dYhat": goal.outer}
     )
     made = Number(str(at), value, formulas.get(at.name), output(trace, row, k))
-    return Explanation(trace, at, value, row, made)
+    inputs = prediction(trace, row, k) if at.name == "Yhat" else None
+    return Explanation(trace, at, value, row, made, inputs=inputs)
+
+
+def prediction(trace: Trace, row: int, k: int) -> Contributions:
+    """What each input added to an output of one row; of a class, against the likeliest other."""
+    against = None
+    if isinstance(trace.settings.loss, SoftmaxCrossEntropy):
+        against = next((int(j) for j in np.argsort(-trace["Yhat"][row]) if j != k), None)
+    return contributions(
+        trace.net, trace["X"][row], output=k, against=against, columns=trace.columns
+    )
 
 
 def input_column(trace: Trace, at: Address) -> Explanation:
@@ -106,14 +120,20 @@ def input_column(trace: Trace, at: Address) -> Explanation:
     return Explanation(trace, at, value, row, sum=add_up(parts, value, len(parts)))
 
 
-def whole_loss(trace: Trace, most: int) -> Explanation:
-    """L as the sum of what each row's outputs cost, and the penalty."""
+def loss_parts(trace: Trace) -> list[Number]:
+    """What each output of each row adds to the loss."""
     parts = []
     for row, outputs in enumerate(trace.values["l"].tolist()):
         for k, _ in enumerate(outputs):
             names = {"share": term(trace, "dL_dl", row, 0), "l": term(trace, "l", row, k)}
             product = names["share"].value * names["l"].value
-            parts.append(Number(f"l[{row},{k}]", product, Formula("share * l"), names))
+            parts.append(Number(f"l[{row},{k}]", product, SHARED, names))
+    return parts
+
+
+def whole_loss(trace: Trace, most: int) -> Explanation:
+    """L as the sum of what each row's outputs cost, and the penalty."""
+    parts = loss_parts(trace)
     if "penalty" in trace.values:
         penalty = term(trace, "penalty")
         parts.append(Number("penalty", penalty.value, Formula("P"), {"P": penalty}))
@@ -153,7 +173,7 @@ def _given(trace: Trace, at: Address) -> dict[str, Term]:
         key[len(prefix) :]: term(trace, key, *at.index)
         for key in trace.values if key.startswith(prefix)
     }  # fmt: skip
-    lr, decay = (net_factor(trace, at, vector) for vector in ("lr_factor", "decay_factor"))
+    lr, decay = (_factor(trace, at, vector) for vector in ("lr_factor", "decay_factor"))
     names |= {"lr": Term(trace.lr * lr), "decay": Term(trace.decay * decay), "f": Term(decay)}
     names |= {"theta": term(trace, at.name, *at.index)}
     names |= {"gradient": term(trace, d(at.name), *at.index)}
@@ -163,6 +183,6 @@ def _given(trace: Trace, at: Address) -> dict[str, Term]:
     return names | {"l1": Term(penalty.l1), "l2": Term(penalty.l2)}
 
 
-def net_factor(trace: Trace, at: Address, vector: str) -> float:
+def _factor(trace: Trace, at: Address, vector: str) -> float:
     """The learning-rate or decay factor of one parameter."""
     return float(trace.net.views(getattr(trace.net, vector))[at.name][at.index])

@@ -41,9 +41,21 @@ ADDRESS = re.compile(r"(?:(?P<layer>[\d.]+)\.)?(?P<own>[A-Za-z_]+)(?:\.(?P<stage
 SUM, PRODUCT, MINUS, POWER, ATOM = range(5)  # how tightly an expression holds together
 
 
-def parse(formula: Formula) -> Expression:
-    """What a formula shows."""
-    return ast.parse(formula.show, mode="eval").body
+def parse(formula: Formula, values: Mapping[str, float] | None = None) -> Expression:
+    """What a formula shows; where floats cannot compute that of these values, what it runs."""
+    text = formula.show
+    if values is not None and formula.stable and not _computes(formula, values):
+        text = formula.stable
+    return ast.parse(text, mode="eval").body
+
+
+def _computes(formula: Formula, values: Mapping[str, float]) -> bool:
+    """Whether what a formula shows comes to what it runs, but for a little rounding."""
+    try:
+        shown, run = (evaluate(Formula(text), values) for text in (formula.show, formula.run))
+    except (ArithmeticError, ValueError, KeyError):
+        return False
+    return bool(abs(shown - run) <= 1e-6 * abs(run) + 1e-15)
 
 
 def name(text: str) -> ast.Name:
@@ -114,13 +126,15 @@ class Notation:
     """How names and numbers are written.
 
     `digits` significant digits, None for all 17; `labels` names of a text for addresses, such as
-    "w_5" for "2.W[0,0]"; `columns` writes samples as columns: W[out,in], Z[unit,row];
+    "w_5" for "2.W[0,0]"; `brackets` writes W[2][0,0] for 2.W[0,0] in text and Markdown; `columns`
+    writes samples as columns: W[out,in], Z[unit,row];
     `half_squares` writes a squared error as ½ (z - y)² with the slope z - y, its scale doubled.
     """
 
     digits: int | None = 4
     labels: Mapping[str, str] = field(default_factory=dict)
     columns: bool = False
+    brackets: bool = False
     half_squares: bool = False
 
     def __post_init__(self) -> None:
@@ -140,10 +154,15 @@ class Notation:
         if text in self.labels:
             return self.labels[text]
         found = ADDRESS.fullmatch(text)
-        if not self.columns or found is None or not found["index"]:
+        if found is None or not found["index"]:
             return text
-        index = ",".join(reversed(found["index"].split(",")))
-        return f"{text[: text.index('[')]}[{index}]"
+        index, whose = found["index"], text[: text.index("[")]
+        if self.columns:
+            index = ",".join(reversed(index.split(",")))
+        if self.brackets and found["layer"]:
+            stage = f".{found['stage']}" if found["stage"] else ""
+            whose = f"{found['own']}[{found['layer']}]{stage}"
+        return f"{whose}[{index}]"
 
 
 class Writer:

@@ -2,10 +2,11 @@
 
 import ast
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from .chain import explain
+from .contributions import Contributions
 from .explanation import Explanation, Number, Path, Sum
 from .mathematics import (
     Expression,
@@ -64,12 +65,13 @@ def page(found: Explanation, seen: Seen | None = None) -> Iterator[Block]:
     if found.made is not None:
         yield from _output(found, see)
         yield equation(see(found.made))
+    if found.inputs is not None:
+        yield from _inputs(found, found.inputs)
     if found.is_slope:
-        if found.paths:
-            yield from _forward(found, see)
-            yield from _backward(found, see)
-        else:
-            yield Prose("It is 0: a factor of every path from it to the loss is 0.")
+        if not found.paths:
+            yield Prose("It is 0: a factor of every path from it to the loss is 0, as on this one.")
+        yield from _forward(found, see)
+        yield from _backward(found, see)
         yield from _paths(found)
         yield from _rows(found)
         yield from _proof(found)
@@ -100,6 +102,26 @@ def _output(found: Explanation, see: Seen) -> Iterator[Block]:
     yield from reversed(lines)
 
 
+def _inputs(found: Explanation, inputs: Contributions) -> Iterator[Block]:
+    """What each input added to a prediction, by three accounts, and what they leave over."""
+    name, scale = found.trace.unit
+    what = name if name and inputs.against is None else f"the raw output {inputs.output}"
+    if inputs.against is not None:
+        what, scale = f"the log-odds of {inputs.output} against {inputs.against}", 1.0
+    yield Heading(f"What each input adds to {what}, from the inputs' zero")
+
+    def cells(values: Iterable[float | None]) -> tuple[str | Expression, ...]:
+        return tuple("–" if v is None else number(scale * v) for v in values)
+
+    rows = [
+        (part.name, *cells((part.exact, part.integrated, part.gradient))) for part in inputs.largest
+    ]
+    gaps = cells(inputs.gaps[key] for key in ("exact", "integrated", "gradient"))
+    rows += [("left over", *gaps)]
+    header = ("input", "along the paths", "integrated gradients", "gradient × input")
+    yield Grid(header, tuple(rows))
+
+
 def _cell(found: Explanation) -> Iterator[Block]:
     """The cell of the table that an input came from, on its way into the network."""
     trace, at = found.trace, found.address
@@ -123,7 +145,7 @@ def equation(one: Number) -> Equation:
     """symbol = formula = the formula with numbers = value."""
     sides: list[Expression] = [_symbol(one)]
     if one.formula is not None:
-        shown = parse(one.formula)
+        shown = parse(one.formula, _values(one))
         if isinstance(shown, ast.Name) and one.names[shown.id].address:
             sides.append(name(one.names[shown.id].address))
         elif not isinstance(shown, ast.Constant):
@@ -177,8 +199,10 @@ def _forward(found: Explanation, see: Seen) -> Iterator[Block]:
 
 def _backward(found: Explanation, see: Seen) -> Iterator[Block]:
     """The factors of the largest path and their product."""
-    largest = found.paths[0]
-    which = "" if found.count == 1 else f", along the largest of {found.count} paths"
+    largest = found.paths[0] if found.paths else found.blocked
+    if largest is None:
+        return
+    which = "" if found.count < 2 else f", along the largest of {found.count} paths"
     yield Heading(f"Backwards{which}")
     for factor in largest.factors:
         yield equation(see(factor))
@@ -189,7 +213,7 @@ def _product(found: Explanation, path: Path, see: Seen) -> Equation:
     """∂L/∂ = the product of the factors = value."""
     factors, bottom = [see(factor) for factor in path.factors], path.factors[-1].symbol[1]
     whole = see(Number(("L", bottom), path.product))
-    symbol = _symbol(whole) if found.count == 1 else name("product")
+    symbol = _symbol(whole) if found.count < 2 else name("product")
     numbers = [number(f.value) for f in factors]
     value = whole.value
     if [f.value for f in factors] != [f.value for f in path.factors]:
@@ -201,7 +225,8 @@ def _paths(found: Explanation) -> Iterator[Block]:
     """Every path with its product, and what they add up to."""
     if found.count < 2 or not found.paths:
         return
-    yield Heading(f"All {found.count} paths" + (f" of row {found.row}" if found.row else ""))
+    which = f" of row {found.row}" if len(found.trace.batch) > 1 else ""
+    yield Heading(f"All {found.count} paths{which}")
     rows: list[tuple[str | Expression, ...]] = []
     for path in found.paths:
         units = [factor.symbol[1] for factor in path.factors if isinstance(factor.symbol, tuple)]

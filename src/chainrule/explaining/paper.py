@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TypeGuard
 
 from .address import Address, resolve
-from .chain import explain
+from .chain import MANY, explain
 from .explanation import Number, Term
 from .formulas import d, evaluate
 from .trace import Trace
@@ -45,7 +45,7 @@ class Paper:
         """A number made anew from its terms as rounded before; the note says what is lost."""
         names = {letter: Term(self.term(t), t.address) for letter, t in one.names.items()}
         value = self.value(one)
-        return replace(one, names=names, value=value, note=one.note or self._lost(one, value))
+        return replace(one, names=names, value=value, note=one.note or self.lost(one, value))
 
     def value(self, one: Number) -> float:
         """A number from its terms as rounded before, rounded itself."""
@@ -57,7 +57,8 @@ class Paper:
         names = {letter: self.term(term) for letter, term in one.names.items()}
         return self.round(_kind(one.symbol), float(evaluate(one.formula, names)))
 
-    def _lost(self, one: Number, value: float) -> str:
+    def lost(self, one: Number, value: float) -> str:
+        """What a number is exactly, where rounding has made another of it."""
         return "" if value == one.value else f"exactly {one.value:.{self.digits + 2}g}"
 
     def term(self, term: Term) -> float:
@@ -107,7 +108,12 @@ class Paper:
         """The sum over all paths of all rows, each factor and product rounded."""
         products = []
         for row in range(len(self.trace.batch)):
-            for path in explain(self.trace, str(at), row=row, most=ALL).paths:
+            found = explain(self.trace, str(at), row=row, most=ALL)
+            if found.count > len(found.paths):
+                raise ValueError(
+                    f"{at} has {found.count} paths: rounding at every step is for at most {MANY}"
+                )
+            for path in found.paths:
                 product = math.prod(self.value(factor) for factor in path.factors)
                 products.append(self.round("product", product))
         return self.round(_kind(str(at)), sum(products))

@@ -2,13 +2,8 @@
 
 from typing import Any
 
-from .formulas import ACTIVATIONS, Formula, d, kind
+from .formulas import ACTIVATIONS, KEPT, NORMALISED, Formula, d, kind
 from .redo import Made, Redo, steps
-
-NORMALISED = {  # how LayerNorm (over a row) and BatchNorm (over a column) make h
-    "S": Formula("1 / sqrt(var + epsilon)"),
-    "H": Formula("(x - mean) * s"),
-}
 
 
 def add_layers(redo: Redo) -> None:
@@ -58,7 +53,7 @@ class Forward:
         """0 or 1 / (1 - rate): which of them is the draw's."""
         if float(self.redo.trace[f"{self.name}.M"][r][j]) == 0.0:
             return self.redo.kind.of(0.0), 0.0
-        return self.redo.formula(Formula("1 / (1 - rate)"), rate=self.redo.at(f"{self.name}.rate"))
+        return self.redo.formula(KEPT, rate=self.redo.at(f"{self.name}.rate"))
 
     def bend(self, r: int, j: int) -> Made:
         """a = f(z)."""

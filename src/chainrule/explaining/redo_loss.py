@@ -4,10 +4,8 @@ from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
-from .formulas import AFTER, CLIPPED, LOSSES, OPTIMIZERS, PENALTY, Formula, d, kind
+from .formulas import AFTER, CLIPPED, LOSSES, MOVED, OPTIMIZERS, PENALTY, Formula, d, kind
 from .redo import Made, Redo, Rule
-
-MOVED = Formula("momentum * before + (1 - momentum) * batch")
 
 
 def add_loss(redo: Redo) -> None:

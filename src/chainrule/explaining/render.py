@@ -8,8 +8,9 @@ from typing import Any
 from ..core.nonfinite import finite
 from .explanation import Explanation, Number, Term
 from .formulas import LOSSES, Formula, kind
+from .made import SHARED
 from .mathematics import ATOM, Notation, Writer
-from .page import Block, Equation, Grid, Heading, Prose, Seen, page
+from .page import Equation, Grid, Heading, Prose, Seen, page
 from .paper import Paper
 from .typeset import Latex, MathML
 
@@ -121,6 +122,11 @@ def to_json(found: Explanation) -> dict[str, Any]:
         "rest": found.rest,
         "proof": [_plain(one) for one in found.proof],
         "steps": [_plain(one) for one in found.steps],
+        "blocked": found.blocked and [_plain(one) for one in found.blocked.factors],
+        "inputs": None if found.inputs is None else {
+            "output": found.inputs.output, "against": found.inputs.against,
+            "parts": [vars(part) for part in found.inputs.parts], "gaps": found.inputs.gaps,
+        },
     }  # fmt: skip
     return dict(finite(told))
 
@@ -141,8 +147,11 @@ def _seen(found: Explanation, notation: Notation, paper: Paper | None) -> Seen:
     squared = kind(found.trace.settings.loss) == "SquaredError" and notation.half_squares
 
     def seen(one: Number) -> Number:
-        one = one if paper is None else paper(one)
-        return _halved(one) if squared else one
+        exact = _halved(one) if squared else one
+        if paper is None:
+            return exact
+        rounded = _halved(paper(one)) if squared else paper(one)
+        return replace(rounded, note=exact.note or paper.lost(exact, rounded.value))
 
     return seen
 
@@ -150,13 +159,13 @@ def _seen(found: Explanation, notation: Notation, paper: Paper | None) -> Seen:
 def _halved(one: Number) -> Number:
     """A number of the squared error as one of half squares."""
     goal = LOSSES["SquaredError"]
-    if one.formula is goal.value:
+    if one.formula == goal.value:
         return replace(one, formula=Formula("(z - y)**2 / 2"), value=one.value / 2)
-    if one.formula is goal.slope:
+    if one.formula == goal.slope:
         return replace(one, formula=Formula("z - y"), value=one.value / 2)
     if isinstance(one.symbol, tuple) and one.symbol[0] == "L" and one.symbol[1].startswith("l["):
         return replace(one, value=2 * one.value, note=one.note and f"{one.note}, doubled")
-    if one.formula is not None and one.formula.show == "share * l":
+    if one.formula == SHARED:
         names = {"share": Term(2 * one.names["share"].value), "l": Term(one.names["l"].value / 2)}
         return replace(one, names=names)
     return one
@@ -203,6 +212,3 @@ _SPECIAL = {c: rf"\{c}" for c in "&%$#_{}"} | {"←": r"$\leftarrow$", "·": r"$
 def _escaped(text: str) -> str:
     """A text for LaTeX."""
     return "".join(_SPECIAL.get(c, c) for c in text)
-
-
-__all__ = ["Block", "to_html", "to_json", "to_latex", "to_markdown", "to_text"]

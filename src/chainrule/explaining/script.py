@@ -126,6 +126,8 @@ def _loss(trace: Any, z: str) -> Iterator[str]:
         yield f"Yhat = each(lambda z: {goal.link.run}, {z})"
         yield f"l = {_of_output(goal.value, loss, z)}"
     yield f"L_data = fsum(s * t for s, row in zip({shares}, l) for t in row)"
+    if "penalty" not in trace.values:
+        yield "L = L_data"
     yield f"dl_dZ = {_of_output(goal.slope, loss, z)}"
     dZ = _variable(d(trace.output))
     yield f"{dZ} = [[s * t for t in row] for s, row in zip({shares}, dl_dZ)]"

@@ -62,7 +62,8 @@ class Trace:
     """What `trace_step` saw. `values` holds every number by name, in the order of computation.
 
     `net` is the network before the step, `places` its layers in order, `rows` the cells of each row
-    on their way through the preparation, where there is one, `start` where the random numbers stood
+    on their way through the preparation, where there is one, `unit` the name of a target that is a
+    number, and how much of it a raw output of 1 is. `start` is where the random numbers stood
     before the step.
     """
 
@@ -77,6 +78,7 @@ class Trace:
     values: Mapping[str, Array]
     features: tuple[str, ...]
     rows: tuple[Sequence[Any], ...] = field(default=(), repr=False)
+    unit: tuple[str, float] = ("", 1.0)
 
     @property
     def loss(self) -> float:
@@ -175,7 +177,7 @@ def trace_step(
         writer.update(before, value_at(lr, step, steps), value_at(optimizer.decay, step, steps))
     return Trace(
         twin, settings, batch, writer.lr, writer.decay, before, start,
-        tuple(writer.places.values()), writer.values, features, rows,
+        tuple(writer.places.values()), writer.values, features, rows, _unit(preparation),
     )  # fmt: skip
 
 
@@ -210,6 +212,12 @@ def _prepared(
     rows = tuple(preparation.steps(X, row) for row in range(len(prepared)))
     answers = preparation.target(X) if y is None else y
     return prepared, answers, tuple(preparation.feature_names), rows
+
+
+def _unit(preparation: Cells | None) -> tuple[str, float]:
+    """The name and scale of a target that is a number."""
+    name, scale = (getattr(preparation, key, None) for key in ("target_name", "target_scale"))
+    return (str(name), float(scale)) if name and scale else ("", 1.0)
 
 
 class _Writer:

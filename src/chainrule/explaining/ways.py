@@ -6,7 +6,7 @@ Where there are many, the largest are found exactly: of the ways to a unit only 
 of the best beyond it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,8 +22,8 @@ ROW_BY_ROW = (*APART, Dense, LayerNorm, Residual)  # in which no row looks at an
 
 @dataclass(frozen=True)
 class Hop:
-    """∂ top[row, to] / ∂ bottom[row, from]: one factor, from a unit of a layer's input to one of
-    its output. Without a place it is the rest of the way, in all its branches.
+    """∂ y[row, stop] / ∂ x[row, start]: one factor, from a unit of a layer's input to one of its
+    output. Without a stop it is the rest of the way, in all its branches.
     """
 
     place: Place
@@ -58,11 +58,19 @@ class _Level:
     count: list[int]
 
 
-def ways(trace: Trace, start: str, first: Array, row: int, most: int) -> tuple[list[Way], int]:
+NEARLY = 1e-12  # in the place of a factor 0, where a way is to be found that it blocks
+
+
+def ways(
+    trace: Trace, start: str, first: Array, row: int, most: int, blocked: bool = False
+) -> tuple[list[Way], int]:
     """(the ways of the largest product, how many there are in all) from the units of a value to L.
 
     `first` (m,) is what each unit's way begins with: 1 for the unit itself, ∂Y[v]/∂w for a weight.
+    `blocked` takes ways with factors of 0 too, those with the fewest first; their product is 0.
     """
+    if blocked:
+        first = np.where(first == 0, NEARLY, first)
     levels = {start: _Level(first[None, :].copy(), [], np.zeros((1, len(first)), int),
                             [int(f != 0) for f in first])}  # fmt: skip
     ends: dict[str, tuple[Array, Place | None]] = {}
@@ -73,10 +81,13 @@ def ways(trace: Trace, start: str, first: Array, row: int, most: int) -> tuple[l
         if not isinstance(place.layer, ROW_BY_ROW):
             ends[f"{place.x} by {place.name}"] = (_through(trace, place, row), place)
             continue
-        levels[place.y] = _next(place, levels, sources, row, most)
+        levels[place.y] = _next(place, levels, sources, row, most, blocked)
     if trace.output in levels:
         ends[trace.output] = (trace.values[d(trace.output)][row], None)
-    return _collect(trace, levels, ends, row, most)
+    if blocked:
+        ends = {key: (np.where(s == 0, NEARLY, s), place) for key, (s, place) in ends.items()}
+    found, count = _collect(trace, levels, ends, row, most)
+    return [replace(way, product=0.0) for way in found] if blocked else found, count
 
 
 def _after(trace: Trace, value: str) -> int:
@@ -107,14 +118,16 @@ def jacobian(place: Place, row: int, n: int) -> Array:
 
 
 def _next(
-    place: Place, levels: dict[str, _Level], sources: list[str], row: int, most: int
-) -> _Level:
+    place: Place, levels: dict[str, _Level], sources: list[str], row: int, most: int,
+    blocked: bool,
+) -> _Level:  # fmt: skip
     """The best ways to each unit of a layer's output."""
     products, slots, units, which, count = [], [], [], [], None
     for s, name in enumerate(sources):
         level = levels[name]
         k, n = level.products.shape
         J = jacobian(place, row, n)
+        J = np.where(J == 0, NEARLY, J) if blocked else J
         if J.ndim == 1:
             made = level.products * J
             slot, unit = np.divmod(np.arange(k)[:, None] * n + np.arange(n), n)

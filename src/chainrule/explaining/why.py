@@ -13,7 +13,7 @@ from .chain import explain
 from .explanation import Number
 from .formulas import ACTIVATIONS, Formula, d, evaluate, kind
 from .paper import Paper
-from .trace import Trace
+from .trace import Place, Trace
 
 EXACT = 17  # significant digits: as good as not rounded
 FEW_ROWS, FEW_UNITS = 8, 250  # of a batch that is recomputed with each mis-step; its outputs
@@ -33,25 +33,28 @@ class Why:
     """What `why` found: the right value, and the mis-steps that make the other one, the likeliest
     first.
 
-    `right` says that the number is the value, rounded as it was given.
+    `what` is the number that was asked for: of a parameter ∂L/∂(it). `right` says that the reader's
+    is the value, rounded as it was given, `whole` that mis-steps were tried which need the step
+    to be made anew.
     """
 
-    address: str
+    what: str
     mine: float
     value: float
     right: bool
     reasons: tuple[Reason, ...]
+    whole: bool
 
     def __str__(self) -> str:
         if self.right:
-            return f"{self.mine} is {self.address}, rounded: exactly {self.value!r}"
-        if not self.reasons:
-            return (
-                f"{self.address} is {self.value!r}; no mis-step that is known here makes "
-                f"{self.mine} of it"
-            )
-        text = self.reasons[0].text
-        return f"{self.address} is {self.value!r}; {self.mine} is what comes out {text}"
+            return f"{self.mine} is {self.what}, rounded: exactly {self.value!r}"
+        if self.reasons:
+            text = self.reasons[0].text
+            return f"{self.what} is {self.value!r}; {self.mine} is what comes out {text}"
+        known = "mis-step that is known here"
+        if not self.whole:
+            known = "mis-step of one number (the step is too large to be made anew with others)"
+        return f"{self.what} is {self.value!r}; no {known} makes {self.mine} of it"
 
 
 def why(trace: Trace, address: str, mine: float | str) -> Why:
@@ -64,8 +67,10 @@ def why(trace: Trace, address: str, mine: float | str) -> Why:
     a number that is none.
     """
     at = resolve(trace, address)
+    if at.column is not None:
+        raise ValueError(f"{at} is a sum over columns: ask for one number, such as X[0,0]")
     try:
-        number = float(mine)
+        number = math.nan if isinstance(mine, bool) else float(mine)
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
@@ -73,14 +78,21 @@ def why(trace: Trace, address: str, mine: float | str) -> Why:
     value = explain(trace, address).value
     near = 1.0000001 * 10.0 ** -_places(mine) + 16 * math.ulp(number)  # rounded, or cut off
     right = abs(number - value) <= 0.5000001 * 10.0 ** -_places(mine)
-    found = dict[str, Reason]()
-    for reason in [] if right else _reasons(trace, at, value):
+    found, whole = dict[str, Reason](), is_small(trace)
+    for reason in [] if right else _reasons(trace, at, value, whole):
         if reason.cause == "neighbour" and _digits(mine) < 3:
             continue  # some other number always has these two digits
         off, best = abs(reason.value - number), found.get(reason.cause)
         if off <= near and (best is None or off < abs(best.value - number)):
             found[reason.cause] = reason
-    return Why(str(at), number, value, right, tuple(found.values()))
+    what = f"∂L/∂{at}" if at.name in trace.net.shapes else str(at)
+    return Why(what, number, value, right, tuple(found.values()), whole)
+
+
+def is_small(trace: Trace) -> bool:
+    """Whether a step is small enough to be made anew with each mis-step."""
+    units = sum(trace.values[place.y].size for place in trace.places)
+    return len(trace.batch) <= FEW_ROWS and units <= FEW_UNITS
 
 
 def _places(mine: float | str) -> int:
@@ -95,19 +107,18 @@ def _digits(mine: float | str) -> int:
     return len(mantissa.strip("+- ").replace(".", "").lstrip("0"))
 
 
-def _reasons(trace: Trace, at: Address, value: float) -> Iterator[Reason]:
+def _reasons(trace: Trace, at: Address, value: float, whole: bool) -> Iterator[Reason]:
     """Every mis-step that is known, the likeliest first."""
-    yield from _scaled(trace, at, value)
+    yield from _scaled(trace, value)
     yield from _update(trace, at)
-    units = sum(trace.values[place.y].size for place in trace.places)
-    if len(trace.batch) <= FEW_ROWS and units <= FEW_UNITS:
+    if whole:
         yield from _changed(trace, at)
         yield from _rounded(trace, at)
     yield from _factors(trace, at)
     yield from _neighbours(trace, at)
 
 
-def _scaled(trace: Trace, at: Address, value: float) -> Iterator[Reason]:
+def _scaled(trace: Trace, value: float) -> Iterator[Reason]:
     """Sign, ½, the number of rows."""
     m, outputs = len(trace.batch), trace.values["l"].shape[1]
     yield Reason("sign", "with the sign turned round", -value)
@@ -131,7 +142,7 @@ def _update(trace: Trace, at: Address) -> Iterator[Reason]:
     yield Reason("learning_rate", "without the learning rate", start - g)
     yield Reason("direction", "with the step uphill instead of down", start - delta)
     if kind(trace.settings.optimizer) == "SGD":  # whose step is in proportion to the gradient
-        for reason in _scaled(trace, at, delta):
+        for reason in _scaled(trace, delta):
             if reason.cause != "sign":
                 yield Reason(reason.cause, reason.text, start + reason.value)
 
@@ -140,6 +151,10 @@ def _changed(trace: Trace, at: Address) -> Iterator[Reason]:
     """One number of another kind in the place of one: no activation, no bias, a slope elsewhere."""
     yield from _without_biases(trace, at)
     for place in trace.places:
+        if kind(place.layer) in ACTIVATIONS:
+            every = {str(one): float(trace[place.x][one.index]) for one in _outputs(trace, place)}
+            text = f"with z in the place of a in all of layer {place.name}"
+            yield from _with(trace, at, every, "activation", text)
         for row in range(len(trace.batch)):
             for j in range(trace[place.y].shape[1]):
                 one, unit = f"{place.y}[{row},{j}]", f"of {place.y}[{row},{j}]"
@@ -200,7 +215,7 @@ def _made(paper: Paper, trace: Trace, at: Address) -> float:
 def _rounded(trace: Trace, at: Address) -> Iterator[Reason]:
     """Rounding on the way: one number alone, one kind of numbers, or every step."""
     for places in range(4, 0, -1):
-        for one in _units(trace):
+        for one in _outputs(trace):
             value = round(float(trace[one.name][one.index]), places)
             text = f"with {one} rounded to {value:g} on the way"
             yield from _with(trace, at, {str(one): value}, "rounding", text)
@@ -218,9 +233,9 @@ def _rounded(trace: Trace, at: Address) -> Iterator[Reason]:
         yield Reason("rounding", text, _made(Paper(trace, digits), trace, at))
 
 
-def _units(trace: Trace) -> Iterator[Address]:
-    """Every output of every layer."""
-    for place in trace.places:
+def _outputs(trace: Trace, *places: Place) -> Iterator[Address]:
+    """Every output of every layer, or of these."""
+    for place in places or trace.places:
         for index in np.ndindex(trace[place.y].shape):
             yield Address(place.y, tuple(int(i) for i in index))
 
@@ -230,6 +245,9 @@ def _factors(trace: Trace, at: Address) -> Iterator[Reason]:
     found = explain(trace, str(at))
     if found.count != 1 or len(trace.batch) > 1:
         return
+    for places in range(4, 0, -1):
+        value = math.prod(round(factor.value, places) for factor in found.factors)
+        yield Reason("rounding", f"with each factor rounded to {places} decimals", value)
     for left in found.factors:
         value = math.prod(factor.value for factor in found.factors if factor is not left)
         yield Reason("factor", f"without the factor {_symbol(left)}", value)

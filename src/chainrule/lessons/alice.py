@@ -11,12 +11,12 @@ from ..core.layers import Dense
 from ..core.losses import SquaredError
 from ..core.network import Network
 from ..core.optimizers import SGD
-from ..explaining.chain import explain
 from ..explaining.labels import text_labels
 from ..explaining.mathematics import Notation, Writer
 from ..explaining.page import Equation, page
-from ..explaining.trace import replay, trace_step
+from ..explaining.trace import replay
 from ..explaining.verify import verify
+from ..session import Session
 from ..training import train
 from .common import gradients, slope
 from .parts import Lesson, Part, Picture, Table, claim, numbers, say
@@ -220,7 +220,8 @@ def _step() -> Iterator[Part]:
 
 
 def _chain() -> Iterator[Part]:
-    trace = trace_step(two_two_one(), LOSS, SGD(), X, Y, lr=0.1)
+    session = Session(two_two_one(), LOSS, SGD(), X, Y, lr=0.1)
+    trace = session.trace()
     notation = Notation(digits=None, labels=text_labels(trace))
     yield say(
         """The same chain once more, as `chainrule.explain` reads it off one step: from (-2, -1)
@@ -230,7 +231,7 @@ def _chain() -> Iterator[Part]:
         "The whole chain, and its proof",
     )
     rows = []
-    for block in page(explain(trace, "0.W[0,0]")):
+    for block in page(session.explain("0.W[0,0]")):
         if isinstance(block, Equation):
             first, *between, _ = (Writer(notation)(side) for side in block.sides)
             value = float(str(ast.literal_eval(ast.unparse(block.sides[-1]))))
