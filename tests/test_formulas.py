@@ -75,9 +75,13 @@ def test_softmax() -> None:
     for i in range(4):
         terms = []
         for k in range(3):
-            names = {"z": outputs[i, k], "y": Y[i, k], "p": P[i, k],
-                     "total": np.exp(outputs[i]).sum()}  # fmt: skip
+            total = np.exp(outputs[i]).sum()
+            names = {"z": outputs[i, k], "y": Y[i, k], "p": P[i, k], "total": total,
+                     "level": np.log(total)}  # fmt: skip
             np.testing.assert_allclose(evaluate(goal.link, names), P[i, k], rtol=1e-14)
+            for form in (goal.link, goal.value):
+                shown = evaluate(Formula(form.show), names)
+                assert shown == pytest.approx(evaluate(form, names), rel=1e-13)
             np.testing.assert_allclose(evaluate(goal.slope, names), loss.slopes(outputs, Y)[i, k])
             terms.append(evaluate(goal.value, names))
         np.testing.assert_allclose(sum(terms), loss.terms(outputs, Y)[i].sum(), rtol=1e-13)

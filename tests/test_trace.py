@@ -141,6 +141,23 @@ def test_a_number_that_is_not_finite_is_named() -> None:
         trace_step(net, cr.SquaredError(), cr.SGD(), ALICE, [1.0], lr=0.1)
 
 
+@pytest.mark.parametrize(
+    ("change", "kind", "words"),
+    [
+        ({"lr": -1.0}, ValueError, "lr is -1.0: the learning rate must be a finite number above 0"),
+        ({"lr": "0.1"}, TypeError, "lr is '0.1': give an instance"),
+        ({"clip": 0.0}, ValueError, "clip is 0.0: the gradient's largest norm must be above 0"),
+        ({"penalty": 0.1}, TypeError, "penalty is 0.1: give an instance, such as Penalty"),
+    ],
+)
+def test_settings_are_those_of_train(
+    change: dict[str, Any], kind: type[Exception], words: str
+) -> None:
+    net = cr.Network(2, [cr.Dense(1)], rng=0)
+    with pytest.raises(kind, match=words):
+        trace_step(net, cr.SquaredError(), cr.SGD(), ALICE, [1.0], **({"lr": 0.1} | change))
+
+
 def test_a_step_needs_targets() -> None:
     net = cr.Network(2, [cr.Dense(1)], rng=0)
     with pytest.raises(ValueError, match="y is missing"):

@@ -117,6 +117,12 @@ def test_saturated_and_tiny_steps_are_proven() -> None:
     three["0.W"] = [[800.0, 0.0, -800.0]]
     classes = cr.SoftmaxCrossEntropy()
     assert verify(trace_step(three, classes, cr.SGD(), [[1.0], [2.0]], np.array([2, 0]), lr=0.1))
+    count = cr.Network(1, [cr.Dense(1, init=1.0)], rng=0)
+    step = trace_step(count, cr.Poisson(), cr.SGD(), [[-800.0]], [0.0], lr=0.1)
+    assert verify(step)  # ŷ is 0, and 0 / 0 counts as 0
+    assert printed(to_python(step, "dl_dYhat[0,0]")) == 1.0
+    silu = cr.Network(1, [cr.SiLU(), cr.Dense(1, init=1.0)], rng=0)
+    assert verify(trace_step(silu, cr.SquaredError(), cr.SGD(), [[-746.0]], [1.0], lr=0.1))
     small = cr.Network.mlp([3, 2, 1], "tanh", rng=0)
     X = np.random.default_rng(0).normal(size=(3, 3))
     for scale in (1e-200, 1e-310):
@@ -168,6 +174,34 @@ def test_a_wrong_gradient_is_seen_by_differences() -> None:
     wrong = changed(trace, "0.dW", (0, 0), 2 * float(trace.values["0.dW"][0, 0]))
     assert not Probe(wrong).difference("0.W", (0, 0)).holds
     assert "by central differences with ε" in str(Probe(wrong).difference("0.W", (0, 0)))
+
+
+@pytest.mark.parametrize("activation", ["softsign", "elu"])
+def test_differences_hold_where_the_curvature_jumps(activation: str) -> None:
+    """XOR and biases of 0 put z at 0, where the second derivative of these has a step."""
+    X, y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
+    for seed in range(5):
+        net = cr.Network.mlp([2, 4, 4, 1], activation, rng=seed)
+        found = verify(trace_step(net, cr.BinaryCrossEntropy(), cr.SGD(), X, y, lr=0.1))
+        assert found, str(found)
+
+
+@pytest.mark.parametrize("scale", [1e-2, 1e3, 1e4])
+def test_differences_hold_for_inputs_that_are_not_scaled(scale: float) -> None:
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        X, y = scale * rng.normal(size=(8, 3)), rng.normal(size=8)
+        for middle in (cr.Tanh(), cr.LayerNorm()):
+            layers = [cr.Dense(4), middle, cr.LayerNorm(), cr.Dense(1)]
+            net = cr.Network(3, layers, rng=seed)
+            trace = trace_step(net, cr.SquaredError(), cr.SGD(), X, y, lr=0.1)
+            found = verify(trace)
+            assert found, str(found)
+            probe, slope = Probe(trace), float(trace.values["3.dW"][0, 0])
+            if abs(slope) > 1e-3:
+                wrong = changed(trace, "3.dW", (0, 0), slope * 1.001)
+                assert not Probe(wrong).difference("3.W", (0, 0)).holds
+            assert probe.difference("3.W", (0, 0)).holds
 
 
 def test_a_kink_is_called_a_kink() -> None:

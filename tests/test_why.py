@@ -97,6 +97,16 @@ def test_what_is_asked_of_a_parameter_is_its_gradient_and_says_so() -> None:
         why(trace, 'input "x0" row 0', 1.0)
 
 
+def test_networks_without_activations_and_saturated_ones() -> None:
+    line = cr.Network(1, [cr.Dense(1, init=1.0)], rng=0)
+    trace = trace_step(line, cr.SquaredError(), cr.SGD(), [[1.0]], [0.0], lr=0.1)
+    assert [r.cause for r in why(trace, "0.dW[0,0]", 4.0).reasons] == ["half"]
+    two = cr.Network(1, [cr.Dense(2)], rng=0)
+    two["0.W"] = [[1.0, -1.0]]
+    far = trace_step(two, cr.SoftmaxCrossEntropy(), cr.SGD(), [[800.0]], np.array([1]), lr=0.1)
+    assert str(why(far, "L", 1.0)).startswith("L is 1600.0; no mis-step")
+
+
 def test_z_for_a_in_a_whole_layer() -> None:
     net, X = cr.Network.mlp([2, 3, 1], "tanh", rng=0), np.array([[0.4, -1.2]])
     trace = trace_step(net, cr.SquaredError(), cr.SGD(), X, [1.0], lr=0.1)

@@ -13,14 +13,14 @@ from numpy.typing import ArrayLike
 
 from .core.arrays import Array
 from .core.checks import require_count
-from .core.epoch import Batch, StepSettings, check_batch
+from .core.epoch import Batch, StepSettings, check_batch, check_settings
 from .core.losses import Loss
 from .core.network import Network
 from .core.nonfinite import Diverged, name_nonfinite
 from .core.optimizers import SGD
 from .core.penalty import Penalty
 from .engines import limit_threads
-from .training import Best, Plan, Record, check_settings, check_valid, evaluate
+from .training import Best, Plan, Record, check_valid, evaluate
 
 
 def minimize(

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from .core.arrays import Array, ceil_div
 from .core.checks import require_count
-from .core.epoch import Batch, StepSettings, check_batch, scheduled_step
+from .core.epoch import Batch, StepSettings, check_batch, check_settings, scheduled_step
 from .core.losses import Loss
 from .core.network import RNG, Network, make_rng
 from .core.nonfinite import Diverged
@@ -23,7 +23,6 @@ from .core.schedules import Schedule, value_at
 from .explaining.chain import explain
 from .explaining.explanation import Explanation
 from .explaining.trace import Cells, Trace, trace_step
-from .training import check_settings
 
 UNITS = ("operation", "sample", "batch", "epoch")
 KEYFRAMES = 64  # that are kept: every step, then every second, fourth … of a longer training
@@ -80,7 +79,7 @@ class Session:
             require_count("Session", name, value)
         self.net, self.preparation, self._table = net.copy(), preparation, X
         matrix = X if preparation is None else preparation.transform(X)
-        self.data: Batch = check_batch(self.net, loss, matrix, y, weight)
+        self.data: Batch = check_batch(self.net, loss, np.array(matrix), np.array(y), weight)
         rows = len(self.data)
         self.batch_size = rows if batch_size is None else min(rows, int(batch_size))
         self.per_epoch = ceil_div(rows, self.batch_size)
@@ -122,7 +121,7 @@ class Session:
         The step is made when its last sample or operation has been passed. Returns the position.
         Raises Diverged where a step makes a number that is not finite; the session stays before it.
         """
-        if unit not in UNITS or not isinstance(n, int) or n < 0:
+        if unit not in UNITS or not isinstance(n, int | np.integer) or n < 0:
             raise ValueError(f"step got {n} of {unit!r}: give a number ≥ 0 of {', '.join(UNITS)}")
         for _ in range(n):
             if unit == "epoch":
@@ -155,7 +154,7 @@ class Session:
 
     def seek(self, step: int) -> dict[str, int]:
         """Go to where so many steps have been made: back from the nearest keyframe, or on."""
-        if not isinstance(step, int) or step < 0:
+        if not isinstance(step, int | np.integer) or step < 0:
             raise ValueError(f"there is no step {step}: steps count from 0")
         if step < self.done:
             start = max((number for number in self._frames if number <= step), default=None)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .core.arrays import Array
-from .core.epoch import StepSettings, check_batch
+from .core.epoch import StepSettings, check_batch, check_settings
 from .core.layers import Dropout
 from .core.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, SquaredError
 from .core.network import Network
@@ -25,7 +25,7 @@ from .lbfgs import minimize
 from .memory import require_memory
 from .model import Model, labelled, probabilities, scores, unseen_notes
 from .tables import Preparation, Schema, Split, Table, infer_schema, split_rows
-from .training import Plan, Record, check_settings, train
+from .training import Plan, Record, train
 
 LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02}
 LINEAR_WORK = 2e9

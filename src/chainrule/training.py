@@ -14,21 +14,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import engines
 from .core.checks import require_count
-from .core.epoch import Batch, Order, StepSettings, check_batch, start_state, train_step
-from .core.losses import Loss, SumOfErrors
+from .core.epoch import (
+    Batch,
+    Order,
+    StepSettings,
+    check_batch,
+    check_settings,
+    start_state,
+    train_step,
+)
+from .core.losses import Loss
 from .core.network import RNG, Network, make_rng
 from .core.nonfinite import Diverged
 from .core.optimizers import Optimizer, State
 from .core.penalty import Penalty
 from .core.schedules import Schedule
 from .engines import ENGINES, limit_threads
-
-EXAMPLES = {
-    "loss": "SquaredError()",
-    "optimizer": "Adam()",
-    "penalty": "Penalty(l2=0.01)",
-    "lr": "0.01 or Cosine(0.01)",
-}
 
 
 class Record(NamedTuple):
@@ -184,27 +185,6 @@ class Best:
     def put_back(self) -> None:
         """Set the network to its best epoch; to where it started if no epoch ended."""
         self.net.theta, self.net.buffers = self._theta, self._buffers
-
-
-def check_settings(settings: StepSettings) -> None:
-    """Raise TypeError or ValueError for a setting of the wrong kind, a loss that cannot be trained
-    on, or a learning rate or clip that makes no sense.
-    """
-    for name, value, kind in (
-        ("loss", settings.loss, Loss),
-        ("optimizer", settings.optimizer, Optimizer),
-        ("penalty", settings.penalty, Penalty | None),
-        ("lr", settings.lr, float | int | np.number | Schedule),
-    ):
-        if not isinstance(value, kind):
-            raise TypeError(f"{name} is {value!r}: give an instance, such as {EXAMPLES[name]}")
-    if isinstance(settings.loss, SumOfErrors):
-        settings.loss.slopes(np.zeros(1), np.zeros(1))  # raises, and says why
-    lr = settings.lr.value if isinstance(settings.lr, Schedule) else settings.lr
-    if not 0 < lr < math.inf:
-        raise ValueError(f"lr is {lr}: the learning rate must be a finite number above 0")
-    if settings.clip is not None and not 0 < settings.clip < math.inf:
-        raise ValueError(f"clip is {settings.clip}: the gradient's largest norm must be above 0")
 
 
 def check_valid(net: Network, loss: Loss, valid: tuple[ArrayLike, ...] | None) -> Batch | None:

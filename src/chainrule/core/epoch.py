@@ -3,6 +3,7 @@
 This is the oracle that every faster engine must agree with.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +14,19 @@ from numpy.typing import ArrayLike
 from .activation_layers import HardSigmoid, Sigmoid
 from .arrays import Array, ceil_div
 from .checks import as_real
-from .losses import Loss, check_weight
+from .losses import Loss, SumOfErrors, check_weight
 from .network import Network
 from .nonfinite import Diverged, name_nonfinite
 from .optimizers import Optimizer, State
 from .penalty import Penalty
 from .schedules import Schedule, value_at
 
+EXAMPLES = {
+    "loss": "SquaredError()",
+    "optimizer": "Adam()",
+    "penalty": "Penalty(l2=0.01)",
+    "lr": "0.01 or Cosine(0.01)",
+}
 Order = Callable[[int], ArrayLike]  # of an epoch: its rows, as they are to come
 Told = tuple[float, float, float]  # of an epoch: mean loss, learning rate of the last step, seconds
 
@@ -192,6 +199,27 @@ def clip_by_norm(grad: Array, limit: float) -> Array:
     elif norm <= limit:
         return grad
     return np.asarray(scaled * grad.dtype.type(limit / norm))
+
+
+def check_settings(settings: StepSettings) -> None:
+    """Raise TypeError or ValueError for a setting of the wrong kind, a loss that cannot be trained
+    on, or a learning rate or clip that makes no sense.
+    """
+    for name, value, kind in (
+        ("loss", settings.loss, Loss),
+        ("optimizer", settings.optimizer, Optimizer),
+        ("penalty", settings.penalty, Penalty | None),
+        ("lr", settings.lr, float | int | np.number | Schedule),
+    ):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} is {value!r}: give an instance, such as {EXAMPLES[name]}")
+    if isinstance(settings.loss, SumOfErrors):
+        settings.loss.slopes(np.zeros(1), np.zeros(1))  # raises, and says why
+    lr = settings.lr.value if isinstance(settings.lr, Schedule) else settings.lr
+    if not 0 < lr < math.inf:
+        raise ValueError(f"lr is {lr}: the learning rate must be a finite number above 0")
+    if settings.clip is not None and not 0 < settings.clip < math.inf:
+        raise ValueError(f"clip is {settings.clip}: the gradient's largest norm must be above 0")
 
 
 def check_batch(

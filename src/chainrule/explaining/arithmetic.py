@@ -39,7 +39,7 @@ def decimals() -> Kind:
     mp.dps = DIGITS
     names = ("exp", "expm1", "log", "sqrt", "tanh", "sign")
     functions: dict[str, Any] = {name: getattr(mp, name) for name in names}
-    functions |= {"abs": abs, "min": min, "max": max}
+    functions |= {"abs": abs, "min": min, "max": max, "ratio": FUNCTIONS["ratio"]}
     functions["sigma"] = lambda z: 1 / (1 + mp.exp(-z))
     functions["softplus"] = lambda z: mp.log1p(mp.exp(z)) if z < 0 else z + mp.log1p(mp.exp(-z))
     functions["Phi"], functions["phi"] = mp.ncdf, mp.npdf
@@ -147,6 +147,7 @@ BOUNDED: dict[str, Any] = {
     "abs": lambda x: abs(rounded(x)), "phi": _phi, "Phi": _Phi,
     "max": lambda *given: max(map(rounded, given), key=lambda one: one.value),
     "min": lambda *given: min(map(rounded, given), key=lambda one: one.value),
+    "ratio": lambda a, b: rounded(a) / b if rounded(a).value else Rounded(0.0),
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..core.arrays import Array
+from ..core.checks import require_count
 from ..core.layers import Dense
 from . import made
 from .address import Address, resolve
@@ -29,8 +30,9 @@ def explain(trace: Trace, address: str, *, row: int | None = None, most: int = M
     parts are listed where there are too many. Raises ValueError for an address that names nothing.
     """
     at = resolve(trace, address)
-    if most < 1 or not (row is None or isinstance(row, int)):
-        raise ValueError(f"explain got row={row!r}, most={most}: use a whole row and most ≥ 1")
+    require_count("explain", "most", most)
+    if row is not None:
+        _row(trace, row)
     behind = {d(place.y): place.y for place in trace.places} | {"dX": "X"}
     places = {place.y: place for place in trace.places}
     if at.column is not None:
@@ -103,8 +105,9 @@ def _along(
 
 
 def _row(trace: Trace, row: int) -> int:
-    if not 0 <= row < len(trace.batch):
-        raise ValueError(f"there is no row {row}: this trace has rows 0 to {len(trace.batch) - 1}")
+    if not isinstance(row, int | np.integer) or not 0 <= row < len(trace.batch):
+        last = len(trace.batch) - 1
+        raise ValueError(f"there is no row {row!r}: this trace has rows 0 to {last}")
     return row
 
 

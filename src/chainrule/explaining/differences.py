@@ -3,7 +3,7 @@ from the input to L in plain Python.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .arithmetic import floats
@@ -82,7 +82,7 @@ class Probe:
     def loss(self, name: str, index: tuple[int, ...], value: float) -> tuple[float, list[int]]:
         """(L, on which side of each kink the units are) with one parameter at another value."""
         redo = self.redo
-        redo.begin({})
+        redo.begin({})  # what the trace has, not what was made anew before
         redo.begin({name: _replaced(redo.all(name), index, value)})
         for made in self.forward:
             redo.fresh[made] = _made(redo, made, self.trace.values[made].shape)
@@ -107,20 +107,27 @@ class Probe:
 
     def difference(self, name: str, index: tuple[int, ...]) -> Difference:
         """The central difference of one parameter beside its gradient, penalty included."""
-        trace = self.trace
-        at = float(trace[name][index])
-        slope = float(trace.values[d(name)][index])
-        if f"{name}.penalty" in trace.values:
-            slope += float(trace.values[f"{name}.penalty"][index])
-        h = STEP * max(abs(at), 1.0)
+        slope = float(self.trace.values[d(name)][index])
+        if f"{name}.penalty" in self.trace.values:
+            slope += float(self.trace.values[f"{name}.penalty"][index])
+        h = STEP * max(abs(float(self.trace[name][index])), 1.0)
+        found = self._at_step(name, index, slope, h)
+        if found.holds:
+            return found
+        finer = self._at_step(name, index, slope, h / 16)  # curvature may be in the way
+        apart = abs(finer.difference - found.difference)  # which is what it explains
+        seen = max(abs(slope), abs(finer.difference), apart / NEAR)
+        return replace(finer, error=min(finer.error, abs(finer.difference - slope) / seen))
+
+    def _at_step(self, name: str, index: tuple[int, ...], slope: float, h: float) -> Difference:
+        at = float(self.trace[name][index])
         (high, one), (low, other) = (self.loss(name, index, at + s * h) for s in (1.0, -1.0))
         difference = (high - low) / (2.0 * h)
         noise = self.noise + MARGIN * U * max(abs(high), abs(low))
         seen = max(abs(slope), abs(difference), noise / h / NEAR, 1e-300)
-        error = abs(difference - slope) / seen
         address = f"{name}[{','.join(map(str, index))}]"
-        crossed = one != other or (trace.settings.penalty is not None and abs(at) < h)
-        return Difference(address, slope, difference, h, error, crossed)
+        crossed = one != other or (self.trace.settings.penalty is not None and abs(at) < h)
+        return Difference(address, slope, difference, h, abs(difference - slope) / seen, crossed)
 
 
 def _replaced(lists: Any, index: tuple[int, ...], value: float) -> Any:

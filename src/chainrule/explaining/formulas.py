@@ -4,7 +4,8 @@ numbers, run on its own as a proof, and copied into a script.
 `show` is the textbook's; `run`, where it is not the same, is rearranged so that it neither
 overflows nor cancels. Names: z and a of a unit; y and p = ŷ of an output; g, theta, m, v … of a
 parameter. `sigma`, `softplus`, `Phi` and `phi` stand for σ, ln(1 + e^z) and the normal
-distribution. The tables go by the names of chainrule's own layers, losses and optimizers.
+distribution, `ratio` for a / b where 0 / 0 is 0. The tables go by the names of chainrule's own
+layers, losses and optimizers.
 """
 
 import ast
@@ -79,6 +80,7 @@ FUNCTIONS: dict[str, Any] = {
     "abs": abs, "min": min, "max": max, "sign": lambda x: (x > 0) - (x < 0), "sigma": sigma,
     "softplus": softplus, "Phi": lambda z: math.erfc(-z * math.sqrt(0.5)) / 2,
     "phi": lambda z: math.exp(-z * z / 2) / math.sqrt(2 * math.pi),
+    "ratio": lambda a, b: a / b if a else 0.0,
 }  # fmt: skip
 
 
@@ -148,8 +150,8 @@ ACTIVATIONS: dict[str, Bend] = {
 class Goal(NamedTuple):
     """A loss: ŷ of z; l and dl/dz of z and y, fused; dl/dŷ and dŷ/dz, the unfused product.
 
-    p stands for ŷ. Where the outputs depend on each other, as in softmax, the index k runs over
-    them and `total` is Σ_k e^z_k.
+    p stands for ŷ. Where the outputs depend on each other, as in softmax, `total` is Σ_k e^z_k,
+    `level` its logarithm, and `inner` an output's by its own z.
     """
 
     link: Formula
@@ -180,14 +182,15 @@ LOSSES: dict[str, Goal] = {
         F("1 / (1 + exp(-z))", "sigma(z)"),
         F("-(y * log(p) + (1 - y) * log(1 - p))", "softplus(z) - y * z"),
         F("p - y"),
-        F("(1 - y) / (1 - p) - y / p", "(1 - y) / sigma(-z) - y / sigma(z)"),
+        F("(1 - y) / (1 - p) - y / p", "ratio(1 - y, sigma(-z)) - ratio(y, sigma(z))"),
         F("p * (1 - p)", "sigma(z) * sigma(-z)"),
     ),
     "SoftmaxCrossEntropy": Goal(
-        F("exp(z) / total"), F("-y * log(p)"), F("p - y"), F("-y / p"), F("p * (same - p_k)")
+        F("exp(z) / total", "exp(z - level)"), F("-y * log(p)", "y * (level - z)"), F("p - y"),
+        F("-y / p", "-ratio(y, p)"), F("p * (1 - p)"),
     ),
     "Poisson": Goal(
-        F("exp(z)"), F("p - y * z"), F("p - y"), F("1 - y / p"), F("p")
+        F("exp(z)"), F("p - y * z"), F("p - y"), F("1 - y / p", "1 - ratio(y, p)"), F("p")
     ),
 }  # fmt: skip
 
@@ -241,7 +244,7 @@ NORMALISED = {  # how LayerNorm (over a row) and BatchNorm (over a column) make 
 }
 MOVED = Formula("momentum * before + (1 - momentum) * batch")  # a running mean or variance
 KEPT = Formula("1 / (1 - rate)")  # a dropout's mask where the unit stays
-JACOBIAN = {True: Formula("p * (1 - p)"), False: Formula("-p * q")}  # softmax: dp/dz, dp/dz of q
+CROSSED = Formula("-p * q")  # softmax: dp/dz of another class, whose probability is q
 
 
 def kind(thing: Any) -> str:

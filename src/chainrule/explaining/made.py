@@ -72,8 +72,10 @@ def output(trace: Trace, row: int, k: int) -> dict[str, Term]:
              for name, source in (("z", trace.output), ("y", "Y"), ("p", "Yhat"))}  # fmt: skip
     loss = trace.settings.loss
     if isinstance(loss, SoftmaxCrossEntropy):
-        exponentials = np.exp(trace[trace.output][row]).tolist()
-        return names | {"total": Term(math.fsum(exponentials))}
+        Z = trace[trace.output][row]
+        level = float(Z.max() + np.log(np.exp(Z - Z.max()).sum()))
+        with np.errstate(over="ignore"):
+            return names | {"total": Term(float(np.exp(Z).sum())), "level": Term(level)}
     if isinstance(loss, Huber):
         return names | {"delta": Term(loss.delta)}
     if isinstance(loss, Pinball):

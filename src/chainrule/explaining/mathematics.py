@@ -22,6 +22,7 @@ LETTERS = {
     "lr": ("η", r"\eta"), "decay": ("λ", r"\lambda"), "l1": ("λ₁", r"\lambda_1"),
     "l2": ("λ₂", r"\lambda_2"), "change": ("Δθ", r"\Delta\theta"), "p": ("ŷ", r"\hat y"),
     "m_hat": ("m̂", r"\hat m"), "v_hat": ("v̂", r"\hat v"), "total": ("Σe^z", r"\textstyle\sum e^z"),
+    "level": ("lnΣe^z", r"\textstyle\ln\sum e^z"),
     "m_before": ("m_before", r"m_{t-1}"), "v_before": ("v_before", r"v_{t-1}"),
     "s_before": ("s_before", r"s_{t-1}"), "gradient": ("∂L/∂θ", r"\partial L/\partial\theta"),
     "outer": ("∂l/∂ŷ", r"\partial l/\partial\hat y"), "L": ("L", "L"),

@@ -9,7 +9,7 @@ from typing import TypeGuard
 from .address import Address, resolve
 from .chain import MANY, explain
 from .explanation import Number, Term
-from .formulas import d, evaluate
+from .formulas import Formula, d, evaluate
 from .trace import Trace
 
 ALL = 10**9  # parts of a sum: every one
@@ -55,7 +55,7 @@ class Paper:
             known = self.at(one.symbol) if _is_value(one.symbol) else one.value
             return self.round(_kind(one.symbol), known)
         names = {letter: self.term(term) for letter, term in one.names.items()}
-        return self.round(_kind(one.symbol), float(evaluate(one.formula, names)))
+        return self.round(_kind(one.symbol), _computed(one.formula, names))
 
     def lost(self, one: Number, value: float) -> str:
         """What a number is exactly, where rounding has made another of it."""
@@ -117,6 +117,17 @@ class Paper:
                 product = math.prod(self.value(factor) for factor in path.factors)
                 products.append(self.round("product", product))
         return self.round(_kind(str(at)), sum(products))
+
+
+def _computed(formula: Formula, names: Mapping[str, float]) -> float:
+    """What a formula shows comes to; what it runs where floats cannot compute the other."""
+    try:
+        return float(evaluate(Formula(formula.show), names))
+    except (ArithmeticError, ValueError):
+        try:
+            return float(evaluate(formula, names))
+        except (ArithmeticError, ValueError) as error:
+            raise ValueError(f"{formula.show} is beyond the largest float here: {error}") from None
 
 
 def _kind(symbol: str | tuple[str, str]) -> str:

@@ -58,10 +58,8 @@ class LossRules:
         return self.redo.formula(self.goal.slope, **self.names(r, k))
 
     def outer(self, r: int, k: int) -> Made:
-        """dl/dŷ; 0 for an output that is no class of the row, whatever its p."""
+        """dl/dŷ."""
         assert self.goal is not None
-        if self.goal.outer.show == "-y / p" and float(self.redo.at("Y", r, k)) == 0.0:
-            return self.redo.kind.of(0.0), 0.0
         return self.redo.formula(self.goal.outer, **self.names(r, k))
 
     def inner(self, r: int, k: int) -> Made:

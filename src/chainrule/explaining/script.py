@@ -22,6 +22,7 @@ HELPERS = {
     "softplus": "softplus = lambda z: max(z, 0.0) + log1p(exp(-abs(z)))",
     "Phi": "Phi = lambda z: erfc(-z * sqrt(0.5)) / 2",
     "phi": "phi = lambda z: exp(-z * z / 2) / sqrt(2 * pi)",
+    "ratio": "ratio = lambda a, b: a / b if a else 0.0",
     "sign": "sign = lambda x: (x > 0) - (x < 0)",
 }
 EACH = "each = lambda f, *M: [[f(*v) for v in zip(*rows)] for rows in zip(*M)]"

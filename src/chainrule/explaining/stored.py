@@ -3,7 +3,7 @@
 from ..core.layers import BatchNorm, LayerNorm
 from .address import Address
 from .explanation import Explanation, Number, Term, add_up, term
-from .formulas import CLIP, JACOBIAN, KEPT, LOSSES, MOVED, NORMALISED, Formula, kind
+from .formulas import CLIP, CROSSED, KEPT, LOSSES, MOVED, NORMALISED, Formula, kind
 from .made import loss_parts, output
 from .trace import Place, Trace
 
@@ -91,10 +91,10 @@ def _slope_of_link(trace: Trace, at: Address) -> tuple[Formula | None, dict[str,
     """dŷ/dz of one output, of softmax dŷ_a/dz_b."""
     row, *units = at.index
     goal = LOSSES.get(kind(trace.settings.loss))
-    if len(units) == 1:
+    if len(set(units)) == 1:
         return goal and goal.inner, output(trace, row, units[0])
     p, q = (term(trace, "Yhat", row, unit) for unit in units)
-    return JACOBIAN[units[0] == units[1]], {"p": p, "q": q}
+    return CROSSED, {"p": p, "q": q}
 
 
 def share_note(trace: Trace) -> str:

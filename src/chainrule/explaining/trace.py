@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core.arrays import Array
-from ..core.epoch import Batch, StepSettings, check_batch, clip_by_norm, start_state
+from ..core.epoch import Batch, StepSettings, check_batch, check_settings, clip_by_norm, start_state
 from ..core.layers import Layer, Residual, inner
 from ..core.losses import Loss
 from ..core.network import RNG, Network, make_rng
@@ -159,6 +159,7 @@ def trace_step(
     target column unless given. Raises ValueError for data that do not fit, Diverged at a number
     that is not finite.
     """
+    check_settings(StepSettings(loss, optimizer, lr, penalty, clip))
     X, y, features, rows = _prepared(net, X, y, preparation)
     if y is None:
         raise ValueError("y is missing: a training step needs the targets of its rows")

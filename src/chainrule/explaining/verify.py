@@ -20,7 +20,7 @@ from .redo_loss import add_given, add_loss, add_update
 
 U = 2.0**-53
 LARGEST = sys.float_info.max
-TINY = 64 * 2.0**-1074  # below the smallest normal number a product is rounded to whole steps
+TINY = sys.float_info.min  # below it a product keeps few digits or none
 MOST = 100_000  # multiply-adds of a step up to which every number is made anew
 DRAWN = 200  # numbers that are drawn beyond
 EFFORT = 200_000  # numbers made anew for central differences

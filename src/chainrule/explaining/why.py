@@ -71,7 +71,7 @@ def why(trace: Trace, address: str, mine: float | str) -> Why:
         raise ValueError(f"{at} is a sum over columns: ask for one number, such as X[0,0]")
     try:
         number = math.nan if isinstance(mine, bool) else float(mine)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise ValueError(f"{mine!r} is no number: give it as 0.25 or as text '0.250'")
@@ -220,11 +220,14 @@ def _rounded(trace: Trace, at: Address) -> Iterator[Reason]:
             text = f"with {one} rounded to {value:g} on the way"
             yield from _with(trace, at, {str(one): value}, "rounding", text)
         hidden = {place.y: places for place in trace.places[:-1] if place.y.endswith(".A")}
+        kinds = {place.y.rpartition(".")[2] for place in trace.places}
         for which, words in (
             (hidden, "hidden activations"), ({"A": places}, "activations"),
             ({"Z": places}, "pre-activations"),
             ({"A": places, "Z": places}, "activations and pre-activations"),
         ):  # fmt: skip
+            if not {name.rpartition(".")[2] for name in which} <= kinds:
+                continue
             paper = Paper(trace, EXACT, which)
             text = f"with all {words} rounded to {places} decimals on the way"
             yield Reason("rounding", text, _made(paper, trace, at))
