@@ -1,10 +1,13 @@
 """`chainrule check-gradients`: whether the gradient in somebody's own file is right."""
 
+import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,8 +19,8 @@ from .document import emit
 from .errors import NO
 from .options import AS_JSON, COUNT, filled
 
-STARTING = 20.0
-"""Seconds for Python and the file's own imports, beside the time limit of the check."""
+STARTING, LONGEST = 60.0, 86_400.0
+"""Seconds for Python to start, and the longest time limit."""
 
 
 @click.command(short_help="Check the gradient of your own code, and name its bug.")
@@ -26,7 +29,7 @@ STARTING = 20.0
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the points.")
 @click.option(
     "--time-limit",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(0, LONGEST, min_open=True),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
@@ -45,8 +48,10 @@ def check_gradients(
     """
     if not Path(file).is_file():
         raise ValueError(f"{file}: no such file: give the Python file that holds your functions")
+    if math.isnan(time_limit):
+        raise ValueError("--time-limit is nan: give seconds, such as 60")
     settings = {"rows": rows, "seed": seed, "time_limit": time_limit}
-    document = run_apart(file, settings, time_limit + STARTING)
+    document = run_apart(file, settings, time_limit)
     if "error" in document:
         raise ValueError(document["error"])
     if as_json:
@@ -62,29 +67,45 @@ def run_apart(file: str, settings: dict[str, Any], seconds: float) -> dict[str, 
     Raises ValueError in one sentence where the process ends without a word or not in time.
     """
     with TemporaryDirectory(prefix="chainrule-") as folder:
-        out = Path(folder) / "report.json"
+        out, told = Path(folder) / "report.json", Path(folder) / "stderr.txt"
         command = [sys.executable, "-P", "-m", "chainrule.cli.own_file", file, str(out)]
-        with subprocess.Popen(
-            [*command, json.dumps(settings)], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        ) as process:  # fmt: skip
+        with (
+            told.open("wb") as errors,
+            subprocess.Popen(
+                [*command, json.dumps(settings)], stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True,
+            ) as process,
+        ):  # fmt: skip
             try:
-                _, told = process.communicate(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                raise ValueError(
-                    f"{file} did not end within {seconds:g} s: look for a loop that never ends, or "
-                    f'put training under if __name__ == "__main__"'
-                ) from None
+                if not _ends(process, Path(f"{out}.started"), seconds):
+                    raise ValueError(
+                        f"{file} did not end within {seconds:g} s: look for a loop that never "
+                        f'ends, or put training under if __name__ == "__main__"'
+                    )
             finally:
                 _end(process)
         if not out.is_file():
-            last = told.strip().splitlines()[-1:] or [f"exit code {process.returncode}"]
-            raise ValueError(f"{file} ended the process it ran in ({clean(last[0])})")
-        document: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+            lines = told.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            last = lines[-1] if lines else f"exit code {process.returncode}"
+            raise ValueError(f"{file} ended the process it ran in ({clean(last)})")
+        document = json.loads(out.read_text(encoding="utf-8"))
+    if not isinstance(document, dict) or not {"ok", "error"} & document.keys():
+        raise ValueError(f"{file} changed how its report is written: leave json as it is")
     return document
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
+def _ends(process: "subprocess.Popen[bytes]", started: Path, seconds: float) -> bool:
+    """Whether the process ends in time: the file's, which begins once Python has started."""
+    begun = time.monotonic()
+    while process.poll() is None and not started.exists() and time.monotonic() < begun + STARTING:
+        time.sleep(0.02)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds + 1.0)  # the check itself stops at the limit, and says where it was
+        return True
+    return False
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
     """End the process, and where the system has groups of processes those it started."""
     if hasattr(os, "killpg"):
         try:

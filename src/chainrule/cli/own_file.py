@@ -4,11 +4,12 @@ It runs the file, checks its gradient, and writes one JSON document where it is 
 the file prints, changes or breaks stays in this process.
 """
 
-import json
+import os
 import runpy
 import sys
 import traceback
 from dataclasses import asdict
+from json import dumps, loads
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,30 @@ RUN_AS = "__chainrule__"
 
 
 def main(arguments: list[str]) -> None:
-    """Check FILE and write the document to OUT: arguments FILE OUT SETTINGS, the last in JSON."""
+    """Check FILE and write the document to OUT: arguments FILE OUT SETTINGS, the last in JSON. Ends
+    the process, whatever of the file still runs.
+    """
     file, out, settings = arguments
+    write, replace, leave = Path.write_text, os.replace, os._exit  # as they are before the file
     try:
-        document = check_file(file, **json.loads(settings))
+        document = check_file(file, Path(f"{out}.started"), **loads(settings))
     except (ValueError, TimeoutError, MemoryError) as error:
         document = {"error": " ".join(str(error).split()) or "there is not enough memory"}
-    Path(out).write_text(json.dumps(document), encoding="utf-8")
+    write(Path(f"{out}.part"), dumps(document), encoding="utf-8")
+    replace(f"{out}.part", out)
+    leave(0)
 
 
-def check_file(file: str, rows: int | None, seed: int, time_limit: float) -> dict[str, Any]:
+def check_file(
+    file: str, started: Path, rows: int | None, seed: int, time_limit: float
+) -> dict[str, Any]:
     """The report of check_gradients on what a file defines, as a document.
 
     Raises ValueError where the file does not run, or lacks one of NAMES.
     """
     from ..gradcheck.check import CAUSES, check_gradients
 
+    started.touch()  # from here on it is the file that takes time
     names = _run(file)
     for name in NAMES:
         if name not in names:
