@@ -13,9 +13,15 @@ from broken_runs import run as tuned
 from broken_score import Judged, figures, judge
 
 import chainrule as cr
-from chainrule.diagnosing.baselines import constant_output, guess_loss, number, perfect_loss
+from chainrule.core.epoch import Batch
+from chainrule.core.initializers import normal
+from chainrule.diagnosing import variants
+from chainrule.diagnosing.baselines import constant_output, guess_loss, perfect_loss
+from chainrule.diagnosing.bench import FUNCTION, Bench
+from chainrule.diagnosing.experiments import Setup, restated
 from chainrule.diagnosing.findings import CAUSES
 from chainrule.diagnosing.symptoms import dead, flow, saturated, twins, weight_ratio
+from chainrule.diagnosing.words import number
 
 ALL = {run.name: run for run in [*tuned, *held_out]}
 SHORT = [
@@ -150,6 +156,8 @@ def test_diverged_run_says_where() -> None:
     evidence = next(f for f in found.findings if f.cause == "nonfinite").evidence[0]
     assert "training diverged at epoch 0, step" in evidence
     assert "0x" not in evidence
+    assert FUNCTION.sub(r"\1(…)", repr(normal(0.1))) == "normal(…)"
+    assert FUNCTION.sub(r"\1(…)", repr(cr.Dense(2, init=normal(0.1)))).endswith("init=normal(…))")
 
 
 def test_cells_that_are_not_finite_are_named() -> None:
@@ -246,17 +254,63 @@ def test_symptoms_by_hand() -> None:
 def test_gradient_factor_of_a_linear_chain() -> None:
     net = cr.Network(1, [cr.Dense(1), cr.Identity(), cr.Dense(1), cr.Identity(), cr.Dense(1)])
     net["2.W"], net["4.W"] = [[0.5]], [[0.5]]
-    batch = cr_batch(np.ones((3, 1)), np.zeros(3) - 5)
+    batch = Batch(np.ones((3, 1)), np.zeros(3) - 5)
     found = flow(net, SQ, batch)
     assert found is not None
     assert found.factor == pytest.approx(0.5)
     assert found.total == pytest.approx(0.25)
 
 
-def cr_batch(X: np.ndarray, y: np.ndarray):  # type: ignore[no-untyped-def]
-    from chainrule.core.epoch import Batch
+def test_other_layers_keep_every_number_that_fits() -> None:
+    X, y = moons(60)
+    inside = cr.Residual([cr.Dense(6), cr.BatchNorm(), cr.Dropout(0.5), cr.ReLU()])
+    layers = [cr.Dense(6), cr.BatchNorm(), cr.ReLU(), cr.Dropout(0.5), inside, cr.Dense(1)]
+    net = cr.Network(2, [*layers, cr.Tanh()], rng=1)
+    rng = np.random.default_rng(0)
+    vectors = ("theta", "lr_factor", "decay_factor")
+    for name in vectors:
+        setattr(net, name, rng.normal(size=net.theta.shape))
+    for name in ("1.mean", "1.var", "4.1.mean", "4.1.var"):
+        net[name] = rng.random(6)
+    asked = Setup(cr.Configuration(net, SQ, penalty=cr.Penalty(l2=0.1)), Batch(X, y))
+    changes = [variants.with_leaky_relu, variants.unbounded, variants.without_restraint,
+               lambda s: variants.with_loss(s, BCE, 1)]  # fmt: skip
+    for change in changes:
+        other = change(asked).config.net
+        for name in vectors:
+            np.testing.assert_array_equal(getattr(other, name), getattr(net, name))
+        for name in ("1.mean", "1.var", "4.1.mean", "4.1.var"):
+            np.testing.assert_array_equal(other[name], net[name])
+        rate = 0.0 if change is variants.without_restraint else 0.5
+        assert other["3.rate"] == other["4.2.rate"] == rate
+    afresh = variants.fresh(asked, 2).config.net
+    np.testing.assert_array_equal(afresh.lr_factor, net.lr_factor)
+    np.testing.assert_array_equal(afresh.decay_factor, net.decay_factor)
+    np.testing.assert_array_equal(afresh["1.mean"], np.zeros(6))
+    assert not np.any(afresh.theta == net.theta)
 
-    return Batch(X, y)
+
+def test_frozen_layers_stay_frozen_whatever_is_changed() -> None:
+    X, y = moons(60)
+    net = cr.Network.mlp([2, 6, 1], rng=1)
+    net.views(net.lr_factor)["0.W"][...] = 0.0
+    asked = Setup(cr.Configuration(net, BCE, lr=0.1, epochs=3), Batch(X, y))
+    for changed in (variants.with_leaky_relu(asked), variants.without_restraint(asked),
+                    variants.fresh(asked, 2), variants.with_relu(asked, 2)):  # fmt: skip
+        before = changed.config.net["0.W"]
+        np.testing.assert_array_equal(Bench(0).run(changed).net["0.W"], before)
+
+
+def test_linear_model_and_shuffled_targets_are_run_once_for_a_setup() -> None:
+    X, y = wave(60)
+    far = Setup(cr.Configuration(cr.Network.mlp([3, 4, 1], rng=1), SQ), Batch(X, 1000 + 50 * y))
+    bench = Bench(0)
+    assert bench.linear(far) is bench.linear(far)
+    assert bench.shuffled(far) is bench.shuffled(far)
+    assert bench.linear(far) is not bench.linear(replace(far))
+    line = np.column_stack([X, np.ones(60)])
+    rest = far.train.y - line @ np.linalg.lstsq(line, far.train.y, rcond=None)[0]
+    assert restated(far, bench.linear(far)).loss == pytest.approx(np.mean(rest**2), rel=1e-3)
 
 
 KINDS: dict[str, Case] = {

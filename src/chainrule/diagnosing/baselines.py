@@ -1,6 +1,5 @@
-"""What a loss is worth: what guessing gives, what a perfect answer gives, and both in words."""
+"""What a loss is worth: what guessing gives, and what a perfect answer gives."""
 
-import math
 from dataclasses import fields, replace
 
 import numpy as np
@@ -97,49 +96,3 @@ def class_codes(loss: Loss, y: Array) -> Array | None:
     few = 2 <= len(values) <= 20 and len(y) >= 2 * len(values)
     whole = bool(np.all(values == np.round(values)))
     return np.asarray(codes) if few and whole else None
-
-
-def number(value: float, digits: int = 4) -> str:
-    """`digits` significant digits: 0.6931, 12,346, 1.2e+09."""
-    value = float(value)
-    if not math.isfinite(value):
-        return "none" if math.isnan(value) else "not finite"
-    if value != 0 and not 1e-4 <= abs(value) < 1e7:
-        return f"{value:.{digits - 1}g}"
-    size = 0 if value == 0 else math.floor(math.log10(abs(value)))
-    text = f"{value:,.{max(0, digits - 1 - size)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def in_words(loss: Loss, guess: float, y: Array) -> str:
-    """ "0.6931 (= ln 2) is what guessing gives: the same answer for every row, …" of the target."""
-    return f"{number(guess)}{special(guess)} is what guessing gives: {answer_in_words(loss, y)}"
-
-
-def special(value: float) -> str:
-    """ " (= ln k)" where the loss is the entropy of k equally likely classes."""
-    for k in range(2, 21):
-        if abs(value - math.log(k)) < 1e-6:
-            return f" (= ln {k})"
-    return ""
-
-
-def answer_in_words(loss: Loss, y: Array) -> str:
-    """What the best constant answer is, in words of the target."""
-    codes = class_codes(loss, y)
-    if isinstance(loss, BinaryCrossEntropy) and y.size == len(y):
-        return f"the same answer for every row, the base rate of {100 * float(y.mean()):.4g} %"
-    if isinstance(loss, SoftmaxCrossEntropy) and codes is not None:
-        shares = ", ".join(f"{100 * s:.3g}" for s in np.bincount(codes)[:6] / len(codes))
-        return f"the same answer for every row, the classes' shares of {shares} %"
-    named = {
-        AbsoluteError: "the median", Pinball: "the quantile", Poisson: "the mean count",
-        SquaredError: "the mean",
-    }  # fmt: skip
-    middle = next((name for kind, name in named.items() if isinstance(loss, kind)), "one number")
-    if y.size != len(y):
-        return f"{middle} of each output for every row"
-    if middle not in ("the median", "the mean", "the mean count"):
-        return f"{middle} for every row"
-    value = float(np.median(y) if middle == "the median" else np.mean(y))
-    return f"{middle}, {number(value)}, for every row"

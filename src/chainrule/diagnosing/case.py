@@ -4,18 +4,26 @@ Faults are repaired one after the other: a later experiment runs with the earlie
 so that unscaled inputs are not reported once more as a learning rate too high.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..core.arrays import ceil_div
-from .baselines import number
-from .experiments import Bench, Outcome, Setup, worth
-from .findings import Finding, gain_of
+from .bench import Bench
+from .experiments import Outcome, Setup, helps, worth
+from .findings import Finding, Gain, gain_of
+from .words import told
 
 FRESH_STARTS = 3
 LONG = 1000  # steps that can be called a run
 UNFINISHED = 0.3  # a run that has come closer than this to perfect answers has learnt
+
+
+class Trial(NamedTuple):
+    """A changed setup and what it came to."""
+
+    setup: Setup
+    outcome: Outcome
 
 
 @dataclass
@@ -24,6 +32,7 @@ class Case:
 
     `first` and `base` are the setup as it came and its outcome; `repairs` names what was changed.
     Of a `trained` network `base` is how it stands, and `setup` trains the same layers afresh.
+    `given` is whether the held-out rows were handed in.
     """
 
     bench: Bench
@@ -34,6 +43,7 @@ class Case:
     repairs: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     trained: bool = False
+    given: bool = False
     rated: bool = False
 
     @property
@@ -46,44 +56,76 @@ class Case:
         return bool(self.repairs) and before - after >= 0.3
 
     @property
-    def other(self) -> str:
+    def in_common(self) -> str:
         """What the measured pair of runs has in common that the user's run has not."""
         return f"both with {' and '.join(self.repairs)}" if self.repairs else ""
+
+    def gain(self, after: Outcome) -> Gain:
+        """The gain from the present state to `after`."""
+        return gain_of(self.setup, self.now, after, self.in_common)
+
+    def gain_in_all(self, after: Outcome) -> Gain:
+        """The gain from the run as it came to `after`."""
+        return gain_of(self.first, self.base, after)
+
+    def add(
+        self,
+        cause: str,
+        evidence: Iterable[str],
+        fix: str,
+        gain: Gain | None,
+        layer: int | None = None,
+        columns: tuple[int, ...] = (),
+    ) -> None:
+        """Report a cause."""
+        self.findings.append(Finding(cause, tuple(evidence), fix, gain, layer, columns))
 
     def accept(self, repair: str, setup: Setup, outcome: Outcome) -> None:
         """Go on with this repair in place."""
         self.setup, self.now = setup, outcome
         self.repairs.append(repair)
 
-    def add(
-        self, cause: str, evidence: list[str], fix: str, after: Outcome, layer: int | None = None
-    ) -> None:
-        """Report a cause with the gain from the present state to `after`."""
-        gain = gain_of(self.setup, self.now, after, self.other)
-        self.findings.append(Finding(cause, tuple(evidence), fix, gain, layer))
-
     def found(self, *causes: str) -> bool:
         """Whether one of the causes has been reported."""
         return any(finding.cause in causes for finding in self.findings)
 
+    def run(self, setup: Setup) -> Trial:
+        """A changed setup, run."""
+        return Trial(setup, self.bench.run(setup))
 
-class Starts(NamedTuple):
-    """Of three starts the one of middle training loss, and what all of them reach, in words."""
+    def measure(self, name: str, setup: Setup) -> Outcome:
+        """The run of a changed setup, measured by name."""
+        outcome = self.bench.run(setup)
+        self.bench.measured[name] = outcome.judged
+        return outcome
 
-    setup: Setup
-    outcome: Outcome
-    words: str
+    def best(self, tried: dict[str, Trial], least: float = 0.1) -> str | None:
+        """The trial of least loss, by name; None where it does not help."""
+        name = least_loss(tried)
+        return name if helps(self.now, tried[name].outcome, least) else None
 
 
-def three_starts(bench: Bench, setup: Setup, change: Callable[[Setup, int], Setup]) -> Starts:
-    """A changed setup run from three seeds: one start may be lucky."""
+def least_loss(tried: dict[str, Trial]) -> str:
+    """The trial of least loss on the rows that count, by name."""
+    return min(tried, key=lambda name: worth(tried[name].outcome.judged.excess))
+
+
+def compared(tried: dict[str, Trial]) -> str:
+    """Each trial's training loss: "ReLU: 0.1, one hidden layer: 0.2"."""
+    return ", ".join(f"{name}: {told(trial.outcome)}" for name, trial in tried.items())
+
+
+def three_starts(case: Case, change: Callable[[Setup, int], Setup]) -> tuple[Trial, str]:
+    """A change run from three seeds, as one start may be lucky: the trial of middle training loss,
+    and what all of them reach, in words.
+    """
     tried = []
     for seed in range(FRESH_STARTS):
-        started = change(setup, bench.seed + seed)
-        tried.append((started, bench.run(started, seed=seed)))
-    tried.sort(key=lambda pair: worth(pair[1].train.excess))
-    words = [told(outcome) for _, outcome in tried]
-    return Starts(*tried[FRESH_STARTS // 2], f"{', '.join(words[:-1])} and {words[-1]}")
+        started = change(case.setup, case.bench.seed + seed)
+        tried.append(Trial(started, case.bench.run(started, seed=seed)))
+    tried.sort(key=lambda trial: worth(trial.outcome.train.excess))
+    words = [told(trial.outcome) for trial in tried]
+    return tried[FRESH_STARTS // 2], f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def long_enough(case: Case) -> int:
@@ -91,8 +133,3 @@ def long_enough(case: Case) -> int:
     steps = max(1, case.now.steps)
     epochs = case.bench.epochs(case.setup)
     return max(epochs, ceil_div(LONG * epochs, steps))
-
-
-def told(outcome: Outcome) -> str:
-    """The training loss of an outcome, or that it diverged."""
-    return "diverged" if outcome.stopped else number(outcome.train.loss)

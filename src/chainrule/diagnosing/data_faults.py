@@ -8,39 +8,15 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.metrics import auc
-from .baselines import class_codes, number
+from .baselines import class_codes
 from .case import Case
-from .experiments import Bench, Setup, finish, score, worth
-from .findings import Finding, Gain, gain_of, listed, percent
+from .experiments import Setup, finish, score, worth
+from .findings import Gain
 from .variants import scaled_inputs, without_columns
+from .words import listed, number, percent
 
 BINS = 20
 FEWEST = 10  # held-out rows to go by
-
-
-def drop_nonfinite(X: Array, y: Array) -> tuple[Array, Array, Finding | None]:
-    """(X, y) without the rows that hold nan or inf, and the finding that names the cells."""
-    rows = y.reshape(len(y), -1) if y.dtype.kind == "f" else np.zeros((len(y), 1))
-    bad_X, bad_y = ~np.isfinite(X), ~np.isfinite(rows)
-    bad = bad_X.any(axis=1) | bad_y.any(axis=1)
-    if not bad.any():
-        return X, y, None
-    evidence = []
-    for name, cells, values in (("X", bad_X, X), ("y", bad_y, rows)):
-        if cells.any():
-            row, column = np.argwhere(cells)[0].tolist()
-            columns = tuple(np.flatnonzero(cells.any(axis=0)).tolist())
-            place = f"row {row}" + (f", column {column}" if name == "X" else "")
-            where = f" in {listed(columns)}" if name == "X" else ""
-            evidence.append(
-                f"{name} holds {int(cells.sum())} number{'s' if cells.sum() > 1 else ''} that "
-                f"{'are' if cells.sum() > 1 else 'is'} not finite{where}; the first is "
-                f"{values[row, column]} at {place}."
-            )
-    evidence.append("One such number makes every sum it enters, so the loss and all weights, nan.")
-    fix = "fill these cells or drop their rows before training"
-    found = Finding("nonfinite", tuple(evidence), fix, None)
-    return X[~bad], y[~bad], found
 
 
 def constant_columns(case: Case) -> None:
@@ -50,8 +26,7 @@ def constant_columns(case: Case) -> None:
     if not len(flat) or len(X) < 2:
         return
     columns = tuple(flat.tolist())
-    zeroed = case.setup.map_inputs(lambda A: np.where(np.isin(np.arange(A.shape[1]), flat), 0, A))
-    after = case.bench.run(zeroed)
+    after = case.bench.run(without_columns(case.setup, columns))
     many = len(columns) > 1
     evidence = [
         f"{listed(columns).capitalize()} of {X.shape[1]} hold{'' if many else 's'} "
@@ -62,8 +37,7 @@ def constant_columns(case: Case) -> None:
         fix = "give columns that differ from row to row"
     else:
         fix = f"leave {listed(columns)} out: they can only act as a second bias"
-    gain = gain_of(case.setup, case.now, after, case.other)
-    case.findings.append(Finding("constant_input", tuple(evidence), fix, gain, columns=columns))
+    case.add("constant_input", evidence, fix, case.gain(after), columns=columns)
 
 
 def column_alone(x: Array, y: Array, codes: Array | None) -> float:
@@ -97,9 +71,9 @@ def leaking_columns(case: Case) -> None:
     codes = class_codes(setup.config.loss, setup.train.y)
     strength = np.array([column_alone(X[:, j], y[:, 0], codes) for j in range(X.shape[1])])
     for j in np.flatnonzero(strength > 0.985).tolist():
-        rest = case.bench.run(without_columns(setup, [j]))
-        case.bench.measured[f"without column {j}"] = rest.judged
-        if worth(rest.judged.excess) - worth(case.now.judged.excess) < 0.1:
+        rest = case.measure(f"without column {j}", without_columns(setup, [j]))
+        share = worth(rest.judged.excess) - worth(case.now.judged.excess)
+        if share < 0.1:
             continue
         kind = "R²" if codes is None else "2·AUC - 1" if codes.max() == 1 else "accuracy gained"
         evidence = (
@@ -109,15 +83,13 @@ def leaking_columns(case: Case) -> None:
             f"{number(case.now.judged.loss)}.",
         )
         fix = f"leave column {j} out, unless it is known before the answer is"
-        gain = leak_gain(setup, case.now.judged.loss, rest.judged.loss,
-                         worth(rest.judged.excess) - worth(case.now.judged.excess))  # fmt: skip
-        case.findings.append(Finding("leaking_column", evidence, fix, gain, columns=(j,)))
+        gain = leak_gain(setup, case.now.judged.loss, rest.judged.loss, share)
+        case.add("leaking_column", evidence, fix, gain, columns=(j,))
 
 
 def leak_gain(setup: Setup, before: float, after: float, share: float) -> Gain:
     """What a leak hid: the loss gets larger, and honest."""
-    rows = "held-out" if setup.held is not None else "training"
-    return Gain(f"loss on {rows} rows, made honest,", before, after, share)
+    return Gain(f"loss on {setup.judged_name} rows, made honest,", before, after, share)
 
 
 def identifiers(case: Case) -> None:
@@ -145,8 +117,7 @@ def identifiers(case: Case) -> None:
     fix = f"leave {listed(columns)} out: a new row's number says nothing about its answer"
     left_out = without_columns(case.setup, columns)
     after = case.bench.run(left_out)
-    gain = gain_of(case.setup, case.now, after, case.other)
-    case.findings.append(Finding("identifier_column", evidence, fix, gain, columns=columns))
+    case.add("identifier_column", evidence, fix, case.gain(after), columns=columns)
     case.accept(f"{listed(columns)} left out", left_out, after)
 
 
@@ -156,7 +127,7 @@ def numbers_the_rows(x: Array) -> bool:
     return whole and len(np.unique(x)) == len(x) and bool(np.ptp(x) < 3 * len(x) + 100)
 
 
-def duplicates(case: Case, given: bool) -> None:
+def duplicates(case: Case) -> None:
     """Validation rows that stand among the training rows, beside how many would do so by chance.
 
     The later experiments are scored without these copies.
@@ -170,7 +141,7 @@ def duplicates(case: Case, given: bool) -> None:
     chance = copies(mixed, held.X)[0]
     if share < 0.05 or share < 3 * chance:
         return
-    whose = "your validation rows" if given else "the rows held out at random"
+    whose = "your validation rows" if case.given else "the rows held out at random"
     evidence = [
         f"{percent(share)} of {whose} stand among the training rows too; if the columns were "
         f"dealt out at random, {percent(chance)} would."
@@ -184,11 +155,11 @@ def duplicates(case: Case, given: bool) -> None:
         share = worth(new.excess) - worth(case.base.judged.excess)
         gain = leak_gain(setup, case.base.judged.loss, new.loss, share)
     fix = "drop the copies before the rows are split, or keep all copies of a row on one side"
-    case.findings.append(Finding("duplicates_across_split", tuple(evidence), fix, gain))
+    case.add("duplicates_across_split", evidence, fix, gain)
     kept = rest if len(rest) >= FEWEST else None
     case.first, case.setup = replace(case.first, held=kept), replace(case.setup, held=kept)
     case.now = case.bench.run(case.setup)
-    case.base = finish(case.first, case.base.net, None, None, 0) if case.trained else case.now
+    case.base = finish(case.first, case.base.net) if case.trained else case.now
 
 
 def copies(X: Array, others: Array) -> tuple[float, Array]:
@@ -196,16 +167,3 @@ def copies(X: Array, others: Array) -> tuple[float, Array]:
     known = {row.tobytes() for row in np.ascontiguousarray(X) + 0.0}
     where = np.array([row.tobytes() in known for row in np.ascontiguousarray(others) + 0.0], bool)
     return float(where.mean()), where
-
-
-def hold_out(bench: Bench, setup: Setup, codes: Array | None) -> Setup:
-    """A fifth of the rows held out by the seed, class by class, where there are at least 50."""
-    n = len(setup.train)
-    if n < 50:
-        return setup
-    order = np.random.default_rng([bench.seed, 1]).permutation(n)
-    if codes is not None:
-        order = order[np.argsort(codes[order], kind="stable")]
-    held = np.zeros(n, bool)
-    held[order[2::5]] = True
-    return replace(setup, train=setup.train.take(~held), held=setup.train.take(held))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.nonfinite import finite
-from .baselines import number
 from .experiments import Outcome, Setup, worth
+from .words import number
 
 CAUSES = {
     "learning_rate_too_high": "a lower rate reaches a clearly lower loss in as many steps",
@@ -41,18 +41,18 @@ class Gain:
     """What a fix measured: `measure` before and after it, and `share`, by which gains are ordered.
 
     `share` is the difference in units of what separates guessing (1) from perfect answers (0), or
-    of the measure itself where that is a share of rows. `other` tells what stayed fixed already.
+    of the measure itself where that is a share of rows. `in_common` tells what is repaired in both.
     """
 
     measure: str
     before: float
     after: float
     share: float
-    other: str = ""
+    in_common: str = ""
 
     def __str__(self) -> str:
         told = f"{self.measure} {number(self.before)} → {number(self.after)}"
-        return f"{told}, {self.other}" if self.other else told
+        return f"{told}, {self.in_common}" if self.in_common else told
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Finding:
             gain = {
                 "measure": self.gain.measure, "before": finite(self.gain.before),
                 "after": finite(self.gain.after), "share": finite(self.gain.share),
-                "with": self.gain.other,
+                "with": self.gain.in_common,
             }  # fmt: skip
         return {
             "cause": self.cause, "evidence": list(self.evidence), "fix": self.fix, "gain": gain,
@@ -90,27 +90,13 @@ class Finding:
         }  # fmt: skip
 
 
-def gain_of(setup: Setup, before: Outcome, after: Outcome, other: str = "") -> Gain:
+def gain_of(setup: Setup, before: Outcome, after: Outcome, in_common: str = "") -> Gain:
     """The gain in the loss that counts: of held-out rows, or of training rows if there are none."""
-    measure = f"loss on {'held-out' if setup.held is not None else 'training'} rows"
+    measure = f"loss on {setup.judged_name} rows"
     share = worth(before.judged.excess) - worth(after.judged.excess)
-    return Gain(measure, before.judged.loss, after.judged.loss, share, other)
+    return Gain(measure, before.judged.loss, after.judged.loss, share, in_common)
 
 
 def order(findings: list[Finding]) -> list[Finding]:
     """Largest gain first; those without a measured gain last, in the order they were found."""
     return sorted(findings, key=lambda f: math.inf if f.gain is None else -f.gain.share)
-
-
-def percent(share: float) -> str:
-    """A share in per cent: 75 %, 0.4 %."""
-    return f"{100 * share:.0f} %" if share == 0 or share >= 0.01 else f"{100 * share:.2g} %"
-
-
-def listed(columns: tuple[int, ...]) -> str:
-    """column 3; columns 0, 2 and 5; at most six by number."""
-    if len(columns) == 1:
-        return f"column {columns[0]}"
-    if len(columns) > 6:
-        return f"columns {', '.join(map(str, columns[:5]))} and {len(columns) - 5} more"
-    return f"columns {', '.join(map(str, columns[:-1]))} and {columns[-1]}"

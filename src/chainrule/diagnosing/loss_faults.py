@@ -1,78 +1,71 @@
 """Losses and outputs that do not fit the target: refused, out of reach, or classes as numbers."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
 
-from ..core.arrays import Array
-from ..core.epoch import Batch, check_batch
+from ..core.epoch import check_batch
 from ..core.losses import BinaryCrossEntropy, Loss, Poisson, SoftmaxCrossEntropy, SquaredError
-from ..core.network import Network
 from . import variants
 from .baselines import class_codes
-from .case import Case, told
+from .case import Case
 from .experiments import Setup, helps
-from .findings import Finding, Gain, gain_of, percent
-from .row_faults import CLASSIFIES, everything, recalls
+from .findings import Finding
+from .row_faults import CLASSIFIES, everything, gain_in_recall, recalls
 from .variants import RANGES
+from .words import percent, told
 
 
-def refusal(net: Network, loss: Loss, X: Array, y: Array) -> str | None:
+def refusal(setup: Setup) -> str | None:
     """Why `train` would not begin with this network, loss and target; None where it would."""
+    net, loss, rows = setup.config.net, setup.config.loss, setup.train
     try:
-        check_batch(net, loss, X, y)
-        loss.grad(np.zeros((1, net.n_out)), y[:1])
+        check_batch(net, loss, rows.X, rows.y)
+        loss.grad(np.zeros((1, net.n_out)), rows.y[:1])
     except ValueError as reason:
         return str(reason)
     return None
 
 
-Repair = tuple[Setup, Callable[[Array], Array], str]
+def repairs(setup: Setup) -> Iterator[tuple[Setup, str]]:
+    """What might make a refused target fit, and the fix in words."""
+    values, net = np.unique(setup.train.y), setup.config.net
+    if class_codes(SquaredError(), setup.train.y) is None:
+        changed = variants.with_loss(setup, SquaredError(), net.n_out)
+        yield changed, "use SquaredError(): the target is a number"
+        return
+    coded, k = variants.coded(setup, values), len(values)
+    if k == 2 and net.n_out == 1:
+        fix = (
+            f"leave the last {type(net.layers[-1]).__name__}() out: the loss applies its own link"
+            if set(values) == {0, 1}
+            else f"call the classes 0 and 1: y = (y == {values[1]:g})"
+        )
+        yield variants.with_loss(coded, BinaryCrossEntropy(), 1), fix
+    fix = f"use SoftmaxCrossEntropy() with {k} outputs and integer classes from 0"
+    yield variants.with_loss(coded, SoftmaxCrossEntropy(), k), fix
 
 
-def repairs(setup: Setup) -> list[Repair]:
-    """(setup, what is done to y, the fix in words): what might make a refused target fit."""
-    y, seed = setup.train.y, setup.config.net.seed or 0
-    codes, n_out = class_codes(SquaredError(), y), setup.config.net.n_out
-    found: list[Repair] = []
-    if codes is not None:
-        values = np.unique(y)
-        to_codes = lambda a: np.searchsorted(values, a.ravel())  # noqa: E731
-        k = int(codes.max()) + 1
-        last = type(setup.config.net.layers[-1]).__name__
-        if k == 2 and n_out == 1:
-            done = (
-                f"leave the last {last}() out: the loss applies its own link"
-                if set(values) == {0, 1}
-                else f"call the classes 0 and 1: y = (y == {values[1]:g})"
-            )
-            changed = variants.with_loss(setup, BinaryCrossEntropy(), 1, seed)
-            found.append((changed, to_codes, done))
-        changed = variants.with_loss(setup, SoftmaxCrossEntropy(), k, seed)
-        done = f"use SoftmaxCrossEntropy() with {k} outputs and integer classes from 0"
-        found.append((changed, to_codes, done))
-    else:
-        changed = variants.with_loss(setup, SquaredError(), n_out, seed)
-        found.append((changed, lambda a: a, "use SquaredError(): the target is a number"))
-    return found
+def as_train_takes_it(setup: Setup) -> tuple[Setup, list[Finding]]:
+    """The setup, or the first repair of it that `train` would not refuse, with the finding.
 
-
-def mend_refused(setup: Setup, reason: str) -> tuple[Setup, Finding] | None:
-    """The first repair that `train` would take, and the finding; None where there is none."""
-    for changed, f, fix in repairs(setup):
-        mended = changed.map_targets(f)
-        rows = mended.train
-        if refusal(mended.config.net, mended.config.loss, rows.X, rows.y) is None:
+    Raises ValueError with the refusal where no repair helps.
+    """
+    reason = refusal(setup)
+    if reason is None:
+        return setup, []
+    for changed, fix in repairs(setup):
+        if refusal(changed) is None:
             evidence = (f"`train` refuses to begin: {reason}.",)
-            return mended, Finding("wrong_loss", evidence, fix, None)
-    return None
+            return changed, [Finding("wrong_loss", evidence, fix)]
+    raise ValueError(reason)
 
 
 def nothing_to_learn(setup: Setup) -> Finding:
     """Every row has the same target: the rarest share is 0, and a constant is perfect."""
     n = len(setup.train)
     evidence = (f"The target is the same in {'the only row' if n == 1 else f'all {n:,} rows'}.",)
-    return Finding("imbalance", evidence, "give rows with different targets", None)
+    return Finding("imbalance", evidence, "give rows with different targets")
 
 
 def out_of_reach(case: Case) -> None:
@@ -87,8 +80,7 @@ def out_of_reach(case: Case) -> None:
     if beyond < 0.01:
         return
     free = variants.unbounded(setup)
-    after = case.bench.run(free)
-    case.bench.measured["without the last activation"] = after.judged
+    after = case.measure("without the last activation", free)
     if not helps(case.now, after):
         return
     evidence = [
@@ -96,9 +88,8 @@ def out_of_reach(case: Case) -> None:
         f"{percent(beyond)} of the targets lie outside, from {y.min():.4g} to {y.max():.4g}.",
         f"Training loss without it: {told(after)}; with it: {told(case.now)}.",
     ]
-    case.add(
-        "wrong_loss", evidence, f"leave the last {last!r} out, so that it ends in Dense", after
-    )
+    fix = f"leave the last {last!r} out, so that it ends in Dense"
+    case.add("wrong_loss", evidence, fix, case.gain(after))
     case.accept("no last activation", free, after)
 
 
@@ -108,21 +99,18 @@ def classes_as_numbers(case: Case) -> None:
     codes = class_codes(loss, setup.train.y)
     if codes is None or isinstance(loss, (*CLASSIFIES, Poisson)) or setup.train.y.ndim > 1:
         return
-    rows = everything(setup)
-    k, counts = int(codes.max()) + 1, np.bincount(codes)
-    if k > 10 or counts.min() < 10 or len(np.unique(rows.y)) != k:
+    rows, counts = everything(setup), np.bincount(codes)
+    values, k = np.unique(rows.y), len(counts)
+    if k > 10 or counts.min() < 10 or len(values) != k:
         return
-    values = np.unique(rows.y)
     other: Loss = BinaryCrossEntropy() if k == 2 else SoftmaxCrossEntropy()
-    changed = variants.with_loss(setup, other, 1 if k == 2 else k, setup.config.net.seed or 0)
-    changed = changed.map_targets(lambda y: np.searchsorted(values, y))
+    changed = variants.with_loss(variants.coded(setup, values), other, 1 if k == 2 else k)
     after = case.bench.run(changed)
-    judged = Batch(rows.X, np.searchsorted(values, rows.y))
     a = recalls(case.now.net, loss, rows)
-    b = recalls(after.net, other, judged)
-    if b.mean() - a.mean() < 0.05 or after.stopped:
+    b = recalls(after.net, other, everything(changed))
+    gain = gain_in_recall(a, b, case.in_common)
+    if gain.share < 0.05 or after.stopped:
         return
-    measure = "mean of the classes' shares answered rightly"
     name = type(other).__name__
     evidence = (
         f"The target has {k} values, {', '.join(f'{v:g}' for v in values)}, which "
@@ -132,8 +120,7 @@ def classes_as_numbers(case: Case) -> None:
     )
     outputs = "" if k == 2 else f" and {k} outputs"
     fix = f"if these are classes, use {name}(){outputs}"
-    gain = Gain(measure, float(a.mean()), float(b.mean()), float(b.mean() - a.mean()), case.other)
-    case.findings.append(Finding("wrong_loss", evidence, fix, gain))
+    case.add("wrong_loss", evidence, fix, gain)
     case.accept(name, changed, after)
 
 
@@ -146,5 +133,4 @@ def diverged(case: Case) -> None:
     ended = case.now.stopped is None
     fix = f"see {causes[0]}: with that repaired the run stays finite" if ended and causes else (
         "lower the learning rate, scale the inputs, or clip the gradient")  # fmt: skip
-    gain = gain_of(case.first, case.base, case.now) if ended else None
-    case.findings.append(Finding("nonfinite", evidence, fix, gain))
+    case.add("nonfinite", evidence, fix, case.gain_in_all(case.now) if ended else None)

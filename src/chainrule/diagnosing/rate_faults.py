@@ -1,8 +1,9 @@
 """A learning rate too high or too low, by runs of as many steps at other rates."""
 
 from . import variants
-from .case import UNFINISHED, Case, long_enough, told
-from .experiments import Outcome, Setup, helps, worth
+from .case import UNFINISHED, Case, Trial, long_enough
+from .experiments import Outcome, helps, worth
+from .words import told
 
 RATES = (0.01, 0.03, 0.1, 0.3, 3.0, 10.0)
 HIGHER = (100.0, 1000.0, 1e4, 1e5)
@@ -13,9 +14,10 @@ def learning_rate(case: Case) -> None:
     """lr × {0.01 … 10}, each for as many steps; beyond 10 where that does not move the loss."""
     if case.trained:
         return
-    tried = {factor: case.bench.run(variants.with_rate(case.setup, factor)) for factor in RATES}
-    for factor, outcome in tried.items():
-        case.bench.measured[f"learning rate x {factor:g}"] = outcome.judged
+    tried = {
+        factor: case.measure(f"learning rate x {factor:g}", variants.with_rate(case.setup, factor))
+        for factor in RATES
+    }
     lower = {f: o for f, o in tried.items() if f < 1}
     higher = {f: o for f, o in tried.items() if f > 1}
     best = max(lower, key=lambda f: merit(lower[f]))
@@ -41,7 +43,7 @@ def merit(outcome: Outcome) -> float:
     return -worth(outcome.judged.excess) - worth(outcome.train.excess)
 
 
-def too_few_steps(case: Case) -> tuple[Setup, Outcome] | None:
+def too_few_steps(case: Case) -> Trial | None:
     """Where there were fewer than 100 steps, the same rate for 1,000 of them, if that helps."""
     steps = case.now.steps
     if steps >= SHORT:
@@ -50,14 +52,15 @@ def too_few_steps(case: Case) -> tuple[Setup, Outcome] | None:
     setup = case.setup.change(epochs=epochs)
     longer = case.bench.run(setup, epochs=epochs)
     case.bench.measured["more epochs"] = longer.judged
-    if helps(case.now, longer, 0.15):
-        evidence = [
-            f"The run takes only {steps} steps. At the same rate {longer.steps:,} steps reach a "
-            f"training loss of {told(longer)}, these {told(case.now)}."
-        ]
-        case.add("underfitting", evidence, f"train for more epochs, about {epochs}", longer)
-        return setup, longer
-    return None
+    if not helps(case.now, longer, 0.15):
+        return None
+    evidence = [
+        f"The run takes only {steps} steps. At the same rate {longer.steps:,} steps reach a "
+        f"training loss of {told(longer)}, these {told(case.now)}."
+    ]
+    fix = f"train for more epochs, about {epochs}"
+    case.add("underfitting", evidence, fix, case.gain(longer))
+    return Trial(setup, longer)
 
 
 def report_rate(case: Case, cause: str, factor: float, tried: dict[float, Outcome]) -> None:
@@ -70,6 +73,6 @@ def report_rate(case: Case, cause: str, factor: float, tried: dict[float, Outcom
         evidence.append(f"At {rate:g}, {case.now.stopped}.")
     word = "lower" if factor < 1 else "raise"
     fix = f"{word} the learning rate from {rate:g} to about {rate * factor:.3g}"
-    case.add(cause, evidence, fix, tried[factor])
-    case.accept(f"learning rate {rate * factor:.3g}", variants.with_rate(case.setup, factor),
-                tried[factor])  # fmt: skip
+    case.add(cause, evidence, fix, case.gain(tried[factor]))
+    changed = variants.with_rate(case.setup, factor)
+    case.accept(f"learning rate {rate * factor:.3g}", changed, tried[factor])

@@ -6,14 +6,17 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.epoch import Batch
-from ..core.losses import BinaryCrossEntropy, Hinge, Loss, SoftmaxCrossEntropy
+from ..core.layers import Dropout
+from ..core.losses import BinaryCrossEntropy, Hinge, Loss, SoftmaxCrossEntropy, SquaredError
 from ..core.network import Network
 from ..core.penalty import Penalty
 from . import variants
-from .baselines import by_rows, class_codes, guess_loss, number, perfect_loss
-from .case import UNFINISHED, Case, long_enough, told
-from .experiments import Outcome, Setup, helps, standard_errors, worth
-from .findings import Finding, Gain, gain_of, percent
+from .baselines import by_rows, class_codes, guess_loss, perfect_loss
+from .bench import Stream
+from .case import UNFINISHED, Case, Trial, compared, least_loss, long_enough
+from .experiments import Outcome, Setup, lead, restated, worth
+from .findings import Gain
+from .words import number, percent
 
 HALVES, COUNTS = 4, 0.08  # halvings, and what the other half must lower the excess by
 MANY = 40  # held-out rows that a standard error can be made of
@@ -40,6 +43,12 @@ def recalls(net: Network, loss: Loss, rows: Batch) -> Array:
     return np.asarray(np.bincount(codes, right) / np.bincount(codes))
 
 
+def gain_in_recall(before: Array, after: Array, in_common: str = "") -> Gain:
+    """The gain in the mean of the classes' recalls, of those that have rows."""
+    a, b = float(np.nanmean(before)), float(np.nanmean(after))
+    return Gain("mean of the classes' shares answered rightly", a, b, b - a, in_common)
+
+
 def everything(setup: Setup) -> Batch:
     """Training and held-out rows together."""
     if setup.held is None:
@@ -64,8 +73,8 @@ def imbalance(case: Case) -> None:
     rows = everything(setup)
     judged = case.base.net if case.trained else case.now.net
     a, b = recalls(judged, loss, rows), recalls(after.net, loss, rows)
-    means = float(np.nanmean(a)), float(np.nanmean(b))
-    if a[rare] > 0.6 or means[1] - means[0] < 0.05 or b[rare] - a[rare] < 0.15:
+    gain = gain_in_recall(a, b)
+    if a[rare] > 0.6 or gain.share < 0.05 or b[rare] - a[rare] < 0.15:
         return
     evidence = (
         f"Class {rare} is {percent(shares[rare])} of the rows, and {percent(a[rare])} of its rows "
@@ -74,9 +83,7 @@ def imbalance(case: Case) -> None:
         f"{percent(b[shares.argmax()])}.",
     )
     fix = "weight each row by 1 / (the share of its class), if the rare class matters as much"
-    share = means[1] - means[0]
-    gain = Gain("mean of the classes' shares answered rightly", *means, share)
-    case.findings.append(Finding("imbalance", evidence, fix, gain))
+    case.add("imbalance", evidence, fix, gain)
 
 
 def gap(outcome: Outcome) -> float:
@@ -88,52 +95,41 @@ def gap(outcome: Outcome) -> float:
 
 def overfitting(case: Case) -> None:
     """Training rows known far better than others; a penalty, fewer units, an earlier end."""
-    if gap(case.now) < 0.2 or case.now.best is None or case.now.held is None:
+    setup, now = case.setup, case.now
+    if gap(now) < 0.2 or now.best is None or now.held is None or case.trained or case.recovered:
         return
-    if case.trained or case.recovered:
-        return
-    setup = case.setup
     small = [max(4, n // 4) for n in variants.hidden_sizes(setup.config.net)][:1]
     tried = {
-        f"Penalty(l2={l2:g})": case.bench.run(setup.change(penalty=Penalty(l2=l2)))
-        for l2 in (0.01, 0.1)
+        f"Penalty(l2={l2:g})": case.run(setup.change(penalty=Penalty(l2=l2))) for l2 in (0.01, 0.1)
     }
     if small:
-        tried[f"one hidden layer of {small[0]}"] = case.bench.run(
-            variants.rebuilt(setup, small, case.bench.seed)
-        )
-    stopped = replace(case.now, held=case.now.best, net=case.now.best_net or case.now.net)
-    tried["the best epoch"] = stopped
-    best = min(tried, key=lambda name: worth(tried[name].judged.excess))
-    after = tried[best]
-    a, b = worth(case.now.held.excess), worth(after.judged.excess)
-    large = a - b >= 0.4 or advantage(setup, case.now, after) >= 2.0
+        smaller = variants.rebuilt(setup, small, case.bench.seed)
+        tried[f"one hidden layer of {small[0]}"] = case.run(smaller)
+    stopped = replace(now, held=now.best, net=now.best_net or now.net)
+    tried["the best epoch"] = Trial(setup, stopped)
+    best = least_loss(tried)
+    after = tried[best].outcome
+    a, b = worth(now.held.excess), worth(after.judged.excess)
+    large = a - b >= 0.4 or lead(after.net, setup, now.net) >= 2.0
     if not (large and b <= 0.85 * a and a - b >= 0.15):
         return
     evidence = (
-        f"The loss is {number(case.now.train.loss)} on the rows trained on and "
-        f"{number(case.now.held.loss)} on the rows held out.",
+        train_and_held(now),
         "On the rows held out, with "
-        + ", ".join(f"{name}: {number(o.judged.loss)}" for name, o in tried.items()) + ".",
+        + ", ".join(f"{name}: {number(o.judged.loss)}" for name, (_, o) in tried.items()) + ".",
     )  # fmt: skip
-    fix = {"the best epoch": 'stop at the best epoch: valid=…, patience=10, restore="best"'}.get(
-        best, f"restrain the network: {best}"
+    fix = f"restrain the network: {best}"
+    if best == "the best epoch":
+        fix = 'stop at the best epoch: valid=…, patience=10, restore="best"'
+    case.add("overfitting", evidence, fix, case.gain(after))
+
+
+def train_and_held(outcome: Outcome) -> str:
+    """The loss on the rows trained on and on those held out, as a sentence."""
+    return (
+        f"The loss is {number(outcome.train.loss)} on the rows trained on and "
+        f"{number(outcome.judged.loss)} on the rows held out."
     )
-    gain = gain_of(setup, case.now, after, case.other)
-    case.findings.append(Finding("overfitting", evidence, fix, gain))
-
-
-def advantage(setup: Setup, before: Outcome, after: Outcome) -> float:
-    """How far the held-out rows' losses fell, a mean of row by row, by its standard error."""
-    rows, loss = setup.held, setup.config.loss
-    if rows is None or len(rows) < 2:
-        return 0.0
-    with np.errstate(all="ignore"):
-        terms = [
-            loss.terms(Z := one.net.forward(rows.X)[0], loss.targets(Z, rows.y)).sum(axis=1)
-            for one in (before, after)
-        ]
-        return standard_errors(terms[0] - terms[1])
 
 
 def too_few_rows(case: Case) -> None:
@@ -141,22 +137,16 @@ def too_few_rows(case: Case) -> None:
     setup, n = case.setup, len(case.setup.train)
     if setup.held is None or case.recovered or gap(case.now) < 0.15 or not 8 <= n <= 300:
         return
-    told = by_halves(case) or by_heart(case)
-    if told is None:
-        return
-    evidence = (
-        told,
-        f"The loss is {number(case.now.train.loss)} on the rows trained on and "
-        f"{number(case.now.judged.loss)} on the rows held out.",
-    )
-    fix = "collect more rows; until then use fewer columns, fewer units and a penalty"
-    case.findings.append(Finding("too_few_rows", evidence, fix, None))
+    sign = by_halves(case) or by_heart(case)
+    if sign is not None:
+        fix = "collect more rows; until then use fewer columns, fewer units and a penalty"
+        case.add("too_few_rows", (sign, train_and_held(case.now)), fix, None)
 
 
 def by_halves(case: Case) -> str | None:
     """What the other half of the rows adds on held-out rows, a mean over halvings, if it counts."""
     setup, n = case.setup, len(case.setup.train)
-    rng, epochs = np.random.default_rng([case.bench.seed, 2]), case.bench.epochs(setup)
+    rng, epochs = case.bench.rng(Stream.HALVED), case.bench.epochs(setup)
     whole, half = reach(case, setup, epochs, 0), 0.0
     for seed in range(HALVES):
         part = replace(setup, train=setup.train.take(rng.permutation(n)[: n // 2]))
@@ -173,9 +163,10 @@ def by_halves(case: Case) -> str | None:
 def by_heart(case: Case) -> str | None:
     """With hardly more rows than columns: whether any labels whatever can be learnt by heart."""
     n, d = case.setup.train.X.shape
-    rng = np.random.default_rng([case.bench.seed, 4])
-    mixed = case.bench.run(variants.shuffled_targets(case.setup, rng)).train
-    if n >= 5 * (d + 1) or mixed.excess > 0.15:
+    if n >= 5 * (d + 1):
+        return None
+    mixed = case.bench.shuffled(case.setup).train
+    if mixed.excess > 0.15:
         return None
     return (
         f"With the targets shuffled these {n} rows of {d} columns are learnt as well, to "
@@ -185,10 +176,7 @@ def by_heart(case: Case) -> str | None:
 
 def reach(case: Case, setup: Setup, epochs: int, seed: int) -> float:
     """The least excess on held-out rows of this network and the linear model at any epoch."""
-    runs = (
-        case.bench.run(setup, epochs=epochs, seed=seed),
-        case.bench.run(variants.linear(setup), epochs=300, seed=seed),
-    )
+    runs = case.bench.run(setup, epochs=epochs, seed=seed), case.bench.linear(setup)
     return min(worth(run.best.excess) for run in runs if run.best is not None)
 
 
@@ -201,28 +189,28 @@ def noise_floor(case: Case) -> None:
     if floor is not None:
         report_floor(case, floor)
         return
-    if setup.held is None or case.now.stopped or np.ptp(setup.train.X) == 0:
+    if setup.held is None or len(setup.held) < MANY or case.now.stopped:
         return
-    if len(setup.held) < MANY:
+    if np.ptp(setup.train.X) == 0:
         return
-    line = case.bench.run(variants.linear(setup), epochs=300)
+    line = case.bench.linear(setup)
     wide_setup = variants.scaled_inputs(variants.wider(setup, case.bench.seed))
     wide = case.bench.run(wide_setup, epochs=long_enough(case))
     if any(outcome.lead > 2.0 for outcome in (case.now, line, wide)):
         return
-    rng = np.random.default_rng([case.bench.seed, 4])
-    mixed = case.bench.run(variants.shuffled_targets(setup, rng)).train
+    mixed = case.bench.shuffled(setup).train
     if worth(mixed.excess) - worth(case.now.train.excess) > 0.15:
         return
     evidence = (
         f"On the rows held out neither this network ({number(case.now.judged.loss)}) nor a wider "
-        f"one ({number(wide.judged.loss)}) nor the linear model ({number(line.judged.loss)}) is "
-        "better than guessing by more than two standard errors.",
+        f"one ({number(wide.judged.loss)}) nor the linear model "
+        f"({number(restated(setup, line).loss)}) is better than guessing by more than two standard "
+        "errors.",
         f"With the targets shuffled the training rows are learnt as well: {number(mixed.loss)} "
         f"against {number(case.now.train.loss)}.",
     )
     fix = "look for other columns: these say nothing about the target"
-    case.findings.append(Finding("noise_floor", evidence, fix, None))
+    case.add("noise_floor", evidence, fix, None)
 
 
 def twin_floor(case: Case) -> float | None:
@@ -237,8 +225,7 @@ def twin_floor(case: Case) -> float | None:
     mean = np.stack([np.bincount(group, Y[:, k]) / size for k in range(n_out)], axis=1)[group]
     if isinstance(loss, BinaryCrossEntropy | SoftmaxCrossEntropy):
         return perfect_loss(loss, mean, n_out)
-    value = by_rows(loss).value(mean, rows.y)
-    return value if type(loss).__name__ == "SquaredError" else None
+    return by_rows(loss).value(mean, rows.y) if isinstance(loss, SquaredError) else None
 
 
 def report_floor(case: Case, floor: float) -> None:
@@ -255,43 +242,36 @@ def report_floor(case: Case, floor: float) -> None:
         f"Guessing gives {number(guess)}.",
     )
     fix = "look for columns that tell such rows apart: a larger network cannot"
-    case.findings.append(Finding("noise_floor", evidence, fix, None))
+    case.add("noise_floor", evidence, fix, None)
 
 
 def underfitting(case: Case) -> None:
     """More units, four times the epochs, no restraint: whether one lowers the loss clearly."""
-    if worth(case.now.train.excess) < UNFINISHED or case.found("noise_floor", "underfitting"):
+    if worth(case.now.train.excess) < UNFINISHED or case.recovered:
         return
-    if case.recovered:
+    if case.found("noise_floor", "underfitting"):
         return
-    setup, seed = case.setup, case.bench.seed
-    epochs = case.bench.epochs(setup)
-    wide = variants.wider(setup, seed)
-    tried = {"four times the units": (wide, case.bench.run(wide))}
+    setup, epochs = case.setup, case.bench.epochs(case.setup)
+    changed = {"four times the units": variants.wider(setup, case.bench.seed)}
     if epochs == setup.config.epochs and not case.trained:
-        longer = setup.change(epochs=4 * epochs)
-        tried["four times the epochs"] = longer, case.bench.run(longer)
+        changed["four times the epochs"] = setup.change(epochs=4 * epochs)
     restrained = setup.config.penalty is not None or any(
-        type(layer).__name__ == "Dropout" for layer in setup.config.net.layers
+        isinstance(layer, Dropout) for layer in setup.config.net.layers
     )
     if restrained or not variants.no_decay(setup.config.optimizer.decay):
-        free = variants.without_restraint(setup)
-        tried["no penalty, decay or dropout"] = free, case.bench.run(free)
-    for name, (_, outcome) in tried.items():
-        case.bench.measured[name] = outcome.judged
-    best = min(tried, key=lambda name: worth(tried[name][1].judged.excess))
-    after = tried[best][1]
-    if not helps(case.now, after, 0.15):
+        changed["no penalty, decay or dropout"] = variants.without_restraint(setup)
+    tried = {name: Trial(other, case.measure(name, other)) for name, other in changed.items()}
+    best = case.best(tried, 0.15)
+    if best is None:
         return
     line = case.bench.measured.get("linear model")
     evidence = [
         f"The training rows themselves are learnt badly: {number(case.now.train.loss)}"
         + ("." if line is None else f"; a linear model's loss is {number(line.loss)}."),
-        "Training loss with "
-        + ", ".join(f"{name}: {told(outcome)}" for name, (_, outcome) in tried.items()) + ".",
-    ]  # fmt: skip
+        f"Training loss with {compared(tried)}.",
+    ]
     fix = {
         "four times the units": "use more hidden units, or a hidden layer where there is none",
         "four times the epochs": "train for more epochs",
     }.get(best, "lower the penalty, the weight decay or the dropout")
-    case.add("underfitting", evidence, fix, after)
+    case.add("underfitting", evidence, fix, case.gain(tried[best].outcome))

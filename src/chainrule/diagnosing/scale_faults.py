@@ -1,12 +1,13 @@
 """Inputs and targets far from mean 0 and spread 1, each by the run that scales them alone."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from . import variants
-from .baselines import number
 from .case import Case
 from .experiments import helps
-from .findings import Finding, gain_of, listed
+from .words import listed, number
 
 
 def unscaled_inputs(case: Case) -> None:
@@ -18,8 +19,7 @@ def unscaled_inputs(case: Case) -> None:
     if not odd.any() or case.found("unscaled_inputs"):
         return
     scaled = variants.scaled_inputs(case.setup)
-    after = case.bench.run(scaled)
-    case.bench.measured["scaled inputs"] = after.judged
+    after = case.measure("scaled inputs", scaled)
     if not helps(case.now, after):
         return
     columns = tuple(np.flatnonzero(odd).tolist())
@@ -30,10 +30,12 @@ def unscaled_inputs(case: Case) -> None:
         f"column {worst} has mean {number(mean[worst])} and standard deviation "
         f"{number(std[worst])}."
     )
-    same = f"Scaled, the same run ends at {number(after.train.loss)} on its training rows, "
-    same += f"unscaled at {number(case.now.train.loss)}."
+    same = (
+        f"Scaled, the same run ends at {number(after.train.loss)} on its training rows, unscaled "
+        f"at {number(case.now.train.loss)}."
+    )
     fix = "scale each column: subtract its mean and divide by its standard deviation"
-    case.add("unscaled_inputs", [told, same], fix, after)
+    case.add("unscaled_inputs", (told, same), fix, case.gain(after))
     case.accept("scaled inputs", scaled, after)
 
 
@@ -46,8 +48,7 @@ def unscaled_target(case: Case) -> None:
     if not np.any((np.abs(mean) > 3 * std) | (std > 5) | (std < 0.1)):
         return
     scaled = variants.scaled_targets(case.setup)
-    after = case.bench.run(scaled)
-    case.bench.measured["scaled target"] = after.judged
+    after = case.measure("scaled target", scaled)
     if not helps(case.now, after):
         return
     told = (
@@ -60,10 +61,10 @@ def unscaled_target(case: Case) -> None:
         f"{number(case.now.train.excess)} without."
     )
     fix = "train on (y - mean) / standard deviation and turn the answers back by hand"
-    gain = gain_of(case.setup, case.now, after, case.other)
-    in_units = type(gain)(
-        gain.measure + " in units of guessing", case.now.judged.excess, after.judged.excess,
-        gain.share, gain.other,
+    gain = case.gain(after)
+    in_units = replace(
+        gain, measure=f"{gain.measure} in units of guessing", before=case.now.judged.excess,
+        after=after.judged.excess,
     )  # fmt: skip
-    case.findings.append(Finding("unscaled_target", (told, unit), fix, in_units))
+    case.add("unscaled_target", (told, unit), fix, in_units)
     case.accept("a scaled target", scaled, after)

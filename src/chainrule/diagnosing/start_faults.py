@@ -1,9 +1,9 @@
 """Weights that start at 0, equal, too small or too large, by starting the same layers afresh."""
 
 from . import symptoms, variants
-from .baselines import number
-from .case import Case, three_starts, told
+from .case import Case, three_starts
 from .experiments import helps, score, worth
+from .words import number, told
 
 SMALL, LARGE = 0.2, 4.0  # times the weights that Glorot or He would start from
 GROWS, GROWS_BY = 100.0, 1.5  # first layer's gradient against the last one's, and by layer
@@ -14,7 +14,7 @@ def initialization(case: Case) -> None:
     signs = odd_start(case)
     if not signs:
         return
-    started, after, reached = three_starts(case.bench, case.setup, variants.fresh)
+    (started, after), reached = three_starts(case, variants.fresh)
     case.bench.measured["fresh initialisation"] = after.judged
     better = helps(case.now, after)
     equal = "symmetric_initialization" in signs and bool(symptoms.twins(case.base.net))
@@ -22,7 +22,8 @@ def initialization(case: Case) -> None:
     said = f"In {after.steps:,} steps it reaches a training loss of {told(case.now)}"
     for cause, evidence in signs.items():
         if better or (equal and cause == "symmetric_initialization"):
-            case.add(cause, [*evidence, f"{said}; three fresh starts {reached}."], fix, after)
+            evidence = [*evidence, f"{said}; three fresh starts {reached}."]
+            case.add(cause, evidence, fix, case.gain(after))
     if better:
         case.accept("a fresh initialisation", started, after)
 

@@ -82,9 +82,14 @@ def largest(shares: list[Share]) -> Share:
     return max(shares, key=lambda s: s.share, default=Share(0, 0.0))
 
 
+def dense_layers(net: Network) -> list[int]:
+    """The numbers of the Dense layers."""
+    return [i for i, layer in enumerate(net.layers) if isinstance(layer, Dense)]
+
+
 def flow(net: Network, loss: Loss, batch: Batch) -> Flow | None:
     """How gradients pass; None below three Dense layers, where there is no rate to speak of."""
-    dense = [i for i, layer in enumerate(net.layers) if isinstance(layer, Dense)]
+    dense = dense_layers(net)
     if len(dense) < 3:
         return None
     Z, caches = forward(net, batch.X)
@@ -122,7 +127,7 @@ def weight_ratio(net: Network) -> float | None:
 
 def zero_layers(net: Network) -> list[int]:
     """The Dense layers whose weights are all 0, where there is a hidden layer."""
-    dense = [i for i, layer in enumerate(net.layers) if isinstance(layer, Dense)]
+    dense = dense_layers(net)
     return [i for i in dense if len(dense) > 1 and not net[f"{i}.W"].any()]
 
 
@@ -131,7 +136,7 @@ def twins(net: Network) -> list[tuple[int, int, int]]:
 
     Copies have equal weights in and out, so that they get equal gradients for ever.
     """
-    dense = [i for i, layer in enumerate(net.layers) if isinstance(layer, Dense)]
+    dense = dense_layers(net)
     found = []
     for i, after in zip(dense, dense[1:], strict=False):
         W, V = net[f"{i}.W"], net[f"{after}.W"]

@@ -1,11 +1,10 @@
 """What a trained network shows, beside the same layers trained afresh."""
 
 from . import symptoms
-from .baselines import number
 from .case import Case
 from .experiments import helps
-from .findings import Finding, gain_of, percent
 from .layer_faults import MOST
+from .words import number, percent
 
 
 def trained_faults(case: Case) -> None:
@@ -34,7 +33,6 @@ def trained_faults(case: Case) -> None:
             f"The loss is {number(case.base.train.loss)}; trained afresh, the same layers reach "
             f"{number(case.now.train.loss)}."
         )
-    gain = gain_of(case.first, case.base, case.now)
     fix = "train the same layers afresh, with Adam() and the default initialisation"
     for cause, evidence in signs.items():
-        case.findings.append(Finding(cause, (evidence,), fix, gain))
+        case.add(cause, [evidence], fix, case.gain_in_all(case.now))

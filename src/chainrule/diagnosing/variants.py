@@ -16,12 +16,14 @@ from ..core.activation_layers import (
 )
 from ..core.arrays import Array
 from ..core.layers import Dense, Dropout, Layer, Residual
-from ..core.losses import Loss, SoftmaxCrossEntropy
+from ..core.losses import AbsoluteError, Loss, Pinball, SoftmaxCrossEntropy, SquaredError
 from ..core.network import Network
 from ..core.optimizers import Adam
 from ..core.schedules import Schedule
 from .experiments import Setup
 
+LINEAR_STEPS = 300
+SCALES = (SquaredError, AbsoluteError, Pinball)  # losses that a scaled target scales
 BOUNDED = (Sigmoid, Tanh, HardSigmoid, HardTanh, Softsign)
 RANGES: dict[type[Layer], tuple[float, float]] = {
     Sigmoid: (0.0, 1.0), HardSigmoid: (0.0, 1.0), Tanh: (-1.0, 1.0), HardTanh: (-1.0, 1.0),
@@ -46,6 +48,11 @@ def scaled_targets(setup: Setup) -> Setup:
     """y ← (y - mean) / standard deviation of the training rows' targets."""
     mean, std = setup.train.y.mean(axis=0), spread(setup.train.y)
     return setup.map_targets(lambda y: (y - mean) / std)
+
+
+def coded(setup: Setup, values: Array) -> Setup:
+    """y ← the place of each target among the sorted `values`: classes 0 … k-1."""
+    return setup.map_targets(lambda y: np.searchsorted(values, y.ravel()))
 
 
 def without_columns(setup: Setup, columns: Iterable[int]) -> Setup:
@@ -78,13 +85,36 @@ def with_rate(setup: Setup, factor: float) -> Setup:
     return setup.change(lr=scaled)
 
 
-def with_layers(setup: Setup, layers: Iterable[Layer], seed: int) -> Setup:
-    """A network of other layers, freshly initialised."""
+def with_layers(
+    setup: Setup, layers: Iterable[Layer], seed: int = 0, *, afresh: bool = False
+) -> Setup:
+    """Other layers: each number stays where its name and shape fit, a buffer where its layer does.
+
+    `afresh` keeps the factors of the learning rate and of the decay only.
+    """
     old = setup.config.net
-    return setup.change(net=Network(old.n_in, layers, rng=seed, dtype=old.dtype))
+    net = Network(old.n_in, layers, rng=seed, dtype=old.dtype)
+    vectors = ("lr_factor", "decay_factor") if afresh else ("theta", "lr_factor", "decay_factor")
+    for vector in vectors:
+        views, kept = net.views(getattr(net, vector)), old.views(getattr(old, vector))
+        for name in views:
+            if net.shapes[name] == old.shapes.get(name):
+                views[name][...] = kept[name]
+    for name in () if afresh else net.buffer_shapes:
+        fits = net.buffer_shapes[name] == old.buffer_shapes.get(name)
+        if fits and layer_at(net.layers, name) == layer_at(old.layers, name):
+            net[name] = old[name]
+    return setup.change(net=net)
 
 
-def advised(layers: tuple[Layer, ...], *, last: bool = True) -> list[Layer]:
+def layer_at(layers: tuple[Layer, ...], name: str) -> Layer:
+    """The layer that a name such as "3.0.rate" belongs to, those inside a Residual too."""
+    i, _, rest = name.partition(".")
+    layer = layers[int(i)]
+    return layer_at(layer.layers, rest) if isinstance(layer, Residual) else layer
+
+
+def advised(layers: tuple[Layer, ...]) -> list[Layer]:
     """The layers with the initializer that the following activation asks for, biases at 0."""
     chosen: list[Layer] = []
     for layer, after in zip(layers, [*layers[1:], None], strict=True):
@@ -92,18 +122,14 @@ def advised(layers: tuple[Layer, ...], *, last: bool = True) -> list[Layer]:
             init = "glorot_uniform" if after is None else after.init_before
             layer = replace(layer, init=init)
         elif isinstance(layer, Residual):
-            layer = replace(layer, layers=tuple(advised(layer.layers, last=False)))
+            layer = replace(layer, layers=tuple(advised(layer.layers)))
         chosen.append(layer)
     return chosen
 
 
 def fresh(setup: Setup, seed: int) -> Setup:
     """The same layers from a fresh start: Glorot, or He before the ReLU family; biases 0."""
-    old = setup.config.net
-    started = with_layers(setup, advised(old.layers), seed)
-    net = started.config.net
-    net.lr_factor, net.decay_factor = old.lr_factor, old.decay_factor
-    return started
+    return with_layers(setup, advised(setup.config.net.layers), seed, afresh=True)
 
 
 def mapped(layers: Iterable[Layer], f: Callable[[Layer], Layer]) -> list[Layer]:
@@ -118,16 +144,15 @@ def with_relu(setup: Setup, seed: int) -> Setup:
     """Every hidden bounded activation replaced by ReLU, from a fresh start."""
     *hidden, last = setup.config.net.layers
     changed = mapped(hidden, lambda x: ReLU() if isinstance(x, BOUNDED) else x)
-    return with_layers(setup, advised((*changed, last)), seed)
+    return with_layers(setup, advised((*changed, last)), seed, afresh=True)
 
 
 def with_leaky_relu(setup: Setup) -> Setup:
     """Every ReLU replaced by LeakyReLU(0.1), the weights as they are."""
-    old = setup.config.net
-    layers = mapped(old.layers, lambda x: LeakyReLU(0.1) if isinstance(x, ReLU) else x)
-    net = Network(old.n_in, layers, rng=0, dtype=old.dtype)
-    net.theta, net.buffers = old.theta, old.buffers
-    return setup.change(net=net)
+    leaky = LeakyReLU(0.1)
+    return with_layers(
+        setup, mapped(setup.config.net.layers, lambda x: leaky if isinstance(x, ReLU) else x)
+    )
 
 
 def hidden_sizes(net: Network) -> list[int]:
@@ -151,7 +176,7 @@ def rebuilt(setup: Setup, hidden: list[int], seed: int) -> Setup:
     layers.append(Dense(old.n_out))
     if not isinstance(old.layers[-1], Dense):
         layers.append(old.layers[-1])
-    return with_layers(setup, advised(tuple(layers)), seed)
+    return with_layers(setup, advised(tuple(layers)), seed, afresh=True)
 
 
 def wider(setup: Setup, seed: int) -> Setup:
@@ -167,20 +192,15 @@ def shallow(setup: Setup, seed: int) -> Setup:
 
 def unbounded(setup: Setup) -> Setup:
     """The last activation left out, the weights as they are: the output can be any number."""
-    old = setup.config.net
-    net = Network(old.n_in, old.layers[:-1], rng=0, dtype=old.dtype)
-    net.theta = old.theta
-    return setup.change(net=net)
+    return with_layers(setup, setup.config.net.layers[:-1])
 
 
 def without_restraint(setup: Setup) -> Setup:
     """No penalty, no weight decay, no Dropout; the weights as they are."""
-    config, old = setup.config, setup.config.net
-    layers = mapped(old.layers, lambda x: Dropout(0.0) if isinstance(x, Dropout) else x)
-    net = Network(old.n_in, layers, rng=0, dtype=old.dtype)
-    net.theta = old.theta
-    optimizer = Adam() if not no_decay(config.optimizer.decay) else config.optimizer
-    return setup.change(net=net, penalty=None, optimizer=optimizer)
+    config = setup.config
+    layers = mapped(config.net.layers, lambda x: Dropout(0.0) if isinstance(x, Dropout) else x)
+    optimizer = config.optimizer if no_decay(config.optimizer.decay) else Adam()
+    return with_layers(setup, layers).change(penalty=None, optimizer=optimizer)
 
 
 def no_decay(decay: float | Schedule) -> bool:
@@ -189,14 +209,21 @@ def no_decay(decay: float | Schedule) -> bool:
 
 
 def linear(setup: Setup) -> Setup:
-    """Ŷ = link(X W + b) on scaled inputs, from zero, by Adam on all rows: the linear model."""
+    """Ŷ = link(X W + b) on scaled inputs, from zero, by Adam on all rows: the linear model.
+
+    The target is scaled where the loss scales with it.
+    """
     net = Network(setup.config.net.n_in, [Dense(setup.config.net.n_out, init="zeros")], rng=0)
-    return scaled_inputs(setup).change(
-        net=net, optimizer=Adam(), lr=0.05, epochs=300, batch_size=None, penalty=None, clip=None
-    )
+    scaled = scaled_inputs(setup)
+    if isinstance(setup.config.loss, SCALES):
+        scaled = scaled_targets(scaled)
+    return scaled.change(
+        net=net, optimizer=Adam(), lr=0.05, epochs=LINEAR_STEPS, batch_size=None, penalty=None,
+        clip=None,
+    )  # fmt: skip
 
 
-def with_loss(setup: Setup, loss: Loss, n_out: int, seed: int) -> Setup:
+def with_loss(setup: Setup, loss: Loss, n_out: int) -> Setup:
     """Another loss, the last activation left out, and a new last layer where outputs differ."""
     old = setup.config.net
     layers = list(old.layers)
@@ -204,8 +231,4 @@ def with_loss(setup: Setup, loss: Loss, n_out: int, seed: int) -> Setup:
         layers.pop()
     if isinstance(loss, SoftmaxCrossEntropy) and n_out != old.n_out:
         layers[-1] = Dense(n_out)
-    net = Network(old.n_in, layers, rng=seed, dtype=old.dtype)
-    for name in net.shapes:
-        if net.shapes[name] == old.shapes.get(name):
-            net[name] = old[name]
-    return setup.change(net=net, loss=loss)
+    return with_layers(setup, layers, old.seed or 0).change(loss=loss)
