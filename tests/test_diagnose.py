@@ -356,3 +356,27 @@ KINDS: dict[str, Case] = {
 def test_every_kind_of_network_can_be_diagnosed(kind: str) -> None:
     case = KINDS[kind]
     json.dumps(cr.diagnose(case.configuration, case.X, case.y).to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e154])
+def test_tiny_and_huge_targets_are_not_constant_ones(scale: float) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 3))
+    net = cr.Network.mlp([3, 5, 1], rng=0)
+    config = cr.Configuration(net, cr.SquaredError(), lr=0.05, epochs=20, batch_size=16)
+    found = cr.diagnose(config, X, scale * (X @ [1.0, 2.0, 3.0]))
+    assert "imbalance" not in [finding.cause for finding in found.findings]
+    assert "unscaled_target" in [finding.cause for finding in found.findings]
+
+
+def test_yes_and_no_are_targets_and_valid_is_a_pair() -> None:
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    net = cr.Network.mlp([3, 5, 1], rng=0)
+    config = cr.Configuration(net, cr.BinaryCrossEntropy(), lr=0.05, epochs=5)
+    answers = X[:, 0] > 0
+    assert (
+        cr.diagnose(config, X, answers).to_dict() == cr.diagnose(config, X, answers * 1).to_dict()
+    )
+    for valid in ((X,), (X, answers, answers), X):
+        with pytest.raises(ValueError, match=r"valid must be \(X, y\)"):
+            cr.diagnose(config, X, answers, valid=valid)  # type: ignore[arg-type]

@@ -69,7 +69,8 @@ def _descend(loss: Loss, y: Array, start: Array) -> Array:
 def guess_loss(loss: Loss, y: Array, n_out: int, train: Array | None = None) -> float:
     """L of the best constant output, chosen on the targets `train` if given and scored on y."""
     z = constant_output(loss, y if train is None else train, n_out)
-    return by_rows(loss).value(np.ones((len(y), 1)) * z, y)
+    with np.errstate(all="ignore"):
+        return by_rows(loss).value(np.ones((len(y), 1)) * z, y)
 
 
 def perfect_loss(loss: Loss, y: Array, n_out: int) -> float:

@@ -28,7 +28,7 @@ from .baselines import guess_loss
 from .bench import Bench, OutOfTime
 from .case import Case
 from .configuration import Configuration
-from .experiments import WORST, Score, Setup, finish, restated, worth, yardstick
+from .experiments import WORST, Score, Setup, finish, restated, worth
 from .findings import Finding, Gain, order
 from .prepare import prepare
 from .summary import guessing, summarize
@@ -107,8 +107,8 @@ def diagnose(
     deadline = np.inf if seconds is None else time.perf_counter() + seconds
     bench = Bench(int(rng), deadline)
     setup, findings = prepare(bench, asked, X, y, valid, trained is not None)
-    if same_target(setup):
-        findings.append(loss_faults.nothing_to_learn(setup))
+    if hopeless := loss_faults.no_experiment(setup):
+        findings.append(hopeless)
         return Diagnosis(tuple(findings), guessing(setup), {}, tuple(bench.notes))
     try:
         case = begin(bench, setup, trained, valid is not None)
@@ -120,12 +120,6 @@ def diagnose(
     losses = {name: result.loss for name, result in bench.measured.items()}
     found = tuple(order([*(mended_gain(f, case) for f in findings), *case.findings]))
     return Diagnosis(found, summarize(case), losses, tuple(bench.notes))
-
-
-def same_target(setup: Setup) -> bool:
-    """Whether every row has the same target, so that the best constant answer is perfect."""
-    guess, perfect = yardstick(setup, setup.train)
-    return guess - perfect <= 1e-9 * max(1.0, abs(guess))
 
 
 def mended_gain(finding: Finding, case: Case) -> Finding:

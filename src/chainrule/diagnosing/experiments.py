@@ -17,6 +17,7 @@ from ..core.network import Network
 from .baselines import by_rows, constant_output, guess_loss, perfect_loss
 from .configuration import Configuration
 
+TINY = 1e-300
 WORST = 2.0  # an excess beyond twice guessing counts as this much: it is no better known
 
 
@@ -108,7 +109,7 @@ def score(net: Network, setup: Setup, rows: Batch, ends: Yardstick | None = None
     with np.errstate(all="ignore"):
         value = by_rows(loss).value(net.forward(rows.X)[0], rows.y)
     value = value if np.isfinite(value) else np.inf
-    return Score(value, (value - perfect) / max(guess - perfect, 1e-12))
+    return Score(value, (value - perfect) / max(guess - perfect, TINY))
 
 
 def restated(setup: Setup, outcome: Outcome) -> Score:

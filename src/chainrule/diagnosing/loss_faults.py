@@ -9,11 +9,11 @@ from ..core.losses import BinaryCrossEntropy, Loss, Poisson, SoftmaxCrossEntropy
 from . import variants
 from .baselines import class_codes
 from .case import Case
-from .experiments import Setup, helps
+from .experiments import Setup, helps, yardstick
 from .findings import Finding
 from .row_faults import CLASSIFIES, everything, gain_in_recall, recalls
 from .variants import RANGES
-from .words import percent, told
+from .words import number, percent, told
 
 
 def refusal(setup: Setup) -> str | None:
@@ -61,11 +61,22 @@ def as_train_takes_it(setup: Setup) -> tuple[Setup, list[Finding]]:
     raise ValueError(reason)
 
 
-def nothing_to_learn(setup: Setup) -> Finding:
-    """Every row has the same target: the rarest share is 0, and a constant is perfect."""
-    n = len(setup.train)
-    evidence = (f"The target is the same in {'the only row' if n == 1 else f'all {n:,} rows'}.",)
-    return Finding("imbalance", evidence, "give rows with different targets")
+def no_experiment(setup: Setup) -> Finding | None:
+    """Every row has the same target, so that a constant is perfect; or guessing is infinitely bad,
+    because the loss of targets so large overflows.
+    """
+    y, n = setup.train.y, len(setup.train)
+    with np.errstate(all="ignore"):
+        guess = yardstick(setup, setup.train)[0]
+        same = np.ptp(y.astype(np.float64), axis=0) <= 1e-12 * np.abs(y).max(axis=0)
+    if np.all(same):
+        rows = "the only row" if n == 1 else f"all {n:,} rows"
+        evidence = (f"The target is the same in {rows}.",)
+        return Finding("imbalance", evidence, "give rows with different targets")
+    if np.isfinite(guess):
+        return None
+    evidence = (f"The target reaches {number(np.abs(y).max())}: its loss is beyond every float.",)
+    return Finding("unscaled_target", evidence, "train on (y - mean) / standard deviation")
 
 
 def out_of_reach(case: Case) -> None:

@@ -31,7 +31,7 @@ def prepare(
     """The rows as experiments take them: finite, not too many, a fifth held out; with what was
     found on the way. What a trained network has seen cannot be held out.
     """
-    matrix, target = asked.net.as_input(X), as_real("y", y)
+    matrix, target = asked.net.as_input(X), _target(y)
     if target.ndim == 0 or len(target) != len(matrix) or len(matrix) == 0:
         raise ValueError(
             f"y has shape {target.shape} and X {matrix.shape}: give at least one row, and one "
@@ -40,7 +40,9 @@ def prepare(
     matrix, target, holes = drop_nonfinite(matrix, target)
     setup = Setup(asked, Batch(matrix, target))
     if valid is not None:
-        rows = asked.net.as_input(valid[0]), as_real("y", valid[1])
+        if not isinstance(valid, tuple | list) or len(valid) != 2:
+            raise ValueError("valid must be (X, y): give such a tuple")
+        rows = asked.net.as_input(valid[0]), _target(valid[1])
         setup = replace(setup, held=Batch(*drop_nonfinite(*rows)[:2]))
     setup, refused = as_train_takes_it(setup)
     setup = fewer_rows(bench, setup)
@@ -50,6 +52,12 @@ def prepare(
     if epochs < wanted:
         bench.notes.append(f"every experiment ran {epochs:,} of the {wanted:,} epochs asked for")
     return setup, [*holes, *refused]
+
+
+def _target(y: ArrayLike) -> Array:
+    """The target as numbers; yes and no as 1 and 0."""
+    target = as_real("y", y)
+    return target.astype(np.int64) if target.dtype.kind == "b" else target
 
 
 def fewer_rows(bench: Bench, setup: Setup) -> Setup:
