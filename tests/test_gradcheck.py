@@ -19,7 +19,7 @@ from planted_right import RIGHT, wide
 
 import chainrule as cr
 from chainrule import GradientReport, check_gradients
-from chainrule.gradcheck.check import CAUSES
+from chainrule.gradcheck.report import CAUSES
 
 DESIGN = (
     "correct sign scale derivative_place derivative_missing bias_sum transposed overwritten zero "

@@ -40,7 +40,8 @@ def check_file(
 
     Raises ValueError where the file does not run, or lacks one of NAMES.
     """
-    from ..gradcheck.check import CAUSES, check_gradients
+    from ..gradcheck.check import check_gradients
+    from ..gradcheck.report import CAUSES
 
     started.touch()  # from here on it is the file that takes time
     names = _run(file)

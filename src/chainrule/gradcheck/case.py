@@ -4,11 +4,12 @@ is held against a guess about the other.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from ..core.arrays import Array
-from .code import Block, Code
+from .code import Block, Code, stretch
 from .slopes import Point, Ruler
 
 
@@ -31,7 +32,6 @@ class Case:
 
     code: Code
     ruler: Ruler
-    rng: np.random.Generator
     rows: int | None
     entries: Array
     points: list[Point] = field(default_factory=list)
@@ -63,23 +63,83 @@ class Case:
         if not self.code.layout.flat:
             return self.wrong_blocks()
         places = np.flatnonzero(self.wrong)
-        start, stop = int(places[0]), int(places[-1]) + 1
-        return [Block(f"entries {start} to {stop - 1}", (stop - start,), start, stop)]
+        return [stretch(int(places[0]), int(places[-1]) + 1)]
+
+    def drawn(self, block: Block) -> Array:
+        """The entries of a block that are compared, by their place in theta."""
+        return self.entries[(self.entries >= block.start) & (self.entries < block.stop)]
+
+    def known(self, where: Array) -> Array:
+        """g, d, their tolerance and theta (4, k) at the known entries among these, of all points
+        one after the other.
+        """
+        parts = [
+            np.array([p.g, p.d, p.tolerance, p.theta])[:, where & p.known] for p in self.points
+        ]
+        return np.hstack(parts)
+
+    @property
+    def seen(self) -> Array:
+        """Which entries have a clear slope at some point (n,)."""
+        return np.asarray(np.any([point.clear for point in self.points], axis=0))
+
+    def asleep(self) -> list[Block]:
+        """The blocks without a clear slope at any point."""
+        seen = self.seen
+        return [block for block in self.blocks if not seen[block.span].any()]
 
     def new_point(self, theta: Array, entries: Array | None = None) -> Point:
         """Both gradients at another theta."""
         return self.ruler.point(theta, self.entries if entries is None else entries)
+
+    def point_with(
+        self, theta: Array, where: slice | int, values: Any, entries: Array | None = None
+    ) -> Point:
+        """Both gradients at theta with other values at some entries."""
+        moved = theta.copy()
+        moved[where] = values
+        return self.new_point(moved, entries)
 
     @property
     def generic(self) -> Point:
         """A point away from the given one, where nothing is zero or equal by chance."""
         return self.points[-1]
 
+    @property
+    def beside(self) -> list[Point]:
+        """The points beside the given one, or the only point."""
+        return self.points[1:] or self.points
+
     def outputs(self) -> int | None:
         """The number of outputs, guessed as the size of the last array if it is a bias."""
         last = self.blocks[-1]
-        is_bias = len(self.blocks) > 1 and last.size == max(last.shape, default=1)
-        return last.size if is_bias else None
+        return last.size if len(self.blocks) > 1 and last.is_bias else None
+
+    def worst(self) -> tuple[Point, int]:
+        """The point and the entry with the largest difference, in units of its block's largest."""
+
+        def off(place: tuple[Point, int]) -> float:
+            point, k = place
+            sizes = np.abs(point.d[self.code.layout.block(k).span])
+            return float(abs(point.g[k] - point.d[k])) / (float(np.nanmax(sizes)) or 1.0)
+
+        return max(((p, int(k)) for p in self.points for k in np.flatnonzero(p.wrong)), key=off)
+
+    def finding(
+        self, cause: str, *told: str, where: Iterable[Block] | None = None,
+        factor: float | None = None, reason: str = "",
+    ) -> Finding:  # fmt: skip
+        """A cause with its sentences, the worst example and then the reason, if any; it lies in the
+        wrong places, if not `where`.
+        """
+        point, k = self.worst()
+        example = (
+            f"at {self.code.layout.block(k).entry(k)} the gradient is {number(point.g[k])}, "
+            f"but central differences give {number(point.d[k])} ± {point.bar[k]:.1g}"
+        )
+        evidence = (*told, example, *(reason,) * bool(reason))
+        places = tuple(block.name for block in (self.runs() if where is None else where))
+        return Finding(cause, evidence, places, factor)
 
 
 def agree(first: Array, second: Array, tolerance: Array) -> bool:
@@ -103,27 +163,3 @@ def names(blocks: Iterable[Block]) -> str:
 def number(value: float) -> str:
     """Six digits of a number."""
     return f"{value:.6g}"
-
-
-def example(case: Case, point: Point, entry: int) -> str:
-    """At W1[0, 2] the gradient is …, the difference quotient …."""
-    name = case.code.layout.block(entry).entry(entry)
-    return (
-        f"at {name} the gradient is {number(point.g[entry])}, "
-        f"but central differences give {number(point.d[entry])} ± {point.bar[entry]:.1g}"
-    )
-
-
-def worst(case: Case) -> tuple[Point, int]:
-    """The point and the entry with the largest difference, in units of its block's largest."""
-    best: tuple[float, Point, int] | None = None
-    for point in case.points:
-        for k in np.flatnonzero(point.wrong):
-            block = case.code.layout.block(int(k))
-            sizes = np.abs(point.d[block.span])
-            largest = float(np.nanmax(sizes)) or 1.0
-            off = float(abs(point.g[k] - point.d[k])) / largest
-            if best is None or off > best[0]:
-                best = off, point, int(k)
-    assert best is not None
-    return best[1], best[2]

@@ -1,5 +1,5 @@
 """Causes that the numbers show without further calls: zeros, a factor, a gradient in another's
-place, a transposed matrix, a bias that is not summed, a wrong shape.
+place, a transposed matrix, a bias that is not summed, a missing weight penalty, a wrong shape.
 
 Each function takes the case and returns its Finding, or None where the numbers speak against it.
 """
@@ -7,26 +7,21 @@ Each function takes the case and returns its Finding, or None where the numbers 
 import numpy as np
 
 from ..core.arrays import Array
-from .case import Case, Finding, agree, example, names, number, worst
-from .code import Block
+from .case import Case, Finding, agree, names, number
+from .code import Block, stretch
 from .slopes import Point
 
 
 def is_zero(case: Case) -> Finding | None:
     """g = 0 at every wrong entry and point, where the derivative is not."""
     wrong = case.wrong
-    if any(np.any(np.abs(p.g[wrong]) > 1e-12 * _largest(p)) for p in case.points):
+    if any(np.any(np.abs(p.g[wrong]) > 1e-12 * np.nanmax(np.abs(p.d))) for p in case.points):
         return None
     runs = case.runs()
-    point, k = worst(case)
     whole = all(np.all(p.g[run.span] == 0) for p in case.points for run in runs)
     part = "" if whole else f"a part of {int(wrong.sum())} entries of "
     told = f"the gradient of {part}{names(runs)} is exactly 0 at all {len(case.points)} points"
-    return Finding("zero", (told, example(case, point, k)), _named(runs))
-
-
-def _largest(point: Point) -> float:
-    return float(np.nanmax(np.abs(point.d)))
+    return case.finding("zero", told)
 
 
 def is_factor(case: Case) -> Finding | None:
@@ -49,43 +44,31 @@ def is_factor(case: Case) -> Finding | None:
     if not one:
         each = ", ".join(f"{number(v)} in {name}" for name, v in list(factors.items())[:6])
         told = f"g / d is the same at all {len(case.points)} points: {each}"
-    point, k = worst(case)
-    evidence: tuple[str, ...] = (told, example(case, point, k))
     if all(v < 0 for v in values):
-        if abs(r + 1) > 1e-4:
-            evidence = (*evidence, f"beside the sign: {what_makes(case, -r)}")
-        return Finding("sign", evidence, _named(runs), r)
+        reason = f"beside the sign: {what_makes(case, -r)}" if abs(r + 1) > 1e-4 else ""
+        return case.finding("sign", told, factor=r, reason=reason)
     if one and _summed_too_often(case, runs, r):
         reason = f"the bias is summed {number(r)} times: over the inputs or outputs besides rows"
-        return Finding("bias_sum", (*evidence, reason), _named(runs), r)
-    return Finding("scale", (*evidence, what_makes(case, r)), _named(runs), r)
+        return case.finding("bias_sum", told, factor=r, reason=reason)
+    return case.finding("scale", told, factor=r, reason=what_makes(case, r))
 
 
 def _factor(case: Case, where: Array) -> float | None:
     """r with g = r · d at all these entries and points, None where there is none."""
-    ratios = [p.g[m] / p.d[m] for p in case.points if (m := where & p.clear()).any()]
-    if not ratios or sum(map(len, ratios)) < 2:
+    g, d, tolerance, _ = case.known(where)
+    clear = np.abs(d) > 20 * tolerance
+    if clear.sum() < 2:
         return None
-    r = float(np.median(np.concatenate(ratios)))
-    for p in case.points:
-        known = where & p.known
-        allowed = 3 * max(1.0, abs(r)) * p.tolerance[known]
-        if np.any(np.abs(p.g[known] - r * p.d[known]) > allowed):
-            return None
-    return r
+    r = float(np.median(g[clear] / d[clear]))
+    return r if np.all(np.abs(g - r * d) <= 3 * max(1.0, abs(r)) * tolerance) else None
 
 
 def _summed_too_often(case: Case, runs: list[Block], r: float) -> bool:
     """Whether only biases are off, by the number of inputs or outputs of their layer."""
     sizes = {n for block in case.blocks for n in block.shape if n > 1} - {case.rows or 0}
-    biases = all(is_bias(block) for block in runs) and len(case.blocks) > len(runs)
+    biases = all(block.is_bias for block in runs) and len(case.blocks) > len(runs)
     weights = {b.size for b in case.right_blocks()}
     return biases and max(weights, default=0) > 1 and any(abs(r - n) < 1e-4 * n for n in sizes)
-
-
-def is_bias(block: Block) -> bool:
-    """Whether an array is a vector: (n,), (n, 1), (1, n) or a number."""
-    return block.size == max(block.shape, default=1)
 
 
 def what_makes(case: Case, r: float) -> str:
@@ -128,33 +111,27 @@ def is_overwritten(case: Case) -> Finding | None:
     for run in case.runs():
         source = _source(case, run)
         if source:
-            told = (
-                f"the gradient of {run.name} is that of {source} at all {len(case.points)} points"
-            )
-            point, k = worst(case)
-            return Finding("overwritten", (told, example(case, point, k)), (run.name, source))
+            at = f"at all {len(case.points)} points"
+            told = f"the gradient of {run.name} is that of {source.name} {at}"
+            return case.finding("overwritten", told, where=(run, source))
     return None
 
 
-def _source(case: Case, run: Block) -> str | None:
+def _source(case: Case, run: Block) -> Block | None:
     """Whose derivative stands in the place of `run`: a block's, or other entries of a vector."""
     if not case.code.layout.flat:
         others = [b for b in case.blocks if b.size == run.size and b.name != run.name]
-        return next((b.name for b in others if _stands_for(case, run, b)), None)
-    for start in range(case.code.layout.size - run.size + 1):
-        other = Block(
-            f"entries {start} to {start + run.size - 1}", run.shape, start, start + run.size
-        )
-        if start != run.start and _stands_for(case, run, other):
-            return other.name
-    return None
+    else:
+        starts = range(case.code.layout.size - run.size + 1)
+        others = [stretch(start, start + run.size) for start in starts if start != run.start]
+    return next((b for b in others if _stands_for(case, run, b)), None)
 
 
 def _stands_for(case: Case, run: Block, other: Block) -> bool:
     return all(
         agree(p.g[run.span], p.d[other.span], p.tolerance[run.span] + p.tolerance[other.span])
         or (np.array_equal(p.g[run.span], p.g[other.span]) and bool(np.any(p.g[run.span] != 0)))
-        for p in case.points[1:] or case.points
+        for p in case.beside
     )
 
 
@@ -162,14 +139,13 @@ def is_transposed(case: Case) -> Finding | None:
     """g is the derivative with rows and columns exchanged."""
     for run in case.runs():
         for place in _matrices(case, run):
-            if all(_is_turned(p, place) for p in case.points[1:] or case.points):
+            if all(_is_turned(p, place) for p in case.beside):
                 rows, columns = place.shape
                 told = (
                     f"the gradient of {run.name} is right after its {rows} rows and {columns} "
                     f"columns are exchanged"
                 )
-                point, k = worst(case)
-                return Finding("transposed", (told, example(case, point, k)), (run.name,))
+                return case.finding("transposed", told, where=(run,))
     return None
 
 
@@ -200,13 +176,12 @@ def _is_turned(point: Point, block: Block) -> bool:
 def is_bias_sum(case: Case) -> Finding | None:
     """A bias with the right total at the wrong entries, or the total at every entry."""
     for run in case.runs():
-        if not is_bias(run) or run.size < 2:
+        if not run.is_bias or run.size < 2:
             continue
         known = [p for p in case.points if p.known[run.span].all()]
         told = _bias_told([[x[run.span] for x in (p.g, p.d, p.tolerance)] for p in known])
         if told:
-            evidence = (f"the gradient of {run.name} {told}", example(case, *worst(case)))
-            return Finding("bias_sum", evidence, (run.name,))
+            return case.finding("bias_sum", f"the gradient of {run.name} {told}", where=(run,))
     return None
 
 
@@ -222,44 +197,58 @@ def _bias_told(parts: list[list[Array]]) -> str | None:
     return None
 
 
+def is_penalty(case: Case) -> Finding | None:
+    """d - g = λ θ: a weight penalty is in the loss and not in the gradient, or with another λ."""
+    g, d, tolerance, theta = case.known(case.wrong)
+    large = np.abs(theta) > 1e-3
+    if large.sum() < 4:
+        return None
+    weight = float(np.median((d - g)[large] / theta[large]))
+    fits = np.all(np.abs(d - g - weight * theta) <= 3 * tolerance + 1e-9)
+    if not fits or np.all((np.abs(d - g) <= 20 * tolerance)[large]):
+        return None
+    return case.finding(
+        "unknown",
+        f"what is missing is {number(weight)} times the parameter itself in "
+        f"{names(case.runs())}: the gradient of a weight penalty",
+    )
+
+
 def wrong_shapes(case: Case, odd: dict[str, Array | None], extra: dict[str, Array]) -> Finding:
     """The cause behind a gradient whose array is missing or has another shape than its parameter.
 
     Raises ValueError in one sentence where the shape tells no cause.
     """
-    point = case.generic
-    for block in case.blocks:
-        if block.name in odd:
-            got = odd[block.name]
-            found = _missing(case, block, extra) if got is None else _shape(case, block, got, point)
-            if found:
-                return found
-    name, got = next(iter(odd.items()))
-    block = next(b for b in case.blocks if b.name == name)
+    blocks = [block for block in case.blocks if block.name in odd]
+    for block in blocks:
+        got = odd[block.name]
+        found = _missing(case, block, extra) if got is None else _shape(case, block, got)
+        if found:
+            return found
+    block, got = blocks[0], odd[blocks[0].name]
     hint = "give it the shape of its parameter"
     if got is not None and got.size == block.size:
-        hint = "the numbers fit: use keepdims=True or reshape" if is_bias(block) else hint
+        hint = "the numbers fit: use keepdims=True or reshape" if block.is_bias else hint
     came = "missing" if got is None else f"of shape {got.shape}"
-    raise ValueError(f"the gradient of {name} is {came}, but {name} is {block.shape}: {hint}")
+    raise ValueError(
+        f"the gradient of {block.name} is {came}, but {block.name} is {block.shape}: {hint}"
+    )
 
 
 def _missing(case: Case, block: Block, extra: dict[str, Array]) -> Finding:
     d = case.generic.d[block.span]
     allowed = np.full(block.size, 1e-5 * np.nanmax(np.abs(d)))
-    holder = [
-        key
-        for key, got in extra.items()
-        if got.size == block.size and agree(got.reshape(-1), d, allowed)
-    ]
-    came = ", ".join(list(extra)[:8])
-    where = f"its numbers stand under {holder[0]}" if holder else "under another name, or nowhere"
-    told = f"the gradient has no entry for {block.name}, only {came}: it was stored {where}"
-    told = told.replace("stored its", "misplaced, and its")
+    came, stored = ", ".join(list(extra)[:8]), "stored under another name, or nowhere"
+    for key, got in extra.items():
+        if got.size == block.size and agree(got.reshape(-1), d, allowed):
+            stored = f"misplaced, and its numbers stand under {key}"
+            break
+    told = f"the gradient has no entry for {block.name}, only {came}: it was {stored}"
     return Finding("overwritten", (told,), (block.name,))
 
 
-def _shape(case: Case, block: Block, got: Array, point: Point) -> Finding | None:
-    d = point.d[block.span]
+def _shape(case: Case, block: Block, got: Array) -> Finding | None:
+    point, d = case.generic, case.generic.d[block.span]
     allowed = np.nan_to_num(point.bar[block.span], nan=0.0) * 2 + 1e-5 * np.nanmax(np.abs(d))
     shapes = f"it has the shape {got.shape}, but {block.name} is {block.shape}"
     where = (block.name,)
@@ -273,9 +262,9 @@ def _shape(case: Case, block: Block, got: Array, point: Point) -> Finding | None
             if agree(got.reshape(-1), point.d[other.span], np.nan_to_num(held) + 1e-9):
                 told = f"the gradient of {block.name} is that of {other.name}: {shapes}"
                 return Finding("overwritten", (told,), (block.name, other.name))
-    told_sum = _unsummed(got, d, allowed, block.size) if is_bias(block) else None
-    if told_sum:
-        return Finding("bias_sum", (f"the gradient of {block.name} {told_sum}: {shapes}",), where)
+    summed = _unsummed(got, d, allowed, block.size) if block.is_bias else None
+    if summed:
+        return Finding("bias_sum", (f"the gradient of {block.name} {summed}: {shapes}",), where)
     return None
 
 
@@ -293,7 +282,3 @@ def _unsummed(got: Array, d: Array, allowed: Array, size: int) -> str | None:
     if got.size != size and any(agree(f * whole, right, loose * max(1.0, f)) for f in factors):
         return "has the right total over the wrong axis"
     return None
-
-
-def _named(runs: list[Block]) -> tuple[str, ...]:
-    return tuple(run.name for run in runs)

@@ -1,8 +1,8 @@
 """check_gradients: is anybody's gradient the derivative of their loss, and if not, why?
 
 The user's code is a black box of two functions. Their gradient is held against central differences
-at three points; a difference is explained by its pattern (gradcheck_causes) or by experiments at
-other parameters (gradcheck_layers, gradcheck_rows).
+at three points; a difference is explained by its pattern (causes) or by experiments at other
+parameters (layers, rows) and repeated calls (history).
 """
 
 from collections.abc import Callable
@@ -12,28 +12,30 @@ import numpy as np
 
 from ..core.arrays import Array
 from . import causes
-from .case import Case, Finding, example, names, worst
+from .case import Case, Finding, names
 from .code import Code, Layout, within
-from .history import history, repeated
+from .history import calls_differ, never_changes, repeated
 from .layers import (
     is_derivative,
     is_derivative_at_zero,
     is_derivative_by_order,
     is_symmetric_cure,
 )
-from .report import CAUSES, BlockCheck, GradientReport, kink, report, verdict
-from .rows import is_few_rows, is_other_loss, is_penalty, is_row_by_row
+from .report import GradientReport, report
+from .rows import is_few_rows, is_other_loss, is_row_by_row
 from .slopes import Point, Ruler
 
 MOST_EVALUATIONS = 60_000
 CALLS_PER_ENTRY = 12
 FEW = 300
 """Up to so many entries each one should have a slope at some point, not only each array."""
+WEAKEST = 0.03
+"""A block whose slopes are less sure than this share of the largest cannot be called correct."""
 # In this order: what is exact and simple comes before what is inferred.
 EXPLANATIONS: tuple[Callable[[Case], Finding | None], ...] = (
-    causes.is_zero, causes.is_factor, causes.is_overwritten, causes.is_transposed,
-    causes.is_bias_sum, is_symmetric_cure, is_row_by_row, is_penalty, is_derivative, is_few_rows,
-    is_derivative_at_zero, is_derivative_by_order, is_other_loss,
+    never_changes, repeated, causes.is_zero, causes.is_factor, causes.is_overwritten,
+    causes.is_transposed, causes.is_bias_sum, is_symmetric_cure, is_row_by_row, causes.is_penalty,
+    is_derivative, is_few_rows, is_derivative_at_zero, is_derivative_by_order, is_other_loss,
 )  # fmt: skip
 
 
@@ -80,6 +82,7 @@ def check_gradients(
 
 
 def _late(code: Code, time_limit: float) -> str:
+    """What to say when the time is over: the code is slow, or one call never ends."""
     limit = f"within time_limit = {time_limit:g} s"
     if code.calls > 10:
         return (
@@ -91,19 +94,20 @@ def _late(code: Code, time_limit: float) -> str:
 
 
 def _check(code: Code, rows: int | None, seed: int, seconds: float) -> GradientReport:
+    """The whole check: the same call twice, both gradients at three points and more, the cause."""
     rng = np.random.default_rng(seed)
     ruler = Ruler(code, rng)
     start = code.layout.theta
     code.value(start)
     first = code.gradient(start)
     code.strict = False
-    near, far = (_moved(code, ruler, share) for share in (0.3, 1.0))
-    found = history(code, start, near)
+    near, far = (_moved(ruler, share) for share in (0.3, 1.0))
+    found = calls_differ(code, start, near)
     if found:
         return GradientReport(found.cause, found.evidence, notes=_notes(code, start, far))
     ruler.measure_gradient_noise(near)
     ruler.measure_loss_size(start, near, far)
-    case = Case(code, ruler, rng, rows, _drawn(code, first.g, rng, seconds))
+    case = Case(code, ruler, rows, _drawn(code, first.g, rng, seconds))
     notes = _notes(code, start, far)
     if first.odd:
         case.points = [case.new_point(far)]
@@ -114,15 +118,15 @@ def _check(code: Code, rows: int | None, seed: int, seconds: float) -> GradientR
     _wake(case)
     whole = len(case.entries) == code.layout.size or _follow(case)
     if case.wrong.any() or not whole:
-        return report(case, _explained(case, whole), notes)
-    return report(case, verdict(case), notes)
+        return report(case, _explained(case), notes)
+    return report(case, _verdict(case), notes)
 
 
-def _moved(code: Code, ruler: Ruler, share: float) -> Array:
+def _moved(ruler: Ruler, share: float) -> Array:
     """The parameters moved at random by a share of their size, so that no zero and no equality of
     the start hides an error; less far where the loss leaves its range there.
     """
-    theta = code.layout.theta
+    code, theta = ruler.code, ruler.code.layout.theta
     sizes = ruler.sizes(theta) if share < 1 else np.maximum(ruler.sizes(theta), 0.5)
     direction = ruler.rng.normal(size=theta.size) * sizes
     highest = 3 * max(1.0, abs(code.value(theta)))
@@ -139,14 +143,12 @@ def _wake(case: Case) -> None:
     An array on which the loss does not depend stays as it is.
     """
     for share, kept in ((0.5, 1), (1.0, 0.1), (2.0, 1), (0.7, 0.01), (1.5, 1), (1.0, 0.001)):
-        seen = np.any([point.clear() for point in case.points], axis=0)
-        asleep = [block for block in case.blocks if not seen[block.span].any()]
-        few = len(case.entries) <= FEW and not seen[case.entries].all()
-        beside = any(point.wrong.any() for point in case.points[1:])
-        if beside or not (asleep or (few and len(case.points) < 6)):
+        few = len(case.entries) <= FEW and not case.seen[case.entries].all()
+        beside = any(point.wrong.any() for point in case.beside)
+        if beside or not (case.asleep() or (few and len(case.points) < 6)):
             return
         # Units that are saturated wake up near zero.
-        theta = kept * _moved(case.code, case.ruler, share)
+        theta = kept * _moved(case.ruler, share)
         if np.isfinite(case.code.value(theta)) and np.isfinite(_known(case.code, theta)).all():
             case.points.insert(1, case.new_point(theta))
 
@@ -154,9 +156,9 @@ def _wake(case: Case) -> None:
 def _known(code: Code, theta: Array) -> Array:
     """Their gradient where it came in the right shape; zeros for a shape to be judged later."""
     read = code.gradient(theta)
-    odd = [block for block in code.layout.blocks if block.name in read.odd]
-    for block in odd:
-        read.g[block.span] = 0.0
+    for block in code.layout.blocks:
+        if block.name in read.odd:
+            read.g[block.span] = 0.0
     return read.g
 
 
@@ -196,66 +198,83 @@ def _follow(case: Case) -> bool:
 
 
 def _agrees_along(case: Case, theta: Array, places: Array) -> bool:
+    """Whether g and a difference agree along a random direction in the entries at `places`."""
     direction = np.zeros(theta.size)
-    direction[places] = case.rng.choice([-1.0, 1.0], len(places)) * case.ruler.sizes(theta)[places]
-    g = case.generic.g
+    signs, g = case.ruler.rng.choice([-1.0, 1.0], len(places)), case.generic.g
+    direction[places] = signs * case.ruler.sizes(theta)[places]
     found = case.ruler.slope_along(theta, direction, f"along {len(places)}", case.generic.noise)
     loose = float(np.linalg.norm(g * direction))
     allowed = 2 * found.bar + 1e-5 * loose
     return bool(abs(float(g @ direction) - found.value) <= allowed or np.isnan(found.value))
 
 
-def _explained(case: Case, whole: bool) -> Finding:
+def _explained(case: Case) -> Finding:
+    """Why the gradient is wrong: the first explanation that holds, else `unknown`."""
     if not case.wrong.any():
         told = "along random directions the gradient and central differences differ"
         return Finding("unknown", (told, "no single entry of those drawn is wrong"))
-    if not any(point.wrong.any() for point in case.points[1:]) and _at_kink(case):
-        return kink(case)
-    found = _never_changes(case) or repeated(case.code, worst(case)[0].theta)
-    if found:
-        return found
+    if not any(point.wrong.any() for point in case.beside) and _at_kink(case):
+        return _kink(case)
     for explanation in EXPLANATIONS:
         found = explanation(case)
         if found:
             return found
-    point, k = worst(case)
     wrong, right = case.wrong_blocks(), case.right_blocks()
     told = f"{int(case.wrong.sum())} of {len(case.entries)} entries are wrong, in {names(wrong)}"
     beside = f"; {names(right)} {'is' if len(right) == 1 else 'are'} right" if right else ""
-    return Finding("unknown", (told + beside, example(case, point, k)), _names(case))
-
-
-def _names(case: Case) -> tuple[str, ...]:
-    return tuple(block.name for block in case.wrong_blocks())
-
-
-def _never_changes(case: Case) -> Finding | None:
-    """The gradient is the same at all points, and wrong at some: that of an earlier time."""
-    first = case.points[0].g
-    same = all(np.array_equal(first, point.g) for point in case.points[1:])
-    if not same or not np.any(first) or case.points[0].wrong.any():
-        return None
-    told = f"the gradient is the same at {len(case.points)} points, and right at the first only"
-    return Finding("stale", (told, example(case, *worst(case))), _names(case))
+    return case.finding("unknown", told + beside, where=wrong)
 
 
 def _at_kink(case: Case) -> bool:
-    """Whether the slopes on both sides of the start differ, along some entry or direction."""
+    """Whether the start lies on a kink, along some entry or direction."""
+    start, steps = case.points[0], np.array([1e-4, 1e-6])
+    least = 40 * start.noise / steps[-1]
+    directions = (case.ruler.step(start.theta) for _ in range(4))
+    return bool(start.kink.any()) or any(
+        case.ruler.kink_along(start, direction, steps, least) for direction in directions
+    )
+
+
+def _kink(case: Case) -> Finding:
+    """`kink`, with the first entry whose slopes differ."""
     start = case.points[0]
-    if start.kink.any():
-        return True
-    sizes = case.ruler.sizes(start.theta)
-    for _ in range(4):
-        direction = sizes * case.rng.normal(size=start.theta.size)
-        gaps = [_gap(case, start, h * direction) / h for h in (1e-4, 1e-6)]
-        if gaps[1] > 0.5 * gaps[0] and gaps[1] > 40 * start.noise / 1e-6:
-            return True
-    return False
+    places = np.flatnonzero(start.kink | start.wrong)
+    first = int(places[0])
+    told = (
+        f"the loss has a kink at the given parameters ({len(places)} entries, "
+        f"{case.code.layout.block(first).entry(first)} the first): its slopes on both sides differ"
+    )
+    return Finding("kink", (told, "beside it, at two other points, the gradient is right"))
 
 
-def _gap(case: Case, start: Point, step: Array) -> float:
-    above, below = case.code.value(start.theta + step), case.code.value(start.theta - step)
-    return abs(above - 2 * case.code.value(start.theta) + below)
+def _verdict(case: Case) -> Finding:
+    """`correct`, or `kink` where the start lies on one. Raises ValueError where the loss is too
+    rough for its slopes to be measured.
+    """
+    largest = max(float(np.nanmax(np.abs(p.d), initial=0.0)) for p in case.points)
+    for block in case.blocks:
+        doubts = [_doubt(point, case.drawn(block), largest) for point in case.points]
+        if not min(doubts, default=0.0) <= WEAKEST:
+            raise ValueError(
+                f"the loss is too rough to measure its slopes by {block.name} (a noise of "
+                f"{case.generic.noise:.1g} in {case.code.value(case.generic.theta):.3g}): "
+                f"compute it in float64 and do not round it"
+            )
+    if case.points[0].kink.any():
+        return _kink(case)
+    error = max(point.error(block.span) for point in case.points for block in case.blocks)
+    told = f"the largest difference is {error:.1g} of the largest entry of its array"
+    return Finding("correct", (told,))
+
+
+def _doubt(point: Point, entries: Array, largest: float) -> float:
+    """How far g and d may be apart at these entries, as a share of their largest |d|."""
+    known = entries[np.isfinite(point.d[entries]) & np.isfinite(point.g[entries])]
+    if not len(known):
+        return float("inf")
+    size = float(np.abs(point.d[known]).max())
+    # An array whose slopes are all 0 is as sure as they are small beside the others.
+    return float(np.quantile(point.tolerance[known], 0.9)) / max(size, 0.01 * largest, 1e-300)
 
 
 def _notes(code: Code, start: Array, far: Array) -> tuple[str, ...]:
@@ -266,6 +285,3 @@ def _notes(code: Code, start: Array, far: Array) -> tuple[str, ...]:
         if np.nanmax(np.abs(alone - after)) > 1e-9 * np.nanmax(np.abs(after)):
             notes.append("gradient reads what the last call of value left: call value before it")
     return tuple(sorted(notes))
-
-
-__all__ = ["CAUSES", "BlockCheck", "GradientReport", "check_gradients"]

@@ -40,12 +40,22 @@ class Block(NamedTuple):
         """How many entries it has."""
         return self.stop - self.start
 
+    @property
+    def is_bias(self) -> bool:
+        """Whether it is a vector: (n,), (n, 1), (1, n) or a number."""
+        return self.size == max(self.shape, default=1)
+
     def entry(self, index: int) -> str:
         """The name of an entry by its place in the flat vector: W1[0, 2]."""
         if self.shape == ():
             return self.name
         where = np.unravel_index(index - self.start, self.shape)
         return f"{self.name}[{', '.join(str(int(i)) for i in where)}]"
+
+
+def stretch(start: int, stop: int) -> Block:
+    """A part of a flat vector, as a block of its own: entries 3 to 5."""
+    return Block(f"entries {start} to {stop - 1}", (stop - start,), start, stop)
 
 
 class Layout:
@@ -260,6 +270,10 @@ class Code:
                 f"start where the loss is finite"
             )
         return number if np.isfinite(number) else float("nan")
+
+    def along(self, theta: Array, direction: Array, **extra: Any) -> Callable[[float], float]:
+        """The loss at theta + t · direction as a function of t."""
+        return lambda t: self.value(theta + t * direction, **extra)
 
     def gradient(self, theta: Array, **extra: Any) -> Returned:
         """What the gradient function returns at theta. The value is computed before, as in

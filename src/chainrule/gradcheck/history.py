@@ -3,13 +3,13 @@
 import numpy as np
 
 from ..core.arrays import Array
-from .case import Finding, number
+from .case import Case, Finding, number
 from .code import Code, Returned
 
 CALLS = 4
 
 
-def history(code: Code, start: Array, moved: Array) -> Finding | None:
+def calls_differ(code: Code, start: Array, moved: Array) -> Finding | None:
     """`stale` where a gradient depends on the calls before it, `nondeterministic` where two calls
     differ without such an order, None where the parameters alone decide.
 
@@ -25,7 +25,7 @@ def history(code: Code, start: Array, moved: Array) -> Finding | None:
     flat = [_flat(returned) for returned in after]
     if not all(len(f) == len(before[0]) and np.isfinite(f).all() for f in [*flat, *before]):
         return None
-    eps = max([1e-9, *(1e3 * returned.eps for returned in after)])
+    eps = _rounding(after)
     if not any(_differ(flat[0], f, eps) for f in flat[1:]):
         return _first_call(before, eps)
     if _differ(flat[0], flat[-1], eps) and not _differ(flat[-2], flat[-1], eps):
@@ -33,13 +33,29 @@ def history(code: Code, start: Array, moved: Array) -> Finding | None:
     return _accumulated(flat, eps) or _random(flat)
 
 
-def repeated(code: Code, theta: Array) -> Finding | None:
-    """`nondeterministic` where three calls at another point differ: at the first all may be 0."""
-    calls = [code.gradient(theta) for _ in range(3)]
-    eps = max([1e-9, *(1e3 * returned.eps for returned in calls)])
-    flat = [_flat(returned) for returned in calls]
+def repeated(case: Case) -> Finding | None:
+    """`nondeterministic` where three calls at the worst point differ: at the first all may be 0."""
+    calls = [case.code.gradient(case.worst()[0].theta) for _ in range(3)]
+    flat, eps = [_flat(returned) for returned in calls], _rounding(calls)
     same = not _differ(flat[0], flat[1], eps) and not _differ(flat[1], flat[2], eps)
     return None if same else _random(flat)
+
+
+def never_changes(case: Case) -> Finding | None:
+    """`stale` where the gradient is the same at all points and right at the first: of a time before
+    they moved.
+    """
+    first = case.points[0].g
+    same = all(np.array_equal(first, point.g) for point in case.points[1:])
+    if not same or not np.any(first) or case.points[0].wrong.any():
+        return None
+    told = f"the gradient is the same at {len(case.points)} points, and right at the first only"
+    return case.finding("stale", told, where=case.wrong_blocks())
+
+
+def _rounding(calls: list[Returned]) -> float:
+    """How far, relative to their size, gradients may differ by rounding."""
+    return max([1e-9, *(1e3 * returned.eps for returned in calls)])
 
 
 def _flat(returned: Returned) -> Array:

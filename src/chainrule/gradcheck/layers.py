@@ -13,9 +13,8 @@ import numpy as np
 
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.arrays import Array
-from .case import Case, Finding, example, names, number, worst
-from .causes import is_bias
-from .code import Block
+from .case import Case, Finding, names, number
+from .code import Block, stretch
 from .slopes import Point
 
 GRID = (0.0, 0.7, -0.9, 1.6, -0.35)
@@ -23,6 +22,12 @@ INPUTS = (1.0, 0.5)
 """z / c: 1 for a bias; without biases what a weight is multiplied by: ½ where it is σ(0)."""
 ALPHAS = {"leaky_relu": (0.01, 0.1, 0.2, 0.3), "elu": (1.0,)}
 SHOWN = 3
+ORDERS = {2: ("derivative_missing", "missing"), 4: ("derivative_place", "taken at the wrong place")}
+"""The order of the error in the size of the weights, for tanh."""
+SOFTMAX = {
+    "derivative_missing": "d = (diag p - p pᵀ) g: this factor is missing",
+    "derivative_place": "g = p (1 - p) d: a derivative that the loss has cancelled",
+}
 
 
 class Guess(NamedTuple):
@@ -49,16 +54,13 @@ def is_symmetric_cure(case: Case) -> Finding | None:
     for block in case.blocks:
         if len(block.shape) != 2 or block.shape[0] != block.shape[1] or block.shape[0] < 2:
             continue
-        theta = case.generic.theta.copy()
+        theta = case.generic.theta
         W = theta[block.span].reshape(block.shape)
-        theta[block.span] = ((W + W.T) / 2).reshape(-1)
-        point = case.new_point(theta)
-        if not point.wrong.any() and (point.clear() & case.wrong).any():
-            _, k = worst(case)
+        point = case.point_with(theta, block.span, ((W + W.T) / 2).reshape(-1))
+        if not point.wrong.any() and (point.clear & case.wrong).any():
             told = f"all of it is right once {block.name} is made symmetric, and wrong before"
             fix = f"use {block.name} transposed on the way back"
-            where = tuple(b.name for b in case.wrong_blocks())
-            return Finding("transposed", (told, fix, example(case, *worst(case))), where)
+            return case.finding("transposed", told, fix)
     return None
 
 
@@ -84,7 +86,7 @@ def _bases(case: Case) -> Iterator[Array]:
         yield point.theta.copy()
     for _ in range(2):
         theta = case.generic.theta
-        yield theta + case.ruler.sizes(theta) * case.rng.normal(size=theta.size)
+        yield theta + case.ruler.step(theta)
 
 
 def _candidates(case: Case) -> Iterator[int]:
@@ -94,14 +96,13 @@ def _candidates(case: Case) -> Iterator[int]:
         step = max(1, runs[0].size // 40)
         yield from range(runs[0].stop - 1, runs[0].start - 1, -step)
         return
-    for run in sorted(runs, key=lambda run: not is_bias(run)):
+    for run in sorted(runs, key=lambda run: not run.is_bias):
         yield from (run.start + i for i in sorted({0, run.size // 2, run.size - 1}))
 
 
 def _read(case: Case, base: Array, entry: int, c: float) -> Reading:
-    theta = base.copy()
-    theta[entry] = c
-    point = case.new_point(theta, np.array([entry]))
+    """Both gradients at an entry that is set to c, the others as in `base` (n,)."""
+    point = case.point_with(base, entry, c, np.array([entry]))
     return Reading(c, float(point.g[entry]), float(point.d[entry]), float(point.tolerance[entry]))
 
 
@@ -142,6 +143,7 @@ def _guesses_of(row: Activation, alpha: float) -> Iterator[Guess]:
 
 
 def _explain(case: Case, entry: int, readings: list[Reading]) -> Finding | None:
+    """The guess that makes g f'(z) = stand-in(z) d at every reading, none where none does."""
     telling = [r for r in readings if max(abs(r.g), abs(r.d)) > 50 * r.tolerance]
     if len(telling) < 3:
         return None
@@ -168,21 +170,19 @@ def _told(case: Case, entry: int, guess: Guess, readings: list[Reading]) -> Find
         f"{place} = {r.c:g}: g / d = {number(r.g / r.d) if r.d else 'inf'}"
         for r in readings[:SHOWN]
     )
-    told = (
+    return case.finding(
+        guess.cause,
         f"with {wrong} at zero but {place}, z is the same on every row, and g / d is "
-        f"that of {guess.words} in the place of f'(z), f = {guess.activation}: {measured}"
+        f"that of {guess.words} in the place of f'(z), f = {guess.activation}: {measured}",
+        where=(block,),
     )
-    return Finding(guess.cause, (told, example(case, *worst(case))), (block.name,))
 
 
 def is_derivative_at_zero(case: Case) -> Finding | None:
     """Without a bias: with W = 0 z = 0 on every row, one factor stand_in(0) / f'(0) in all of W."""
     everything = not case.right_blocks()
     for run in case.runs()[::-1]:
-        base = case.generic.theta.copy()
-        base[run.span] = 0.0
-        entries = np.arange(run.start, run.stop)
-        point = case.new_point(base, entries[np.isin(entries, case.entries)])
+        point = case.point_with(case.generic.theta, run.span, 0.0, case.drawn(run))
         r = _one_ratio(point, run)
         # Rows that are left out of everything give such plain ratios too.
         if r is None or (everything and abs(2 * r - round(2 * r)) < 1e-6 and round(r) != 4):
@@ -193,17 +193,19 @@ def is_derivative_at_zero(case: Case) -> Finding | None:
             if kinked or slope == 0 or abs(stand_in / slope - 1) < 1e-3:
                 continue
             if abs(stand_in / slope - r) < 1e-5 * max(1.0, abs(r)):
-                told = (
+                there = f"{guess.words} in the place of f'(0) = {number(slope)}"
+                return case.finding(
+                    guess.cause,
                     f"with {run.name} at zero z = 0 on every row, and g / d = {number(r)} in it: "
-                    f"{guess.words} in the place of f'(0) = {number(slope)}, f = {guess.activation}"
+                    f"{there}, f = {guess.activation}",
+                    where=(run,),
                 )
-                return Finding(guess.cause, (told, example(case, *worst(case))), (run.name,))
     return None
 
 
 def _one_ratio(point: Point, run: Block) -> float | None:
     """g / d where it is one number in all of a block that has a slope."""
-    clear = np.flatnonzero(point.clear()[run.span]) + run.start
+    clear = np.flatnonzero(point.clear[run.span]) + run.start
     if len(clear) < 2:
         return None
     ratios = point.g[clear] / point.d[clear]
@@ -216,34 +218,27 @@ def _is_softmax(case: Case, base: Array) -> Finding | None:
     for block in _last_biases(case, base):
         first, second = (_softmax_kinds(case, base, block) for _ in range(2))
         for cause in first & second:
-            told = (
-                f"with {names(case.runs())} at zero but {block.name}, p = softmax({block.name}): "
-            )
-            told += {
-                "derivative_missing": "d = (diag p - p pᵀ) g: this factor is missing",
-                "derivative_place": "g = p (1 - p) d: a derivative that the loss has cancelled",
-            }[cause]
-            return Finding(cause, (told, example(case, *worst(case))), (block.name,))
+            told = f"with {names(case.runs())} at zero but {block.name}, p = softmax({block.name})"
+            return case.finding(cause, f"{told}: {SOFTMAX[cause]}", where=(block,))
     return None
 
 
 def _last_biases(case: Case, base: Array) -> list[Block]:
     """The wrong biases; in a vector the stretches at the end of what has a slope at zero."""
     if not case.code.layout.flat:
-        return [block for block in case.wrong_blocks() if is_bias(block) and block.size > 1]
+        return [block for block in case.wrong_blocks() if block.is_bias and block.size > 1]
     point = case.new_point(base)
     either = np.fmax(np.abs(point.g), np.abs(point.d)) > 20 * point.tolerance
     sloping = np.flatnonzero(either & case.wrong)
     stop = int(sloping[-1]) + 1 if len(sloping) else 0
     starts = range(max(0, stop - 10), stop - 1)
-    return [Block(f"entries {i} to {stop - 1}", (stop - i,), i, stop) for i in starts]
+    return [stretch(start, stop) for start in starts]
 
 
 def _softmax_kinds(case: Case, base: Array, block: Block) -> set[str]:
     """Which of the two mistakes with a softmax the gradients at one random bias show."""
-    theta = base.copy()
-    theta[block.span] = b = case.rng.normal(size=block.size)
-    point = case.new_point(theta, np.arange(block.start, block.stop))
+    b = case.ruler.rng.normal(size=block.size)
+    point = case.point_with(base, block.span, b, np.arange(block.start, block.stop))
     p = np.exp(b) / np.exp(b).sum()
     g, d = point.g[block.span], point.d[block.span]
     allowed = 3 * point.tolerance[block.span].max()
@@ -264,19 +259,16 @@ def is_derivative_by_order(case: Case) -> Finding | None:
     """
     if case.code.layout.flat:
         return None
-    for run in [run for run in case.runs()[::-1] if not is_bias(run) or len(case.blocks) < 3]:
-        entries = np.arange(run.start, run.stop)
-        entries = entries[np.isin(entries, case.entries)][:24]
+    for run in [run for run in case.runs()[::-1] if not run.is_bias or len(case.blocks) < 3]:
+        entries = case.drawn(run)[:24]
         found = _dies_out(case, run, entries) or _is_relu(case, run, entries)
         if found:
             return found
     return None
 
 
-ORDERS = {2: ("derivative_missing", "missing"), 4: ("derivative_place", "taken at the wrong place")}
-
-
 def _dies_out(case: Case, run: Block, entries: Array) -> Finding | None:
+    """The error is of the order s² or s⁴ as W shrinks to s W."""
     points = [_shrunk(case, run, s, entries) for s in (0.4, 0.2, 0.1, 0.05, 0.025)]
     errors = [float(np.linalg.norm((p.g - p.d)[entries])) for p in points]
     steps = list(zip(errors, errors[1:], points[1:], strict=False))
@@ -287,15 +279,17 @@ def _dies_out(case: Case, run: Block, entries: Array) -> Finding | None:
         order = float(np.log2(large / small))
         for whole, (cause, words) in ORDERS.items():
             if abs(order - whole) < 0.2:
-                told = (
+                return case.finding(
+                    cause,
                     f"the error falls like s^{order:.2f} as {run.name} shrinks to s {run.name}, "
-                    f"as for tanh whose derivative is {words}"
+                    f"as for tanh whose derivative is {words}",
+                    where=(run,),
                 )
-                return Finding(cause, (told, example(case, *worst(case))), (run.name,))
     return None
 
 
 def _is_relu(case: Case, run: Block, entries: Array) -> Finding | None:
+    """d at a tiny W and at -W add up to a multiple of g."""
     plus, minus = (_shrunk(case, run, s, entries) for s in (1e-4, -1e-4))
     both, g = (plus.d + minus.d)[entries], plus.g[entries]
     largest = np.abs(g).max()
@@ -303,15 +297,15 @@ def _is_relu(case: Case, run: Block, entries: Array) -> Finding | None:
     near = 0.99 < ratio < 1.4 and np.all(np.abs(both - ratio * g) <= 1e-2 * largest)
     if not near or np.abs(plus.d - minus.d)[entries].max() <= 0.1 * largest:
         return None
-    told = (
+    return case.finding(
+        "derivative_missing",
         f"for tiny {run.name} the derivatives at W and -W add up to {ratio:.2f} g, "
-        f"as for ReLU and its leaky kin, whose slopes on both sides of 0 add up to that"
+        f"as for ReLU and its leaky kin, whose slopes on both sides of 0 add up to that",
+        where=(run,),
     )
-    evidence = (told, example(case, *worst(case)))
-    return Finding("derivative_missing", evidence, (run.name,))
 
 
 def _shrunk(case: Case, run: Block, s: float, entries: Array) -> Point:
-    theta = case.generic.theta.copy()
-    theta[run.span] *= s
-    return case.new_point(theta, entries)
+    """Both gradients where W is s W."""
+    theta = case.generic.theta
+    return case.point_with(theta, run.span, s * theta[run.span], entries)

@@ -1,12 +1,8 @@
-"""The report of check_gradients, and the verdict where no entry is wrong."""
+"""What check_gradients hands back: a cause of the list, its evidence, and what was compared."""
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from ..core.arrays import Array
 from .case import Case, Finding
-from .slopes import Point
 
 CAUSES = {
     "correct": "the gradient is right",
@@ -25,8 +21,6 @@ CAUSES = {
     "unknown": "the gradient is wrong, and no cause of the list explains it",
 }
 """Every cause, in words."""
-WEAKEST = 0.03
-"""A block whose slopes are less sure than this share of the largest cannot be called correct."""
 
 
 @dataclass(frozen=True)
@@ -80,70 +74,15 @@ class GradientReport:
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 
 
-def kink(case: Case) -> Finding:
-    """`kink`, with the first entry whose slopes differ."""
-    start = case.points[0]
-    places = np.flatnonzero(start.kink | start.wrong)
-    block = case.code.layout.block(int(places[0]))
-    told = (
-        f"the loss has a kink at the given parameters ({len(places)} entries, "
-        f"{block.entry(int(places[0]))} the first): its slopes on both sides differ"
-    )
-    return Finding("kink", (told, "beside it, at two other points, the gradient is right"))
-
-
-def verdict(case: Case) -> Finding:
-    """`correct`, or `kink` where the start lies on one. Raises ValueError where the loss is too
-    rough for its slopes to be measured.
-    """
-    largest = max(float(np.nanmax(np.abs(p.d), initial=0.0)) for p in case.points)
-    for block in case.blocks:
-        entries = case.entries[(case.entries >= block.start) & (case.entries < block.stop)]
-        shares = [_doubt(p, entries, largest) for p in case.points]
-        if not min(shares, default=0.0) <= WEAKEST:
-            raise ValueError(
-                f"the loss is too rough to measure its slopes by {block.name} (a noise of "
-                f"{case.generic.noise:.1g} in {case.code.value(case.generic.theta):.3g}): "
-                f"compute it in float64 and do not round it"
-            )
-    if case.points[0].kink.any():
-        return kink(case)
-    error = max(_error(case, point) for point in case.points)
-    told = f"the largest difference is {error:.1g} of the largest entry of its array"
-    return Finding("correct", (told,))
-
-
-def _doubt(point: Point, entries: Array, largest: float) -> float:
-    known = entries[np.isfinite(point.d[entries]) & np.isfinite(point.g[entries])]
-    if not len(known):
-        return float("inf")
-    size = float(np.abs(point.d[known]).max())
-    # An array whose slopes are all 0 is as sure as they are small beside the others.
-    return float(np.quantile(point.tolerance[known], 0.9)) / max(size, 0.01 * largest, 1e-300)
-
-
-def _error(case: Case, point: Point) -> float:
-    return max((_block_error(point, block.span) for block in case.blocks), default=0.0)
-
-
-def _block_error(point: Point, span: slice) -> float:
-    known = point.known[span]
-    d, g = point.d[span][known], point.g[span][known]
-    size = float(np.abs(d).max()) if d.size else 0.0
-    return float(np.abs(g - d).max()) / size if size else 0.0
-
-
 def report(case: Case, found: Finding, notes: tuple[str, ...]) -> GradientReport:
     """The finding with what was compared, array by array."""
     wrong, size, n = case.wrong, case.code.layout.size, len(case.entries)
     blocks = []
     for block in case.blocks:
-        compared = int(np.sum((case.entries >= block.start) & (case.entries < block.stop)))
-        error = max(_block_error(point, block.span) for point in case.points)
+        error = max(point.error(block.span) for point in case.points)
         bad = int(wrong[block.span].sum())
-        blocks.append(BlockCheck(block.name, block.shape, compared, bad, error))
-    seen = np.any([point.clear() for point in case.points], axis=0)
-    asleep = [block.name for block in case.blocks if not seen[block.span].any()]
+        blocks.append(BlockCheck(block.name, block.shape, len(case.drawn(block)), bad, error))
+    asleep = [block.name for block in case.asleep()]
     if asleep and found.cause == "correct":
         told = f"the slopes by {', '.join(asleep)} are 0 or too small to measure at every point"
         notes = (*notes, f"{told}: nothing shows whether their gradient is right elsewhere")

@@ -8,14 +8,15 @@ is still a loss: its gradient has a symmetric Jacobian, which no other bug of th
 
 import inspect
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from ..core.arrays import Array
-from .case import Case, Finding, example, names, number, worst
-from .causes import is_bias
+from .case import Case, Finding, number
 from .code import Block
+from .slopes import slope
 
 MOST_ROWS = 40
 PAIRS = 6
@@ -37,7 +38,7 @@ def is_row_by_row(case: Case) -> Finding | None:
     off = [i for i in range(min(m, 4 * MOST_ROWS)) if _row_is_off(case, i)]
     if off and len(off) < m:
         told = f"asked for one row at a time, the gradient is wrong on {_rows(off)} of {m} only"
-        return Finding("some_rows", (told, example(case, *worst(case))), _where(case))
+        return case.finding("some_rows", told)
     weights = _weights(case, m) if m <= MOST_ROWS and not off else None
     if weights is None:
         return None
@@ -45,17 +46,17 @@ def is_row_by_row(case: Case) -> Finding | None:
     off = [i for i in range(m) if abs(weights[i] - usual) > 1e-3 * max(1.0, abs(usual))]
     if not off or len(off) == m:
         return None
-    first = number(float(np.round(weights[off[0]], 9)))
-    told = (
+    first = number(round(float(weights[off[0]]), 9) + 0.0)  # no -0
+    return case.finding(
+        "some_rows",
         f"the gradient of all rows is the sum of those of each row times a weight: "
-        f"{first} for {_rows(off)}, {number(usual)} for the others"
+        f"{first} for {_rows(off)}, {number(usual)} for the others",
     )
-    return Finding("some_rows", (told, example(case, *worst(case))), _where(case))
 
 
 def _row_is_off(case: Case, i: int) -> bool:
     theta, rows = case.generic.theta, np.array([i])
-    direction = case.rng.choice([-1.0, 1.0], theta.size) * case.wrong
+    direction = case.ruler.rng.choice([-1.0, 1.0], theta.size) * case.wrong
     g = case.code.gradient(theta, rows=rows).g
     d, bar = _along(case, theta, direction, rows)
     size = float(np.abs(g).sum())
@@ -64,22 +65,20 @@ def _row_is_off(case: Case, i: int) -> bool:
 
 def _along(case: Case, theta: Array, direction: Array, rows: Array) -> tuple[float, float]:
     """The slope of the loss of these rows along a direction, and its bar."""
-    from .slopes import slope
-
-    def f(t: float) -> float:
-        return case.code.value(theta + t * direction, rows=rows)
-
+    f = case.code.along(theta, direction, rows=rows)
     found = slope(f, 0.02, max(case.generic.noise, 1e-16))
     return found.value, found.bar
 
 
 def _weights(case: Case, m: int) -> Array | None:
-    """w (m,) with g = Σ_i w_i d_i, from as many random directions and points; None if none fits."""
+    """w (m,) with g = Σ_i w_i d_i, None if none fits: A w = right, where A (m + 6, m) holds each
+    row's slope and right (m + 6,) that of g, along random directions at as many points.
+    """
     A, right, full = np.empty((m + 6, m)), np.empty(m + 6), np.empty(m + 6)
     base = case.generic.theta
     for e in range(m + 6):
-        theta = base + 0.2 * case.ruler.sizes(base) * case.rng.normal(size=base.size)
-        direction = case.rng.choice([-1.0, 1.0], base.size)
+        theta = base + 0.2 * case.ruler.step(base)
+        direction = case.ruler.rng.choice([-1.0, 1.0], base.size)
         A[e] = [_along(case, theta, direction, np.array([i]))[0] for i in range(m)]
         right[e] = float(case.code.gradient(theta).g @ direction)
         full[e] = _along(case, theta, direction, np.arange(m))[0]
@@ -120,44 +119,47 @@ def is_few_rows(case: Case) -> Finding | None:
 
 
 def _spans(case: Case, block: Block, turned: bool) -> Finding | None:
+    """Whether G or D - s G of several points side by side, (inputs + 1, points · units), has a
+    smaller rank than D.
+    """
     shape = block.shape if len(block.shape) == 2 else (block.size, 1)
     inputs, units = shape[::-1] if turned else shape
-    biases = [b for b in case.wrong_blocks() if is_bias(b) and b.size == units and b != block]
-    if inputs + len(biases[:1]) < 2 or (not biases and any(is_bias(b) for b in case.blocks)):
+    biases = [b for b in case.wrong_blocks() if b.is_bias and b.size == units and b != block]
+    if inputs + len(biases[:1]) < 2 or (not biases and any(b.is_bias for b in case.blocks)):
         return None
-    entries = np.concatenate([np.arange(b.start, b.stop) for b in (block, *biases[:1])])
-    slabs, errors = [], []
+    both, slabs, errors = (block, *biases[:1]), [], []
+    entries = np.concatenate([np.arange(b.start, b.stop) for b in both])
     for _ in range(max(6, 2 * (inputs + 2) // units)):
         theta = case.generic.theta
-        moved = theta + 0.5 * case.ruler.sizes(theta) * case.rng.normal(size=theta.size)
-        point = case.new_point(moved, entries)
+        point = case.new_point(theta + 0.5 * case.ruler.step(theta), entries)
         size = np.abs(point.d[entries]).max()
         if np.isfinite(size) and size > 0 and np.isfinite(point.g[entries]).all():
-            both = [_stack(x / size, block, shape, turned, biases) for x in (point.g, point.d)]
-            slabs.append(both)
+            slabs.append([_stack(x / size, both, shape, turned) for x in (point.g, point.d)])
             errors.append(float(np.max(point.tolerance[entries] / size)))
     if not slabs:
         return None
     G, D = (np.hstack([slab[i] for slab in slabs]) for i in (0, 1))
-    allowed = 30 * max(errors) * np.sqrt(D.size)
-    kept = range(case.rows or 1, 0, -1)
+    allowed, m = 30 * max(errors) * np.sqrt(D.size), case.rows or 1
     full = _rank(D, allowed)
-    for share in [s / (case.rows or 1) for s in kept]:
-        low = _rank(D - share * G, allowed)
+    missing = (("what is missing from the gradient", D - s / m * G) for s in range(m, 0, -1))
+    for what, M in chain(missing, [("the gradient", G)]):
+        low = _rank(M, allowed)
         if 0 < low < full:
-            return _few(case, block, "what is missing from the gradient", low, full, len(slabs))
-    if 0 < _rank(G, allowed) < full:
-        return _few(case, block, "the gradient", _rank(G, allowed), full, len(slabs))
+            return case.finding(
+                "some_rows",
+                f"at {len(slabs)} points {what} of {block.name} stays in the span of {low} fixed "
+                f"{'row' if low == 1 else 'rows'} of inputs, the derivative needs {full}",
+            )
     return None
 
 
-def _stack(
-    x: Array, block: Block, shape: tuple[int, ...], turned: bool, biases: list[Block]
-) -> Array:
-    """A gradient as (inputs + 1, units): the weights, and the bias as the weight of an input 1."""
-    W = x[block.span].reshape(shape)
-    W = W.T if turned else W
-    return np.vstack([W, *(x[b.span].reshape(1, -1) for b in biases[:1])])
+def _stack(x: Array, both: tuple[Block, ...], shape: tuple[int, ...], turned: bool) -> Array:
+    """A gradient x (n,) as (inputs + 1, units): the weights, and the bias, if there is one, as the
+    weight of an input 1.
+    """
+    weights, *bias = both
+    W = x[weights.span].reshape(shape)
+    return np.vstack([W.T if turned else W, *(x[b.span].reshape(1, -1) for b in bias)])
 
 
 def _rank(M: Array, allowed: float) -> int:
@@ -165,54 +167,25 @@ def _rank(M: Array, allowed: float) -> int:
     return int(np.sum(sizes > max(allowed, 1e-5 * sizes[0])))
 
 
-def _few(case: Case, block: Block, what: str, low: int, full: int, points: int) -> Finding:
-    told = (
-        f"at {points} points {what} of {block.name} stays in the span of {low} fixed "
-        f"{'row' if low == 1 else 'rows'} of inputs, the derivative needs {full}"
-    )
-    return Finding("some_rows", (told, example(case, *worst(case))), _where(case))
-
-
-def is_penalty(case: Case) -> Finding | None:
-    """d - g = λ θ: a weight penalty is in the loss and not in the gradient, or with another λ."""
-    wrong = case.wrong
-    parts = [(p, wrong & p.known & (np.abs(p.theta) > 1e-3)) for p in case.points]
-    ratios = np.concatenate([(p.d - p.g)[where] / p.theta[where] for p, where in parts])
-    if len(ratios) < 4:
-        return None
-    weight = float(np.median(ratios))
-    errors = [abs((p.d - p.g - weight * p.theta)[wrong & p.known]) for p in case.points]
-    allowed = [3 * p.tolerance[wrong & p.known] + 1e-9 for p in case.points]
-    if any(np.any(e > a) for e, a in zip(errors, allowed, strict=True)):
-        return None
-    if all(np.all(abs(p.d - p.g)[w] <= 20 * p.tolerance[w]) for p, w in parts):
-        return None
-    told = (
-        f"what is missing is {number(weight)} times the parameter itself in "
-        f"{names(case.runs())}: the gradient of a weight penalty"
-    )
-    return Finding("unknown", (told, example(case, *worst(case))), _where(case))
-
-
 def is_other_loss(case: Case) -> Finding | None:
     """g is wrong, and yet the exact gradient of some function: its Jacobian is symmetric."""
     theta, n = case.generic.theta, case.generic.theta.size
     if n < 2 or case.wrong.sum() < 2:
         return None
-    sizes, telling = case.ruler.sizes(theta), 0
+    telling = 0
     for _ in range(PAIRS):
-        u, v = sizes * case.rng.normal(size=n), sizes * case.rng.normal(size=n)
+        u, v = case.ruler.step(theta), case.ruler.step(theta)
         uv, vu = _second(case, theta, u, v), _second(case, theta, v, u)
         if not abs(uv - vu) <= 1e-5 * (abs(uv) + abs(vu)):
             return None
         telling += abs(uv) > 0
     if not telling:
         return None
-    told = (
+    return case.finding(
+        "some_rows",
         f"it is the exact gradient of another loss, as that of a part of the rows or of other "
-        f"weights of rows is: its Jacobian is symmetric in {PAIRS} of {PAIRS} pairs of directions"
+        f"weights of rows is: its Jacobian is symmetric in {PAIRS} of {PAIRS} pairs of directions",
     )
-    return Finding("some_rows", (told, example(case, *worst(case))), _where(case))
 
 
 def _second(case: Case, theta: Array, u: Array, v: Array) -> float:
@@ -228,7 +201,3 @@ def _second(case: Case, theta: Array, u: Array, v: Array) -> float:
 def _rows(rows: list[int]) -> str:
     shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
     return f"{'row' if len(rows) == 1 else 'rows'} {shown}"
-
-
-def _where(case: Case) -> tuple[str, ...]:
-    return tuple(run.name for run in case.runs())

@@ -113,10 +113,18 @@ class Point:
         with np.errstate(invalid="ignore"):
             return np.asarray(self.known & (np.abs(self.g - self.d) > self.tolerance))
 
-    def clear(self, factor: float = 20.0) -> Array:
+    @property
+    def clear(self) -> Array:
         """Which derivatives are large enough for a ratio (n,)."""
         with np.errstate(invalid="ignore"):
-            return np.asarray(self.known & (np.abs(self.d) > factor * self.tolerance))
+            return np.asarray(self.known & (np.abs(self.d) > 20 * self.tolerance))
+
+    def error(self, span: slice) -> float:
+        """The largest |g - d| of a block as a share of its largest |d|, 0 where no d is known."""
+        known = self.known[span]
+        d, g = self.d[span][known], self.g[span][known]
+        size = float(np.abs(d).max()) if d.size else 0.0
+        return float(np.abs(g - d).max()) / size if size else 0.0
 
 
 @dataclass
@@ -143,17 +151,25 @@ class Ruler:
                 sizes[block.span] = np.maximum(np.abs(part), np.sqrt(np.mean(part**2)))
         return sizes
 
+    def step(self, theta: Array) -> Array:
+        """A random step (n,) in the natural size of each entry."""
+        return np.asarray(self.sizes(theta) * self.rng.normal(size=theta.size))
+
+    def signs(self, theta: Array) -> Array:
+        """The natural size of each entry (n,) with a random sign: a direction that sees all."""
+        return np.asarray(self.sizes(theta) * self.rng.choice([-1.0, 1.0], theta.size))
+
     def is_rough(self, noise: float) -> bool:
         """Whether the loss is computed in less than float64, or rounded."""
         return noise > ROUGH * self.loss_size
 
     def noise_at(self, theta: Array) -> float:
         """The noise of the loss beside theta."""
-        direction = self.sizes(theta) * self.rng.choice([-1.0, 1.0], theta.size)
+        f = self.code.along(theta, self.signs(theta))
         found: list[float] = []
         floor = max(2 * EPS * max(self.loss_size, abs(self.code.value(theta))), self.least_noise)
         for delta in (1e-8, 1e-7, 1e-6, 1e-4, 1e-2):
-            moved = [self.code.value(theta + i * delta * direction) for i in range(8)]
+            moved = [f(i * delta) for i in range(8)]
             values = np.array([v for v in moved if np.isfinite(v)])
             if len(values) < 8 or (len(set(moved)) < 6 and delta < 1e-2):
                 continue  # steps too small for float32, or for a rounded loss, to see
@@ -181,7 +197,7 @@ class Ruler:
 
     def measure_gradient_noise(self, theta: Array) -> None:
         """How much of their gradient is rounding, relative to the largest entry of each block."""
-        direction = self.sizes(theta) * self.rng.choice([-1.0, 1.0], theta.size)
+        direction = self.signs(theta)
         rows = [self.code.gradient(theta + i * 1e-7 * direction) for i in range(8)]
         noise = noise_of(np.array([row.g for row in rows]))
         eps = max(row.eps for row in rows)
@@ -194,10 +210,7 @@ class Ruler:
 
     def slope_along(self, theta: Array, direction: Array, key: str, noise: float) -> Slope:
         """The slope of the loss at theta along a direction; `key` names whose step to remember."""
-
-        def f(t: float) -> float:
-            return self.code.value(theta + t * direction)
-
+        f = self.code.along(theta, direction)
         if self.is_rough(noise):
             return rough_slope(f, noise)
         start = self._steps.get(key, FIRST_STEP)
@@ -217,33 +230,31 @@ class Ruler:
         d, bar = np.full(n, np.nan), np.full(n, np.nan)
         sizes, kink = self.sizes(theta), np.zeros(n, dtype=bool)
         for k in entries:
-            direction = np.zeros(n)
-            direction[k] = sizes[k]
-            found = self.slope_along(theta, direction, self.code.layout.block(k).name, noise)
+            name = self.code.layout.block(k).name
+            found = self.slope_along(theta, _axis(sizes, k), name, noise)
             d[k], bar[k] = found.value / sizes[k], found.bar / sizes[k]
         point = Point(theta, g, d, bar, self.tolerance(g, d, bar), kink, noise)
-        for k in np.flatnonzero(point.wrong):
-            self._confirm(point, int(k), sizes[k])
+        for k in map(int, np.flatnonzero(point.wrong)):
+            self._confirm(point, k, sizes)
         point.tolerance[:] = self.tolerance(g, d, bar)
-        for k in np.flatnonzero(point.wrong):
-            kink[k] = self._is_kink(point, int(k), sizes[k])
+        for k in map(int, np.flatnonzero(point.wrong)):
+            kink[k] = self._is_kink(point, k, sizes)
         return point
 
-    def _confirm(self, point: Point, k: int, size: float) -> None:
+    def _confirm(self, point: Point, k: int, sizes: Array) -> None:
         """Let the bar cover the difference unless D(h) stays at d from the smallest steps on.
 
         A rough loss, or one with many kinks, may agree with itself by chance; from step to step it
         then moves, as far down as the noise allows.
         """
+        size, steady = sizes[k], 0
         apart = abs(point.g[k] - point.d[k]) * size
         rough = self.is_rough(point.noise)
         if apart > 1000 * point.bar[k] * size and not rough:
             return
-        direction, steady = np.zeros(point.theta.size), 0
-        direction[k] = size
+        f = self.code.along(point.theta, _axis(sizes, k))
         for h in 16 * point.noise / apart * np.array([1.0, 2.0, 4.0, 16.0, 64.0]):
-            above = self.code.value(point.theta + h * direction)
-            below = self.code.value(point.theta - h * direction)
+            above, below = f(h), f(-h)
             if h > FIRST_STEP or above == below:
                 break
             off = abs((above - below) / (2 * h) - point.d[k] * size)
@@ -265,19 +276,28 @@ class Ruler:
             relative = np.maximum(relative, ROUGH_SHARE)
         return np.asarray(3 * bar + RTOL * size + relative * largest)
 
-    def _is_kink(self, point: Point, k: int, size: float) -> bool:
-        """Whether the slopes on both sides of an entry stay apart as the step shrinks."""
-        direction = np.zeros(point.theta.size)
-        direction[k] = size
-        middle = self.code.value(point.theta)
-        apart = abs(point.g[k] - point.d[k]) * size
-        smallest = max(1e-7, 40 * point.noise / apart)
-        gaps = []
-        for h in smallest * np.array([64.0, 16.0, 4.0, 1.0]):
-            above = self.code.value(point.theta + h * direction)
-            below = self.code.value(point.theta - h * direction)
-            gap = abs(above - 2 * middle + below) / h / size
-            if gap > 10 * point.noise / h / size:
+    def _is_kink(self, point: Point, k: int, sizes: Array) -> bool:
+        """Whether an entry (index k) lies on a kink that can explain how far g and d are apart."""
+        apart = abs(point.g[k] - point.d[k]) * sizes[k]
+        steps = max(1e-7, 40 * point.noise / apart) * np.array([64.0, 16.0, 4.0, 1.0])
+        least = 1e-4 * max(abs(point.g[k]), abs(point.d[k])) * sizes[k]
+        return self.kink_along(point, _axis(sizes, k), steps, least)
+
+    def kink_along(self, point: Point, direction: Array, steps: Array, least: float) -> bool:
+        """Whether the slopes on both sides of a point stay apart, by more than `least`, along a
+        direction at these shrinking steps.
+        """
+        f, gaps = self.code.along(point.theta, direction), []
+        middle = f(0.0)
+        for h in steps:
+            gap = abs(f(h) - 2 * middle + f(-h)) / h
+            if gap > 10 * point.noise / h:
                 gaps.append(gap)
-        largest = max(abs(point.g[k]), abs(point.d[k]))
-        return len(gaps) >= 2 and gaps[-1] > 0.5 * gaps[0] and gaps[-1] > 1e-4 * largest
+        return len(gaps) >= 2 and gaps[-1] > 0.5 * gaps[0] and gaps[-1] > least
+
+
+def _axis(sizes: Array, k: int) -> Array:
+    """The direction (n,) along one entry, as long as its natural size."""
+    direction = np.zeros_like(sizes)
+    direction[k] = sizes[k]
+    return direction
