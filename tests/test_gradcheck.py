@@ -2,11 +2,13 @@
 right one, and ends in one sentence whatever the foreign code does.
 """
 
+import math
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -290,3 +292,78 @@ def test_layouts() -> None:
     nested = {"a": {"b": [np.ones(2), 3.0]}}
     assert run(lambda p: 0.5 * (p["a"]["b"][0] ** 2).sum() + 4.5 * 0 + 0.5 * p["a"]["b"][1] ** 2,
                nested) == "correct"  # fmt: skip
+
+
+class Pair(NamedTuple):
+    a: Any
+    b: Any
+
+
+def test_named_tuples_and_own_dicts_stay_what_they_are() -> None:
+    def loss(p: Any) -> float:
+        assert isinstance(p, Pair | OrderedDict)
+        a, b = (p.a, p.b) if isinstance(p, Pair) else (p["a"], p["b"])
+        return float(np.sum(a**2) * b)
+
+    def gradient(p: Any) -> Any:
+        a, b = (p.a, p.b) if isinstance(p, Pair) else (p["a"], p["b"])
+        return type(p)(*[2 * a * b, np.sum(a**2)]) if isinstance(p, Pair) else {
+            "a": 2 * a * b, "b": np.sum(a**2)
+        }  # fmt: skip
+
+    for parameters in (Pair(np.ones(3), 0.5), OrderedDict(a=np.ones(3), b=0.5)):
+        assert cr.check_gradients(loss, gradient, parameters).ok
+
+
+def test_odd_parameters_settings_and_exceptions_end_in_a_sentence() -> None:
+    endless: dict[str, Any] = {}
+    endless["again"] = endless
+    with pytest.raises(ValueError, match="nested more than 50 deep"):
+        cr.check_gradients(lambda p: 1.0, lambda p: p, endless)
+
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def mute(p: Any) -> float:
+        raise Mute
+
+    with pytest.raises(ValueError, match="raised Mute"):
+        cr.check_gradients(mute, lambda p: p, np.ones(2))
+    for odd in ({"time_limit": math.inf}, {"time_limit": "a"}, {"rows": 1.5}, {"seed": None}):
+        with pytest.raises(ValueError, match=next(iter(odd))):
+            cr.check_gradients(lambda p: float(p @ p), lambda p: 2 * p, np.ones(2), **odd)
+
+
+def test_a_rough_loss_says_what_it_cannot_tell() -> None:
+    def loss(p: Any) -> float:
+        return float(np.sum(p.astype(np.float32) ** 2))
+
+    report = cr.check_gradients(loss, lambda p: 2 * p, np.array([1.0, 2.0, 3.0]))
+    assert report.ok
+    assert "the loss is rough: of less than" in report.evidence[1]
+    sharp = cr.check_gradients(lambda p: float(p @ p), lambda p: 2 * p, np.array([1.0, 2.0]))
+    assert len(sharp.evidence) == 1
+
+
+def test_one_entry_of_a_matrix_is_no_factor_of_all() -> None:
+    W = np.random.default_rng(0).normal(size=(6, 8))
+    X = np.random.default_rng(1).normal(size=(10, 6))
+
+    def gradient(p: Any) -> Any:
+        g = X.T @ (2 * X @ p)
+        g[2, 3] *= 1.5
+        return g
+
+    report = cr.check_gradients(lambda p: float(np.sum((X @ p) ** 2)), gradient, W)
+    assert (report.ok, report.cause) == (False, "unknown")
+    assert "1 of 48 entries" in report.evidence[0]
+
+
+def test_a_constant_added_to_every_entry_is_not_blamed_on_rows() -> None:
+    X = np.random.default_rng(1).normal(size=(10, 4))
+    report = cr.check_gradients(
+        lambda p: float(np.sum(np.tanh(X @ p) ** 2)),
+        lambda p: X.T @ (2 * np.tanh(X @ p) * (1 - np.tanh(X @ p) ** 2)) + 1e-3, np.ones((4, 3)),
+    )  # fmt: skip
+    assert (report.ok, report.cause) == (False, "unknown")

@@ -32,7 +32,7 @@ def is_factor(case: Case) -> Finding | None:
         inside = np.zeros(case.wrong.size, dtype=bool)
         inside[run.span] = True
         r = _factor(case, inside)
-        if r is None:
+        if r is None and 2 * (inside & case.wrong).sum() >= (inside & case.seen).sum():
             r = _factor(case, inside & case.wrong)
         if r is None:
             return None
@@ -60,7 +60,9 @@ def _factor(case: Case, where: Array) -> float | None:
     if clear.sum() < 2:
         return None
     r = float(np.median(g[clear] / d[clear]))
-    return r if np.all(np.abs(g - r * d) <= 3 * max(1.0, abs(r)) * tolerance) else None
+    off, left = np.abs(g - d), np.abs(g - r * d)
+    explained = np.all(left[off > tolerance] <= 0.5 * off[off > tolerance])
+    return r if explained and np.all(left <= 3 * max(1.0, abs(r)) * tolerance) else None
 
 
 def _summed_too_often(case: Case, runs: list[Block], r: float) -> bool:

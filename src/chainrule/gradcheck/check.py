@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array
+from ..core.checks import require_count
 from . import causes
 from .case import Case, Finding, names
-from .code import Code, Layout, within
+from .code import Code, Layout
 from .history import calls_differ, never_changes, repeated
 from .layers import (
     is_derivative,
@@ -21,16 +22,20 @@ from .layers import (
     is_derivative_by_order,
     is_symmetric_cure,
 )
+from .limit import within
 from .report import GradientReport, report
 from .rows import is_few_rows, is_other_loss, is_row_by_row
 from .slopes import Point, Ruler
 
+LONGEST = 86_400
 MOST_EVALUATIONS = 60_000
 CALLS_PER_ENTRY = 12
 FEW = 300
 """Up to so many entries each one should have a slope at some point, not only each array."""
 WEAKEST = 0.03
 """A block whose slopes are less sure than this share of the largest cannot be called correct."""
+UNSEEN = 1e-4
+"""Differences above this share that a rough loss hides are told."""
 # In this order: what is exact and simple comes before what is inferred.
 EXPLANATIONS: tuple[Callable[[Case], Finding | None], ...] = (
     never_changes, repeated, causes.is_zero, causes.is_factor, causes.is_overwritten,
@@ -67,12 +72,12 @@ def check_gradients(
     for name, function in (("value", value), ("gradient", gradient)):
         if not callable(function):
             raise ValueError(f"{name} is {function!r}: give a function of the parameters")
-    if rows is not None and rows < 1:
-        raise ValueError(f"rows is {rows}: give the number of rows of the data, at least 1")
-    if seed < 0:
-        raise ValueError(f"seed is {seed}: give a whole number of at least 0")
-    if not time_limit > 0:
-        raise ValueError(f"time_limit is {time_limit}: give a number of seconds above 0")
+    if rows is not None:
+        require_count("check_gradients", "rows", rows)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed is {seed!r}: give a whole number of at least 0")
+    if not isinstance(time_limit, int | float) or not 0 < time_limit <= LONGEST:
+        raise ValueError(f"time_limit is {time_limit!r}: give seconds above 0, at most {LONGEST}")
     code = Code(value, gradient, Layout(parameters))
 
     share = 0.3 * time_limit  # for the comparison; the experiments need the rest
@@ -252,6 +257,7 @@ def _verdict(case: Case) -> Finding:
     rough for its slopes to be measured.
     """
     largest = max(float(np.nanmax(np.abs(p.d), initial=0.0)) for p in case.points)
+    hidden = 0.0
     for block in case.blocks:
         doubts = [_doubt(point, case.drawn(block), largest) for point in case.points]
         if not min(doubts, default=0.0) <= WEAKEST:
@@ -260,11 +266,17 @@ def _verdict(case: Case) -> Finding:
                 f"{case.generic.noise:.1g} in {case.code.value(case.generic.theta):.3g}): "
                 f"compute it in float64 and do not round it"
             )
+        hidden = max(hidden, min(doubts))
     if case.points[0].kink.any():
         return _kink(case)
     error = max(point.error(block.span) for point in case.points for block in case.blocks)
-    told = f"the largest difference is {error:.1g} of the largest entry of its array"
-    return Finding("correct", (told,))
+    told = [f"the largest difference is {error:.1g} of the largest entry of its array"]
+    if hidden > UNSEEN:
+        told.append(
+            f"the loss is rough: of less than {hidden:.1g} of that entry it cannot tell; computed "
+            "in float64 it could"
+        )
+    return Finding("correct", tuple(told))
 
 
 def _doubt(point: Point, entries: Array, largest: float) -> float:

@@ -1,24 +1,23 @@
 """Foreign code at arm's length: parameters of any layout as one flat vector, calls that end in one
-sentence, and a time limit.
+sentence.
 """
 
-import contextvars
-import ctypes
 import re
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.arrays import Array
+from .limit import Stopped
 
-T = TypeVar("T")
 PREFIXES = ("", "d", "d_", "grad_", "g_", "g", "delta_", "D", "∂")
 SUFFIXES = ("_grad", "_gradient", ".grad")
+DEEPEST = 50
 NUMBERS = (bool, int, float, np.number, np.bool_)
 
 
@@ -90,9 +89,12 @@ class Layout:
 
         def rebuild(node: Any) -> Any:
             if isinstance(node, dict):
-                return {key: rebuild(child) for key, child in node.items()}
+                made = copy(node)
+                made.update({key: rebuild(child) for key, child in node.items()})
+                return made
             if isinstance(node, list | tuple):
-                return type(node)([rebuild(child) for child in node])
+                parts = [rebuild(child) for child in node]
+                return type(node)(*parts) if hasattr(node, "_fields") else type(node)(parts)
             values = theta[next(places).span].copy()
             if isinstance(node, NUMBERS):
                 return float(values[0])
@@ -134,6 +136,8 @@ class Returned:
 
 def _leaves(node: Any, name: str) -> Iterator[tuple[str, Any]]:
     if isinstance(node, dict | list | tuple):
+        if name.count(".") > DEEPEST:
+            raise ValueError(f"parameters are nested more than {DEEPEST} deep: name them flatly")
         pairs = node.items() if isinstance(node, dict) else enumerate(node)
         for key, child in pairs:
             yield from _leaves(child, f"{name}.{key}" if name else str(key))
@@ -353,44 +357,8 @@ def _told(error: BaseException) -> str:
         last = next((f for f in reversed(frames) if "site-packages" not in f.filename), frames[-1])
         file = last.filename.replace("\\", "/").rsplit("/", 1)[-1]
         place = f" (line {last.lineno} of {file}, in {last.name})"
-    words = " ".join(str(error).split())
-    return f"raised {type(error).__name__}{f': {words}' if words else ''}{place}"
-
-
-class Stopped(BaseException):
-    """Raised inside foreign code whose time is over; no `except Exception` of theirs holds it."""
-
-
-def within(seconds: float, work: Callable[[], T], told: Callable[[], str]) -> T:
-    """work() if it ends within `seconds`; raises TimeoutError with told() otherwise.
-
-    It runs in a thread of its own, so that it can be left behind wherever it hangs, whatever
-    thread or platform we are on.
-    """
-    done: list[T] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            done.append(work())
-        except BaseException as error:
-            failed.append(error)
-
-    context = contextvars.copy_context()  # the caller's np.errstate among others
-    thread = threading.Thread(target=context.run, args=(run,), daemon=True)
-    thread.start()
     try:
-        thread.join(seconds)
-    finally:
-        left_behind = thread.is_alive()
-        if left_behind:
-            sentence = told()
-            # Python code ends at its next instruction; a call into C is left to itself.
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Stopped)
-            )
-    if left_behind:
-        raise TimeoutError(sentence)
-    if failed:
-        raise failed[0]
-    return done[0]
+        words = " ".join(str(error).split())
+    except Exception:  # of an exception that cannot even be told
+        words = ""
+    return f"raised {type(error).__name__}{f': {words}' if words else ''}{place}"

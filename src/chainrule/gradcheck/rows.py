@@ -144,13 +144,22 @@ def _spans(case: Case, block: Block, turned: bool) -> Finding | None:
     missing = (("what is missing from the gradient", D - s / m * G) for s in range(m, 0, -1))
     for what, M in chain(missing, [("the gradient", G)]):
         low = _rank(M, allowed)
-        if 0 < low < full:
+        if 0 < low < full and _like_rows(M, D, allowed):
             return case.finding(
                 "some_rows",
                 f"at {len(slabs)} points {what} of {block.name} stays in the span of {low} fixed "
                 f"{'row' if low == 1 else 'rows'} of inputs, the derivative needs {full}",
             )
     return None
+
+
+def _like_rows(M: Array, D: Array, allowed: float) -> bool:
+    """Whether an error M (inputs + 1, points · units) may come from rows of inputs: it is in most
+    units in which there is a derivative D at all, and in more than one input.
+    """
+    units = np.abs(D).max(axis=0) > allowed
+    wrong = np.abs(M) > 1e-3 * np.abs(M).max()
+    return bool(2 * wrong.any(axis=0)[units].sum() >= units.sum() and wrong.any(axis=1).sum() > 1)
 
 
 def _stack(x: Array, both: tuple[Block, ...], shape: tuple[int, ...], turned: bool) -> Array:
@@ -170,7 +179,7 @@ def _rank(M: Array, allowed: float) -> int:
 def is_other_loss(case: Case) -> Finding | None:
     """g is wrong, and yet the exact gradient of some function: its Jacobian is symmetric."""
     theta, n = case.generic.theta, case.generic.theta.size
-    if n < 2 or case.wrong.sum() < 2:
+    if n < 2 or case.wrong.sum() < 2 or _is_constant(case):
         return None
     telling = 0
     for _ in range(PAIRS):
@@ -186,6 +195,13 @@ def is_other_loss(case: Case) -> Finding | None:
         f"it is the exact gradient of another loss, as that of a part of the rows or of other "
         f"weights of rows is: its Jacobian is symmetric in {PAIRS} of {PAIRS} pairs of directions",
     )
+
+
+def _is_constant(case: Case) -> bool:
+    """Whether the error is the same at every point: no rows' derivative is."""
+    errors = np.array([point.g - point.d for point in case.points])
+    errors = errors[:, np.isfinite(errors).all(axis=0)]
+    return bool(np.ptp(errors, axis=0).max() <= 0.01 * np.abs(errors).max())
 
 
 def _second(case: Case, theta: Array, u: Array, v: Array) -> float:
