@@ -6,7 +6,6 @@ from .document import emit
 from .explain import FILE, LR, ROW, session
 from .options import AS_JSON, TABLE_NAME, filled
 from .predict import load_tabular
-from .screen import screen
 
 
 @click.command(short_help="Prove every number of a training step on rows of a table.")
@@ -31,6 +30,7 @@ def verify(
     from ..explaining.trace import replay
     from ..explaining.verify import verify as prove
     from ..tables import read_table
+    from .screen import screen
 
     model = load_tabular(model_file)
     assert model.schema is not None
