@@ -53,6 +53,7 @@ _HOMES = {
     "model": ["Model"],
     "storage": ["save", "load"],
     "tables": ["read_table"],
+    "estimators.mlp": ["MLPClassifier", "MLPRegressor"],
 }  # fmt: skip
 
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -57,11 +57,11 @@ def minimize(
         )
     data = check_batch(net, loss, X, y, weight)
     held_out = check_valid(net, loss, valid)
-    objective = _Objective(net.astype(np.float64), loss, data, penalty)
+    objective = Objective(net.astype(np.float64), loss, data, penalty)
     return _records(net, objective, held_out, plan, tol)
 
 
-class _Objective:
+class Objective:
     """theta -> (L, gradient), computed on a float64 copy: `net` moves only between records."""
 
     def __init__(self, net: Network, loss: Loss, data: Batch, penalty: Penalty | None) -> None:
@@ -96,7 +96,7 @@ class _Objective:
 
 def _records(
     net: Network,
-    objective: _Objective,
+    objective: Objective,
     valid: Batch | None,
     plan: Plan,
     tol: float,
@@ -128,13 +128,13 @@ class _Steps:
     looks.
     """
 
-    def __init__(self, objective: _Objective, start: Array, plan: Plan, tol: float) -> None:
+    def __init__(self, objective: Objective, start: Array, plan: Plan, tol: float) -> None:
         self._out: queue.Queue[tuple[Array, float] | BaseException | None] = queue.Queue()
         self._go, self._stopped = threading.Semaphore(0), False
         self._run = lambda: self._minimize(objective, start, plan, tol)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def _minimize(self, objective: _Objective, start: Array, plan: Plan, tol: float) -> None:
+    def _minimize(self, objective: Objective, start: Array, plan: Plan, tol: float) -> None:
         from scipy.optimize import minimize as scipy_minimize
 
         def hand_over(intermediate_result: Any) -> None:

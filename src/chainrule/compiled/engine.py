@@ -42,7 +42,7 @@ STEP_SECONDS, PAIR_SECONDS = 5e-7, 1e-10  # of these kernels: a step, a multiply
 ONE_SHARD = 600_000  # multiply-adds forwards up to which a batch is not cut
 SHARD, MOST_ROWS, LANE_NUMBERS = 64, 256, 2**15  # rows of a shard; numbers of a lane in the cache
 GRADIENTS = 2**26  # numbers that all lanes together hold as gradients, if there are several
-THREADED = 2_000_000  # multiply-adds forwards in a batch from which several threads pay
+THREADED = ONE_SHARD  # from which a batch is cut, several threads pay
 
 
 class Run:
@@ -315,7 +315,8 @@ def shard_rows(net: Network, batch_size: int) -> int:
     if batch_size * multiply_adds(net.layers, net.n_in) <= ONE_SHARD:
         return min(batch_size, fits)
     even = ceil_div(batch_size, LANES)  # a shard for every lane
-    return min(batch_size, fits, max(SHARD, min(even, MOST_ROWS)))
+    rows = min(batch_size, fits, max(SHARD, min(even, MOST_ROWS)))
+    return ceil_div(batch_size, ceil_div(batch_size, rows))  # none much shorter than the others
 
 
 def lane_count(net: Network, shards: int) -> int:

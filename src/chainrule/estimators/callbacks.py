@@ -1,0 +1,57 @@
+"""scikit-learn's callbacks, which there are from 1.9 on; without them, nothing."""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn 1.8 and before
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Nothing: this scikit-learn has no callbacks."""
+
+    def with_callbacks(method: Callable[..., Any]) -> Callable[..., Any]:
+        """The method itself."""
+        return method
+
+
+FITTED = (
+    "network_", "coefs_", "intercepts_", "n_layers_", "n_outputs_", "out_activation_", "classes_",
+    "_label_binarizer", "n_features_in_", "feature_names_in_",
+)  # fmt: skip
+
+
+@contextmanager
+def told(mlp: Any, X: Any, y: Any, most: int) -> "Iterator[Callable[[], bool]]":
+    """A function to call at the end of each epoch, which says whether a callback ends training."""
+    if not hasattr(mlp, "_skl_callbacks") or not hasattr(mlp, "_init_callback_context"):
+        yield lambda: False
+        return
+    whole = mlp._init_callback_context(max_subtasks=most)
+    given: dict[str, Any] = {"estimator": mlp, "X": X, "y": y}
+
+    def epoch() -> Any:
+        one = whole.subcontext(task_name="epoch")
+        one.call_on_fit_task_begin(**given)
+        return one
+
+    whole.call_on_fit_task_begin(**given)
+    at_work = [epoch()]
+
+    def ended() -> bool:
+        now = {name: getattr(mlp, name) for name in FITTED if hasattr(mlp, name)}
+        stop = at_work.pop().call_on_fit_task_end(**given, reconstruction_attributes=now)
+        if not stop and mlp.n_iter_ < most:
+            at_work.append(epoch())
+        return bool(stop)
+
+    try:
+        yield ended
+    finally:
+        if at_work:  # training ended before its last epoch
+            at_work.pop().call_on_fit_task_end(**given, reconstruction_attributes={})
+        whole.call_on_fit_task_end(**given, reconstruction_attributes={})

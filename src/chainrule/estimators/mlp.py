@@ -1,0 +1,330 @@
+"""MLPClassifier and MLPRegressor: scikit-learn's, by chainrule's engines and with more."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import compute_sample_weight
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from ..core.arrays import Array
+from ..core.epoch import Batch
+from ..core.losses import (
+    AbsoluteError,
+    BinaryCrossEntropy,
+    Huber,
+    Loss,
+    Pinball,
+    Poisson,
+    SoftmaxCrossEntropy,
+    SquaredError,
+)
+from .callbacks import with_callbacks
+from .mlp_base import BaseMLP, dense
+
+LINKS = {"poisson": "exp"}
+
+
+def _is_stochastic(mlp: Any) -> bool:
+    if mlp.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """argmax softmax(Z), Z = the raw output of a fully connected network; σ(Z) for two classes.
+
+    Parameters, attributes and training are those of `sklearn.neural_network.MLPClassifier` 1.9: the
+    same `random_state` gives the same weights and batches. Beside them: `activation` may be any of
+    chainrule's, or one for each hidden layer; `solver` and `learning_rate` may be an optimizer and
+    a schedule of chainrule; `class_weight`, `dropout`, `label_smoothing`, `clip` (the largest norm
+    of the gradient), `scoring` (a scorer, or "loss", for early stopping), `callbacks` (called with
+    the estimator and the record after each epoch; True ends training), `engine`, `n_threads`.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLP._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, list, None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+    }
+
+    def __init__(
+        self, hidden_layer_sizes: Any = (100,), activation: Any = "relu", *, solver: Any = "adam",
+        alpha: float = 0.0001, batch_size: Any = "auto", learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001, power_t: float = 0.5, max_iter: int = 200,
+        shuffle: bool = True, random_state: Any = None, tol: float = 1e-4, verbose: Any = False,
+        warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True,
+        early_stopping: bool = False, validation_fraction: float = 0.1, beta_1: float = 0.9,
+        beta_2: float = 0.999, epsilon: float = 1e-8, n_iter_no_change: float = 10,
+        max_fun: int = 15000, class_weight: Any = None, dropout: float = 0.0,
+        label_smoothing: float = 0.0, clip: float | None = None, scoring: Any = None,
+        callbacks: Any = None, engine: str = "compiled", n_threads: int | None = None,
+    ) -> None:  # fmt: skip
+        self.hidden_layer_sizes, self.activation = hidden_layer_sizes, activation
+        self.solver, self.alpha, self.batch_size = solver, alpha, batch_size
+        self.learning_rate, self.learning_rate_init, self.power_t = (
+            learning_rate,
+            learning_rate_init,
+            power_t,
+        )
+        self.max_iter, self.shuffle, self.random_state = max_iter, shuffle, random_state
+        self.tol, self.verbose, self.warm_start = tol, verbose, warm_start
+        self.momentum, self.nesterovs_momentum = momentum, nesterovs_momentum
+        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.n_iter_no_change, self.max_fun = n_iter_no_change, max_fun
+        self.class_weight, self.dropout = class_weight, dropout
+        self.label_smoothing, self.clip = label_smoothing, clip
+        self.scoring, self.callbacks = scoring, callbacks
+        self.engine, self.n_threads = engine, n_threads
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_set: Any = None) -> Self:
+        """Train on X (n, n_in) and labels y (n,), or (n, k) of 0 and 1 for k labels at once.
+
+        `validation_set` is (X, y) or (X, y, sample_weight): its loss and score are kept after each
+        epoch, and early stopping looks at them. Raises ValueError for data that do not fit.
+        """
+        return self._fit(X, y, sample_weight, validation_set)
+
+    @available_if(_is_stochastic)
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """One epoch more over these rows; the optimizer goes on where it was.
+
+        `classes` names all labels at the first call.
+        """
+        if _check_partial_fit_first_call(self, classes):
+            self._label_binarizer = LabelBinarizer()
+            multilabel = type_of_target(y).startswith("multilabel")
+            self._label_binarizer.fit(y if multilabel else classes)
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def predict(self, X: Any) -> Array:
+        """The label of each row (n,), or k labels (n, k)."""
+        return self._labels(self._forward(X))
+
+    def predict_proba(self, X: Any) -> Array:
+        """The probability of each class (n, classes), in the order of classes_; of k labels each
+        its own (n, k).
+        """
+        Z = self._forward(X)
+        P = self._loss().link(Z)
+        return np.hstack([1 - P, P]) if self.n_outputs_ == 1 else P
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """ln predict_proba(X)."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
+
+    def _labels(self, Z: Array) -> Array:
+        P = self._loss().link(Z)
+        labels: Array = self._label_binarizer.inverse_transform(P.ravel() if P.shape[1] == 1 else P)
+        return labels
+
+    def _validate_input(
+        self, X: Any, y: Any, incremental: bool, reset: bool
+    ) -> tuple[Array, Array]:
+        X, y = validate_data(
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True,
+            dtype=(np.float64, np.float32), reset=reset,
+        )  # fmt: skip
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
+            self._label_binarizer = LabelBinarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+        else:
+            self._check_classes(unique_labels(y))
+        kind = self._label_binarizer.y_type_
+        self.out_activation_ = "softmax" if kind == "multiclass" else "logistic"
+        many = kind == "multiclass" or kind.startswith("multilabel")
+        self.n_outputs_ = len(self.classes_) if many else 1
+        return dense(X), self._encoded(y)
+
+    def _check_classes(self, classes: Array) -> None:
+        if self.warm_start:
+            if set(classes) != set(self.classes_):
+                raise ValueError(
+                    "warm_start can only be used where `y` has the same classes as in the previous "
+                    f"call to fit. Previously got {self.classes_}, `y` has {classes}"
+                )
+        elif len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.classes_}. 'y' has {classes}."
+            )
+
+    def _encoded(self, y: Any) -> Array:
+        Y = self._label_binarizer.transform(y)
+        return np.asarray(Y.argmax(axis=1) if self.out_activation_ == "softmax" else Y)
+
+    def _answers(self, y: Array) -> Any:
+        return self.classes_[y] if y.ndim == 1 else self._label_binarizer.inverse_transform(y)
+
+    def _loss(self) -> Loss:
+        if self.out_activation_ == "softmax":
+            return SoftmaxCrossEntropy(label_smoothing=self.label_smoothing)
+        return BinaryCrossEntropy()
+
+    def _goals(self, y: Array) -> Array:
+        if self.out_activation_ == "softmax":
+            return y
+        return y * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
+
+    def _row_weights(self, X: Array, Y: Array, sample_weight: Any) -> Array | None:
+        weight = super()._row_weights(X, Y, sample_weight)
+        if self.class_weight is None:
+            return weight
+        if self.class_weight == "balanced" and self.out_activation_ == "softmax":
+            mass = np.bincount(Y, weight)  # each class weighs the same, its rows' weights counted
+            by_class = (mass.sum() / (len(mass) * np.maximum(mass, 1e-300)))[Y]
+        elif self.class_weight == "balanced" and self.n_outputs_ == 1:
+            mass = np.bincount(Y.ravel(), weight, minlength=2)
+            by_class = (mass.sum() / (2 * np.maximum(mass, 1e-300)))[Y.ravel()]
+        else:
+            by_class = compute_sample_weight(self.class_weight, self._answers(Y))
+        return by_class if weight is None else weight * by_class
+
+    def _stratifies(self) -> bool:
+        return bool(self.n_outputs_ == 1)
+
+    def _own_score(self, Z: Array, data: Batch) -> float:
+        if not np.isfinite(Z).all():
+            return np.nan
+        right = self._answers(data.y)
+        return float(accuracy_score(right, self._labels(Z), sample_weight=data.weight))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """Ŷ = the output of a fully connected network; e^Z under the Poisson loss.
+
+    Parameters, attributes and training are those of `sklearn.neural_network.MLPRegressor` 1.9. Two
+    losses report what they follow: the squared error of k outputs is ½ Σ_k (scikit-learn reports
+    1/k of it), and rows are weighed alike in the epoch's mean. Beside them: `loss` "huber" (with
+    `delta`), "absolute_error" and "quantile" (with `quantile`); the rest as in MLPClassifier.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "poisson", "huber", "absolute_error", "quantile"})],
+        "delta": [Interval(Real, 0, None, closed="neither")],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+        "n_iter_no_change": BaseMLP._parameter_constraints["n_iter_no_change"],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(
+        self, loss: str = "squared_error", hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu", *, solver: Any = "adam", alpha: float = 0.0001,
+        batch_size: Any = "auto", learning_rate: Any = "constant",
+        learning_rate_init: float = 0.001, power_t: float = 0.5, max_iter: int = 200,
+        shuffle: bool = True, random_state: Any = None, tol: float = 1e-4, verbose: Any = False,
+        warm_start: bool = False, momentum: float = 0.9, nesterovs_momentum: bool = True,
+        early_stopping: bool = False, validation_fraction: float = 0.1, beta_1: float = 0.9,
+        beta_2: float = 0.999, epsilon: float = 1e-8, n_iter_no_change: float = 10,
+        max_fun: int = 15000, delta: float = 1.0, quantile: Any = 0.5, dropout: float = 0.0,
+        clip: float | None = None, scoring: Any = None, callbacks: Any = None,
+        engine: str = "compiled", n_threads: int | None = None,
+    ) -> None:  # fmt: skip
+        self.loss = loss
+        self.hidden_layer_sizes, self.activation = hidden_layer_sizes, activation
+        self.solver, self.alpha, self.batch_size = solver, alpha, batch_size
+        self.learning_rate, self.learning_rate_init, self.power_t = (
+            learning_rate,
+            learning_rate_init,
+            power_t,
+        )
+        self.max_iter, self.shuffle, self.random_state = max_iter, shuffle, random_state
+        self.tol, self.verbose, self.warm_start = tol, verbose, warm_start
+        self.momentum, self.nesterovs_momentum = momentum, nesterovs_momentum
+        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.n_iter_no_change, self.max_fun = n_iter_no_change, max_fun
+        self.dropout = dropout
+        self.delta, self.quantile = delta, quantile
+        self.clip = clip
+        self.scoring, self.callbacks = scoring, callbacks
+        self.engine, self.n_threads = engine, n_threads
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_set: Any = None) -> Self:
+        """Train on X (n, n_in) and numbers y (n,) or (n, k). `validation_set` as in
+        MLPClassifier.fit. Raises ValueError for data that do not fit.
+        """
+        return self._fit(X, y, sample_weight, validation_set)
+
+    @available_if(_is_stochastic)
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """One epoch more over these rows; the optimizer goes on where it was."""
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def predict(self, X: Any) -> Array:
+        """Ŷ (n,), or (n, k) for k targets."""
+        check_is_fitted(self)
+        return self._numbers(self._forward(X))
+
+    def _numbers(self, Z: Array) -> Array:
+        Y = self._loss().link(Z)
+        return Y.ravel() if Y.shape[1] == 1 else Y
+
+    def _validate_input(
+        self, X: Any, y: Any, incremental: bool, reset: bool
+    ) -> tuple[Array, Array]:
+        X, y = validate_data(
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True,
+            dtype=(np.float64, np.float32), reset=reset,
+        )  # fmt: skip
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        self.out_activation_ = LINKS.get(self.loss, "identity")
+        self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
+        return dense(X), self._encoded(y)
+
+    def _loss(self) -> Loss:
+        quantile = self.quantile if np.ndim(self.quantile) == 0 else tuple(self.quantile)
+        losses: dict[str, Loss] = {
+            "squared_error": SquaredError(scale=0.5), "poisson": Poisson(),
+            "huber": Huber(self.delta), "absolute_error": AbsoluteError(),
+            "quantile": Pinball(quantile),
+        }  # fmt: skip
+        return losses[self.loss]
+
+    def _goals(self, y: Array) -> Array:
+        return y
+
+    def _loss_tol(self) -> float:
+        """As scikit-learn stops: it reports 1/k of the squared error of k outputs."""
+        return float(self.tol * (self.n_outputs_ if self.loss == "squared_error" else 1))
+
+    def _loss_shift(self, data: Batch) -> float:
+        """The mean of y ln y - y: the part of the Poisson deviance that no weight changes."""
+        if self.loss != "poisson":
+            return 0.0
+        y = data.y.reshape(len(data), -1).astype(np.float64)
+        parts = np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0)) - y, 0.0)
+        return float(np.average(parts, weights=data.weight, axis=0).sum())
+
+    def _own_score(self, Z: Array, data: Batch) -> float:
+        answers = self._numbers(Z)
+        if not np.isfinite(answers).all():
+            return np.nan
+        return float(r2_score(data.y, answers, sample_weight=data.weight))

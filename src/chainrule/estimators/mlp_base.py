@@ -1,0 +1,298 @@
+"""What MLPClassifier and MLPRegressor share: parameters, the network, fit and what comes of it."""
+
+from base64 import b64encode
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import check_random_state, estimator_html_repr
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.optimize import _check_optimize_result
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from ..core.activation_layers import ACTIVATION_LAYERS, Identity, Sigmoid
+from ..core.arrays import Array
+from ..core.epoch import Batch
+from ..core.layers import Dense, Dropout, Layer
+from ..core.network import Network
+from ..core.nonfinite import Diverged
+from ..core.optimizers import Optimizer
+from ..core.penalty import Penalty
+from ..core.schedules import Schedule
+from ..engines import ENGINES
+from ..explaining.contributions import Contributions, contributions
+from ..lbfgs import Objective
+from .callbacks import CallbackSupportMixin
+from .stochastic import NON_FINITE, Course
+
+NAMES = {"logistic": "sigmoid"}  # scikit-learn's name: ours
+
+
+class BaseMLP(
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """The parameters, their limits, and `fit` as the two estimators need it."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions({*ACTIVATION_LAYERS, *NAMES}), Layer, "array-like"],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam"}), Optimizer],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), Schedule],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "clip": [Interval(Real, 0, None, closed="neither"), None],
+        "scoring": [str, callable, None],
+        "callbacks": ["array-like", callable, None],
+        "engine": [StrOptions(set(ENGINES))],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, validation_set: Any = None,
+        incremental: bool = False,
+    ) -> Self:  # fmt: skip
+        sizes = self._hidden_sizes()
+        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        X, Y = self._validate_input(X, y, incremental, first)
+        data = Batch(X, Y, self._row_weights(X, Y, sample_weight))
+        held_out = None if validation_set is None else self._held_out(*validation_set)
+        self._random_state = check_random_state(self.random_state)
+        if first:
+            self._initialize(X.shape[1], sizes, X.dtype)
+        net = self._network()
+        if self.solver == "lbfgs":
+            self._fit_lbfgs(net, data)
+        elif self.early_stopping and incremental:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        else:
+            Course(self, net, data, held_out, incremental).run()
+        return self
+
+    def _fit_lbfgs(self, net: Network, data: Batch) -> None:
+        """L-BFGS-B of scipy on all rows at once."""
+        from scipy.optimize import minimize
+
+        goals = Batch(data.X, self._goals(data.y), data.weight)
+        objective = Objective(net.astype(np.float64), self._loss(), goals, self._penalty())
+        options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
+        try:
+            found = minimize(objective, net.theta.astype(np.float64), jac=True, method="L-BFGS-B",
+                             options=options)  # fmt: skip
+        except Diverged as error:
+            raise ValueError(f"{NON_FINITE} {error}") from error
+        self.n_iter_ = _check_optimize_result("lbfgs", found, self.max_iter)
+        self.loss_ = float(found.fun) + self._loss_shift(data)
+        net.theta = found.x
+
+    def _held_out(self, X: Any, y: Any, sample_weight: Any = None) -> Batch:
+        """The rows of a validation set of one's own."""
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
+        return Batch(dense(X), self._encoded(y), weight)
+
+    def _hidden_sizes(self) -> list[int]:
+        sizes = self.hidden_layer_sizes
+        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        if np.any(np.array(sizes) <= 0):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        return [int(size) for size in sizes]
+
+    def _bends(self, count: int) -> list[Layer]:
+        """The activation behind each hidden layer."""
+        chosen = self.activation
+        if isinstance(chosen, str | Layer):
+            chosen = [chosen] * count
+        if len(chosen) != count:
+            raise ValueError(
+                f"activation names {len(chosen)} layers, but there are {count} hidden ones: name "
+                "one for each, or one for all"
+            )
+        return [
+            one if isinstance(one, Layer) else ACTIVATION_LAYERS[NAMES.get(one, one)]()
+            for one in chosen
+        ]
+
+    def _initialize(self, n_in: int, sizes: list[int], dtype: Any) -> None:
+        """A network with scikit-learn's start: U(-b, b), b = √(6 / (fan_in + fan_out)), 2 in the
+        place of 6 for the logistic function; weights and biases in turn.
+        """
+        layers, bounds, bends = list[Layer](), list[float](), self._bends(len(sizes))
+        fans = [n_in, *sizes, self.n_outputs_]
+        for i, (fan_in, fan_out) in enumerate(zip(fans[:-1], fans[1:], strict=True)):
+            near = bends[min(i, len(bends) - 1)] if bends else None
+            bounds.append(np.sqrt((2.0 if isinstance(near, Sigmoid) else 6.0) / (fan_in + fan_out)))
+            layers.append(Dense(fan_out))
+            if i < len(bends):
+                layers += [] if isinstance(bends[i], Identity) else [bends[i]]
+                layers += [Dropout(self.dropout)] if self.dropout else []
+        self.network_ = Network(n_in, layers, rng=0, dtype=dtype)
+        for name, bound in zip(self._dense(), bounds, strict=True):
+            for key in ("W", "b"):
+                view = self.network_[f"{name}.{key}"]
+                view[...] = self._random_state.uniform(-bound, bound, view.shape)
+        self.n_layers_, self.n_iter_, self.t_ = len(fans), 0, 0
+        self._link()
+        if self.solver != "lbfgs":
+            self.loss_curve_, self.validation_loss_curve_, self._no_improvement_count = [], [], 0
+            self.best_loss_ = None if self.early_stopping else np.inf
+            self.validation_scores_ = [] if self.early_stopping else None
+            self.best_validation_score_ = -np.inf if self.early_stopping else None
+
+    def _dense(self) -> list[str]:
+        """The names of the Dense layers."""
+        layers = enumerate(self.network_.layers)
+        return [str(i) for i, layer in layers if isinstance(layer, Dense)]
+
+    def _link(self) -> None:
+        """coefs_ and intercepts_ are views of the network's numbers."""
+        net = self.network_
+        self.coefs_ = [net[f"{name}.W"] for name in self._dense()]
+        self.intercepts_ = [net[f"{name}.b"] for name in self._dense()]
+
+    def _network(self) -> Network:
+        """The network, with what the user has put in the place of coefs_ and intercepts_."""
+        net, relink = self.network_, False
+        for key, arrays in (("W", self.coefs_), ("b", self.intercepts_)):
+            for name, array in zip(self._dense(), arrays, strict=True):
+                if not np.may_share_memory(array, net.theta):
+                    net[f"{name}.{key}"] = array
+                    relink = True
+        if relink:
+            self._link()
+        return net
+
+    @property
+    def _n_features_out(self) -> int:
+        """The columns that transform gives: the units of the last hidden layer."""
+        return int(self.coefs_[-1].shape[0])
+
+    def _penalty(self) -> Penalty | None:
+        return Penalty(l2=float(self.alpha), per_row=True) if self.alpha else None
+
+    def _loss_shift(self, data: Batch) -> float:
+        """What scikit-learn's loss has beside ours: a constant of the targets."""
+        return 0.0
+
+    def _loss_tol(self) -> float:
+        """By how much the training loss must fall to count as better."""
+        return float(self.tol)
+
+    def _row_weights(self, X: Array, Y: Array, sample_weight: Any) -> Array | None:
+        return None if sample_weight is None else _check_sample_weight(sample_weight, X)
+
+    def _answers(self, y: Array) -> Any:
+        """Encoded targets as the user gave them."""
+        return y
+
+    def _encoded(self, y: Any) -> Array:
+        """The user's targets as the loss takes them."""
+        return np.asarray(y)
+
+    def _stratifies(self) -> bool:
+        """Whether rows are held out class by class."""
+        return False
+
+    def _all_callbacks(self) -> list[Callable[[Any, Any], Any]]:
+        if self.callbacks is None:
+            return []
+        return [self.callbacks] if callable(self.callbacks) else list(self.callbacks)
+
+    def _forward(self, X: Any) -> Array:
+        """The raw output of rows that are checked first."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        return self._network().predict(dense(X))
+
+    def transform(self, X: Any, layer: int = -1) -> Array:
+        """The activations of a hidden layer (n, units), the last one unless another is named.
+
+        Raises NotFittedError, and ValueError for a layer that is not there.
+        """
+        check_is_fitted(self)
+        X = dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
+        net, ends = self._network(), self._dense()[1:]
+        if not -len(ends) <= layer < len(ends):
+            raise ValueError(f"there is no hidden layer {layer}: this network has {len(ends)}")
+        head = Network(net.n_in, net.layers[: int(ends[layer])], rng=0, dtype=net.dtype)
+        head.theta, head.buffers = net.theta[: head.theta.size], net.buffers[: head.buffers.size]
+        return head.predict(X)
+
+    def explain(self, x: Any) -> Contributions:
+        """What each input of one row x (n_in,) or (1, n_in) adds to a prediction, from the origin.
+
+        Of two classes to the log-odds of the second, of more to those of the likeliest against the
+        next, else to the first output. `chainrule.trace_step` takes `network_` for every number of
+        a training step. Raises NotFittedError, ValueError for more rows than one.
+        """
+        x = x if hasattr(x, "columns") else np.atleast_2d(np.asarray(x))
+        Z = self._forward(x)
+        names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
+        row = np.asarray(validate_data(self, x, reset=False), dtype=np.float64)
+        order = np.argsort(-Z[0]).tolist() if self.out_activation_ == "softmax" else [0, None]
+        return contributions(
+            self._network(), row, output=order[0], against=order[1],
+            columns={str(name): [i] for i, name in enumerate(names)},
+        )  # fmt: skip
+
+    def input_gradients(self, X: Any, output: int = 0) -> Array:
+        """d(raw output)/dX (n, n_in) of one output: how it answers a small change of each input.
+
+        The raw output is the log-odds of two classes, the score before softmax of more, and what a
+        regressor predicts. Raises NotFittedError, ValueError for an output that is not there.
+        """
+        check_is_fitted(self)
+        X = dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
+        if not 0 <= output < self.n_outputs_:
+            raise ValueError(f"there is no output {output}: this network has {self.n_outputs_}")
+        net = self._network()
+        Z, caches = net.forward(net.as_input(X))
+        dZ = np.zeros_like(Z)
+        dZ[:, output] = 1.0
+        return net.backward(caches, dZ)[0]
+
+    def _html_repr(self) -> str:
+        """scikit-learn's diagram, and once it is fitted the network drawn below."""
+        page = estimator_html_repr(self)
+        if not hasattr(self, "network_"):
+            return page
+        from ..report.diagram import network
+        from ..report.files import to_svg
+
+        names = getattr(self, "feature_names_in_", None)
+        classes = getattr(self, "classes_", None)
+        figure = network(self._network(), names, None if classes is None else list(classes))
+        data = b64encode(to_svg(figure).encode()).decode()
+        return f'{page}<img alt="the network" src="data:image/svg+xml;base64,{data}">'
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def dense(X: Any) -> Array:
+    """The rows as a dense array: the engines know no other."""
+    return X.toarray() if hasattr(X, "toarray") else X
