@@ -140,6 +140,7 @@ def others() -> st.SearchStrategy[cr.Layer]:
     rate = st.one_of(st.floats(0, 0.8), st.sampled_from(RATES))
     return st.one_of(
         st.builds(cr.Dropout, rate),
+        st.builds(cr.Scale, st.floats(-2.0, 2.0)),
         st.builds(cr.LayerNorm, st.floats(0.01, 1.0)),
         st.builds(cr.BatchNorm, st.floats(0.0, 0.95), st.floats(0.01, 1.0)),
     )

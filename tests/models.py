@@ -90,6 +90,7 @@ def keeping() -> st.SearchStrategy[layers.Layer]:
         st.builds(layers.Dropout, st.one_of(st.floats(0, 0.9), st.sampled_from(RATES))),
         st.builds(layers.BatchNorm, SMALL, SMALL),
         st.builds(layers.LayerNorm, SMALL),
+        st.builds(layers.Scale, SMALL),
         st.builds(
             Scaled,
             SMALL,

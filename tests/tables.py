@@ -38,6 +38,7 @@ ACTIVATION_LAYERS: dict[str, layers.Layer] = {
 # Each keeps its number of columns but Dense, so that all of them stack.
 LAYERS: dict[str, layers.Layer] = ACTIVATION_LAYERS | {
     "dense": layers.Dense(4),
+    "scale": layers.Scale(),
     "dropout": layers.Dropout(0.3),
     "batch_norm": layers.BatchNorm(),
     "layer_norm": layers.LayerNorm(),
@@ -47,6 +48,7 @@ LAYERS: dict[str, layers.Layer] = ACTIVATION_LAYERS | {
 LAYER_VARIANTS: dict[str, layers.Layer] = {
     "dense_no_bias": layers.Dense(2, bias=False, init="normal"),
     "elu_kinked": al.ELU(0.5),
+    "scale_negative": layers.Scale(-0.5),
     "prelu_steep": al.PReLU(1.5),
     "dropout_none": layers.Dropout(0.0),
     "dropout_scheduled": layers.Dropout(schedules.Cosine(0.4)),

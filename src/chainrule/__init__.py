@@ -9,7 +9,9 @@ from typing import Any
 
 _HOMES = {
     "core.network": ["Network"],
-    "core.layers": ["Layer", "Dense", "Dropout", "BatchNorm", "LayerNorm", "Residual"],
+    "core.layers": [
+        "Layer", "Dense", "Scale", "Dropout", "BatchNorm", "LayerNorm", "Residual",
+    ],
     "core.activation_layers": [
         "Identity", "Step", "Sigmoid", "Tanh", "ReLU", "LeakyReLU", "PReLU", "ELU", "SELU", "GELU",
         "SiLU", "Mish", "Softplus", "Softsign", "HardSigmoid", "HardTanh",

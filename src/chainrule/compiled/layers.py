@@ -153,6 +153,24 @@ def _smooth_backward(op, alpha, Z, A, D, n):
 
 
 @jit
+def scale_forward(memory, x, y, numbers, gamma, rows, n):
+    """Y = gamma * X."""
+    for r in range(rows):
+        for j in range(n):
+            memory[at(y + r * n + j)] = numbers[at(gamma + j)] * memory[at(x + r * n + j)]
+
+
+@jit
+def scale_backward(memory, x, d, gamma, d_gamma, rows, n):
+    """dgamma = Σ_rows dY * X,  dX = gamma * dY."""
+    for r in range(rows):
+        for j in range(n):
+            dY = memory[at(d + r * n + j)]
+            memory[at(d_gamma + j)] += dY * memory[at(x + r * n + j)]
+            memory[at(d + r * n + j)] = dY * memory[at(gamma + j)]
+
+
+@jit
 def prelu_forward(memory, x, y, numbers, alpha, rows, n):
     """A = Z if Z > 0 else alpha * Z."""
     for r in range(rows):

@@ -17,6 +17,8 @@ from .layers import (
     prelu_backward,
     prelu_forward,
     running_norm,
+    scale_backward,
+    scale_forward,
 )
 from .products import copy, dense_backward, dense_forward, fill, input_gradient, zero
 from .program import (
@@ -39,6 +41,7 @@ from .program import (
     OUT,
     PRELU,
     RUNNING_NORM,
+    SCALE,
     SETTINGS,
     THETA,
 )  # fmt: skip
@@ -62,6 +65,8 @@ def forward(layout, table, memory, numbers, base, first_row, rows):
             elementwise_forward(op, alpha, memory, x, y, rows * n)
         elif op == DROPOUT:
             dropout(memory, x, y, layout.masks + table[i, EXTRA] + first_row * n, rows * n)
+        elif op == SCALE:
+            scale_forward(memory, x, y, numbers, p, rows, n)
         elif op == PRELU:
             prelu_forward(memory, x, y, numbers, p, rows, n)
         elif op == LAYER_NORM:
@@ -87,8 +92,8 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
         dx, extra = base + table[i, D_IN], base + table[i, EXTRA]
         p, g = layout.theta + table[i, THETA], grad + table[i, THETA]
         alpha = memory[layout.settings + i * SETTINGS + ALPHA]
-        if fresh and op in (PRELU, LAYER_NORM, BATCH_NORM):
-            fill(memory, g, n if op == PRELU else 2 * n, zero(memory))
+        if fresh and op in (SCALE, PRELU, LAYER_NORM, BATCH_NORM):
+            fill(memory, g, n if op in (SCALE, PRELU) else 2 * n, zero(memory))
         if op == DENSE:
             dense_backward(memory, layout.zeros, x, dy, g, table[i, BIAS], fresh, rows, n_in, n)
             if i > layout.lowest:
@@ -98,6 +103,8 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
             elementwise_backward(op, alpha, memory, x, y, dy, rows * n)
         elif op == DROPOUT:
             dropout(memory, dy, dy, layout.masks + table[i, EXTRA] + first_row * n, rows * n)
+        elif op == SCALE:
+            scale_backward(memory, x, dy, p, g, rows, n)
         elif op == PRELU:
             prelu_backward(memory, x, dy, p, g, rows, n)
         elif op == LAYER_NORM:

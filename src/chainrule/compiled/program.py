@@ -16,15 +16,15 @@ import numpy as np
 from ..core import activation_layers as al
 from ..core.activations import ACTIVATIONS
 from ..core.arrays import Array, ceil_div
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Residual, walk
+from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Residual, Scale, walk
 from ..core.network import Network
 
 # What a row says to do. The elementwise layers come first, in the order of ACTIVATIONS.
 (
     IDENTITY, STEP, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, GELU, SILU, MISH, SOFTPLUS,
-    SOFTSIGN, HARD_SIGMOID, HARD_TANH, DENSE, PRELU, DROPOUT, LAYER_NORM, BATCH_NORM, RUNNING_NORM,
-    BRANCH, JOIN,
-) = range(23)  # fmt: skip
+    SOFTSIGN, HARD_SIGMOID, HARD_TANH, DENSE, SCALE, PRELU, DROPOUT, LAYER_NORM, BATCH_NORM,
+    RUNNING_NORM, BRANCH, JOIN,
+) = range(24)  # fmt: skip
 
 # The columns of the table. IN, OUT: places of input and output; D_IN, D_OUT: of derivatives; THETA,
 # BUFFER: where the layer's numbers begin among all parameters and buffers. EXTRA is the place of
@@ -42,7 +42,16 @@ ELEMENTWISE_LAYERS = {
     if issubclass(al.ACTIVATION_LAYERS[name], al.ElementwiseLayer)
 }
 assert tuple(ELEMENTWISE_LAYERS.values()) == tuple(range(DENSE)), "ops are not as in ACTIVATIONS"
-KNOWN_LAYERS = (*ELEMENTWISE_LAYERS, Dense, al.PReLU, Dropout, LayerNorm, BatchNorm, Residual)
+KNOWN_LAYERS = (
+    *ELEMENTWISE_LAYERS,
+    Dense,
+    Scale,
+    al.PReLU,
+    Dropout,
+    LayerNorm,
+    BatchNorm,
+    Residual,
+)
 BLOCK = 4096  # numbers that an optimizer changes in one go
 ALIGNED = 16  # numbers: lanes and regions begin on a cache line of 64 bytes in float32 too
 
@@ -95,7 +104,7 @@ def program(
     places["share"] = lane.take(rows * n_out if batch else 0)
     places["scratch"] = lane.take(lane.scratch)
     table = np.array(lane.table, np.int64).reshape(-1, COLUMNS)
-    own = np.flatnonzero(np.isin(table[:, OP], (DENSE, PRELU, LAYER_NORM, BATCH_NORM)))
+    own = np.flatnonzero(np.isin(table[:, OP], (DENSE, SCALE, PRELU, LAYER_NORM, BATCH_NORM)))
     p, q, memory = net.theta.size, net.buffers.size, _Writer(rows, batch)
     trained = p if batch else 0
     places["settings"] = memory.take(SETTINGS * len(table))
@@ -179,7 +188,7 @@ class _Writer:
             return BATCH_NORM if self.batch else RUNNING_NORM, layer.epsilon, layer.momentum
         if isinstance(layer, LayerNorm):
             return LAYER_NORM, layer.epsilon, 0.0
-        others = {Dense: DENSE, Dropout: DROPOUT, al.PReLU: PRELU}
+        others = {Dense: DENSE, Scale: SCALE, Dropout: DROPOUT, al.PReLU: PRELU}
         op = (others | ELEMENTWISE_LAYERS)[type(layer)]
         return op, getattr(layer, "alpha", 0.0) if op < DENSE else 0.0, 0.0
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.checks import require_count
-from ..core.layers import Dense
+from ..core.layers import Dense, Scale
 from . import made
 from .address import Address, resolve
 from .explanation import FEW, Explanation, Number, Path, Term, add_up, term
@@ -144,7 +144,7 @@ def _local(trace: Trace, place: Place, at: Address, row: int) -> Array:
 def _last(trace: Trace, place: Place, at: Address, row: int, way: Way, first: Array) -> Number:
     """∂ Y[row, unit] / ∂(the parameter), where the way begins."""
     symbol, value = (f"{place.y}[{row},{way.start}]", str(at)), float(first[way.start])
-    if isinstance(place.layer, Dense) and at.own == "W":
+    if isinstance(place.layer, Dense | Scale) and at.own in ("W", "gamma"):
         return Number(symbol, value, Formula("x"), {"x": term(trace, place.x, row, at.index[0])})
     return Number(symbol, value, Formula("1") if at.own in ("b", "beta") else None)
 
@@ -172,6 +172,9 @@ def _hop(trace: Trace, hop: Hop, row: int) -> Number:
     if isinstance(place.layer, Dense):
         weight = term(trace, f"{place.name}.W", hop.start, hop.stop)
         return Number(symbol, hop.value, Formula("w"), {"w": weight})
+    if isinstance(place.layer, Scale):
+        gamma = term(trace, f"{place.name}.gamma", hop.start)
+        return Number(symbol, hop.value, Formula("gamma"), {"gamma": gamma})
     if f"{place.name}.M" in trace.values:
         mask = term(trace, f"{place.name}.M", row, hop.start)
         return Number(symbol, hop.value, Formula("m"), {"m": mask})

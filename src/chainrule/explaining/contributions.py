@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..core.activation_layers import ElementwiseLayer, PReLU
 from ..core.arrays import Array
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, Residual, inner
+from ..core.layers import BatchNorm, Dense, Dropout, Layer, Residual, Scale, inner
 from ..core.network import Network
 
 POINTS = 256  # on the straight line from the baseline to the input
@@ -134,7 +134,7 @@ def _through(layer: Layer, p: Mapping[str, Array], X: Array, Y: Array, M: Array)
     if isinstance(layer, Residual):
         branch = _back(layer.layers, p, X, M)
         return None if branch is None else M + branch
-    if isinstance(layer, Dense | BatchNorm | Dropout):  # linear in prediction
+    if isinstance(layer, Dense | Scale | BatchNorm | Dropout):  # linear in prediction
         return layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
     if not isinstance(layer, ElementwiseLayer | PReLU):
         return None

@@ -243,6 +243,7 @@ NORMALISED = {  # how LayerNorm (over a row) and BatchNorm (over a column) make 
     "H": Formula("(x - mean) * s"),
 }
 MOVED = Formula("momentum * before + (1 - momentum) * batch")  # a running mean or variance
+SCALED = Formula("gamma * x")
 KEPT = Formula("1 / (1 - rate)")  # a dropout's mask where the unit stays
 CROSSED = Formula("-p * q")  # softmax: dp/dz of another class, whose probability is q
 

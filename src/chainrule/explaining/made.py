@@ -5,12 +5,23 @@ from dataclasses import fields
 
 import numpy as np
 
-from ..core.layers import BatchNorm, Dense, Dropout, LayerNorm, Residual
+from ..core.layers import BatchNorm, Dense, Dropout, LayerNorm, Residual, Scale
 from ..core.losses import Huber, Pinball, SoftmaxCrossEntropy
 from .address import Address
 from .contributions import Contributions, contributions
 from .explanation import Explanation, Number, Sum, Term, add_up, term
-from .formulas import ACTIVATIONS, AFTER, CLIPPED, LOSSES, OPTIMIZERS, PENALTY, Formula, d, kind
+from .formulas import (
+    ACTIVATIONS,
+    AFTER,
+    CLIPPED,
+    LOSSES,
+    OPTIMIZERS,
+    PENALTY,
+    SCALED,
+    Formula,
+    d,
+    kind,
+)
 from .trace import Place, Trace
 
 SHARED = Formula("share * l")  # what one output adds to L
@@ -51,6 +62,8 @@ def _formula(
         return ACTIVATIONS[kind(place.layer)].value, names
     if isinstance(place.layer, Residual):
         return Formula("x + f"), {"x": x, "f": term(trace, place.inside, row, j)}
+    if isinstance(place.layer, Scale):
+        return SCALED, {"gamma": term(trace, f"{place.name}.gamma", j), "x": x}
     if isinstance(place.layer, Dropout):
         return Formula("x * m"), {"x": x, "m": term(trace, f"{place.name}.M", row, j)}
     if isinstance(place.layer, BatchNorm | LayerNorm):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .formulas import ACTIVATIONS, KEPT, NORMALISED, Formula, d, kind
+from .formulas import ACTIVATIONS, KEPT, NORMALISED, SCALED, Formula, d, kind
 from .redo import Made, Redo, steps
 
 
@@ -26,7 +26,7 @@ class Forward:
         rules = self.redo.rules
         if self.kind in ACTIVATIONS:
             rules[self.place.y] = self.bend
-        elif self.kind in ("Dense", "Residual", "Dropout"):
+        elif self.kind in ("Dense", "Scale", "Residual", "Dropout"):
             rules[self.place.y] = getattr(self, self.kind.lower())
             if f"{self.name}.M" in self.redo.trace.values:
                 rules[f"{self.name}.M"] = self.mask
@@ -39,6 +39,11 @@ class Forward:
         """z = Σ_i x_i w_ij + b_j."""
         bias = [self.redo.at(f"{self.name}.b", j)] if self.layer.bias else []
         return self.redo.dot(self.redo.row(self.x, r), self.redo.column(f"{self.name}.W", j), *bias)
+
+    def scale(self, r: int, j: int) -> Made:
+        """y = gamma x."""
+        gamma = self.redo.at(f"{self.name}.gamma", j)
+        return self.redo.formula(SCALED, gamma=gamma, x=self.redo.at(self.x, r, j))
 
     def residual(self, r: int, j: int) -> Made:
         """y = x + f(x)."""
@@ -119,6 +124,8 @@ class Backward:
         elif self.kind in ACTIVATIONS:
             rules[self._target()] = self.bend
             rules[f"{name}.dalpha"] = self.alpha
+        elif self.kind == "Scale":
+            rules[self._target()], rules[f"{name}.dgamma"] = self.scale, self.factor
         elif self.kind == "Dropout":
             rules[self._target()] = self.dropout
         elif self.kind in ("LayerNorm", "BatchNorm"):
@@ -147,6 +154,15 @@ class Backward:
     def column(self, j: int) -> Made:
         """db_j = Σ_rows dz_j; dbeta the same."""
         return self.redo.sum(self.redo.column(self.dy, j))
+
+    def scale(self, r: int, j: int) -> Made:
+        """dx = gamma dy."""
+        gamma = self.redo.at(f"{self.name}.gamma", j)
+        return self.redo.formula(SCALED, gamma=gamma, x=self.redo.at(self.dy, r, j))
+
+    def factor(self, j: int) -> Made:
+        """dgamma_j = Σ_rows dy_j x_j."""
+        return self.redo.dot(self.redo.column(self.dy, j), self.redo.column(self.x, j))
 
     def gain(self, j: int) -> Made:
         """dgamma_j = Σ_rows dy_j h_j."""

@@ -12,11 +12,11 @@ import numpy as np
 
 from ..core.activation_layers import ElementwiseLayer, PReLU
 from ..core.arrays import Array
-from ..core.layers import Dense, Dropout, LayerNorm, Residual
+from ..core.layers import Dense, Dropout, LayerNorm, Residual, Scale
 from .formulas import d
 from .trace import Place, Trace
 
-APART = (ElementwiseLayer, PReLU, Dropout)  # layers in which each unit goes alone
+APART = (ElementwiseLayer, PReLU, Dropout, Scale)  # layers in which each unit goes alone
 ROW_BY_ROW = (*APART, Dense, LayerNorm, Residual)  # in which no row looks at another
 
 
