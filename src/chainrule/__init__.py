@@ -56,6 +56,7 @@ _HOMES = {
     "storage": ["save", "load"],
     "tables": ["read_table"],
     "estimators.mlp": ["MLPClassifier", "MLPRegressor"],
+    "estimators.tabular": ["TabularClassifier", "TabularRegressor"],
 }  # fmt: skip
 
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

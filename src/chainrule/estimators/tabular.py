@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
@@ -135,6 +135,7 @@ class BaseTabular(BaseEstimator):
                 "the name of its column or its values"
             )
         named = isinstance(y, str) and not isinstance(X, np.ndarray)
+        self._named = named  # then rows to answer may hold more columns, as files do
         table = self._rows(X, reset=not named)
         if named:
             if y not in table.columns:
@@ -142,6 +143,8 @@ class BaseTabular(BaseEstimator):
             target = y
         else:
             values = column_or_1d(y, warn=True)
+            if values.dtype.kind == "f":
+                assert_all_finite(values, input_name="y")
             if len(values) != len(table):
                 raise ValueError(
                     f"Found input variables with inconsistent numbers of samples: "
@@ -183,7 +186,8 @@ class BaseTabular(BaseEstimator):
                 self._set_features(table.names)
             return table
         if hasattr(X, "columns") or hasattr(X, "column_names"):
-            validate_data(self, X, reset=reset, skip_check_array=True)
+            if not self._named:
+                validate_data(self, X, reset=reset, skip_check_array=True)
             return read_table(X, reading=None if reset else self._reading())
         matrix = validate_data(
             self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan", accept_sparse=False
@@ -227,8 +231,10 @@ class BaseTabular(BaseEstimator):
         if not isinstance(model, Model) or model.schema is None:
             raise ValueError(f"{path} holds no model of a table")
         found = cls()
-        found.model_ = model
+        found.model_, found._named = model, True
         found._set_features([c.name for c in model.schema.columns if c.role == "feature"])
+        if model.classes is not None:
+            found.classes_ = np.array(model.classes)
         return found
 
     def __sklearn_tags__(self) -> Any:

@@ -1,0 +1,124 @@
+"""TabularClassifier and TabularRegressor: raw tables in, answers in the table's own terms out."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from cli_tables import write_flowers, write_slope
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import chainrule as cr
+
+QUICK: dict[str, Any] = {"max_iter": 40, "random_state": 0}
+ROWS = "the held-out rows are drawn from the rows: a weight of 2 is no second row"
+
+
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(
+    [cr.TabularClassifier(max_iter=60, random_state=0),
+     cr.TabularRegressor(max_iter=60, random_state=0)],
+    expected_failed_checks=lambda _: {"check_sample_weight_equivalence_on_dense_data": ROWS},
+)  # fmt: skip
+def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.fixture
+def flowers(tmp_path: Path) -> Path:
+    write_flowers(tmp_path / "flowers.csv")
+    return tmp_path / "flowers.csv"
+
+
+def test_a_file_a_frame_and_columns_give_the_same_model(flowers: Path) -> None:
+    frame = pd.read_csv(flowers)
+    X, y = frame.drop(columns="kind"), frame["kind"]
+    fits = [
+        cr.TabularClassifier(**QUICK).fit(flowers, "kind"),
+        cr.TabularClassifier(**QUICK).fit(frame, "kind"),
+        cr.TabularClassifier(**QUICK).fit(pl.from_pandas(frame), "kind"),
+        cr.TabularClassifier(**QUICK).fit(pa.Table.from_pandas(frame), "kind"),
+        cr.TabularClassifier(**QUICK).fit(X, y),
+    ]
+    for fit in fits:
+        assert list(fit.classes_) == sorted(y.unique())
+        assert list(fit.feature_names_in_) == list(X.columns)
+        np.testing.assert_allclose(fit.predict_proba(X), fits[0].predict_proba(flowers), rtol=1e-12)
+        assert set(fit.predict(X)) <= set(y)
+    assert fits[-1].score(X, y) > 0.8
+    assert fits[0].n_iter_ == len(fits[0].loss_curve_) == len(fits[0].validation_loss_curve_)
+    assert fits[0].best_iter_ == int(np.argmin(fits[0].validation_loss_curve_))
+
+
+def test_numbers_are_answered_in_their_own_unit(tmp_path: Path) -> None:
+    write_slope(tmp_path / "slope.csv")
+    frame = pd.read_csv(tmp_path / "slope.csv")
+    fit = cr.TabularRegressor(max_iter=200, random_state=0).fit(frame, "y")
+    assert fit.score(frame.drop(columns="y"), frame["y"]) > 0.8
+    account = fit.explain(frame, row=3)
+    assert account.answer == pytest.approx(fit.predict(frame)[3])
+    assert account.unit == "y"
+    exact = [part.exact or 0.0 for part in account.parts.parts]
+    assert account.start + account.scale * sum(exact) == pytest.approx(account.end, rel=1e-9)
+
+
+def test_saved_loaded_pickled_cloned_and_searched(flowers: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(flowers)
+    fit = cr.TabularClassifier(**QUICK).fit(frame, "kind")
+    fit.save(tmp_path / "model.safetensors")
+    loaded = cr.TabularClassifier.load(tmp_path / "model.safetensors")
+    for one in (loaded, pickle.loads(pickle.dumps(fit))):  # noqa: S301
+        np.testing.assert_array_equal(one.predict_proba(frame), fit.predict_proba(frame))
+        assert list(one.classes_) == list(fit.classes_)
+    again = clone(fit).fit(frame, "kind")
+    np.testing.assert_array_equal(again.predict_proba(frame), fit.predict_proba(frame))
+    X, y = frame.drop(columns="kind"), frame["kind"]
+    assert np.mean(cross_val_score(cr.TabularClassifier(**QUICK), X, y, cv=3)) > 0.6
+
+
+def test_weights_roles_and_settings_count(
+    flowers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.read_csv(flowers)
+    plain = cr.TabularClassifier(**QUICK).fit(frame, "kind")
+    weight = np.where(frame["kind"] == "daisy", 9.0, 1.0)
+    heavy = cr.TabularClassifier(**QUICK, verbose=True).fit(frame, "kind", sample_weight=weight)
+    told = capsys.readouterr().out
+    assert told.startswith("preset simple: hidden_layer_sizes (128, 64), activation relu")
+    assert "Iteration 1, loss = " in told
+    daisy = list(plain.classes_).index("daisy")
+    more = heavy.predict_proba(frame)[:, daisy].mean()
+    assert more > plain.predict_proba(frame)[:, daisy].mean()
+    quick = cr.TabularClassifier(max_iter=100_000, time_limit=0.5, n_iter_no_change=10**6)
+    assert quick.fit(frame, "kind").n_iter_ < 100_000
+
+
+def test_what_only_tables_have(flowers: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=120), "town": rng.choice(["Ulm", "Graz"], 120)})
+    frame["y"] = np.where((frame["x"] > 0) == (frame["town"] == "Ulm"), "yes", "no")
+    fit = cr.TabularClassifier(**QUICK).fit(frame, "y")
+    new = frame.drop(columns="y").assign(town="Linz")
+    with pytest.warns(UserWarning, match='hold a value of "town" that no training row held: it'):
+        answers = fit.predict_proba(new)
+    assert np.isfinite(answers).all()
+    with pytest.raises(ValueError, match="town"):
+        fit.predict(frame[["x"]])
+    with pytest.raises(ValueError, match='there is no column "z": columns are x, town, y'):
+        cr.TabularClassifier().fit(frame, "z")
+    with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
+        cr.TabularClassifier().fit(frame)
+    with pytest.raises(NotFittedError):
+        cr.TabularRegressor().predict(frame)
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        cr.TabularRegressor().fit(csr_matrix(np.eye(5)), np.arange(5.0))
+    with pytest.raises(ValueError, match=r"The 'preset' parameter"):
+        cr.TabularClassifier(preset="best").fit(frame, "y")
