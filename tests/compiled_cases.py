@@ -151,17 +151,23 @@ def chains(draw: st.DrawFn, n: int, depth: int = 2, most: int = 4) -> tuple[list
     """(layers, width of the last)."""
     layers: list[cr.Layer] = []
     for _ in range(draw(st.integers(0, most))):
-        kind = draw(st.sampled_from(["dense", "dense", "activation", "other", "residual"]))
+        kinds = ["dense", "dense", "activation", "other", "residual", "embedding"]
+        kind = draw(st.sampled_from(kinds))
         if kind == "dense":
             n = draw(WIDTHS)
             layers.append(cr.Dense(n, draw(st.booleans())))
+        elif kind == "embedding" and n <= 8:
+            size = draw(st.integers(2, 3))
+            frequencies = draw(st.integers(1, 3))
+            layers.append(cr.CosineEmbedding(frequencies, size, draw(st.floats(0.0, 1.0))))
+            n *= size
         elif kind == "residual" and depth:
             inner, last = draw(chains(n, depth - 1, 2))
             if last != n or not inner:
                 inner.append(cr.Dense(n, draw(st.booleans())))
             layers.append(cr.Residual(tuple(inner)))
         else:
-            layers.append(draw(others() if kind == "other" else activations()))
+            layers.append(draw(activations() if kind == "activation" else others()))
     return layers, n
 
 

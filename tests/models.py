@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from chainrule.core import activation_layers as al
-from chainrule.core import layers, losses, schedules
+from chainrule.core import embedding_layers, layers, losses, schedules
 from chainrule.core.arrays import Array, Arrays, Shapes
 from chainrule.core.network import Network
 from chainrule.model import Model
@@ -105,6 +105,11 @@ def keeping() -> st.SearchStrategy[layers.Layer]:
     )
 
 
+def embedding() -> st.SearchStrategy[layers.Layer]:
+    cls = embedding_layers.CosineEmbedding
+    return st.builds(cls, st.integers(1, 3), st.integers(2, 3), SMALL)
+
+
 def dense() -> st.SearchStrategy[layers.Layer]:
     inits = st.sampled_from(["he_uniform", "orthogonal", 0.5, 1, np.float64(0.25), doubling])
     sizes = st.one_of(st.integers(1, 6), st.integers(1, 6).map(np.int64))
@@ -114,7 +119,7 @@ def dense() -> st.SearchStrategy[layers.Layer]:
 @st.composite
 def networks(draw: st.DrawFn) -> Network:
     """Any network, with numbers as training leaves them."""
-    chain = draw(st.lists(st.one_of(dense(), keeping()), min_size=1, max_size=6))
+    chain = draw(st.lists(st.one_of(dense(), keeping(), embedding()), min_size=1, max_size=6))
     dtype = draw(st.sampled_from(["float32", "float64"]))
     seed = draw(st.integers(0, 2**32))
     rng: Any = seed if draw(st.booleans()) else np.random.default_rng(seed)

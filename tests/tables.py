@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import activation_layers as al
-from chainrule.core import layers, losses, metrics, optimizers, schedules
+from chainrule.core import embedding_layers, layers, losses, metrics, optimizers, schedules
 
 Array = NDArray[Any]
 Targets = Callable[[np.random.Generator, int], Array]
@@ -38,6 +38,7 @@ ACTIVATION_LAYERS: dict[str, layers.Layer] = {
 # Each keeps its number of columns but Dense, so that all of them stack.
 LAYERS: dict[str, layers.Layer] = ACTIVATION_LAYERS | {
     "dense": layers.Dense(4),
+    "cosine_embedding": embedding_layers.CosineEmbedding(3, 3),
     "scale": layers.Scale(),
     "dropout": layers.Dropout(0.3),
     "batch_norm": layers.BatchNorm(),
@@ -48,6 +49,7 @@ LAYERS: dict[str, layers.Layer] = ACTIVATION_LAYERS | {
 LAYER_VARIANTS: dict[str, layers.Layer] = {
     "dense_no_bias": layers.Dense(2, bias=False, init="normal"),
     "elu_kinked": al.ELU(0.5),
+    "cosine_embedding_wide": embedding_layers.CosineEmbedding(4, 2, spread=1.0),
     "scale_negative": layers.Scale(-0.5),
     "prelu_steep": al.PReLU(1.5),
     "dropout_none": layers.Dropout(0.0),

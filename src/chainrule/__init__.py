@@ -16,6 +16,7 @@ _HOMES = {
         "Identity", "Step", "Sigmoid", "Tanh", "ReLU", "LeakyReLU", "PReLU", "ELU", "SELU", "GELU",
         "SiLU", "Mish", "Softplus", "Softsign", "HardSigmoid", "HardTanh",
     ],
+    "core.embedding_layers": ["CosineEmbedding"],
     "core.losses": [
         "Loss", "SquaredError", "AbsoluteError", "SumOfErrors", "Huber", "Pinball",
         "BinaryCrossEntropy", "SoftmaxCrossEntropy", "Poisson", "Hinge",

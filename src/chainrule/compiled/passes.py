@@ -5,6 +5,7 @@ A shard's rows stand at x of a lane, and each layer's result behind it.
 
 from numba import types
 
+from .embeddings import embed_backward, embed_forward, embed_size
 from .jit import at, by_address, jit
 from .layers import (
     batch_norm_backward,
@@ -31,6 +32,7 @@ from .program import (
     D_OUT,
     DENSE,
     DROPOUT,
+    EMBED,
     EXTRA,
     IN,
     JOIN,
@@ -65,6 +67,8 @@ def forward(layout, table, memory, numbers, base, first_row, rows):
             elementwise_forward(op, alpha, memory, x, y, rows * n)
         elif op == DROPOUT:
             dropout(memory, x, y, layout.masks + table[i, EXTRA] + first_row * n, rows * n)
+        elif op == EMBED:
+            embed_forward(memory, x, y, extra, numbers, p, int(alpha), rows, n_in, n // n_in)
         elif op == SCALE:
             scale_forward(memory, x, y, numbers, p, rows, n)
         elif op == PRELU:
@@ -103,6 +107,11 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
             elementwise_backward(op, alpha, memory, x, y, dy, rows * n)
         elif op == DROPOUT:
             dropout(memory, dy, dy, layout.masks + table[i, EXTRA] + first_row * n, rows * n)
+        elif op == EMBED:
+            if fresh:
+                fill(memory, g, embed_size(int(alpha), n_in, n // n_in), zero(memory))
+            asked = i > layout.lowest
+            embed_backward(memory, x, dy, dx, extra, p, g, int(alpha), rows, n_in, n // n_in, asked)
         elif op == SCALE:
             scale_backward(memory, x, dy, p, g, rows, n)
         elif op == PRELU:

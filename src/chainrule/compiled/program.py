@@ -16,24 +16,26 @@ import numpy as np
 from ..core import activation_layers as al
 from ..core.activations import ACTIVATIONS
 from ..core.arrays import Array, ceil_div
+from ..core.embedding_layers import CosineEmbedding
 from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Residual, Scale, walk
 from ..core.network import Network
 
 # What a row says to do. The elementwise layers come first, in the order of ACTIVATIONS.
 (
     IDENTITY, STEP, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, GELU, SILU, MISH, SOFTPLUS,
-    SOFTSIGN, HARD_SIGMOID, HARD_TANH, DENSE, SCALE, PRELU, DROPOUT, LAYER_NORM, BATCH_NORM,
+    SOFTSIGN, HARD_SIGMOID, HARD_TANH, DENSE, EMBED, SCALE, PRELU, DROPOUT, LAYER_NORM, BATCH_NORM,
     RUNNING_NORM, BRANCH, JOIN,
-) = range(24)  # fmt: skip
+) = range(25)  # fmt: skip
 
 # The columns of the table. IN, OUT: places of input and output; D_IN, D_OUT: of derivatives; THETA,
 # BUFFER: where the layer's numbers begin among all parameters and buffers. EXTRA is the place of
 # what else the layer needs: for LAYER_NORM and BATCH_NORM the normalised input and what was divided
-# by, for JOIN what is added, for DROPOUT (counted from the layout's masks) the mask.
+# by, for EMBED the cosines and sines, for JOIN what is added, for DROPOUT the mask: its place is
+# counted from the layout's masks.
 OP, N_IN, N_OUT, BIAS, THETA, BUFFER, IN, OUT, D_IN, D_OUT, EXTRA, COLUMNS = range(12)
 NOWHERE = 0  # as D_IN: no derivative is asked for; x stands at place 0, so no derivative does
 
-# The settings of each row. ALPHA is epsilon in the normalising layers.
+# The settings of each row. ALPHA is epsilon in the normalising layers, in EMBED its frequencies.
 ALPHA, MOMENTUM, SETTINGS = range(3)
 
 ELEMENTWISE_LAYERS = {
@@ -45,6 +47,7 @@ assert tuple(ELEMENTWISE_LAYERS.values()) == tuple(range(DENSE)), "ops are not a
 KNOWN_LAYERS = (
     *ELEMENTWISE_LAYERS,
     Dense,
+    CosineEmbedding,
     Scale,
     al.PReLU,
     Dropout,
@@ -104,7 +107,8 @@ def program(
     places["share"] = lane.take(rows * n_out if batch else 0)
     places["scratch"] = lane.take(lane.scratch)
     table = np.array(lane.table, np.int64).reshape(-1, COLUMNS)
-    own = np.flatnonzero(np.isin(table[:, OP], (DENSE, SCALE, PRELU, LAYER_NORM, BATCH_NORM)))
+    learned = (DENSE, EMBED, SCALE, PRELU, LAYER_NORM, BATCH_NORM)
+    own = np.flatnonzero(np.isin(table[:, OP], learned))
     p, q, memory = net.theta.size, net.buffers.size, _Writer(rows, batch)
     trained = p if batch else 0
     places["settings"] = memory.take(SETTINGS * len(table))
@@ -164,12 +168,14 @@ class _Writer:
             self.buffers += 1
             return x, dx, n_in
         y, dy = self.take(self.rows * n_out), dx
-        if self.batch and (isinstance(layer, Dense) or dx == NOWHERE):
+        if self.batch and (isinstance(layer, Dense | CosineEmbedding) or dx == NOWHERE):
             dy = self.take(self.rows * n_out)
         op, alpha, momentum, extra = *self.kind(layer), 0
         if op == DENSE:
             smaller = min(n_in * n_out, self.rows * (n_in + n_out))  # as input_gradient chooses
             self.scratch = max(self.scratch, smaller if dx != NOWHERE else 0)
+        elif op == EMBED:
+            extra = self.take(2 * self.rows * n_in * layer.frequencies)  # cosines, sines
         elif op == DROPOUT:
             extra, self.masks = self.masks, self.masks + self.batch * n_out
         elif op == LAYER_NORM:
@@ -188,6 +194,8 @@ class _Writer:
             return BATCH_NORM if self.batch else RUNNING_NORM, layer.epsilon, layer.momentum
         if isinstance(layer, LayerNorm):
             return LAYER_NORM, layer.epsilon, 0.0
+        if isinstance(layer, CosineEmbedding):
+            return EMBED, float(layer.frequencies), 0.0
         others = {Dense: DENSE, Scale: SCALE, Dropout: DROPOUT, al.PReLU: PRELU}
         op = (others | ELEMENTWISE_LAYERS)[type(layer)]
         return op, getattr(layer, "alpha", 0.0) if op < DENSE else 0.0, 0.0

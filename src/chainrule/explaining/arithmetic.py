@@ -37,7 +37,7 @@ def decimals() -> Kind:
 
     mp = mpmath.MPContext()
     mp.dps = DIGITS
-    names = ("exp", "expm1", "log", "sqrt", "tanh", "sign")
+    names = ("exp", "expm1", "log", "sqrt", "tanh", "sign", "cos", "sin")
     functions: dict[str, Any] = {name: getattr(mp, name) for name in names}
     functions |= {"abs": abs, "min": min, "max": max, "ratio": FUNCTIONS["ratio"]}
     functions["sigma"] = lambda z: 1 / (1 + mp.exp(-z))
@@ -114,13 +114,17 @@ def rounded(number: Any) -> Rounded:
     return number if isinstance(number, Rounded) else Rounded(float(number))
 
 
-def _through(name: str, slope: Callable[[float, float], float]) -> Callable[[Any], Rounded]:
-    """A function f whose |f′| is slope(x, f): an error of x passes through it, f adds its own."""
+def _through(
+    name: str, slope: Callable[[float, float], float], least: float = 0.0
+) -> Callable[[Any], Rounded]:
+    """A function f whose |f′| is slope(x, f): an error of x passes through it, f adds its own, that
+    of a number of at least `least`.
+    """
 
     def function(x: Any) -> Rounded:
         x = rounded(x)
         value = float(FUNCTIONS[name](x.value))
-        return Rounded(value, slope(x.value, value) * x.off + 3 * abs(value))
+        return Rounded(value, slope(x.value, value) * x.off + 3 * max(abs(value), least))
 
     return function
 
@@ -140,6 +144,7 @@ def _Phi(x: Any) -> Rounded:
 
 BOUNDED: dict[str, Any] = {
     "exp": _through("exp", lambda _, f: f), "expm1": _through("expm1", lambda _, f: abs(f) + 1),
+    "cos": _through("cos", lambda *_: 1.0, 1.0), "sin": _through("sin", lambda *_: 1.0, 1.0),
     "log": _through("log", lambda x, _: 1 / abs(x)), "tanh": _through("tanh", lambda *_: 1.0),
     "sqrt": _through("sqrt", lambda _, f: 0.5 / f if f else 0.0),
     "sigma": _through("sigma", lambda _, f: f), "softplus": _through("softplus", lambda *_: 1.0),

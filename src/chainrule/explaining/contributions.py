@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..core.activation_layers import ElementwiseLayer, PReLU
 from ..core.arrays import Array
+from ..core.embedding_layers import CosineEmbedding
 from ..core.layers import BatchNorm, Dense, Dropout, Layer, Residual, Scale, inner
 from ..core.network import Network
 
@@ -136,8 +137,9 @@ def _through(layer: Layer, p: Mapping[str, Array], X: Array, Y: Array, M: Array)
         return None if branch is None else M + branch
     if isinstance(layer, Dense | Scale | BatchNorm | Dropout):  # linear in prediction
         return layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
-    if not isinstance(layer, ElementwiseLayer | PReLU):
+    if not isinstance(layer, ElementwiseLayer | PReLU | CosineEmbedding):
         return None
-    apart, slopes = X[:1] - X[1:], layer.backward(p, layer.forward(p, X[:1])[1], np.ones_like(M))[0]
+    apart, slopes = X[:1] - X[1:], layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
     near = np.abs(apart) < 1e-12 * np.maximum(1.0, np.abs(X[:1]))  # the ratio becomes the slope
-    return M * np.where(near, slopes, (Y[:1] - Y[1:]) / np.where(near, 1.0, apart))
+    rise = (M * (Y[:1] - Y[1:])).reshape(*apart.shape, -1).sum(axis=2)  # of each input's outputs
+    return np.where(near, slopes, rise / np.where(near, 1.0, apart))

@@ -77,6 +77,7 @@ def softplus(z: float) -> float:
 
 FUNCTIONS: dict[str, Any] = {
     "exp": math.exp, "expm1": math.expm1, "log": math.log, "sqrt": math.sqrt, "tanh": math.tanh,
+    "cos": math.cos, "sin": math.sin,
     "abs": abs, "min": min, "max": max, "sign": lambda x: (x > 0) - (x < 0), "sigma": sigma,
     "softplus": softplus, "Phi": lambda z: math.erfc(-z * math.sqrt(0.5)) / 2,
     "phi": lambda z: math.exp(-z * z / 2) / math.sqrt(2 * math.pi),
@@ -244,6 +245,11 @@ NORMALISED = {  # how LayerNorm (over a row) and BatchNorm (over a column) make 
 }
 MOVED = Formula("momentum * before + (1 - momentum) * batch")  # a running mean or variance
 SCALED = Formula("gamma * x")
+TURN = "6.283185307179586"  # 2π
+WAVES = {  # of a CosineEmbedding
+    "C": Formula("cos(2 * pi * x * w + b)", f"cos({TURN} * x * w + b)"),
+    "S": Formula("sin(2 * pi * x * w + b)", f"sin({TURN} * x * w + b)"),
+}
 KEPT = Formula("1 / (1 - rate)")  # a dropout's mask where the unit stays
 CROSSED = Formula("-p * q")  # softmax: dp/dz of another class, whose probability is q
 

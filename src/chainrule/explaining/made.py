@@ -5,6 +5,7 @@ from dataclasses import fields
 
 import numpy as np
 
+from ..core.embedding_layers import CosineEmbedding
 from ..core.layers import BatchNorm, Dense, Dropout, LayerNorm, Residual, Scale
 from ..core.losses import Huber, Pinball, SoftmaxCrossEntropy
 from .address import Address
@@ -33,9 +34,31 @@ def unit(trace: Trace, place: Place, at: Address, most: int) -> Explanation:
     value = float(trace[at.name][at.index])
     if isinstance(place.layer, Dense):
         return Explanation(trace, at, value, row, sum=pre_activation(trace, place, row, j, most))
+    if isinstance(place.layer, CosineEmbedding):
+        return _embedded(trace, place, at, most)
     return Explanation(
         trace, at, value, row, Number(str(at), value, *_formula(trace, place, row, j))
     )
+
+
+def _embedded(trace: Trace, place: Place, at: Address, most: int) -> Explanation:
+    """One of the numbers that a column became: itself, or Σ_f cos u_f v_f + a."""
+    assert isinstance(place.layer, CosineEmbedding)
+    (row, j), value = at.index, float(trace[at.name][at.index])
+    c, o = divmod(j, place.layer.size)
+    if o == 0:
+        names = {"x": term(trace, place.x, row, c)}
+        return Explanation(trace, at, value, row, Number(str(at), value, Formula("x"), names))
+    parts = []
+    for f in range(place.layer.frequencies):
+        names = {"c": term(trace, f"{place.name}.C", row, c, f),
+                 "v": term(trace, f"{place.name}.V", c, f, o - 1)}  # fmt: skip
+        product = names["c"].value * names["v"].value
+        symbol = f"{names['c'].address} · {names['v'].address}"
+        parts.append(Number(symbol, product, Formula("c * v"), names))
+    a = term(trace, f"{place.name}.a", c, o - 1)
+    parts.append(Number(a.address, a.value, Formula("a"), {"a": a}))
+    return Explanation(trace, at, value, row, sum=add_up(parts, value, most))
 
 
 def pre_activation(trace: Trace, place: Place, row: int, j: int, most: int) -> Sum:

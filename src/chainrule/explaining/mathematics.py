@@ -19,6 +19,7 @@ LETTERS = {
     "alpha": ("α", r"\alpha"), "beta": ("β", r"\beta"), "beta1": ("β₁", r"\beta_1"),
     "beta2": ("β₂", r"\beta_2"), "gamma": ("γ", r"\gamma"), "delta": ("δ", r"\delta"),
     "epsilon": ("ε", r"\varepsilon"), "rho": ("ρ", r"\rho"), "theta": ("θ", r"\theta"),
+    "pi": ("π", r"\pi"),
     "lr": ("η", r"\eta"), "decay": ("λ", r"\lambda"), "l1": ("λ₁", r"\lambda_1"),
     "l2": ("λ₂", r"\lambda_2"), "change": ("Δθ", r"\Delta\theta"), "p": ("ŷ", r"\hat y"),
     "m_hat": ("m̂", r"\hat m"), "v_hat": ("v̂", r"\hat v"), "total": ("Σe^z", r"\textstyle\sum e^z"),
@@ -32,7 +33,8 @@ FUNCTIONS = {
     "sigma": ("σ", r"\sigma"), "tanh": ("tanh", r"\tanh"), "log": ("ln", r"\ln"),
     "Phi": ("Φ", r"\Phi"), "phi": ("φ", r"\varphi"), "max": ("max", r"\max"),
     "min": ("min", r"\min"), "sign": ("sign", r"\operatorname{sign}"),
-    "softplus": ("softplus", r"\operatorname{softplus}"),
+    "softplus": ("softplus", r"\operatorname{softplus}"), "cos": ("cos", r"\cos"),
+    "sin": ("sin", r"\sin"), "ratio": ("ratio", r"\operatorname{ratio}"),
 }  # fmt: skip
 STAGES = {"delta": "Δ", "after": "new "}
 BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from .formulas import ACTIVATIONS, KEPT, NORMALISED, SCALED, Formula, d, kind
+from .formulas import ACTIVATIONS, KEPT, NORMALISED, SCALED, TURN, WAVES, Formula, d, kind
 from .redo import Made, Redo, steps
 
 
@@ -30,6 +30,10 @@ class Forward:
             rules[self.place.y] = getattr(self, self.kind.lower())
             if f"{self.name}.M" in self.redo.trace.values:
                 rules[f"{self.name}.M"] = self.mask
+        elif self.kind == "CosineEmbedding":
+            rules[self.place.y] = self.embedded
+            for key in ("C", "S"):
+                rules[f"{self.name}.{key}"] = lambda r, c, f, k=key: self.wave(k, r, c, f)
         elif self.kind in ("LayerNorm", "BatchNorm"):
             rules[self.place.y] = self.scaled
             for key in ("H", "S", "mean", "var"):
@@ -70,6 +74,20 @@ class Forward:
         names = {key: self.redo.at(f"{self.name}.{key}", j) for key in ("gamma", "beta")}
         h = self.redo.at(f"{self.name}.H", r, j)
         return self.redo.formula(Formula("gamma * h + beta"), h=h, **names)
+
+    def wave(self, key: str, r: int, c: int, f: int) -> Made:
+        """cos and sin of u = 2π x w + b."""
+        names = {name: self.redo.at(f"{self.name}.{name}", c, f) for name in ("w", "b")}
+        return self.redo.formula(WAVES[key], x=self.redo.at(self.x, r, c), **names)
+
+    def embedded(self, r: int, j: int) -> Made:
+        """x itself, or Σ_f cos u_f v_f + a."""
+        c, o = divmod(j, self.layer.size)
+        if o == 0:
+            return self.redo.at(self.x, r, c), 0.0
+        v = [row[o - 1] for row in self.redo.all(f"{self.name}.V")[c]]
+        a = self.redo.at(f"{self.name}.a", c, o - 1)
+        return self.redo.dot(self.redo.row(f"{self.name}.C", r)[c], v, a)
 
     def mean(self, *index: int) -> Made:
         """The mean of a row (LayerNorm) or a column (BatchNorm)."""
@@ -124,6 +142,8 @@ class Backward:
         elif self.kind in ACTIVATIONS:
             rules[self._target()] = self.bend
             rules[f"{name}.dalpha"] = self.alpha
+        elif self.kind == "CosineEmbedding":
+            Embedded(self).add(self._target())
         elif self.kind == "Scale":
             rules[self._target()], rules[f"{name}.dgamma"] = self.scale, self.factor
         elif self.kind == "Dropout":
@@ -208,3 +228,57 @@ def alpha(redo: Redo, place: Any, j: int) -> dict[str, Any]:
     if "alpha" in place.p:
         return {"alpha": redo.at(f"{place.name}.alpha", j)}
     return {"alpha": getattr(place.layer, "alpha", 0.0)}
+
+
+class Embedded:
+    """The derivatives by a CosineEmbedding's input and parameters."""
+
+    def __init__(self, behind: Backward) -> None:
+        self.redo, self.name, self.x = behind.redo, behind.name, behind.x
+        self.dy, self.size = behind.dy, behind.layer.size
+        self.rows = range(len(behind.redo.trace.batch))
+        self.turn = behind.redo.kind.of(float(TURN))
+
+    def add(self, target: str) -> None:
+        """Put the rules among the others."""
+        rules, name = self.redo.rules, self.name
+        rules[target] = self.input
+        rules[f"{name}.dw"], rules[f"{name}.db"] = self.w, self.b
+        rules[f"{name}.dV"], rules[f"{name}.da"] = self.V, self.a
+
+    def _bent(self, r: int, c: int, f: int) -> list[Any]:
+        """The terms of du = -sin u Σ_o dy_o v_o."""
+        s, V = self.redo.row(f"{self.name}.S", r)[c][f], self.redo.all(f"{self.name}.V")[c][f]
+        dy = self.redo.row(self.dy, r)[c * self.size + 1 : (c + 1) * self.size]
+        return [-s * one * v for one, v in zip(dy, V, strict=True)]
+
+    def b(self, c: int, f: int) -> Made:
+        """db = Σ_rows du."""
+        return self._sum([term for r in self.rows for term in self._bent(r, c, f)])
+
+    def w(self, c: int, f: int) -> Made:
+        """dw = 2π Σ_rows x du."""
+        return self._sum([
+            self.turn * self.redo.at(self.x, r, c) * term
+            for r in self.rows for term in self._bent(r, c, f)
+        ])  # fmt: skip
+
+    def V(self, c: int, f: int, o: int) -> Made:
+        """dv = Σ_rows cos u dy."""
+        C = [self.redo.row(f"{self.name}.C", r)[c][f] for r in self.rows]
+        return self.redo.dot(C, self.redo.column(self.dy, c * self.size + 1 + o))
+
+    def a(self, c: int, o: int) -> Made:
+        """da = Σ_rows dy."""
+        return self.redo.sum(self.redo.column(self.dy, c * self.size + 1 + o))
+
+    def input(self, r: int, c: int) -> Made:
+        """dx = dy_0 + 2π Σ_f w_f du_f."""
+        w = self.redo.row(f"{self.name}.w", c)
+        terms = [self.turn * w[f] * t for f in range(len(w)) for t in self._bent(r, c, f)]
+        return self._sum([self.redo.at(self.dy, r, c * self.size), *terms])
+
+    def _sum(self, terms: list[Any]) -> Made:
+        """Σ of products of several factors, each of which was rounded on the way."""
+        value, bound = self.redo.sum(terms)
+        return value, 2.0 * bound

@@ -1,9 +1,12 @@
 """What made the numbers that are neither units nor slopes: statistics, masks, shares, norms."""
 
+import math
+
+from ..core.embedding_layers import CosineEmbedding
 from ..core.layers import BatchNorm, LayerNorm
 from .address import Address
 from .explanation import Explanation, Number, Term, add_up, term
-from .formulas import CLIP, CROSSED, KEPT, LOSSES, MOVED, NORMALISED, Formula, kind
+from .formulas import CLIP, CROSSED, KEPT, LOSSES, MOVED, NORMALISED, WAVES, Formula, kind
 from .made import loss_parts, output
 from .trace import Place, Trace
 
@@ -30,6 +33,11 @@ def _made(trace: Trace, at: Address, value: float, place: Place | None) -> Numbe
     symbol, settings = str(at), trace.settings
     if place is not None and at.own in ("H", "S"):
         return Number(symbol, value, NORMALISED[at.own], _normalised(trace, place, at))
+    if place is not None and isinstance(place.layer, CosineEmbedding) and at.own in WAVES:
+        r, *wave = at.index
+        names = {key: term(trace, f"{place.name}.{key}", *wave) for key in ("w", "b")}
+        names |= {"x": term(trace, place.x, r, wave[0]), "pi": Term(math.pi)}
+        return Number(symbol, value, WAVES[at.own], names)
     if place is not None and at.own == "M":
         rate = {"rate": term(trace, f"{place.name}.rate")}
         return Number(symbol, value, KEPT if value else Formula("0"), rate)

@@ -12,12 +12,14 @@ import numpy as np
 
 from ..core.activation_layers import ElementwiseLayer, PReLU
 from ..core.arrays import Array
+from ..core.embedding_layers import CosineEmbedding
 from ..core.layers import Dense, Dropout, LayerNorm, Residual, Scale
 from .formulas import d
 from .trace import Place, Trace
 
 APART = (ElementwiseLayer, PReLU, Dropout, Scale)  # layers in which each unit goes alone
-ROW_BY_ROW = (*APART, Dense, LayerNorm, Residual)  # in which no row looks at another
+# Layers in which no row looks at another.
+ROW_BY_ROW = (*APART, CosineEmbedding, Dense, LayerNorm, Residual)
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,9 @@ def jacobian(place: Place, row: int, n: int) -> Array:
     if isinstance(place.layer, APART):
         slopes: Array = place.layer.backward(place.p, one, np.ones((1, n)))[0][0]
         return slopes
-    many = {name: np.repeat(a, n, axis=0) for name, a in one.items()}  # LayerNorm: a row for each
-    by_output: Array = place.layer.backward(place.p, many, np.eye(n))[0]
+    outputs = place.layer.shapes(n)[0]
+    many = {name: np.repeat(a, outputs, axis=0) for name, a in one.items()}  # a row for each
+    by_output: Array = place.layer.backward(place.p, many, np.eye(outputs))[0]
     return by_output.T
 
 

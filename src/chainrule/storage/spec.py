@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.activation_layers import ACTIVATION_LAYERS
+from ..core.embedding_layers import CosineEmbedding
 from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Residual, Scale
 from ..core.losses import LOSSES, Loss
 from ..core.schedules import SCHEDULES, Schedule
@@ -22,7 +23,16 @@ Known = Mapping[str, type]
 PARTS = (Layer, Loss, Schedule)
 LAYERS: dict[str, type] = {
     cls.__name__: cls
-    for cls in (Dense, Scale, Dropout, BatchNorm, LayerNorm, Residual, *ACTIVATION_LAYERS.values())
+    for cls in (
+        Dense,
+        CosineEmbedding,
+        Scale,
+        Dropout,
+        BatchNorm,
+        LayerNorm,
+        Residual,
+        *ACTIVATION_LAYERS.values(),
+    )
 }
 KNOWN: Known = {
     **LAYERS,
