@@ -39,8 +39,8 @@ def mixed(seed: int = 0, n: int = 120) -> Table:
     return read_table(columns)
 
 
-def prepared(table: Table, **asked: Any) -> Preparation:
-    return Preparation.fit(table, infer_schema(table, "y", **asked))
+def prepared(table: Table, scaling: str = "standard", **asked: Any) -> Preparation:
+    return Preparation.fit(table, infer_schema(table, "y", **asked), scaling=scaling)
 
 
 def through_json(preparation: Preparation) -> Preparation:

@@ -57,6 +57,22 @@ def test_good_file_is_accepted(saved: Path) -> None:
     assert outcome(with_header(saved, header_of(saved))) is None
 
 
+def test_files_of_format_1_are_read(saved: Path) -> None:
+    header = header_of(saved)
+    header["format"] = 1
+    for column in (header["preparation"] or {}).get("columns", []):
+        del column["limit"]
+    old, new = load(with_header(saved, header)), load(saved)
+    nets = [one.net if isinstance(one, Model) else one for one in (old, new)]
+    np.testing.assert_array_equal(nets[0].theta, nets[1].theta)
+    if isinstance(old, Model) and isinstance(new, Model):
+        assert old.preparation == new.preparation
+    for columns in ("x", [1], None):
+        if header["preparation"] is not None:
+            header["preparation"]["columns"] = columns
+            assert outcome(with_header(saved, header)) is not None
+
+
 # Fields whose every value of the right type is as good as another.
 FREE = {"facts", "versions", "seed", "why", "missing", "distinct", "notes"}
 
@@ -161,7 +177,7 @@ def layer(value: Any) -> Callable[[Any], Any]:
 
 DENSE = {"type": "Dense", "n": 5, "bias": True, "init": "he_uniform"}
 MULTICLASS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "other version": (edit("format", 2), "is of format 2, this version reads format 1"),
+    "other version": (edit("format", 3), "is of format 3, this version reads formats 1 to 2"),
     "version 0": (edit("format", 0), "is of format 0"),
     "huge version": (edit("format", 10**300), "is of format 1000"),
     "text version": (edit("format", "1"), "no format number"),

@@ -73,11 +73,31 @@ def test_scaled_features_have_mean_0_and_deviation_1_on_the_training_rows() -> N
     assert set(np.unique(X[:, flags])) == {0.0, 1.0}
 
 
-@settings(max_examples=15)
-@given(seed=st.integers(0, 10_000))
-def test_round_trips(seed: int) -> None:
+def test_robust_scaling_by_hand() -> None:
+    """Quartiles 2 and 4 of 1 … 5; a rare level has none apart, so half of its range counts."""
+    table = read_table(
+        {"y": [0, 1, 0, 1, 0], "n": [1.0, 2.0, 3.0, 4.0, 1e6], "c": ["a", "a", "a", "a", "b"],
+         "p": np.array([0, 51, 255, 0, 0], np.uint8)}
+    )  # fmt: skip
+    preparation = prepared(table, "robust")
+    X = preparation.transform(table)
+    x = (np.array([1.0, 2.0, 3.0, 4.0, 1e6]) - 3.0) / 2.0
+    np.testing.assert_allclose(X[:, 0], x / np.sqrt(1 + (x / 3) ** 2), rtol=1e-14)
+    assert np.abs(X).max() < 3.0
+    np.testing.assert_allclose(np.abs(X[:, 1]), [0, 0, 0, 0, 2 / np.sqrt(1 + 4 / 9)], rtol=1e-14)
+    assert X[:, -1].tolist() == [0, 0.2, 1, 0, 0]
+    step = preparation.steps(table, 4)[0]
+    assert (step.encoded, step.scaled) == ([1e6], [X[4, 0]])
+    np.testing.assert_allclose(preparation.reverse(X)["n"][:4], [1, 2, 3, 4], rtol=1e-12)
+    with pytest.raises(ValueError, match="scaling is \"odd\"|scaling is 'odd'"):
+        prepared(table, "odd")
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10_000), scaling=st.sampled_from(["standard", "robust"]))
+def test_round_trips(seed: int, scaling: str) -> None:
     table = mixed(seed, 60)
-    preparation = prepared(table, roles={"cabin": "text"})
+    preparation = prepared(table, scaling, roles={"cabin": "text"})
     again = through_json(preparation)
     assert again == preparation
     X = preparation.transform(table)

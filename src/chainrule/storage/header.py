@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-FORMAT = 1
+FORMAT = 2  # 2: layers and limits that readers of format 1 do not know
 FIELDS = {
     "format", "kind", "n_in", "dtype", "seed", "layers", "loss", "preparation", "schema", "facts",
     "versions",
@@ -22,9 +22,9 @@ def read_header(metadata: dict[str, str] | None) -> dict[str, Any]:
     header = json.loads(text, object_pairs_hook=_without_twins)
     if not isinstance(header, dict) or type(header.get("format")) is not int:
         raise ValueError("its header has no format number: it was not saved by chainrule")
-    if header["format"] != FORMAT:
+    if not 1 <= header["format"] <= FORMAT:
         raise ValueError(
-            f"it is of format {header['format']}, this version reads format {FORMAT}: "
+            f"it is of format {header['format']}, this version reads formats 1 to {FORMAT}: "
             "use the chainrule that saved it, or save it again"
         )
     for name in sorted(FIELDS ^ set(header)):
@@ -34,6 +34,16 @@ def read_header(metadata: dict[str, str] | None) -> dict[str, Any]:
     versions = header["versions"]
     if not isinstance(versions, dict) or not all(isinstance(v, str) for v in versions.values()):
         raise ValueError("versions is no list of names and versions")
+    return _of_format_2(header) if header["format"] == 1 else header
+
+
+def _of_format_2(header: dict[str, Any]) -> dict[str, Any]:
+    """The header of a file of format 1, whose columns had no limit."""
+    preparation = header["preparation"]
+    columns = preparation.get("columns") if isinstance(preparation, dict) else None
+    for column in columns if isinstance(columns, list) else []:
+        if isinstance(column, dict):
+            column.setdefault("limit", 0.0)
     return header
 
 

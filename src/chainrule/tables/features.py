@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .reading import TEXT, first_unread
 from .roles import BOOLEAN_WORDS, boolean_labels, counts, to_numbers
+from .spread import mean_and_deviation, median_and_range
 from .table import Values, as_text, cell_text, is_missing
 
 Matrix = NDArray[np.float64]
@@ -24,13 +25,15 @@ MISSING = "(missing)"
 _RARE_SHARE = 0.005
 _FEWEST_ROWS = 2
 _SOME_LEVELS = 20
+LIMIT, TINY = 3.0, 1e-30
 _DAY = 86_400_000_000
 _DATE_PARTS = ("year", "month", "day", "weekday", "year sin", "year cos", "days")
 
 
 @dataclass(frozen=True)
 class ColumnPlan:
-    """How one column becomes features: (encoded - center) / scale, feature by feature.
+    """How one column becomes features: x = (encoded - center) / scale, feature by feature, and
+    where there is a `limit` x / √(1 + (x / limit)²), which lies between -limit and limit.
 
     `fill` stands for a missing cell, `indicator` adds a 0/1 feature that says so. `levels` are the
     categories with a feature of their own, or the (no, yes) of a boolean; `pooled` says that rare
@@ -50,6 +53,7 @@ class ColumnPlan:
     hours: bool = False
     center: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
+    limit: float = 0.0
     reading: str = TEXT
 
     @property
@@ -74,29 +78,27 @@ class ColumnPlan:
         return len(self.levels) == 2 and not self.pooled and not self.missing_level
 
 
-def fit_column(name: str, kind: str, values: Values, reading: str = TEXT) -> ColumnPlan:
-    """The plan for a column, learned from these cells (n,)."""
+def fit_column(
+    name: str, kind: str, values: Values, reading: str = TEXT, robust: bool = False
+) -> ColumnPlan:
+    """The plan for a column, learned from these cells (n,). `robust`: median and quartiles in the
+    place of mean and deviation, for every feature, and a smooth limit.
+    """
     plan = _FIT[kind](ColumnPlan(name, kind, reading=reading), values)
     width = len(plan.features)
     if kind == "pixel":
         return replace(plan, center=(0.0,), scale=(255.0,))
     center, scale = [0.0] * width, [1.0] * width
-    if kind in ("number", "date"):
+    if robust and kind != "text":
+        encoded = encode(plan, impute(plan, values), values)
+        pairs = [median_and_range(name, x) for x in encoded.T]
+        center, scale = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        plan = replace(plan, limit=LIMIT)
+    elif kind in ("number", "date"):
         encoded = encode(plan, impute(plan, values), values)
         for j in range(width - plan.indicator):
             center[j], scale[j] = mean_and_deviation(name, encoded[:, j])
     return replace(plan, center=tuple(center), scale=tuple(scale))
-
-
-def mean_and_deviation(name: str, x: Matrix) -> tuple[float, float]:
-    """Mean and standard deviation of x (n,); a constant has deviation 1. ValueError: overflow."""
-    if x.min() == x.max() and np.isfinite(x[0]):
-        return float(x[0]), 1.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, deviation = float(x.mean()), float(x.std())
-    if not (math.isfinite(mean) and math.isfinite(deviation)):
-        raise ValueError(f'the numbers of column "{name}" are too large to scale: divide them')
-    return mean, deviation or 1.0
 
 
 def impute(plan: ColumnPlan, values: Values) -> Any:
@@ -113,7 +115,7 @@ def encode(plan: ColumnPlan, imputed: Any, values: Values) -> Matrix:
 
 
 def scaled(plan: ColumnPlan, encoded: Matrix) -> Matrix:
-    """(encoded - center) / scale   (n, k). ValueError: overflow."""
+    """x = (encoded - center) / scale   (n, k), within the limit if any. ValueError: overflow."""
     center, scale = np.array(plan.center, float), np.array(plan.scale, float)
     with np.errstate(over="ignore"):
         X = np.asarray((encoded - center) / scale, float)
@@ -122,7 +124,7 @@ def scaled(plan: ColumnPlan, encoded: Matrix) -> Matrix:
             f'column "{plan.name}" holds a number too far from the training rows to scale: '
             "mend that cell"
         )
-    return X
+    return X / np.sqrt(1.0 + (X / plan.limit) ** 2) if plan.limit else X
 
 
 def unseen(plan: ColumnPlan, values: Values) -> int:
@@ -139,6 +141,8 @@ def reverse(plan: ColumnPlan, X: Matrix) -> Values | None:
     """The cells (n,) that these features (n, k) stand for; None for left-out text."""
     if plan.kind == "text":
         return None
+    if plan.limit:
+        X = X / np.sqrt(np.maximum(1.0 - (X / plan.limit) ** 2, TINY))
     encoded = X * np.array(plan.scale) + np.array(plan.center)
     values = _REVERSE[plan.kind](plan, encoded)
     if plan.indicator:

@@ -17,7 +17,6 @@ from .features import (
     encode,
     fit_column,
     impute,
-    mean_and_deviation,
     reverse,
     scaled,
     unseen,
@@ -27,6 +26,7 @@ from .names import unique_names
 from .reading import READINGS, check_reading
 from .roles import to_numbers
 from .schema import Schema
+from .spread import mean_and_deviation
 from .table import Table, Values, is_missing
 from .target import TASKS, class_codes
 
@@ -50,7 +50,8 @@ class Preparation:
     """X = (encoded - center) / scale   (n, d), column by column; learned from training rows only.
 
     Numbers: median for a missing cell, an indicator where training rows had missing ones, then
-    mean 0 and deviation 1. Categories: one 0/1 feature a level, rare levels pooled, missing a
+    mean 0 and deviation 1; with "robust" scaling median 0, 1 between the quartiles, and a smooth
+    limit of 3, of every feature. Categories: one 0/1 feature a level, rare levels pooled, missing a
     level of its own. Booleans 0/1. Dates: their parts, and the days since the first. Pixels: / 255.
     """
 
@@ -63,12 +64,16 @@ class Preparation:
 
     @classmethod
     def fit(
-        cls, table: Table, schema: Schema, rows: NDArray[np.int64] | None = None
-    ) -> Preparation:
+        cls, table: Table, schema: Schema, rows: NDArray[np.int64] | None = None,
+        *, scaling: str = "standard",
+    ) -> Preparation:  # fmt: skip
         """The preparation that these rows teach; None: every row that has a target.
 
-        ValueError: a column of the schema is not in the table, or no rows are given.
+        `scaling` is "standard" or "robust". ValueError: another scaling, a column of the schema is
+        not in the table, or no rows are given.
         """
+        if scaling not in ("standard", "robust"):
+            raise ValueError(f'scaling is {scaling!r}: use "standard" or "robust"')
         _require(table, [column.name for column in schema.features()] + [schema.target])
         if rows is None:
             rows = np.flatnonzero(~is_missing(table.columns[schema.target]))
@@ -78,7 +83,8 @@ class Preparation:
         for column in schema.features():
             kind = "text" if column.kind == "identifier" else column.kind
             values = table.columns[column.name][rows]
-            columns.append(fit_column(column.name, kind, values, column.reading))
+            robust = scaling == "robust" and kind != "pixel"
+            columns.append(fit_column(column.name, kind, values, column.reading, robust))
         mean, scale = 0.0, 1.0
         if schema.classes is None:
             y = to_numbers(schema.target, table.columns[schema.target][rows])
@@ -233,12 +239,15 @@ def _plan(data: Any) -> ColumnPlan:
         origin=field(data, "origin", (str, type(None)), where),
         center=items(data, "center", float, where),
         scale=items(data, "scale", float, where),
+        limit=field(data, "limit", float, where),
         reading=choice(data, "reading", READINGS, where),
         **{flag: field(data, flag, bool, where) for flag in flags},
     )
     where = f'column "{plan.name}" of the preparation'
     if not len(plan.center) == len(plan.scale) == len(plan.features):
         raise ValueError(f"{where} has lists of different lengths: the file is damaged")
+    if plan.limit < 0:
+        raise ValueError(f"{where} has a limit below 0: the file is damaged")
     if any(scale <= 0 for scale in plan.scale):
         raise ValueError(f"{where} has a scale that is not positive: the file is damaged")
     fills = {"number": float, "pixel": float, "boolean": float, "date": str}

@@ -1,0 +1,31 @@
+"""Where the numbers of a column lie, and how far apart."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+
+
+def mean_and_deviation(name: str, x: Matrix) -> tuple[float, float]:
+    """Mean and standard deviation of x (n,); a constant has deviation 1. ValueError: overflow."""
+    if x.min() == x.max() and np.isfinite(x[0]):
+        return float(x[0]), 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, deviation = float(x.mean()), float(x.std())
+    if not (math.isfinite(mean) and math.isfinite(deviation)):
+        raise ValueError(f'the numbers of column "{name}" are too large to scale: divide them')
+    return mean, deviation or 1.0
+
+
+def median_and_range(name: str, x: Matrix) -> tuple[float, float]:
+    """The median of x (n,) and what lies between its quartiles, half of its range if that is 0; 1
+    for a constant. Holzmüller et al. 2024. ValueError: overflow.
+    """
+    low, median, high = (float(q) for q in np.quantile(x, [0.25, 0.5, 0.75]))
+    with np.errstate(over="ignore"):
+        between = high - low or float(x.max() - x.min()) / 2.0
+    if not (math.isfinite(median) and math.isfinite(between)):
+        raise ValueError(f'the numbers of column "{name}" are too large to scale: divide them')
+    return median, between or 1.0
