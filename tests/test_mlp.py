@@ -12,9 +12,10 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn import config_context
 from sklearn.datasets import load_digits, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.neural_network import MLPRegressor as TheirRegressor
 from sklearn.pipeline import make_pipeline
@@ -258,6 +259,19 @@ def test_frames_searches_pipelines_and_copies() -> None:
         copy.partial_fit(X, Y)
     again = cr.MLPClassifier(**SMALL).fit(X, Y)
     assert apart(copy, again.partial_fit(X, Y)) == 0.0
+
+
+def test_metadata_is_routed_to_fit() -> None:
+    with config_context(enable_metadata_routing=True):
+        asked = cr.MLPClassifier(**SMALL).set_fit_request(sample_weight=True)
+        asked = asked.set_score_request(sample_weight=True)
+        pipe = make_pipeline(StandardScaler().set_fit_request(sample_weight=False), asked)
+        weighted = pipe.fit(X, Y, sample_weight=WEIGHT)[-1]
+        scores = cross_validate(asked, X, Y, params={"sample_weight": WEIGHT}, cv=2)
+    Z = StandardScaler().fit_transform(X)
+    by_hand = cr.MLPClassifier(**SMALL).fit(Z, Y, sample_weight=WEIGHT)
+    assert apart(weighted, by_hand) < 1e-12
+    assert len(scores["test_score"]) == 2
 
 
 def test_what_the_user_puts_in_the_place_of_coefs_counts() -> None:
