@@ -95,9 +95,9 @@ class Case:
     @property
     def smooth(self) -> bool:
         """Whether no kink can turn a rounding into a step."""
-        return not isinstance(self.goal.loss, KINKED) and not any(
-            layer.kinks for layer in flat(self.layers)
-        )
+        signs = self.penalty is not None and self.penalty.l1 > 0  # sign θ jumps at 0
+        kinks = any(layer.kinks for layer in flat(self.layers))
+        return not (signs or kinks or isinstance(self.goal.loss, KINKED))
 
     def beside_a_kink(self) -> bool:
         """Whether float32 may compute a row on the other side of a kink than exact numbers lie."""
