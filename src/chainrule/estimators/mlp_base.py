@@ -222,17 +222,20 @@ class BaseMLP(
 
     def _forward(self, X: Any) -> Array:
         """The raw output of rows that are checked first."""
+        X = self._checked(X)
+        return self._network().predict(X)
+
+    def _checked(self, X: Any) -> Array:
+        """Rows of the columns that were fitted, dense. Raises NotFittedError, ValueError."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return self._network().predict(dense(X))
+        return dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
 
     def transform(self, X: Any, layer: int = -1) -> Array:
         """The activations of a hidden layer (n, units), the last one unless another is named.
 
         Raises NotFittedError, and ValueError for a layer that is not there.
         """
-        check_is_fitted(self)
-        X = dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
+        X = self._checked(X)
         net, ends = self._network(), self._dense()[1:]
         if not -len(ends) <= layer < len(ends):
             raise ValueError(f"there is no hidden layer {layer}: this network has {len(ends)}")
@@ -247,13 +250,13 @@ class BaseMLP(
         next, else to the first output. `chainrule.trace_step` takes `network_` for every number of
         a training step. Raises NotFittedError, ValueError for more rows than one.
         """
-        x = x if hasattr(x, "columns") else np.atleast_2d(np.asarray(x))
-        Z = self._forward(x)
+        row = self._checked(x if hasattr(x, "columns") else np.atleast_2d(np.asarray(x)))
+        net = self._network()
+        Z = net.predict(row)
         names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
-        row = np.asarray(validate_data(self, x, reset=False), dtype=np.float64)
         order = np.argsort(-Z[0]).tolist() if self.out_activation_ == "softmax" else [0, None]
         return contributions(
-            self._network(), row, output=order[0], against=order[1],
+            net, np.asarray(row, dtype=np.float64), output=order[0], against=order[1],
             columns={str(name): [i] for i, name in enumerate(names)},
         )  # fmt: skip
 
@@ -263,8 +266,7 @@ class BaseMLP(
         The raw output is the log-odds of two classes, the score before softmax of more, and what a
         regressor predicts. Raises NotFittedError, ValueError for an output that is not there.
         """
-        check_is_fitted(self)
-        X = dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
+        X = self._checked(X)
         if not 0 <= output < self.n_outputs_:
             raise ValueError(f"there is no output {output}: this network has {self.n_outputs_}")
         net = self._network()

@@ -103,12 +103,12 @@ class Course:
         with np.errstate(all="ignore"):
             Z = self.net.predict(held_out.X)
             loss = mlp._loss().value(Z, mlp._goals(held_out.y), held_out.weight)
-            own = mlp._own_score(Z, held_out)
         mlp.validation_loss_curve_.append(loss + mlp._loss_shift(held_out))
         if mlp.scoring == "loss":
             score = -mlp.validation_loss_curve_[-1]
         elif mlp.scoring is None:
-            score = own
+            with np.errstate(all="ignore"):
+                score = mlp._own_score(Z, held_out)
         else:
             scorer = get_scorer(mlp.scoring) if isinstance(mlp.scoring, str) else mlp.scoring
             score = scorer(mlp, held_out.X, mlp._answers(held_out.y))
