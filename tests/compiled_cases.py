@@ -112,9 +112,10 @@ class Case:
 
 
 def flat(layers: Iterable[cr.Layer]) -> Iterator[cr.Layer]:
-    """The layers, with those of a residual in its place."""
+    """The layers, with those inside of a layer in its place."""
     for layer in layers:
-        yield from flat(layer.layers) if isinstance(layer, cr.Residual) else (layer,)
+        chains = layer.branches.values()
+        yield from (one for chain in chains for one in flat(chain)) if chains else (layer,)
 
 
 def nudged(array: Array, rng: np.random.Generator) -> Array:
@@ -132,7 +133,9 @@ def apart(a: list[Array], b: list[Array]) -> float:
 
 def activations() -> st.SearchStrategy[cr.Layer]:
     plain: list[cr.Layer] = [cls() for cls in al.ACTIVATION_LAYERS.values()]
-    return st.sampled_from([*plain, al.LeakyReLU(0.2), al.ELU(0.5), al.ELU(1.5), al.PReLU(0.1)])
+    mixed = [cr.ParametricActivation(f, mix) for f in ("relu", "mish", "elu") for mix in (0.6, 1.2)]
+    set_ = [al.LeakyReLU(0.2), al.ELU(0.5), al.ELU(1.5), al.PReLU(0.1)]
+    return st.sampled_from([*plain, *set_, *mixed])
 
 
 def others() -> st.SearchStrategy[cr.Layer]:
@@ -151,7 +154,7 @@ def chains(draw: st.DrawFn, n: int, depth: int = 2, most: int = 4) -> tuple[list
     """(layers, width of the last)."""
     layers: list[cr.Layer] = []
     for _ in range(draw(st.integers(0, most))):
-        kinds = ["dense", "dense", "activation", "other", "residual", "embedding"]
+        kinds = ["dense", "dense", "activation", "other", "residual", "average", "embedding"]
         kind = draw(st.sampled_from(kinds))
         if kind == "dense":
             n = draw(WIDTHS)
@@ -166,6 +169,13 @@ def chains(draw: st.DrawFn, n: int, depth: int = 2, most: int = 4) -> tuple[list
             if last != n or not inner:
                 inner.append(cr.Dense(n, draw(st.booleans())))
             layers.append(cr.Residual(tuple(inner)))
+        elif kind == "average" and depth:
+            members, width = list[tuple[cr.Layer, ...]](), draw(WIDTHS)
+            for _ in range(draw(st.integers(1, 3))):
+                member, _ = draw(chains(n, depth - 1, 2))
+                members.append((*member, cr.Dense(width, draw(st.booleans()))))
+            layers.append(cr.Average(tuple(members)))
+            n = width
         else:
             layers.append(draw(activations() if kind == "activation" else others()))
     return layers, n

@@ -137,7 +137,7 @@ def python(script: str, *arguments: object, **variables: str) -> subprocess.Comp
     """The script as a process that has to end well within a minute."""
     done = subprocess.run(
         [sys.executable, "-c", script, *map(str, arguments)], env=environment(**variables),
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"exit code {done.returncode}\n{done.stderr}"
     return done

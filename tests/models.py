@@ -7,7 +7,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from chainrule.core import activation_layers as al
-from chainrule.core import embedding_layers, layers, losses, schedules
+from chainrule.core import branch_layers, embedding_layers, layers, losses, schedules
+from chainrule.core.activations import ACTIVATIONS
 from chainrule.core.arrays import Array, Arrays, Shapes
 from chainrule.core.network import Network
 from chainrule.model import Model
@@ -80,6 +81,7 @@ def elementwise() -> st.SearchStrategy[layers.Layer]:
         st.builds(al.LeakyReLU, SMALL),
         st.builds(al.ELU, SMALL),
         st.builds(al.PReLU, SMALL),
+        st.builds(al.ParametricActivation, st.sampled_from(list(ACTIVATIONS)), SMALL),
     )
 
 
@@ -100,8 +102,14 @@ def keeping() -> st.SearchStrategy[layers.Layer]:
         ),
         st.just(Shift()),
     )
-    return st.recursive(
-        flat, lambda inner: st.builds(layers.Residual, st.lists(inner, min_size=1, max_size=3))
+    return st.recursive(flat, branching)
+
+
+def branching(inner: st.SearchStrategy[layers.Layer]) -> st.SearchStrategy[layers.Layer]:
+    chain = st.lists(inner, min_size=1, max_size=3)
+    return st.one_of(
+        st.builds(branch_layers.Residual, chain),
+        st.builds(branch_layers.Average, st.lists(chain, min_size=1, max_size=3)),
     )
 
 

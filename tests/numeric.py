@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import chainrule as cr
+from chainrule.core.layers import within
 
 Array = NDArray[Any]
 RTOL = 1e-6
@@ -20,10 +21,9 @@ def layer_sides(layers: Iterable[cr.Layer], cache: Mapping[str, Array]) -> Itera
     """On which side of each kink each input of each layer lies; cache by nested name "3.0.Z"."""
     for i, layer in enumerate(layers):
         own = {k.partition(".")[2]: v for k, v in cache.items() if k.startswith(f"{i}.")}
-        if isinstance(layer, cr.Residual):
-            yield from layer_sides(layer.layers, own)
-        else:
-            yield from (own["Z"] > kink for kink in layer.kinks)
+        for prefix, chain in layer.branches.items():
+            yield from layer_sides(chain, within(own, prefix))
+        yield from (own["Z"] > kink for kink in layer.kinks)
 
 
 def loss_sides(loss: cr.Loss, Z: Array, y: Array) -> Array:

@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.core import activation_layers as al
-from chainrule.core import embedding_layers, layers, losses, metrics, optimizers, schedules
+from chainrule.core import (
+    branch_layers,
+    embedding_layers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    schedules,
+)
 
 Array = NDArray[Any]
 Targets = Callable[[np.random.Generator, int], Array]
@@ -43,7 +51,11 @@ LAYERS: dict[str, layers.Layer] = ACTIVATION_LAYERS | {
     "dropout": layers.Dropout(0.3),
     "batch_norm": layers.BatchNorm(),
     "layer_norm": layers.LayerNorm(),
-    "residual": layers.Residual((layers.Dense(3), al.Tanh(), layers.Dense(3))),
+    "residual": branch_layers.Residual((layers.Dense(3), al.Tanh(), layers.Dense(3))),
+    "average": branch_layers.Average(
+        ((layers.Dense(3),), (al.Tanh(), layers.Dense(2), al.SiLU(), layers.Dense(3)))
+    ),
+    "parametric_activation": al.ParametricActivation(),
 }
 
 LAYER_VARIANTS: dict[str, layers.Layer] = {
@@ -51,12 +63,22 @@ LAYER_VARIANTS: dict[str, layers.Layer] = {
     "elu_kinked": al.ELU(0.5),
     "cosine_embedding_wide": embedding_layers.CosineEmbedding(4, 2, spread=1.0),
     "scale_negative": layers.Scale(-0.5),
+    "parametric_mish": al.ParametricActivation("mish", start=0.5),
+    "parametric_elu": al.ParametricActivation("elu", start=-0.5),
+    "average_of_one": branch_layers.Average(((al.ParametricActivation("relu", 0.7),),)),
+    "average_mixed": branch_layers.Average(
+        (
+            (branch_layers.Residual((al.Sigmoid(),)), layers.Dense(2)),
+            (layers.LayerNorm(), layers.Dropout(0.3), layers.Dense(2, bias=False)),
+            (branch_layers.Average(((layers.Dense(2),), (layers.Scale(), layers.Dense(2)))),),
+        )
+    ),
     "prelu_steep": al.PReLU(1.5),
     "dropout_none": layers.Dropout(0.0),
     "dropout_scheduled": layers.Dropout(schedules.Cosine(0.4)),
     "batch_norm_quick": layers.BatchNorm(momentum=0.5, epsilon=0.1),
-    "residual_mixed": layers.Residual(
-        (layers.BatchNorm(), al.PReLU(), layers.Dropout(0.2), layers.Residual((al.SiLU(),)))
+    "residual_mixed": branch_layers.Residual(
+        (layers.BatchNorm(), al.PReLU(), layers.Dropout(0.2), branch_layers.Residual((al.SiLU(),)))
     ),
 }
 

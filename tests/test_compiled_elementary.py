@@ -24,7 +24,9 @@ TINY = 10.0 ** RNG.uniform(-308, 0, 600) * RNG.choice([-1.0, 1.0], 600)
 HALVES = np.arange(-60, 61) * (0.5 * math.log(2))  # where the reduction changes its whole number
 EDGES = np.concatenate([HALVES, np.nextafter(HALVES, INF), np.nextafter(HALVES, -INF)])
 POINTS = np.concatenate([FAR, NEAR, TINY, EDGES, [0.0, 1.0, -1.0, 5e-324, -5e-324]])
-PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459")
+PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459230781640628")
+TURNS = np.arange(-3000, 3000, 7) * (0.5 * math.pi)  # near them a cosine or a sine is 0
+ANGLES = np.concatenate([RNG.uniform(-1e6, 1e6, 600), NEAR, TINY, TURNS, [0.0, 1e6, -1e6, 5e-324]])
 
 
 def d_expm1(x: Decimal) -> Decimal:
@@ -63,6 +65,32 @@ def d_cdf(z: Decimal) -> Decimal:
     return tail if z < 0 else 1 - tail
 
 
+def d_tanh_softplus(z: Decimal) -> Decimal:
+    n = z.exp() * (z.exp() + 2)
+    return n / (n + 2)
+
+
+def d_mish_slope(z: Decimal) -> Decimal:
+    e = z.exp()
+    n = e * (e + 2)
+    return n / (n + 2) + 4 * z * e * (1 + e) / (n + 2) ** 2
+
+
+def d_sine(x: Decimal) -> Decimal:
+    """By its series at a sixteenth of x less whole turns, and (c, s) → (c² - s², 2 c s)."""
+    r = (x - (x / (2 * PI)).to_integral_value() * 2 * PI) / 16
+    sine, cosine, term = Decimal(0), Decimal(0), Decimal(1)
+    for n in range(60):
+        if n % 2:
+            sine += term if n % 4 == 1 else -term
+        else:
+            cosine += term if n % 4 == 0 else -term
+        term *= r / (n + 1)
+    for _ in range(4):
+        sine, cosine = 2 * sine * cosine, cosine * cosine - sine * sine
+    return sine
+
+
 # The function, the points it is defined at, the exact result.
 CASES: dict[str, tuple[Array, Callable[[Decimal], Decimal]]] = {
     "exp": (POINTS, lambda x: x.exp()),
@@ -71,6 +99,10 @@ CASES: dict[str, tuple[Array, Callable[[Decimal], Decimal]]] = {
     "sigmoid": (POINTS, lambda z: 1 / (1 + (-z).exp())),
     "tanh": (POINTS, d_tanh),
     "softplus": (POINTS, lambda z: max(z, Decimal(0)) + d_log1p((-abs(z)).exp())),
+    "tanh_softplus": (POINTS, d_tanh_softplus),
+    "mish_slope": (POINTS[(POINTS > -700) & (abs(POINTS + 1.2) > 0.1)], d_mish_slope),  # 0 at -1.19
+    "cos_sin:0": (ANGLES, lambda x: d_sine(x + PI / 2)),
+    "cos_sin:1": (ANGLES, d_sine),
     "normal_cdf": (POINTS, d_cdf),
     "normal_pdf": (POINTS, d_pdf),
 }
@@ -143,6 +175,10 @@ LIMITS: dict[str, dict[float, float]] = {
     "sigmoid": {INF: 1, -INF: 0, 0: 0.5, 1e308: 1, -1e308: 0, 40: 1, 1e-300: 0.5},
     "tanh": {INF: 1, -INF: -1, 0: 0, 1e308: 1, -1e308: -1, 25: 1, -25: -1, 1e-300: 1e-300},
     "softplus": {INF: INF, -INF: 0, 40: 40, 1e308: 1e308, -1e308: 0},
+    "tanh_softplus": {INF: 1, -INF: 0, 1e308: 1, -1e308: 0, 40: 1},
+    "mish_slope": {INF: 1, -INF: 0, 1e308: 1, -1e308: 0, 40: 1},
+    "cos_sin:0": {0: 1, 1e-300: 1},
+    "cos_sin:1": {0: 0, 1e-300: 1e-300, -5e-324: -5e-324},
     "normal_cdf": {INF: 1, -INF: 0, 0: 0.5, 1e308: 1, -1e308: 0, 10: 1},
     "normal_pdf": {INF: 0, -INF: 0, 1e308: 0, -1e308: 0, 40: 0},
 }

@@ -19,6 +19,7 @@ import chainrule.core
 from chainrule.core import (
     activation_layers,
     activations,
+    branch_layers,
     initializers,
     layers,
     losses,
@@ -42,7 +43,7 @@ def subclasses(base: type, *modules: ModuleType) -> set[type]:
     """The public classes that derive from `base` in these modules."""
     found = {v for module in modules for v in vars(module).values() if inspect.isclass(v)}
     public = {c for c in found if not c.__name__.startswith("_")}
-    hidden = {base, activation_layers.ElementwiseLayer}
+    hidden = {base, activation_layers.ElementwiseLayer, branch_layers.Branched}
     return {c for c in public if issubclass(c, base)} - hidden
 
 

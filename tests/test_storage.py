@@ -20,7 +20,8 @@ from tables import LAYER_VARIANTS, LAYERS, LOSSES, SCHEDULES, UNTRAINABLE
 
 from chainrule.core.activation_layers import Sigmoid
 from chainrule.core.arrays import Array, Arrays
-from chainrule.core.layers import Dense, Dropout, Layer, Residual
+from chainrule.core.branch_layers import Residual
+from chainrule.core.layers import Dense, Dropout, Layer
 from chainrule.core.losses import Hinge, Loss, Pinball, Poisson, SoftmaxCrossEntropy, SquaredError
 from chainrule.core.network import Network
 from chainrule.core.schedules import Schedule

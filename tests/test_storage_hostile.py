@@ -12,7 +12,8 @@ from modelfiles import changed, edit, header_of, outcome, parts, places, with_he
 from models import small_model
 
 from chainrule.core.activation_layers import LeakyReLU
-from chainrule.core.layers import BatchNorm, Dense, Dropout, Residual
+from chainrule.core.branch_layers import Residual
+from chainrule.core.layers import BatchNorm, Dense, Dropout
 from chainrule.core.losses import Huber, Pinball
 from chainrule.core.network import Network
 from chainrule.core.schedules import WarmUp

@@ -179,7 +179,7 @@ def cases() -> Iterator[Case]:
             2 + i % 4,
             (cr.Dense(width, bool(i % 5)), layer, cr.Dense(6)),
             goal,
-            makes[i % 7],
+            makes[i % len(makes)],
             cr.Cosine(0.02) if i % 2 else 0.01,
             ("float64", "float32")[i % 2],
             9,

@@ -10,11 +10,12 @@ from typing import Any
 _HOMES = {
     "core.network": ["Network"],
     "core.layers": [
-        "Layer", "Dense", "Scale", "Dropout", "BatchNorm", "LayerNorm", "Residual",
+        "Layer", "Dense", "Scale", "Dropout", "BatchNorm", "LayerNorm",
     ],
+    "core.branch_layers": ["Residual", "Average"],
     "core.activation_layers": [
         "Identity", "Step", "Sigmoid", "Tanh", "ReLU", "LeakyReLU", "PReLU", "ELU", "SELU", "GELU",
-        "SiLU", "Mish", "Softplus", "Softsign", "HardSigmoid", "HardTanh",
+        "SiLU", "Mish", "Softplus", "Softsign", "HardSigmoid", "HardTanh", "ParametricActivation",
     ],
     "core.embedding_layers": ["CosineEmbedding"],
     "core.losses": [

@@ -1,4 +1,4 @@
-"""exp, tanh, sigmoid and their kin as polynomials without branches, so that loops over them use
+"""exp, tanh, sigmoid, cos and their kin as polynomials without branches, so that loops over them use
 vector registers. Only the normal distribution's calls the C library.
 
 All compute in float64, within three units in the last place (those of the normal distribution for
@@ -20,7 +20,17 @@ MAGIC_BITS = 0x4338000000000000
 BIAS = 1023  # of the exponent of a float64
 SQRT_HALF = math.sqrt(0.5)
 INVERSE_SQRT_2PI = 1.0 / math.sqrt(2.0 * math.pi)
-C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13 = (1.0 / math.factorial(n) for n in range(2, 14))
+C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13, C14, C15, C16, C17 = (
+    1.0 / math.factorial(n) for n in range(2, 18)
+)
+TURNS = 2.0 / math.pi
+# π/2 in three parts, the first two with 20 trailing zero bits: (π/2 - HIGH - MIDDLE) is LOW.
+QUARTER_HIGH, QUARTER_MIDDLE = (
+    float.fromhex("0x1.921fb54400000p+0"),
+    float.fromhex("0x1.0b4611a600000p-34"),
+)
+QUARTER_LOW = float.fromhex("0x1.3198a2e037073p-69")
+FAR = 1e6  # beyond it cos_sin has lost digits
 
 
 # (atanh(√q) / √q - 1) / q = 1/3 + q/5 + q²/7 + … for 0 ≤ q ≤ 1/9, as a polynomial through the
@@ -118,6 +128,43 @@ def softplus_and_sigmoid(z):
     r = 1.0 / ((1.0 + e) * (2.0 + e))
     level = (0.0 if z < 0.0 else z) + _log1p_by(e * (1.0 + e) * r)
     return level, (e if z < 0.0 else 1.0) * (2.0 + e) * r
+
+
+@exact
+def tanh_softplus(z):
+    """tanh(ln(1 + e^z)) = n / (n + 2), n = e^z (e^z + 2); 1 above 30."""
+    e = exp(30.0 if z > 30.0 else z)
+    n = e * (e + 2.0)
+    return n / (n + 2.0)
+
+
+@exact
+def mish_slope(z):
+    """t + z σ(z) (1 - t²) with t = tanh(ln(1 + e^z)), which is t + 4 z e^z (1 + e^z) / (n + 2)²."""
+    z = 30.0 if z > 30.0 else (-746.0 if z < -746.0 else np.float64(z))
+    e = exp(z)
+    n = e * (e + 2.0)
+    r = 1.0 / (n + 2.0)
+    return n * r + 4.0 * z * e * (1.0 + e) * r * r
+
+
+@exact
+def cos_sin(u):
+    """(cos u, sin u) for |u| ≤ FAR: u = k π/2 + r, |r| ≤ π/4, by the Taylor series to r^17."""
+    u = np.float64(u)
+    shifted = u * TURNS + MAGIC
+    whole = shifted - MAGIC
+    r = ((u - whole * QUARTER_HIGH) - whole * QUARTER_MIDDLE) - whole * QUARTER_LOW
+    q = r * r
+    q2 = q * q
+    q4 = q2 * q2
+    low, high = (C5 - q * C7) + q2 * (C9 - q * C11), (C13 - q * C15) + q2 * C17
+    sine = r + r * q * (q * (low + q4 * high) - C3)
+    low, high = (C4 - q * C6) + q2 * (C8 - q * C10), (C12 - q * C14) + q2 * C16
+    cosine = 1.0 - q * (C2 - q * (low + q4 * high))
+    k = np.float64(shifted).view(np.int64) - MAGIC_BITS
+    a, b = (sine, cosine) if k & 1 else (cosine, sine)
+    return -a if (k + 1) & 2 else a, -b if k & 2 else b
 
 
 @exact

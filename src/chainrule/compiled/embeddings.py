@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from .elementary import FAR, cos_sin
 from .jit import at, inlined, jit
 from .products import zero
 
@@ -20,6 +21,21 @@ def embed_size(k, n, d):
 
 
 @jit
+def waves(memory, cosines, sines, k):
+    """From k angles to their cosines, in their place, and their sines."""
+    U, S = memory[cosines : cosines + k], memory[sines : sines + k]
+    far = False
+    for f in range(k):
+        far |= abs(U[f]) > FAR
+    if far:
+        for f in range(k):
+            U[f], S[f] = np.cos(U[f]), np.sin(U[f])
+    else:
+        for f in range(k):
+            U[f], S[f] = cos_sin(U[f])
+
+
+@jit
 def embed_forward(memory, x, y, cosines, numbers, p, k, rows, n, d):
     """U = 2π x w + b,  Y = (x, cos U @ V + a); keeps cos U, and sin U behind it."""
     number, sines = memory.dtype.type, cosines + rows * n * k
@@ -29,8 +45,8 @@ def embed_forward(memory, x, y, cosines, numbers, p, k, rows, n, d):
             value, kept = memory[at(x + r * n + c)], (r * n + c) * k
             for f in range(k):
                 u = turn * value * numbers[at(p + c * k + f)] + numbers[at(b + c * k + f)]
-                memory[at(cosines + kept + f)] = np.cos(u)
-                memory[at(sines + kept + f)] = np.sin(u)
+                memory[at(cosines + kept + f)] = u
+            waves(memory, cosines + kept, sines + kept, k)
             out = y + (r * n + c) * d
             memory[at(out)] = value
             for o in range(d - 1):

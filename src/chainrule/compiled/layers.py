@@ -9,11 +9,13 @@ import numpy as np
 from ..core.activations import SELU_ALPHA, SELU_SCALE
 from .elementary import (
     expm1_negative,
+    mish_slope,
     normal_cdf,
     normal_pdf,
     sigmoid,
     softplus,
     tanh,
+    tanh_softplus,
 )  # fmt: skip
 from .jit import at, inlined, jit
 from .products import fill, zero
@@ -89,7 +91,7 @@ def _smooth_forward(op, alpha, Z, A, n):
             A[i] = Z[i] * sigmoid(Z[i])
     elif op == MISH:
         for i in range(n):
-            A[i] = Z[i] * tanh(softplus(Z[i]))
+            A[i] = Z[i] * tanh_softplus(Z[i])
     elif op == SOFTPLUS:
         for i in range(n):
             A[i] = softplus(Z[i])
@@ -145,8 +147,7 @@ def _smooth_backward(op, alpha, Z, A, D, n):
             D[i] *= sigmoid(Z[i]) + A[i] * sigmoid(-Z[i])
     elif op == MISH:
         for i in range(n):
-            t = tanh(softplus(Z[i]))
-            D[i] *= t + Z[i] * sigmoid(Z[i]) * (1.0 - t) * (1.0 + t)
+            D[i] *= mish_slope(Z[i])
     elif op == SOFTPLUS:
         for i in range(n):
             D[i] *= sigmoid(Z[i])
@@ -187,6 +188,32 @@ def prelu_backward(memory, x, d, alpha, d_alpha, rows, n):
             z, dA = memory[at(x + r * n + j)], memory[at(d + r * n + j)]
             memory[at(d_alpha + j)] += dA * (zero(memory) if z > 0.0 else z)
             memory[at(d + r * n + j)] = dA if z > 0.0 else dA * memory[at(alpha + j)]
+
+
+@jit
+def blend_forward(memory, z, f, y, numbers, mix, rows, n):
+    """A = (1 - mix) * Z + mix * F."""
+    one = memory.dtype.type(1)
+    for r in range(rows):
+        for j in range(n):
+            share, i = numbers[at(mix + j)], r * n + j
+            blended = (one - share) * memory[at(z + i)] + share * memory[at(f + i)]
+            memory[at(y + i)] = blended
+
+
+@jit
+def blend_backward(memory, z, f, d, df, mix, d_mix, rows, n):
+    """dmix = Σ_rows dA * (F - Z),  dF = mix * dA, and in the place of dA what Z has of its own,
+    (1 - mix) * dA.
+    """
+    one = memory.dtype.type(1)
+    for r in range(rows):
+        for j in range(n):
+            share, i = memory[at(mix + j)], r * n + j
+            dA = memory[at(d + i)]
+            memory[at(d_mix + j)] += dA * (memory[at(f + i)] - memory[at(z + i)])
+            memory[at(df + i)] = share * dA
+            memory[at(d + i)] = (one - share) * dA
 
 
 @inlined

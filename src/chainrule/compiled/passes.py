@@ -10,6 +10,8 @@ from .jit import at, by_address, jit
 from .layers import (
     batch_norm_backward,
     batch_norm_forward,
+    blend_backward,
+    blend_forward,
     dropout,
     elementwise_backward,
     elementwise_forward,
@@ -21,11 +23,13 @@ from .layers import (
     scale_backward,
     scale_forward,
 )
-from .products import copy, dense_backward, dense_forward, fill, input_gradient, zero
+from .products import dense_backward, dense_forward, fill, input_gradient, scaled_copy, zero
 from .program import (
     ALPHA,
     BATCH_NORM,
+    BEGIN,
     BIAS,
+    BLEND,
     BRANCH,
     BUFFER,
     D_IN,
@@ -80,9 +84,13 @@ def forward(layout, table, memory, numbers, base, first_row, rows):
         elif op == RUNNING_NORM:
             running = layout.buffers + table[i, BUFFER]
             running_norm(memory, x, y, numbers, p, running, alpha, rows, n)
+        elif op == BLEND:
+            blend_forward(memory, extra, x, y, numbers, p, rows, n)
+        elif op == BEGIN:
+            scaled_copy(memory, y, alpha, x, rows * n)
         elif op == JOIN:
             for j in range(rows * n):
-                memory[at(y + j)] = memory[at(extra + j)] + memory[at(x + j)]
+                memory[at(y + j)] = memory[at(extra + j)] + alpha * memory[at(x + j)]
 
 
 @jit
@@ -96,8 +104,8 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
         dx, extra = base + table[i, D_IN], base + table[i, EXTRA]
         p, g = layout.theta + table[i, THETA], grad + table[i, THETA]
         alpha = memory[layout.settings + i * SETTINGS + ALPHA]
-        if fresh and op in (SCALE, PRELU, LAYER_NORM, BATCH_NORM):
-            fill(memory, g, n if op in (SCALE, PRELU) else 2 * n, zero(memory))
+        if fresh and op in (SCALE, PRELU, BLEND, LAYER_NORM, BATCH_NORM):
+            fill(memory, g, 2 * n if op in (LAYER_NORM, BATCH_NORM) else n, zero(memory))
         if op == DENSE:
             dense_backward(memory, layout.zeros, x, dy, g, table[i, BIAS], fresh, rows, n_in, n)
             if i > layout.lowest:
@@ -120,8 +128,12 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
             layer_norm_backward(memory, dy, extra, p, g, rows, n)
         elif op == BATCH_NORM:
             batch_norm_backward(memory, dy, extra, p, g, rows, n)
-        elif op == JOIN:
-            copy(memory, dx, memory, dy, rows * n)
+        elif op == BLEND:
+            blend_backward(memory, extra, x, dy, dx, p, g, rows, n)
+        elif op in (BEGIN, JOIN):
+            scaled_copy(memory, dx, alpha, dy, rows * n)
+            if op == BEGIN:
+                fill(memory, extra, rows * n_in, zero(memory))
         elif op == BRANCH:
             for j in range(rows * n):
                 memory[at(dx + j)] += memory[at(dy + j)]

@@ -57,6 +57,13 @@ def copy(target, to, source, start, n):
 
 
 @inlined
+def scaled_copy(memory, to, factor, start, n):
+    """Copy n numbers times a factor from one place to another."""
+    for i in range(n):
+        memory[at(to + i)] = factor * memory[at(start + i)]
+
+
+@inlined
 def dense_forward(memory, zeros, x, numbers, w, bias, z, rows, n_in, n_out):
     """Z = X @ W + b; W stands at w of `numbers`, b behind it."""
     b = w + n_in * n_out

@@ -16,26 +16,29 @@ import numpy as np
 from ..core import activation_layers as al
 from ..core.activations import ACTIVATIONS
 from ..core.arrays import Array, ceil_div
+from ..core.branch_layers import Average, Branched, Residual
 from ..core.embedding_layers import CosineEmbedding
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Residual, Scale, walk
+from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale, walk
 from ..core.network import Network
 
 # What a row says to do. The elementwise layers come first, in the order of ACTIVATIONS.
 (
     IDENTITY, STEP, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, GELU, SILU, MISH, SOFTPLUS,
     SOFTSIGN, HARD_SIGMOID, HARD_TANH, DENSE, EMBED, SCALE, PRELU, DROPOUT, LAYER_NORM, BATCH_NORM,
-    RUNNING_NORM, BRANCH, JOIN,
-) = range(25)  # fmt: skip
+    RUNNING_NORM, BRANCH, BLEND, BEGIN, JOIN,
+) = range(27)  # fmt: skip
 
 # The columns of the table. IN, OUT: places of input and output; D_IN, D_OUT: of derivatives; THETA,
 # BUFFER: where the layer's numbers begin among all parameters and buffers. EXTRA is the place of
 # what else the layer needs: for LAYER_NORM and BATCH_NORM the normalised input and what was divided
-# by, for EMBED the cosines and sines, for JOIN what is added, for DROPOUT the mask: its place is
-# counted from the layout's masks.
+# by, for EMBED the cosines and sines, for JOIN what it adds to, for BLEND what it blends with, for
+# BEGIN where the branches' derivatives by their input are summed, for DROPOUT the mask: its place
+# is counted from the layout's masks.
 OP, N_IN, N_OUT, BIAS, THETA, BUFFER, IN, OUT, D_IN, D_OUT, EXTRA, COLUMNS = range(12)
 NOWHERE = 0  # as D_IN: no derivative is asked for; x stands at place 0, so no derivative does
 
-# The settings of each row. ALPHA is epsilon in the normalising layers, in EMBED its frequencies.
+# The settings of each row. ALPHA is epsilon in the normalising layers, in EMBED its frequencies, in
+# BEGIN and JOIN what a branch counts.
 ALPHA, MOMENTUM, SETTINGS = range(3)
 
 ELEMENTWISE_LAYERS = {
@@ -53,7 +56,9 @@ KNOWN_LAYERS = (
     Dropout,
     LayerNorm,
     BatchNorm,
+    al.ParametricActivation,
     Residual,
+    Average,
 )
 BLOCK = 4096  # numbers that an optimizer changes in one go
 ALIGNED = 16  # numbers: lanes and regions begin on a cache line of 64 bytes in float32 too
@@ -107,7 +112,7 @@ def program(
     places["share"] = lane.take(rows * n_out if batch else 0)
     places["scratch"] = lane.take(lane.scratch)
     table = np.array(lane.table, np.int64).reshape(-1, COLUMNS)
-    learned = (DENSE, EMBED, SCALE, PRELU, LAYER_NORM, BATCH_NORM)
+    learned = (DENSE, EMBED, SCALE, PRELU, BLEND, LAYER_NORM, BATCH_NORM)
     own = np.flatnonzero(np.isin(table[:, OP], learned))
     p, q, memory = net.theta.size, net.buffers.size, _Writer(rows, batch)
     trained = p if batch else 0
@@ -161,8 +166,10 @@ class _Writer:
 
     def layer(self, layer: Layer, x: int, dx: int, n_in: int) -> tuple[int, int, int]:
         """Write one layer. All but Dense leave the derivative where it stands."""
-        if isinstance(layer, Residual):
-            return self.residual(layer, x, dx, n_in)
+        if isinstance(layer, Branched):
+            return self.branched(layer, x, dx, n_in)
+        if isinstance(layer, al.ParametricActivation):
+            return self.parametric(layer, x, dx, n_in)
         n_out, params, buffers = layer.shapes(n_in)
         if isinstance(layer, Dropout) and not self.batch:
             self.buffers += 1
@@ -200,16 +207,40 @@ class _Writer:
         op = (others | ELEMENTWISE_LAYERS)[type(layer)]
         return op, getattr(layer, "alpha", 0.0) if op < DENSE else 0.0, 0.0
 
-    def residual(self, layer: Residual, x: int, dx: int, n: int) -> tuple[int, int, int]:
-        """BRANCH, the inner layers, JOIN: the derivative of the sum goes both ways."""
-        if self.batch and dx == NOWHERE:
-            dx = self.take(self.rows * n)
-        d_inner = self.take(self.rows * n) if self.batch else NOWHERE
+    def branched(self, layer: Branched, x: int, dx: int, n_in: int) -> tuple[int, int, int]:
+        """BRANCH and the inner layers of each branch, then a JOIN for each, the first of which is
+        BEGIN where the input is not added itself: the derivative of the sum goes all ways.
+        """
+        dx, ends, n = self.derivative(dx, n_in), list[tuple[int, int]](), n_in
+        for chain in layer.branches.values():
+            d_inner = self.derivative(NOWHERE, n_in)
+            self.row(BRANCH, n_in, n_in, x, x, dx, d_inner)
+            f, df, n = self.chain(chain, x, d_inner, n_in)
+            ends.append((f, df))
+        y, dy = x, dx if layer.skip else self.derivative(NOWHERE, n)
+        for i, (f, df) in enumerate(ends):
+            before, y = y, self.take(self.rows * n)
+            if i == 0 and not layer.skip:
+                self.row(BEGIN, n_in, n, f, y, df, dy, extra=dx, alpha=layer.share)
+            else:
+                self.row(JOIN, n, n, f, y, df, dy, extra=before, alpha=layer.share)
+        return y, dy, n
+
+    def parametric(
+        self, layer: al.ParametricActivation, x: int, dx: int, n: int
+    ) -> tuple[int, int, int]:
+        """BRANCH, the activation, and BLEND of the two."""
+        dx, d_inner = self.derivative(dx, n), self.derivative(NOWHERE, n)
         self.row(BRANCH, n, n, x, x, dx, d_inner)
-        f, df, _ = self.chain(layer.layers, x, d_inner, n)
+        f, df, _ = self.layer(layer.bend, x, d_inner, n)
         y = self.take(self.rows * n)
-        self.row(JOIN, n, n, f, y, df, dx, extra=x)
+        self.row(BLEND, n, n, f, y, df, dx, extra=x)
+        self.theta += n
         return y, dx, n
+
+    def derivative(self, place: int, n: int) -> int:
+        """A place for the derivative by n columns, if there is none and training needs it."""
+        return self.take(self.rows * n) if self.batch and place == NOWHERE else place
 
     def row(
         self, op: int, n_in: int, n_out: int, x: int, y: int, dx: int, dy: int, extra: int = 0,

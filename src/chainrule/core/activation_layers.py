@@ -180,6 +180,59 @@ class PReLU(Layer):
         return (0.0,)
 
 
+@dataclass(frozen=True)
+class ParametricActivation(Layer):
+    """A = (1 - mix) * Z + mix * f(Z)   mix (k,) is learned, one for each unit, f an activation.
+
+    dZ = dA * (1 - mix + mix * f′(Z)),  dmix = Σ_rows dA * (f(Z) - Z); `start` is where every mix
+    begins. `activation` is a name of `ACTIVATIONS`. Holzmüller et al. 2024, who train mix at a
+    tenth of the learning rate.
+    """
+
+    activation: str = "selu"
+    start: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(
+                f"ParametricActivation activation is {self.activation!r}: use one of "
+                f"{', '.join(ACTIVATIONS)}"
+            )
+
+    @property
+    def bend(self) -> ElementwiseLayer:
+        """The layer of f."""
+        layer = ACTIVATION_LAYERS[self.activation]()
+        assert isinstance(layer, ElementwiseLayer)
+        return layer
+
+    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
+        return n_in, {"mix": (n_in,)}, {}
+
+    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
+        p["mix"][...] = self.start
+
+    def forward(
+        self, p: Arrays, Z: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, dict[str, Array]]:
+        F = self.bend.forward({}, Z)[0]
+        A = (1.0 - p["mix"]) * Z + p["mix"] * F
+        return A, {"Z": Z, "F": F, "A": A}
+
+    def backward(self, p: Arrays, cache: Arrays, dA: Array) -> tuple[Array, dict[str, Array]]:
+        Z, F, mix = cache["Z"], cache["F"], p["mix"]
+        bent = self.bend.backward({}, {"Z": Z, "A": F}, mix * dA)[0]
+        return (1.0 - mix) * dA + bent, {"mix": (dA * (F - Z)).sum(axis=0)}
+
+    @property
+    def init_before(self) -> str:
+        return self.bend.init_before
+
+    @property
+    def kinks(self) -> tuple[float, ...]:
+        return self.bend.kinks
+
+
 ACTIVATION_LAYERS: dict[str, type[Layer]] = {
     layer.activation.name: layer
     for layer in (

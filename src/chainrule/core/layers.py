@@ -3,7 +3,8 @@
 A layer is a frozen dataclass of settings and holds no numbers. Its parameters and buffers come in
 as the dict of named arrays `p`; what forward computed goes out as the dict of named arrays `cache`,
 and backward reads it. Own layers derive from `Layer` and are tested by `check_layer`. The
-elementwise layers, one for each activation, stand in `activation_layers.py`.
+elementwise layers, one for each activation, stand in `activation_layers.py`, those that are made of
+layers in `branch_layers.py`.
 """
 
 import math
@@ -50,6 +51,11 @@ class Layer:
 
     def schedules(self) -> dict[str, Schedule]:
         """Buffers that a schedule drives, by name; the training step sets them before it runs."""
+        return {}
+
+    @property
+    def branches(self) -> "Mapping[str, tuple[Layer, ...]]":
+        """Chains of inner layers, by what their names begin with; none for most."""
         return {}
 
     @property
@@ -264,75 +270,24 @@ class LayerNorm(Layer):
         return dH * S, grads
 
 
-@dataclass(frozen=True)
-class Residual(Layer):
-    """Y = X + f(X), f a list of layers that gives back as many columns as it takes. He et al. 2016.
-
-    The names of the inner layers carry their place: "0.W" of the first, so "3.0.W" in a network.
-    """
-
-    layers: tuple[Layer, ...]
-
-    def __post_init__(self) -> None:
-        inner_layers = self.layers if isinstance(self.layers, tuple | list) else ()
-        object.__setattr__(self, "layers", tuple(inner_layers))
-        if not self.layers:
-            raise ValueError("Residual got no layers: give the list that its branch runs through")
-
-    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
-        n, params, buffers = chain_shapes(self.layers, n_in)
-        if n != n_in:
-            raise ValueError(
-                f"Residual adds its input of {n_in} columns to a branch of {n}: make them equal"
-            )
-        return n_in, params, buffers
-
-    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
-        for i, layer in enumerate(self.layers):
-            layer.initialize(inner(p, i), rng, X)
-            if X is not None:
-                X = layer.forward(inner(p, i), X)[0]
-
-    def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
-        F, cache = X, dict[str, Array]()
-        for i, layer in enumerate(self.layers):
-            F, inner_cache = layer.forward(inner(p, i), F, train=train, rng=rng)
-            cache |= outer(inner_cache, i)
-        return X + F, cache | {"F": F}
-
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
-        dF, grads = dY, dict[str, Array]()
-        for i, layer in reversed(list(enumerate(self.layers))):
-            dF, inner_grads = layer.backward(inner(p, i), inner(cache, i), dF)
-            grads |= outer(inner_grads, i)
-        return dY + dF, grads
-
-    def absorb(self, p: Arrays, cache: Arrays) -> None:
-        for i, layer in enumerate(self.layers):
-            layer.absorb(inner(p, i), inner(cache, i))
-
-    def schedules(self) -> dict[str, Schedule]:
-        found: dict[str, Schedule] = {}
-        for i, layer in enumerate(self.layers):
-            found |= outer(layer.schedules(), i)
-        return found
-
-    @property
-    def random(self) -> bool:
-        return any(layer.random for layer in self.layers)
-
-
 def inner(named: Mapping[str, V], i: int) -> dict[str, V]:
     """The entries of layer i, without its number: {"0.W": W, "2.b": b} -> {"W": W} for i = 0."""
-    prefix = f"{i}."
+    return within(named, f"{i}.")
+
+
+def within(named: Mapping[str, V], prefix: str) -> dict[str, V]:
+    """The entries whose names begin with the prefix, without it."""
     return {key[len(prefix) :]: value for key, value in named.items() if key.startswith(prefix)}
 
 
 def outer(named: Mapping[str, V], i: int) -> dict[str, V]:
     """The entries with the number of layer i before their names; the way back from `inner`."""
-    return {f"{i}.{key}": value for key, value in named.items()}
+    return prefixed(f"{i}.", named)
+
+
+def prefixed(prefix: str, named: Mapping[str, V]) -> dict[str, V]:
+    """The entries with the prefix before their names; the way back from `within`."""
+    return {f"{prefix}{key}": value for key, value in named.items()}
 
 
 def chain_shapes(layers: tuple[Layer, ...], n_in: int) -> tuple[int, Shapes, Shapes]:
@@ -347,10 +302,10 @@ def chain_shapes(layers: tuple[Layer, ...], n_in: int) -> tuple[int, Shapes, Sha
 
 
 def walk(layers: Iterable[Layer], n_in: int) -> Iterator[tuple[Layer, int, int]]:
-    """Every layer with the columns it takes and gives; those inside a Residual come before it."""
+    """Every layer with the columns it takes and gives; those inside of it come before it."""
     for layer in layers:
         n_out = layer.shapes(n_in)[0]
-        if isinstance(layer, Residual):
-            yield from walk(layer.layers, n_in)
+        for chain in layer.branches.values():
+            yield from walk(chain, n_in)
         yield layer, n_in, n_out
         n_in = n_out

@@ -15,7 +15,8 @@ from ..core.activation_layers import (
     Tanh,
 )
 from ..core.arrays import Array
-from ..core.layers import Dense, Dropout, Layer, Residual
+from ..core.branch_layers import Branched
+from ..core.layers import Dense, Dropout, Layer
 from ..core.losses import AbsoluteError, Loss, Pinball, SoftmaxCrossEntropy, SquaredError
 from ..core.network import Network
 from ..core.optimizers import Adam
@@ -108,10 +109,13 @@ def with_layers(
 
 
 def layer_at(layers: tuple[Layer, ...], name: str) -> Layer:
-    """The layer that a name such as "3.0.rate" belongs to, those inside a Residual too."""
+    """The layer that a name such as "3.0.rate" belongs to, those inside of layers too."""
     i, _, rest = name.partition(".")
     layer = layers[int(i)]
-    return layer_at(layer.layers, rest) if isinstance(layer, Residual) else layer
+    for prefix, chain in layer.branches.items():
+        if rest.startswith(prefix):
+            return layer_at(chain, rest[len(prefix) :])
+    return layer
 
 
 def advised(layers: tuple[Layer, ...]) -> list[Layer]:
@@ -121,8 +125,8 @@ def advised(layers: tuple[Layer, ...]) -> list[Layer]:
         if isinstance(layer, Dense):
             init = "glorot_uniform" if after is None else after.init_before
             layer = replace(layer, init=init)
-        elif isinstance(layer, Residual):
-            layer = replace(layer, layers=tuple(advised(layer.layers)))
+        elif isinstance(layer, Branched):
+            layer = layer.with_branches([advised(chain) for chain in layer.branches.values()])
         chosen.append(layer)
     return chosen
 
@@ -133,9 +137,11 @@ def fresh(setup: Setup, seed: int) -> Setup:
 
 
 def mapped(layers: Iterable[Layer], f: Callable[[Layer], Layer]) -> list[Layer]:
-    """Every layer passed through f, those inside a Residual too."""
+    """Every layer passed through f, those inside of layers too."""
     return [
-        replace(x, layers=tuple(mapped(x.layers, f))) if isinstance(x, Residual) else f(x)
+        x.with_branches([mapped(chain, f) for chain in x.branches.values()])
+        if isinstance(x, Branched)
+        else f(x)
         for x in layers
     ]
 
@@ -162,7 +168,7 @@ def hidden_sizes(net: Network) -> list[int]:
 
 def activation_of(net: Network) -> Layer:
     """The first activation of the network, ReLU where it has none."""
-    skipped = (Dense, Dropout, Residual)
+    skipped = (Dense, Dropout, Branched)
     found = [x for x in net.layers[:-1] if not isinstance(x, skipped) and x.shapes(1)[1] == {}]
     return found[0] if found else ReLU()
 
@@ -227,7 +233,7 @@ def with_loss(setup: Setup, loss: Loss, n_out: int) -> Setup:
     """Another loss, the last activation left out, and a new last layer where outputs differ."""
     old = setup.config.net
     layers = list(old.layers)
-    if not isinstance(layers[-1], Dense | Residual):
+    if not isinstance(layers[-1], Dense | Branched):
         layers.pop()
     if isinstance(loss, SoftmaxCrossEntropy) and n_out != old.n_out:
         layers[-1] = Dense(n_out)

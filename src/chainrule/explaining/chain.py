@@ -7,13 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..core.activation_layers import ParametricActivation
 from ..core.arrays import Array
+from ..core.branch_layers import Average
 from ..core.checks import require_count
 from ..core.layers import Dense, Scale
 from . import made
 from .address import Address, resolve
 from .explanation import FEW, Explanation, Number, Path, Term, add_up, term
-from .formulas import ACTIVATIONS, LOSSES, Formula, d, kind
+from .formulas import ACTIVATIONS, LOSSES, Formula, d, kind, mixed_slope
 from .stored import share_note, stored
 from .trace import Place, Trace
 from .ways import Hop, Way, ways
@@ -146,6 +148,10 @@ def _last(trace: Trace, place: Place, at: Address, row: int, way: Way, first: Ar
     symbol, value = (f"{place.y}[{row},{way.start}]", str(at)), float(first[way.start])
     if isinstance(place.layer, Dense | Scale) and at.own in ("W", "gamma"):
         return Number(symbol, value, Formula("x"), {"x": term(trace, place.x, row, at.index[0])})
+    if isinstance(place.layer, ParametricActivation):
+        names = {"f": term(trace, f"{place.name}.F", row, way.start)}
+        names |= {"z": term(trace, place.x, row, way.start)}
+        return Number(symbol, value, Formula("f - z"), names)
     return Number(symbol, value, Formula("1") if at.own in ("b", "beta") else None)
 
 
@@ -165,7 +171,7 @@ def _loss_factors(trace: Trace, way: Way, row: int) -> list[Number]:
 
 def _hop(trace: Trace, hop: Hop, row: int) -> Number:
     """One local derivative as a factor."""
-    place, bottom = hop.place, f"{hop.place.x}[{row},{hop.start}]"
+    place, bottom = hop.place, f"{hop.x}[{row},{hop.start}]"
     if hop.stop is None:
         return Number(("L", bottom), hop.value, note=f"every way through {place.layer}")
     symbol = f"{place.y}[{row},{hop.stop}]", bottom
@@ -178,11 +184,24 @@ def _hop(trace: Trace, hop: Hop, row: int) -> Number:
     if f"{place.name}.M" in trace.values:
         mask = term(trace, f"{place.name}.M", row, hop.start)
         return Number(symbol, hop.value, Formula("m"), {"m": mask})
+    if isinstance(place.layer, Average):
+        return Number(symbol, hop.value, Formula("1 / k"), {"k": Term(float(len(place.inside)))})
+    if isinstance(place.layer, ParametricActivation):
+        return Number(symbol, hop.value, *_mixed(trace, place, row, hop.start))
     bend = ACTIVATIONS.get(kind(place.layer))
     if bend is None:
         return Number(symbol, hop.value)
     names = {"z": term(trace, place.x, row, hop.start), "a": term(trace, place.y, row, hop.start)}
     return Number(symbol, hop.value, bend.slope, names | made.settings(trace, place, hop.start))
+
+
+def _mixed(trace: Trace, place: Place, row: int, j: int) -> tuple[Formula, dict[str, Term]]:
+    """The slope of a unit of a ParametricActivation."""
+    assert isinstance(place.layer, ParametricActivation)
+    bend = place.layer.bend
+    names = {"z": term(trace, place.x, row, j), "a": term(trace, f"{place.name}.F", row, j)}
+    names |= {"mix": term(trace, f"{place.name}.mix", j), "alpha": Term(bend.alpha)}
+    return mixed_slope(ACTIVATIONS[kind(bend)]), names
 
 
 def _proof(trace: Trace, row: int) -> tuple[Number, ...]:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..core.activation_layers import ElementwiseLayer, PReLU
+from ..core.activation_layers import ElementwiseLayer, ParametricActivation, PReLU
 from ..core.arrays import Array
+from ..core.branch_layers import Branched
 from ..core.embedding_layers import CosineEmbedding
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, Residual, Scale, inner
+from ..core.layers import BatchNorm, Dense, Dropout, Layer, Scale, inner, within
 from ..core.network import Network
 
 POINTS = 256  # on the straight line from the baseline to the input
@@ -132,12 +133,16 @@ def _back(layers: Sequence[Layer], p: Mapping[str, Array], X: Array, M: Array) -
 
 def _through(layer: Layer, p: Mapping[str, Array], X: Array, Y: Array, M: Array) -> Array | None:
     """One layer of it."""
-    if isinstance(layer, Residual):
-        branch = _back(layer.layers, p, X, M)
-        return None if branch is None else M + branch
+    if isinstance(layer, Branched):
+        back = [
+            _back(chain, within(p, prefix), X, layer.split(M))
+            for prefix, chain in layer.branches.items()
+        ]
+        found = [branch for branch in back if branch is not None]
+        return layer.meet(M, found) if len(found) == len(back) else None
     if isinstance(layer, Dense | Scale | BatchNorm | Dropout):  # linear in prediction
         return layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
-    if not isinstance(layer, ElementwiseLayer | PReLU | CosineEmbedding):
+    if not isinstance(layer, ElementwiseLayer | PReLU | ParametricActivation | CosineEmbedding):
         return None
     apart, slopes = X[:1] - X[1:], layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
     near = np.abs(apart) < 1e-12 * np.maximum(1.0, np.abs(X[:1]))  # the ratio becomes the slope

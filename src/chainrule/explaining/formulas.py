@@ -250,8 +250,14 @@ WAVES = {  # of a CosineEmbedding
     "C": Formula("cos(2 * pi * x * w + b)", f"cos({TURN} * x * w + b)"),
     "S": Formula("sin(2 * pi * x * w + b)", f"sin({TURN} * x * w + b)"),
 }
+MIXED = Formula("(1 - mix) * z + mix * f")  # a ParametricActivation
 KEPT = Formula("1 / (1 - rate)")  # a dropout's mask where the unit stays
 CROSSED = Formula("-p * q")  # softmax: dp/dz of another class, whose probability is q
+
+
+def mixed_slope(bend: Bend) -> Formula:
+    """The slope of a ParametricActivation: `a` stands for f(z) of the activation that it mixes."""
+    return Formula(*(f"1 - mix + mix * ({way})" for way in (bend.slope.show, bend.slope.run)))
 
 
 def kind(thing: Any) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from ..core.activation_layers import ElementwiseLayer, PReLU
 from ..core.arrays import Array
 from ..core.epoch import check_batch
-from ..core.layers import Layer, Residual, inner
+from ..core.layers import Layer, inner, within
 from ..core.losses import Loss
 from ..core.network import Network, multiply_adds
 
@@ -114,11 +114,13 @@ class Health:
 def _activations(
     layer: Layer, net: Network, name: str, cache: dict[str, Array]
 ) -> dict[str, LayerHealth]:
-    """Dead and saturated shares of an activation, or of those inside a residual."""
-    if isinstance(layer, Residual):
+    """Dead and saturated shares of an activation, or of those inside a layer."""
+    if layer.branches:
         found: dict[str, LayerHealth] = {}
-        for i, part in enumerate(layer.layers):
-            found |= _activations(part, net, f"{name}.{i}", inner(cache, i))
+        for prefix, chain in layer.branches.items():
+            own = within(cache, prefix)
+            for i, part in enumerate(chain):
+                found |= _activations(part, net, f"{name}.{prefix}{i}", inner(own, i))
         return found
     if not isinstance(layer, ElementwiseLayer | PReLU):
         return {}

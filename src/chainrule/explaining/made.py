@@ -5,8 +5,10 @@ from dataclasses import fields
 
 import numpy as np
 
+from ..core.activation_layers import ParametricActivation
+from ..core.branch_layers import Average, Residual
 from ..core.embedding_layers import CosineEmbedding
-from ..core.layers import BatchNorm, Dense, Dropout, LayerNorm, Residual, Scale
+from ..core.layers import BatchNorm, Dense, Dropout, LayerNorm, Scale
 from ..core.losses import Huber, Pinball, SoftmaxCrossEntropy
 from .address import Address
 from .contributions import Contributions, contributions
@@ -16,6 +18,7 @@ from .formulas import (
     AFTER,
     CLIPPED,
     LOSSES,
+    MIXED,
     OPTIMIZERS,
     PENALTY,
     SCALED,
@@ -36,6 +39,8 @@ def unit(trace: Trace, place: Place, at: Address, most: int) -> Explanation:
         return Explanation(trace, at, value, row, sum=pre_activation(trace, place, row, j, most))
     if isinstance(place.layer, CosineEmbedding):
         return _embedded(trace, place, at, most)
+    if isinstance(place.layer, Average):
+        return Explanation(trace, at, value, row, sum=_mean(trace, place, row, j, most))
     return Explanation(
         trace, at, value, row, Number(str(at), value, *_formula(trace, place, row, j))
     )
@@ -61,6 +66,16 @@ def _embedded(trace: Trace, place: Place, at: Address, most: int) -> Explanation
     return Explanation(trace, at, value, row, sum=add_up(parts, value, most))
 
 
+def _mean(trace: Trace, place: Place, row: int, j: int, most: int) -> Sum:
+    """y = Σ_m f_m / k."""
+    parts, k = [], len(place.inside)
+    for name in place.inside:
+        names = {"f": term(trace, name, row, j), "k": Term(float(k))}
+        made = names["f"].value / k
+        parts.append(Number(f"{names['f'].address} / {k}", made, Formula("f / k"), names))
+    return add_up(parts, float(trace[place.y][row, j]), most)
+
+
 def pre_activation(trace: Trace, place: Place, row: int, j: int, most: int) -> Sum:
     """z = Σ_i x_i w_ij + b_j."""
     parts = []
@@ -84,7 +99,10 @@ def _formula(
         names = {"z": x} | settings(trace, place, j)
         return ACTIVATIONS[kind(place.layer)].value, names
     if isinstance(place.layer, Residual):
-        return Formula("x + f"), {"x": x, "f": term(trace, place.inside, row, j)}
+        return Formula("x + f"), {"x": x, "f": term(trace, place.inside[0], row, j)}
+    if isinstance(place.layer, ParametricActivation):
+        names = {"mix": term(trace, f"{place.name}.mix", j)}
+        return MIXED, names | {"z": x, "f": term(trace, f"{place.name}.F", row, j)}
     if isinstance(place.layer, Scale):
         return SCALED, {"gamma": term(trace, f"{place.name}.gamma", j), "x": x}
     if isinstance(place.layer, Dropout):

@@ -2,7 +2,19 @@
 
 from typing import Any
 
-from .formulas import ACTIVATIONS, KEPT, NORMALISED, SCALED, TURN, WAVES, Formula, d, kind
+from .formulas import (
+    ACTIVATIONS,
+    KEPT,
+    MIXED,
+    NORMALISED,
+    SCALED,
+    TURN,
+    WAVES,
+    Formula,
+    d,
+    kind,
+    mixed_slope,
+)
 from .redo import Made, Redo, steps
 
 
@@ -26,10 +38,14 @@ class Forward:
         rules = self.redo.rules
         if self.kind in ACTIVATIONS:
             rules[self.place.y] = self.bend
-        elif self.kind in ("Dense", "Scale", "Residual", "Dropout"):
+        elif self.kind in ("Dense", "Scale", "Dropout"):
             rules[self.place.y] = getattr(self, self.kind.lower())
             if f"{self.name}.M" in self.redo.trace.values:
                 rules[f"{self.name}.M"] = self.mask
+        elif self.place.inside:
+            rules[self.place.y] = self.branched
+        elif self.kind == "ParametricActivation":
+            rules[self.place.y], rules[f"{self.name}.F"] = self.mixed, self.bent
         elif self.kind == "CosineEmbedding":
             rules[self.place.y] = self.embedded
             for key in ("C", "S"):
@@ -49,9 +65,21 @@ class Forward:
         gamma = self.redo.at(f"{self.name}.gamma", j)
         return self.redo.formula(SCALED, gamma=gamma, x=self.redo.at(self.x, r, j))
 
-    def residual(self, r: int, j: int) -> Made:
-        """y = x + f(x)."""
-        return self.redo.sum([self.redo.at(self.x, r, j), self.redo.at(self.place.inside, r, j)])
+    def branched(self, r: int, j: int) -> Made:
+        """y = [x +] share Σ_m f_m(x)."""
+        outputs = [self.redo.at(name, r, j) for name in self.place.inside]
+        skipped = [self.redo.at(self.x, r, j)] if self.layer.skip else []
+        return self.redo.dot([share(self)] * len(outputs), outputs, *skipped)
+
+    def bent(self, r: int, j: int) -> Made:
+        """f(z), which a ParametricActivation mixes with z."""
+        bend, z = self.layer.bend, self.redo.at(self.x, r, j)
+        return self.redo.formula(ACTIVATIONS[kind(bend)].value, z=z, alpha=bend.alpha)
+
+    def mixed(self, r: int, j: int) -> Made:
+        """a = (1 - mix) z + mix f(z)."""
+        names = {"z": self.redo.at(self.x, r, j), "f": self.redo.at(f"{self.name}.F", r, j)}
+        return self.redo.formula(MIXED, mix=self.redo.at(f"{self.name}.mix", j), **names)
 
     def dropout(self, r: int, j: int) -> Made:
         """y = x m."""
@@ -133,9 +161,12 @@ class Backward:
     def add(self) -> None:
         """Put them among the rules."""
         rules, name = self.redo.rules, self.name
-        if self.kind == "Residual":
-            rules[d(self.place.inside)] = self._passed
+        if self.place.inside:
+            for branch in self.place.inside:
+                rules[d(branch)] = self.passed
             rules[self._target()] = self.joined
+        elif self.kind == "ParametricActivation":
+            rules[self._target()], rules[f"{name}.dmix"] = self.mixed, self.mix
         elif self.kind == "Dense":
             rules[self._target()] = self.dense
             rules[f"{name}.dW"], rules[f"{name}.db"] = self.weight, self.column
@@ -153,15 +184,34 @@ class Backward:
             rules[f"{name}.dgamma"], rules[f"{name}.dbeta"] = self.gain, self.column
 
     def _target(self) -> str:
-        """Where the derivative by the input stands: in a Residual's first layer, of the branch."""
+        """Where the derivative by the input stands: in a branch's first layer, of the branch."""
         return f"{self.name[:-2]}.dX" if self.name.endswith(".0") else d(self.x)
 
-    def _passed(self, r: int, j: int) -> Made:
-        return self.redo.at(self.dy, r, j), 0.0
+    def passed(self, r: int, j: int) -> Made:
+        """dF = share dY."""
+        dy = self.redo.at(self.dy, r, j)
+        return share(self) * dy, abs(float(dy))
 
     def joined(self, r: int, j: int) -> Made:
-        """dX = dY + the branch's dX."""
-        return self.redo.sum([self.redo.at(self.dy, r, j), self.redo.at(f"{self.name}.dX", r, j)])
+        """dX = [dY +] the sum of the branches' dX."""
+        names = [f"{self.name}.{prefix}dX" for prefix in self.layer.branches]
+        skipped = [self.redo.at(self.dy, r, j)] if self.layer.skip else []
+        return self.redo.sum([*skipped, *(self.redo.at(name, r, j) for name in names)])
+
+    def mixed(self, r: int, j: int) -> Made:
+        """dz = da · (1 - mix + mix f′(z))."""
+        bend, mix = self.layer.bend, self.redo.at(f"{self.name}.mix", j)
+        names = {"z": self.redo.at(self.x, r, j), "a": self.redo.at(f"{self.name}.F", r, j)}
+        slope, off = self.redo.formula(
+            mixed_slope(ACTIVATIONS[kind(bend)]), mix=mix, alpha=bend.alpha, **names
+        )
+        dy = self.redo.at(self.dy, r, j)
+        return dy * slope, abs(float(dy)) * (off + abs(float(slope)))
+
+    def mix(self, j: int) -> Made:
+        """dmix_j = Σ_rows da_j (f(z_j) - z_j)."""
+        pairs = zip(self.redo.column(f"{self.name}.F", j), self.redo.column(self.x, j), strict=True)
+        return self.redo.dot(self.redo.column(self.dy, j), [f - z for f, z in pairs])
 
     def dense(self, r: int, i: int) -> Made:
         """dx_i = Σ_j dz_j w_ij."""
@@ -221,6 +271,11 @@ class Backward:
         spread = sum(a * abs(float(b)) for a, b in zip(sizes, h, strict=True)) / n
         size = sizes[i] + sum(sizes) / n + abs(float(h[i])) * spread
         return s * (dh[i] - mean - h[i] * along), steps(n) * float(s) * size
+
+
+def share(rules: Forward | Backward) -> Any:
+    """What each branch of a layer counts, as a number of the redo's kind."""
+    return rules.redo.kind.of(rules.layer.share)
 
 
 def alpha(redo: Redo, place: Any, j: int) -> dict[str, Any]:

@@ -2,11 +2,23 @@
 
 import math
 
+from ..core.activation_layers import ParametricActivation
 from ..core.embedding_layers import CosineEmbedding
 from ..core.layers import BatchNorm, LayerNorm
 from .address import Address
 from .explanation import Explanation, Number, Term, add_up, term
-from .formulas import CLIP, CROSSED, KEPT, LOSSES, MOVED, NORMALISED, WAVES, Formula, kind
+from .formulas import (
+    ACTIVATIONS,
+    CLIP,
+    CROSSED,
+    KEPT,
+    LOSSES,
+    MOVED,
+    NORMALISED,
+    WAVES,
+    Formula,
+    kind,
+)
 from .made import loss_parts, output
 from .trace import Place, Trace
 
@@ -38,6 +50,9 @@ def _made(trace: Trace, at: Address, value: float, place: Place | None) -> Numbe
         names = {key: term(trace, f"{place.name}.{key}", *wave) for key in ("w", "b")}
         names |= {"x": term(trace, place.x, r, wave[0]), "pi": Term(math.pi)}
         return Number(symbol, value, WAVES[at.own], names)
+    if place is not None and isinstance(place.layer, ParametricActivation) and at.own == "F":
+        names = {"z": term(trace, place.x, *at.index)} | {"alpha": Term(place.layer.bend.alpha)}
+        return Number(symbol, value, ACTIVATIONS[kind(place.layer.bend)].value, names)
     if place is not None and at.own == "M":
         rate = {"rate": term(trace, f"{place.name}.rate")}
         return Number(symbol, value, KEPT if value else Formula("0"), rate)

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core.arrays import Array
+from ..core.branch_layers import Branched
 from ..core.epoch import Batch, StepSettings, check_batch, check_settings, clip_by_norm, start_state
-from ..core.layers import Layer, Residual, inner
+from ..core.layers import Layer, inner, within
 from ..core.losses import Loss
 from ..core.network import RNG, Network, make_rng
 from ..core.nonfinite import ADVICE, Diverged
@@ -42,10 +43,10 @@ class Cells(Protocol):
 
 
 class Place(NamedTuple):
-    """A layer on the way from X to Z; those inside a Residual come before it, one by one.
+    """A layer on the way from X to Z; those inside of it come before it, one by one.
 
-    `x` and `y` are the names of its input and output among the values, `inside` of what a
-    Residual's branch gave.
+    `x` and `y` are the names of its input and output among the values, `inside` of what each branch
+    of a Residual or an Average gave.
     """
 
     name: str
@@ -54,7 +55,7 @@ class Place(NamedTuple):
     cache: dict[str, Array]
     x: str
     y: str
-    inside: str = ""
+    inside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -255,11 +256,13 @@ class _Writer:
     ) -> str:  # fmt: skip
         for i, layer in enumerate(layers):
             name, own, X = f"{prefix}{i}", inner(p, i), self.values[x]
-            if isinstance(layer, Residual):
-                inside = self._layers(layer.layers, own, x, f"{name}.", rng)
-                Y, cache = X + self.values[inside], dict[str, Array]()
+            inside = tuple(
+                self._layers(chain, within(own, prefix), x, f"{name}.{prefix}", rng)
+                for prefix, chain in layer.branches.items()
+            )
+            if isinstance(layer, Branched):
+                Y, cache = layer.join(X, [self.values[F] for F in inside]), dict[str, Array]()
             else:
-                inside = ""
                 Y, cache = layer.forward(own, X, train=True, rng=rng)
             new = {key: array for key, array in cache.items() if array is not X}
             self.values |= {f"{name}.{key}": array for key, array in new.items()}
@@ -280,10 +283,14 @@ class _Writer:
         for i in reversed(range(len(layers))):
             place = self.places[f"{prefix}{i}"]
             self.values[d(place.y)] = dY
-            if isinstance(place.layer, Residual):
-                dF = self._layers_back(place.layer.layers, f"{place.name}.", dY)
-                self.values[f"{place.name}.dX"] = dF  # through the branch alone
-                dY = dY + dF
+            if isinstance(place.layer, Branched):
+                inputs = []
+                for own, chain in place.layer.branches.items():
+                    start = f"{place.name}.{own}"
+                    dF = self._layers_back(chain, start, place.layer.split(dY))
+                    self.values[f"{start}dX"] = dF  # through this branch alone
+                    inputs.append(dF)
+                dY = place.layer.meet(dY, inputs)
             else:
                 dY, grads = place.layer.backward(place.p, place.cache, dY)
                 self.values |= {d(f"{place.name}.{name}"): grads[name] for name in grads}
@@ -318,7 +325,7 @@ class _Writer:
                 self._write(name, value)
         self._write("after", net.theta + delta)
         for place in self.places.values():
-            if isinstance(place.layer, Residual):
+            if place.layer.branches:
                 continue  # its inner layers have places of their own
             buffers = {name: p.copy() for name, p in place.p.items()}
             place.layer.absorb(buffers, place.cache)

@@ -10,25 +10,27 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..core.activation_layers import ElementwiseLayer, PReLU
+from ..core.activation_layers import ElementwiseLayer, ParametricActivation, PReLU
 from ..core.arrays import Array
+from ..core.branch_layers import Branched
 from ..core.embedding_layers import CosineEmbedding
-from ..core.layers import Dense, Dropout, LayerNorm, Residual, Scale
+from ..core.layers import Dense, Dropout, LayerNorm, Scale
 from .formulas import d
 from .trace import Place, Trace
 
-APART = (ElementwiseLayer, PReLU, Dropout, Scale)  # layers in which each unit goes alone
-# Layers in which no row looks at another.
-ROW_BY_ROW = (*APART, CosineEmbedding, Dense, LayerNorm, Residual)
+# Layers in which each unit goes alone, and in which no row looks at another.
+APART = (ElementwiseLayer, PReLU, ParametricActivation, Dropout, Scale)
+ROW_BY_ROW = (*APART, CosineEmbedding, Dense, LayerNorm, Branched)
 
 
 @dataclass(frozen=True)
 class Hop:
-    """∂ y[row, stop] / ∂ x[row, start]: one factor, from a unit of a layer's input to one of its
-    output. Without a stop it is the rest of the way, in all its branches.
+    """∂ y[row, stop] / ∂ x[row, start]: one factor, from a unit of the value `x` that a layer took
+    to one of its output. Without a stop it is the rest of the way, in all its branches.
     """
 
     place: Place
+    x: str
     start: int
     stop: int | None
     value: float
@@ -77,7 +79,7 @@ def ways(
                             [int(f != 0) for f in first])}  # fmt: skip
     ends: dict[str, tuple[Array, Place | None]] = {}
     for place in trace.places[_after(trace, start) :]:
-        sources = [name for name in dict.fromkeys((place.x, place.inside)) if name in levels]
+        sources = [name for name in dict.fromkeys(_sources(place)) if name in levels]
         if not sources:
             continue
         if not isinstance(place.layer, ROW_BY_ROW):
@@ -90,6 +92,13 @@ def ways(
         ends = {key: (np.where(s == 0, NEARLY, s), place) for key, (s, place) in ends.items()}
     found, count = _collect(trace, levels, ends, row, most)
     return [replace(way, product=0.0) for way in found] if blocked else found, count
+
+
+def _sources(place: Place) -> tuple[str, ...]:
+    """The values that a layer's output is made of."""
+    if isinstance(place.layer, Branched):
+        return (place.x, *place.inside) if place.layer.skip else place.inside
+    return (place.x,)
 
 
 def _after(trace: Trace, value: str) -> int:
@@ -106,8 +115,8 @@ def _through(trace: Trace, place: Place, row: int) -> Array:
 
 def jacobian(place: Place, row: int, n: int) -> Array:
     """∂Y[v]/∂X[u] of one row for n inputs: (n,) where each unit goes alone, else (n, m)."""
-    if isinstance(place.layer, Residual):
-        return np.ones(n)
+    if isinstance(place.layer, Branched):
+        return np.full(n, place.layer.share)
     if isinstance(place.layer, Dense):
         return place.p["W"]
     one = {name: a[row : row + 1] for name, a in place.cache.items()}
@@ -171,16 +180,16 @@ def _collect(
     found.sort(key=lambda one: -abs(one[0]))
     result = []
     for product, name, slot, unit, slope, mixing in found[:most]:
-        hops: list[Hop] = [] if mixing is None else [Hop(mixing, unit, None, slope)]
+        hops: list[Hop] = [] if mixing is None else [Hop(mixing, mixing.x, unit, None, slope)]
         output = unit if mixing is None else None
         while levels[name].origins:
             level, place = levels[name], made_by[name]
             before, slots, units = level.origins[int(level.source[slot, unit])]
             earlier, start = int(slots[slot, unit]), int(units[slot, unit])
-            if not isinstance(place.layer, Residual):
+            if not (isinstance(place.layer, Branched) and place.layer.skip):
                 J = jacobian(place, row, levels[before].products.shape[1])
                 value = float(J[unit] if J.ndim == 1 else J[start, unit])
-                hops.append(Hop(place, start, unit, value))
+                hops.append(Hop(place, before, start, unit, value))
             name, slot, unit = before, earlier, start
         result.append(Way(tuple(hops), unit, output, product))
     return result, total

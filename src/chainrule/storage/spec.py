@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.activation_layers import ACTIVATION_LAYERS
+from ..core.activation_layers import ACTIVATION_LAYERS, ParametricActivation
+from ..core.branch_layers import Average, Residual
 from ..core.embedding_layers import CosineEmbedding
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Residual, Scale
+from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale
 from ..core.losses import LOSSES, Loss
 from ..core.schedules import SCHEDULES, Schedule
 
@@ -31,6 +32,8 @@ LAYERS: dict[str, type] = {
         BatchNorm,
         LayerNorm,
         Residual,
+        Average,
+        ParametricActivation,
         *ACTIVATION_LAYERS.values(),
     )
 }
@@ -184,16 +187,14 @@ def decode_layers(data: Any, known: Known) -> list[Layer]:
 
 
 def check_count(layers: Sequence[Layer]) -> None:
-    """Raise ValueError for more layers, those of residual branches included, than a file may
-    have.
-    """
+    """Raise ValueError for more layers, those of branches included, than a file may have."""
     found = _count(layers)
     if found > MOST_LAYERS:
         raise ValueError(f"the network has {found} layers: a model file holds {MOST_LAYERS}")
 
 
 def _count(layers: Sequence[Layer]) -> int:
-    return sum(1 + (_count(layer.layers) if isinstance(layer, Residual) else 0) for layer in layers)
+    return sum(1 + sum(map(_count, layer.branches.values())) for layer in layers)
 
 
 def decode_loss(data: Any, known: Known) -> Loss | None:

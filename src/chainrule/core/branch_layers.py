@@ -1,0 +1,170 @@
+"""Layers made of layers: a way around some of them, and the mean of several networks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from .arrays import Array, Arrays, Shapes
+from .layers import Layer, chain_shapes, inner, outer, prefixed, within
+from .schedules import Schedule
+
+
+class Branched(Layer):
+    """Y = [X +] share Σ_m f_m(X)   each branch f_m a chain of layers; with X where `skip` is true.
+
+    The names of the inner layers begin with their branch's prefix, then comes their place.
+    """
+
+    skip: ClassVar[bool] = False
+
+    @property
+    def share(self) -> float:
+        """What each branch counts."""
+        return 1.0
+
+    def with_branches(self, chains: Sequence[Sequence[Layer]]) -> Self:
+        """The same layer around other chains, one for each branch."""
+        raise TypeError(f"{type(self).__name__} has no with_branches: define with_branches(chains)")
+
+    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
+        widths, params, buffers = [n_in] if self.skip else list[int](), Shapes(), Shapes()
+        for prefix, chain in self.branches.items():
+            n, chain_params, chain_buffers = chain_shapes(chain, n_in)
+            widths.append(n)
+            params |= prefixed(prefix, chain_params)
+            buffers |= prefixed(prefix, chain_buffers)
+        for n in widths:
+            if n != widths[0]:
+                what = "its input" if self.skip else "a branch"
+                raise ValueError(
+                    f"{type(self).__name__} adds {what} of {widths[0]} columns to a branch of {n}: "
+                    "make them equal"
+                )
+        return widths[0], params, buffers
+
+    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
+        for prefix, chain in self.branches.items():
+            Y, own = X, within(p, prefix)
+            for i, layer in enumerate(chain):
+                layer.initialize(inner(own, i), rng, Y)
+                if Y is not None:
+                    Y = layer.forward(inner(own, i), Y)[0]
+
+    def forward(
+        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, dict[str, Array]]:
+        outputs, cache = list[Array](), dict[str, Array]()
+        for prefix, chain in self.branches.items():
+            F, own, kept = X, within(p, prefix), dict[str, Array]()
+            for i, layer in enumerate(chain):
+                F, inner_cache = layer.forward(inner(own, i), F, train=train, rng=rng)
+                kept |= outer(inner_cache, i)
+            outputs.append(F)
+            cache |= prefixed(prefix, kept | {"F": F})
+        return self.join(X, outputs), cache
+
+    def join(self, X: Array, outputs: Sequence[Array]) -> Array:
+        """Y from the input and what each branch made of it."""
+        Y = X if self.skip else None
+        for F in outputs:
+            F = F if self.share == 1.0 else F.dtype.type(self.share) * F
+            Y = F if Y is None else Y + F
+        assert Y is not None  # there is a branch
+        return Y
+
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+        inputs, grads = list[Array](), dict[str, Array]()
+        for prefix, chain in self.branches.items():
+            dF, own, kept = self.split(dY), within(p, prefix), within(cache, prefix)
+            for i, layer in reversed(list(enumerate(chain))):
+                dF, inner_grads = layer.backward(inner(own, i), inner(kept, i), dF)
+                grads |= prefixed(prefix, outer(inner_grads, i))
+            inputs.append(dF)
+        return self.meet(dY, inputs), grads
+
+    def split(self, dY: Array) -> Array:
+        """The derivative by what a branch gave."""
+        return dY if self.share == 1.0 else dY.dtype.type(self.share) * dY
+
+    def meet(self, dY: Array, inputs: Sequence[Array]) -> Array:
+        """dX from dY and the derivative by each branch's input."""
+        dX = dY if self.skip else None
+        for dF in inputs:
+            dX = dF if dX is None else dX + dF
+        assert dX is not None  # there is a branch
+        return dX
+
+    def absorb(self, p: Arrays, cache: Arrays) -> None:
+        for prefix, chain in self.branches.items():
+            own, kept = within(p, prefix), within(cache, prefix)
+            for i, layer in enumerate(chain):
+                layer.absorb(inner(own, i), inner(kept, i))
+
+    def schedules(self) -> dict[str, Schedule]:
+        return {
+            f"{prefix}{i}.{name}": schedule
+            for prefix, chain in self.branches.items()
+            for i, layer in enumerate(chain)
+            for name, schedule in layer.schedules().items()
+        }
+
+    @property
+    def random(self) -> bool:
+        return any(layer.random for chain in self.branches.values() for layer in chain)
+
+
+@dataclass(frozen=True)
+class Residual(Branched):
+    """Y = X + f(X), f a list of layers that gives back as many columns as it takes. He et al. 2016.
+
+    The names of the inner layers carry their place: "0.W" of the first, so "3.0.W" in a network.
+    """
+
+    layers: tuple[Layer, ...]
+    skip = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", _chain(self.layers))
+        if not self.layers:
+            raise ValueError("Residual got no layers: give the list that its branch runs through")
+
+    @property
+    def branches(self) -> Mapping[str, tuple[Layer, ...]]:
+        return {"": self.layers}
+
+    def with_branches(self, chains: Sequence[Sequence[Layer]]) -> Self:
+        return replace(self, layers=tuple(chains[0]))
+
+
+@dataclass(frozen=True)
+class Average(Branched):
+    """Y = 1/k Σ_m f_m(X), each of the k `members` f_m a list of layers; all give as many columns.
+
+    The mean of several networks as one. The names of the inner layers carry member and place:
+    "1.0.W" of the first layer of the second member, so "0.1.0.W" in a network.
+    """
+
+    members: tuple[tuple[Layer, ...], ...]
+
+    def __post_init__(self) -> None:
+        members = self.members if isinstance(self.members, tuple | list) else ()
+        object.__setattr__(self, "members", tuple(_chain(member) for member in members))
+        if not self.members or not all(self.members):
+            raise ValueError("Average got no member, or one without layers: give lists of layers")
+
+    @property
+    def share(self) -> float:
+        return 1.0 / len(self.members)
+
+    @property
+    def branches(self) -> Mapping[str, tuple[Layer, ...]]:
+        return {f"{m}.": member for m, member in enumerate(self.members)}
+
+    def with_branches(self, chains: Sequence[Sequence[Layer]]) -> Self:
+        return replace(self, members=tuple(tuple(chain) for chain in chains))
+
+
+def _chain(layers: Any) -> tuple[Layer, ...]:
+    return tuple(layers) if isinstance(layers, tuple | list) else ()
