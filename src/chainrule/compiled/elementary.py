@@ -1,5 +1,5 @@
-"""exp, tanh, sigmoid, cos and their kin as polynomials without branches, so that loops over them use
-vector registers. Only the normal distribution's calls the C library.
+"""exp, tanh, sigmoid, cos and their kin as polynomials without branches, so that loops over them
+use vector registers. Only the normal distribution's calls the C library.
 
 All compute in float64, within three units in the last place (those of the normal distribution for
 their z² and z/√2 as rounded); nan and inf come out as NumPy's do. ln 2 in two parts and the
@@ -140,12 +140,12 @@ def tanh_softplus(z):
 
 @exact
 def mish_slope(z):
-    """t + z σ(z) (1 - t²) with t = tanh(ln(1 + e^z)), which is t + 4 z e^z (1 + e^z) / (n + 2)²."""
+    """t + z σ(z) (1 - t²) with t = tanh(ln(1 + e^z)), over one denominator (n + 2)², n as above."""
     z = 30.0 if z > 30.0 else (-746.0 if z < -746.0 else np.float64(z))
     e = exp(z)
     n = e * (e + 2.0)
     r = 1.0 / (n + 2.0)
-    return n * r + 4.0 * z * e * (1.0 + e) * r * r
+    return e * ((e + 2.0) * (n + 2.0) + 4.0 * z * (1.0 + e)) * (r * r)
 
 
 @exact
