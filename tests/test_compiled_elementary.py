@@ -100,7 +100,7 @@ CASES: dict[str, tuple[Array, Callable[[Decimal], Decimal]]] = {
     "tanh": (POINTS, d_tanh),
     "softplus": (POINTS, lambda z: max(z, Decimal(0)) + d_log1p((-abs(z)).exp())),
     "tanh_softplus": (POINTS, d_tanh_softplus),
-    "mish_slope": (POINTS[(POINTS > -700) & (abs(POINTS + 1.2) > 0.5)], d_mish_slope),  # 0 at -1.19
+    "mish_slope": (POINTS[(POINTS > -700) & (abs(POINTS + 4.2) > 3.8)], d_mish_slope),
     "cos_sin:0": (ANGLES, lambda x: d_sine(x + PI / 2)),
     "cos_sin:1": (ANGLES, d_sine),
     "normal_cdf": (POINTS, d_cdf),
