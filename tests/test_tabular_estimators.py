@@ -25,7 +25,12 @@ ROWS = "the held-out rows are drawn from the rows: a weight of 2 is no second ro
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks(
     [cr.TabularClassifier(max_iter=60, random_state=0),
-     cr.TabularRegressor(max_iter=60, random_state=0)],
+     cr.TabularClassifier(preset="simple", max_iter=60, random_state=0),
+     cr.TabularClassifier(preset="ensemble", n_members=6, max_iter=40, metric="log_loss",
+                          random_state=0),
+     cr.TabularRegressor(max_iter=60, random_state=0),
+     cr.TabularRegressor(preset="simple", max_iter=60, random_state=0),
+     cr.TabularRegressor(n_members=1, interval=0.8, max_iter=80, random_state=0)],
     expected_failed_checks=lambda _: {"check_sample_weight_equivalence_on_dense_data": ROWS},
 )  # fmt: skip
 def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
@@ -55,7 +60,9 @@ def test_a_file_a_frame_and_columns_give_the_same_model(flowers: Path) -> None:
         assert set(fit.predict(X)) <= set(y)
     assert fits[-1].score(X, y) > 0.8
     assert fits[0].n_iter_ == len(fits[0].loss_curve_) == len(fits[0].validation_loss_curve_)
-    assert fits[0].best_iter_ == int(np.argmin(fits[0].validation_loss_curve_))
+    assert len(fits[0].best_iter_) == 4
+    plain = cr.TabularClassifier(preset="simple", **QUICK).fit(flowers, "kind")
+    assert plain.best_iter_ == int(np.argmin(plain.validation_loss_curve_))
 
 
 def test_numbers_are_answered_in_their_own_unit(tmp_path: Path) -> None:
@@ -88,17 +95,76 @@ def test_weights_roles_and_settings_count(
     flowers: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frame = pd.read_csv(flowers)
+    doubtful = np.random.default_rng(0).random(len(frame)) < 0.4
+    frame.loc[doubtful, "kind"] = frame["kind"].to_numpy()[::-1][doubtful]
     plain = cr.TabularClassifier(**QUICK).fit(frame, "kind")
     weight = np.where(frame["kind"] == "daisy", 9.0, 1.0)
     heavy = cr.TabularClassifier(**QUICK, verbose=True).fit(frame, "kind", sample_weight=weight)
     told = capsys.readouterr().out
-    assert told.startswith("preset simple: hidden_layer_sizes (128, 64), activation relu")
+    assert told.startswith("preset strong:\n  members: 4, averaged: their errors differ")
     assert "Iteration 1, loss = " in told
+    cr.TabularClassifier(preset="simple", verbose=True, **QUICK).fit(frame, "kind")
+    told = capsys.readouterr().out
+    assert "preset simple:\n" in told
+    assert "  hidden layers: 128 → 64 units, relu\n" in told
     daisy = list(plain.classes_).index("daisy")
     more = heavy.predict_proba(frame)[:, daisy].mean()
     assert more > plain.predict_proba(frame)[:, daisy].mean()
     quick = cr.TabularClassifier(max_iter=100_000, time_limit=0.5, n_iter_no_change=10**6)
     assert quick.fit(frame, "kind").n_iter_ < 100_000
+
+
+@pytest.mark.parametrize("labels", [["a ", " b"], ["1", "2"], [1.0, 2.0], [False, True], [7, 9]])
+def test_classes_are_answered_as_they_were_given(labels: list[Any]) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 2))
+    y = np.array(labels)[(X[:, 0] > 0).astype(int)]
+    fit = cr.TabularClassifier(preset="simple", **QUICK).fit(X, y)
+    assert fit.classes_.dtype == y.dtype
+    assert sorted(fit.classes_) == sorted(labels)
+    assert fit.score(X, y) > 0.9
+
+
+@pytest.mark.parametrize("preset", ["strong", "ensemble"])
+def test_one_seed_gives_one_result_on_any_number_of_threads(flowers: Path, preset: str) -> None:
+    fits = [
+        cr.TabularClassifier(preset=preset, n_members=3, n_threads=threads, **QUICK)
+        for threads in (1, 2, 3, None)
+    ]
+    answers = [fit.fit(flowers, "kind").predict_proba(flowers) for fit in fits]
+    for other in answers[1:]:
+        np.testing.assert_array_equal(other, answers[0])
+    seeded = cr.TabularClassifier(preset=preset, n_members=3, max_iter=40, random_state=1)
+    assert (seeded.fit(flowers, "kind").predict_proba(flowers) != answers[0]).any()
+
+
+def test_an_interval_holds_its_share_of_new_rows() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-2, 2, 1200)
+    frame = pd.DataFrame({"x": x, "y": 100 + 10 * x + (1 + x**2) * rng.normal(size=1200)})
+    fit = cr.TabularRegressor(interval=0.8, n_members=2, random_state=0).fit(frame[:800], "y")
+    new = frame[800:]
+    low, high = fit.predict_interval(new).T
+    inside = (new["y"] >= low) & (new["y"] <= high)
+    assert 0.72 < inside.mean() < 0.88
+    assert (low <= fit.predict(new)).all()
+    assert (fit.predict(new) <= high).all()
+    wide, narrow = np.abs(new["x"]) > 1.5, np.abs(new["x"]) < 0.5
+    assert (high - low)[wide].mean() > 1.5 * (high - low)[narrow].mean()
+    assert fit.explain(new, row=2).answer == pytest.approx(fit.predict(new)[2])
+    plain = cr.TabularRegressor(n_members=1, max_iter=8).fit(frame[:100], "y")
+    with pytest.raises(ValueError, match="train it for an interval, such as Tabular"):
+        plain.predict_interval(new)
+
+
+def test_the_members_of_an_ensemble_are_one_network(flowers: Path) -> None:
+    fit = cr.TabularClassifier(**QUICK).fit(flowers, "kind")
+    net = fit.model_.net
+    assert [type(layer).__name__ for layer in net.layers] == ["Average"]
+    assert len(net.layers[0].branches) == 4
+    account = fit.explain(flowers, row=1)
+    exact = [part.exact or 0.0 for part in account.parts.parts]
+    assert account.start + sum(exact) == pytest.approx(account.end, rel=1e-9)
 
 
 def test_what_only_tables_have(flowers: Path) -> None:

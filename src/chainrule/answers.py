@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .explaining.contributions import Contributions, contributions
-from .model import Model, gives_probabilities
+from .model import Model, answer_of, gives_probabilities
 from .report.words import plural
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def explain_answer(model: Model, table: "Table", row: int) -> Answer:
         columns[step.column] = list(range(start, start + len(step.features)))
         start += len(step.features)
     answer = model.predict(one).tolist()[0]
-    output, against, probability = 0, None, None
+    output, against, probability = answer_of(model.loss), None, None
     if model.net.n_out > 1 and model.classes is not None:
         output, against = np.argsort(-model.net.predict(preparation.transform(one))[0])[:2].tolist()
     if gives_probabilities(model.loss, model.net.n_out):

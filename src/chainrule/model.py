@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .core import metrics
-from .core.losses import Loss
+from .core.losses import Loss, Pinball
 from .core.network import Network
 
 if TYPE_CHECKING:
@@ -58,8 +58,22 @@ class Model:
         if self.preparation is None:
             return self.output(table)
         if self.task == "regression":
-            return self.preparation.restore_target(self.output(table)[:, 0])
+            return self.preparation.restore_target(self.output(table)[:, answer_of(self.loss)])
         return self.preparation.restore_target(self.predict_proba(table).argmax(axis=1))
+
+    def predict_interval(self, table: "Table | Array") -> Array:
+        """[low, high] (n, 2) in the target's unit: the outermost quantiles of the pinball loss.
+
+        Where the outputs cross they are put in order, which brings them nearer to the quantiles
+        (Chernozhukov et al. 2010). Raises ValueError for a model without several quantiles.
+        """
+        if not isinstance(self.loss, Pinball) or np.size(self.loss.quantile) < 2:
+            raise ValueError(
+                "this model answers one number a row: train it for an interval, such as "
+                "TabularRegressor(interval=0.9)"
+            )
+        ends = np.sort(self.output(table), axis=1)[:, [0, -1]]
+        return ends if self.preparation is None else self.preparation.restore_target(ends)
 
     def evaluate(self, table: "Table") -> dict[str, float]:
         """The metrics of the rows of this table that have a target, by the weight column if any.
@@ -70,7 +84,7 @@ class Model:
         if self.preparation is None or self.schema is None:
             raise ValueError("this model was trained on matrices: score its predictions yourself")
         known, y, weight = labelled(self.preparation, self.schema, table)
-        return scores(self.preparation, y, self.output(known), weight)
+        return scores(self.preparation, y, self.output(known), weight, answer_of(self.loss))
 
     def confusion(self, table: "Table") -> Array:
         """C (k, k): C[a, b] rows of this table of true class a answered b, by weight if any.
@@ -129,12 +143,19 @@ def gives_probabilities(loss: Loss | None, n_out: int) -> bool:
     return sums_to_one and not np.array_equal(P[0], P[1])  # softmax of one output is always 1
 
 
+def answer_of(loss: Loss | None) -> int:
+    """Which output answers where a number is asked for: of several quantiles the middle one."""
+    return np.size(loss.quantile) // 2 if isinstance(loss, Pinball) else 0
+
+
 def scores(
-    preparation: "Preparation", y: Array, output: Array, weight: Array | None
+    preparation: "Preparation", y: Array, output: Array, weight: Array | None, answer: int = 0
 ) -> dict[str, float]:
-    """Held-out metrics from targets as `labelled` gives them and a link's output (n, k)."""
+    """Held-out metrics from targets as `labelled` gives them and a link's output (n, k), whose
+    column `answer` is a regression's.
+    """
     if preparation.task == "regression":
-        true, guess = preparation.restore_target(y), preparation.restore_target(output[:, 0])
+        true, guess = (preparation.restore_target(v) for v in (y, output[:, answer]))
         return {m.__name__: m(true, guess, weight) for m in (metrics.r2, metrics.rmse, metrics.mae)}
     P = probabilities(output)
     return {

@@ -23,27 +23,33 @@ from ..answers import Answer, explain_answer
 from ..core.activation_layers import ACTIVATION_LAYERS
 from ..core.arrays import Array
 from ..core.nonfinite import Diverged
+from ..ensemble import METRICS, EnsembleRun, Recipe
 from ..model import Model, unseen_notes
 from ..storage import load, save
 from ..tables import Table, read_table
+from ..tables.target import class_codes
 from ..tabular import TableRun
 
 WEIGHT = "sample_weight"
 
 
+MEMBERS = {"strong": 4, "ensemble": 16}
+
+
 class BaseTabular(BaseEstimator):
-    """Reads the table, trains a network on it by `TableRun`, and keeps the model."""
+    """Reads the table, trains on it by `TableRun` or `EnsembleRun`, and keeps the model."""
 
     _task: ClassVar[str]
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "preset": [StrOptions({"simple"})],
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATION_LAYERS))],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "preset": [StrOptions({"simple", *MEMBERS})],
+        "n_members": [Interval(Integral, 1, None, closed="left"), None],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"), None],
+        "activation": [StrOptions(set(ACTIVATION_LAYERS)), None],
+        "dropout": [Interval(Real, 0, 1, closed="left"), None],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "time_limit": [Interval(Real, 0, None, closed="neither"), None],
         "roles": [dict, None],
@@ -52,21 +58,9 @@ class BaseTabular(BaseEstimator):
         "verbose": ["verbose"],
     }
 
-    def __init__(
-        self, *, preset: str = "simple", hidden_layer_sizes: Any = (128, 64),
-        activation: str = "relu", dropout: float = 0.2, learning_rate_init: float | None = None,
-        batch_size: Any = "auto", max_iter: int = 200, n_iter_no_change: int = 40,
-        validation_fraction: float = 0.2, time_limit: float | None = None,
-        roles: dict[str, str] | None = None, random_state: Any = None,
-        n_threads: int | None = None, verbose: Any = False,
-    ) -> None:  # fmt: skip
-        self.preset, self.hidden_layer_sizes = preset, hidden_layer_sizes
-        self.activation, self.dropout = activation, dropout
-        self.learning_rate_init, self.batch_size = learning_rate_init, batch_size
-        self.max_iter, self.n_iter_no_change = max_iter, n_iter_no_change
-        self.validation_fraction, self.time_limit = validation_fraction, time_limit
-        self.roles, self.random_state = roles, random_state
-        self.n_threads, self.verbose = n_threads, verbose
+    def _keep(self, given: dict[str, Any]) -> None:
+        for name in self._get_param_names():
+            setattr(self, name, given[name])
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -77,28 +71,54 @@ class BaseTabular(BaseEstimator):
         seed fixes everything. Raises ValueError in one sentence for what does not fit.
         """
         table, target = self._table(X, y, sample_weight)
-        run = TableRun(
-            table, target, task=self._task, roles=self.roles,
-            weight=None if sample_weight is None else WEIGHT,
-            hidden=np.atleast_1d(self.hidden_layer_sizes).tolist(), activation=self.activation,
-            dropout=self.dropout, epochs=self.max_iter, lr=self.learning_rate_init,
-            batch_size=None if self.batch_size == "auto" else int(self.batch_size),
-            patience=self.n_iter_no_change, valid=self.validation_fraction, test=0.0,
-            seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
-            threads=self.n_threads,
-        )  # fmt: skip
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        weight = None if sample_weight is None else WEIGHT
+        settings = {"task": self._task, "roles": self.roles, "weight": weight, "seed": seed,
+                    "threads": self.n_threads}  # fmt: skip
+        run = self._run(table, target, settings)
         self._say(run)
         self._train(run)
         self.model_ = run.model()
-        self.n_iter_, self.best_iter_ = len(run.records), run.best_epoch
+        self.n_iter_ = len(run.records)
+        self.best_iter_ = run.best_epochs if isinstance(run, EnsembleRun) else run.best_epoch
         self.loss_curve_ = [record.loss for record in run.records]
         self.validation_loss_curve_ = [
             record.valid_loss for record in run.records if record.valid_loss is not None
         ]
         self.notes_ = run.notes()
+        self._finish(table, target, y)
         return self
 
-    def _train(self, run: TableRun) -> None:
+    def _finish(self, table: Table, target: str, y: Any) -> None:
+        """What else is known once it is trained."""
+
+    def _run(self, table: Table, target: str, settings: dict[str, Any]) -> TableRun | EnsembleRun:
+        """The run that the preset means, with what was set beside it."""
+        hidden = self.hidden_layer_sizes
+        own = {
+            "hidden": None if hidden is None else tuple(np.atleast_1d(hidden).tolist()),
+            "activation": self.activation, "dropout": self.dropout, "epochs": self.max_iter,
+            "lr": self.learning_rate_init, "valid": self.validation_fraction,
+            "patience": self.n_iter_no_change,
+            "batch_size": None if self.batch_size == "auto" else int(self.batch_size),
+        }  # fmt: skip
+        own = {name: value for name, value in own.items() if value is not None}
+        if self.preset == "simple":
+            if self.n_members not in (None, 1):
+                raise ValueError(
+                    f'n_members is {self.n_members}, but preset "simple" trains one network: use '
+                    '"strong" or "ensemble"'
+                )
+            return TableRun(table, target, test=0.0, **own, **settings)
+        recipe = Recipe(members=self.n_members or MEMBERS[self.preset], **own)
+        return EnsembleRun(table, target, recipe, time_limit=self.time_limit,
+                           **self._goal(), **settings)  # fmt: skip
+
+    def _goal(self) -> dict[str, Any]:
+        """What the answers are to be good at."""
+        return {}
+
+    def _train(self, run: TableRun | EnsembleRun) -> None:
         """Epoch by epoch until the end, patience or the time limit; the best epoch stays."""
         started, stages = time.monotonic(), run.train()
         try:
@@ -116,16 +136,13 @@ class BaseTabular(BaseEstimator):
         finally:
             stages.close()
 
-    def _say(self, run: TableRun) -> None:
+    def _say(self, run: TableRun | EnsembleRun) -> None:
         """What the preset has set for this table, and why."""
-        self.settings_ = {
-            "hidden_layer_sizes": tuple(run.hidden), "activation": run.activation,
-            "dropout": run.dropout, "learning_rate_init": run.lr, "batch_size": run.batch_size,
-            "weight_decay": run.weight_decay, "rows": run.rows,
-        }  # fmt: skip
+        self.settings_ = run.told()
         if self.verbose:
-            told = ", ".join(f"{name} {value}" for name, value in self.settings_.items())
-            print(f"preset {self.preset}: {told}")
+            print(f"preset {self.preset}:")
+            for name, value in self.settings_.items():
+                print(f"  {name}: {value}")
 
     def _table(self, X: Any, y: Any, sample_weight: Any) -> tuple[Table, str]:
         """The rows with their target and weights as columns, and the target's name."""
@@ -248,11 +265,30 @@ class BaseTabular(BaseEstimator):
 class TabularClassifier(ClassifierMixin, BaseTabular):
     """The likeliest class of each row of a table, as it comes.
 
-    Columns become numbers as `chainrule.tables` prepares them; a network with dropout is trained by
-    AdamW on a cosine schedule, and its best epoch on held-out rows is kept.
+    Columns become numbers as `chainrule.tables` prepares them. `preset` is "simple", one network as
+    a text would build it; "strong", four networks of a recipe for tables, averaged; or "ensemble",
+    sixteen. `metric` is what the best epoch is best by: "accuracy", with smoothed labels, or
+    "log_loss". What else is None the preset sets, and `settings_` tells with its reason.
     """
 
     _task = "classification"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseTabular._parameter_constraints, "metric": [StrOptions(set(METRICS))],
+    }  # fmt: skip
+
+    def __init__(
+        self, *, preset: str = "strong", n_members: int | None = None, metric: str = "accuracy",
+        hidden_layer_sizes: Any = None, activation: str | None = None,
+        dropout: float | None = None, learning_rate_init: float | None = None,
+        batch_size: Any = "auto", max_iter: int | None = None, n_iter_no_change: int | None = None,
+        validation_fraction: float = 0.2, time_limit: float | None = None,
+        roles: dict[str, str] | None = None, random_state: Any = None,
+        n_threads: int | None = None, verbose: Any = False,
+    ) -> None:  # fmt: skip
+        self._keep(locals())
+
+    def _goal(self) -> dict[str, Any]:
+        return {"metric": self.metric}
 
     def _targets(self, values: Array) -> Array:
         check_classification_targets(values)
@@ -260,10 +296,18 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
             raise ValueError(f"TabularClassifier got one class, {values[0]!r}: it needs two")
         return values
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        super().fit(X, y, sample_weight)
+    def _finish(self, table: Table, target: str, y: Any) -> None:
+        """The classes as y has them: its labels may be of another type, or with blanks around."""
         self.classes_ = np.array(self.model_.classes)
-        return self
+        if not self._named:
+            codes = class_codes(target, table.columns[target], self.model_.classes)
+            first = [int(np.argmax(codes == k)) for k in range(len(self.classes_))]
+            self.classes_ = column_or_1d(y)[first]
+
+    def predict(self, X: Any) -> Array:
+        """The likeliest class of each row (n,), as classes_ has it."""
+        codes = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[codes]
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class (n, classes), in the order of classes_."""
@@ -272,9 +316,39 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):
-    """The number that each row of a table leads to, as it comes; otherwise TabularClassifier."""
+    """The number that each row of a table leads to, as it comes; otherwise TabularClassifier.
+
+    `interval`, a share such as 0.9, makes `predict` answer the median and `predict_interval` the
+    two quantiles around it that hold this share.
+    """
 
     _task = "regression"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseTabular._parameter_constraints,
+        "interval": [Interval(Real, 0, 1, closed="neither"), None],
+    }
+
+    def __init__(
+        self, *, preset: str = "strong", n_members: int | None = None,
+        interval: float | None = None, hidden_layer_sizes: Any = None,
+        activation: str | None = None, dropout: float | None = None,
+        learning_rate_init: float | None = None, batch_size: Any = "auto",
+        max_iter: int | None = None, n_iter_no_change: int | None = None,
+        validation_fraction: float = 0.2, time_limit: float | None = None,
+        roles: dict[str, str] | None = None, random_state: Any = None,
+        n_threads: int | None = None, verbose: Any = False,
+    ) -> None:  # fmt: skip
+        self._keep(locals())
+
+    def _goal(self) -> dict[str, Any]:
+        return {"interval": self.interval}
+
+    def predict_interval(self, X: Any) -> Array:
+        """[low, high] for each row (n, 2): between them lie `interval` of the targets, as far as
+        the training rows tell. In the target's unit. ValueError: fitted without `interval`.
+        """
+        model, table = self._asked(X)
+        return model.predict_interval(table)
 
 
 def _with(table: Table, name: str, values: Array) -> Table:

@@ -1,0 +1,376 @@
+"""EnsembleRun: from a table to several networks, trained side by side and averaged into one.
+
+read → what each column is → robust numbers → for each member its held-out rows, its network, its
+best epoch → one network, the mean of all. A member follows RealMLP (Holzmüller et al. 2024, "Better
+by default"): narrower, for fewer epochs, and no two alike.
+"""
+
+import math
+import os
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from .core import metrics
+from .core.activation_layers import ParametricActivation
+from .core.arrays import Array
+from .core.branch_layers import Average
+from .core.embedding_layers import CosineEmbedding
+from .core.epoch import check_batch
+from .core.layers import Dense, Dropout, Layer, Scale
+from .core.losses import Loss, Pinball, SoftmaxCrossEntropy, SquaredError
+from .core.network import Network
+from .core.optimizers import AdamW
+from .core.schedules import CosLog, FlatCosine
+from .memory import require_memory
+from .model import Model, labelled
+from .tables import Preparation, Schema, Table, infer_schema, split_rows
+from .training import Record, train
+
+Rows = tuple[Array, Array, Array | None]  # X, y and weights
+METRICS = ("accuracy", "log_loss")
+FEWEST_EPOCHS = 8  # however short the time is
+SMALL = 0.1  # share of the learning rate that embeddings, biases and mixes get
+QUICK = 6.0  # times the learning rate that the scaling layer gets
+TRIALS = 2  # epochs that tell how long one takes, the first of which loads the engine
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of the members. None is set by `for_table`, from its rows and its task.
+
+    `spreads` are those of the members' cosine embeddings in turn, 0 for none: members that see the
+    numbers more and less finely err at different rows. `label_smoothing` holds for accuracy as the
+    metric; for log loss there is none.
+    """
+
+    members: int = 4
+    hidden: tuple[int, ...] = (128, 128, 128)
+    activation: str | None = None
+    dropout: float = 0.15
+    spreads: tuple[float, ...] = (0.1, 1.0, 0.3, 0.0)
+    label_smoothing: float = 0.1
+    epochs: int = 128
+    lr: float | None = None
+    batch_size: int | None = None
+    weight_decay: float = 0.02
+    valid: float = 0.2
+    patience: int | None = None
+
+    def for_table(self, rows: int, classes: bool) -> "Recipe":
+        """With what hangs on the number of rows and the task."""
+        sizes = ((1024, 64), (8192, 128), (30_000, 256), (100_000, 512))
+        chosen = {
+            "activation": "selu" if classes else "mish",
+            "lr": 0.04 if classes else 0.07,
+            "batch_size": next((size for most, size in sizes if rows <= most), 1024),
+        }
+        return replace(self, **{k: v for k, v in chosen.items() if getattr(self, k) is None})
+
+    def layers(self, member: int, outputs: int) -> list[Layer]:
+        """Embedding, scaling layer, hidden layers, logits."""
+        spread = self.spreads[member % len(self.spreads)]
+        layers: list[Layer] = [CosineEmbedding(spread=spread)] if spread else []
+        layers.append(Scale())
+        for n in self.hidden:
+            assert self.activation is not None  # for_table has set it
+            layers += [Dense(n, init="lecun_normal"), ParametricActivation(self.activation)]
+            layers += [Dropout(FlatCosine(self.dropout))] if self.dropout else []
+        return [*layers, Dense(outputs, init=0.0)]
+
+    def told(self) -> dict[str, str]:
+        """Each setting with its value and reason, in words."""
+        units = " → ".join(map(str, self.hidden))
+        return {
+            "members": f"{self.members}, averaged: their errors differ and partly cancel",
+            "held-out rows": f"{self.valid:.0%} of the rows, others for each member, choose its "
+            "best epoch",
+            "numbers": "median 0, quartiles 1 apart, smoothly limited to ±3: outliers do not rule",
+            "embedding": f"each number beside cosines of it, of spread "
+            f"{', '.join(f'{s:g}' if s else 'none' for s in self.spreads)} in turn: steps and waves"
+            " become easy to learn",
+            "layers": f"{units} units, a scale for each input before them: it weighs the columns",
+            "activation": f"{self.activation}, mixed with the identity by a learned share",
+            "dropout": f"{self.dropout:g}, to 0 from the middle on: less of the rows by heart",
+            "weight decay": f"{self.weight_decay:g}, falling likewise",
+            "learning rate": f"{self.lr:g} in four cosine cycles, each longer, times 1/√inputs for "
+            f"a matrix, {SMALL:g} for embedding and biases, {QUICK:g} for scales",
+            "optimizer": "AdamW with β₂ = 0.95, which forgets old gradients soon",
+            "batch size": f"{self.batch_size}, by the number of rows",
+            "epochs": f"{self.epochs}, the best by the held-out rows is kept",
+        }
+
+
+@dataclass
+class Member:
+    """One network of the ensemble with its rows, and its numbers at its best epoch so far."""
+
+    net: Network
+    rows: Rows
+    held_out: Rows | None
+    seed: int
+    best_epoch: int = -1
+    best_score: float = math.inf
+    theta: Array = field(default_factory=lambda: np.zeros(0))
+
+    def see(self, score: float, epoch: int) -> None:
+        """Keep the network's numbers unless earlier ones were better: the last of equal ones."""
+        if score <= self.best_score:
+            self.best_score, self.best_epoch, self.theta = score, epoch, self.net.theta.copy()
+
+
+@dataclass
+class EnsembleRun:
+    """One training run of an ensemble on a table. Built, it has read the columns and split the
+    rows.
+
+    `table` holds the rows, `target` names the column to predict, `roles` says what columns are,
+    `weight` names the row weights. `metric` is what the best epoch is best by: "accuracy" or
+    "log_loss"; a number always goes by its squared error. `interval`, a share such as 0.9, asks for
+    the quantiles at its ends beside the median, by the pinball loss. `time_limit` in seconds makes
+    the epochs as few as needed. The seed fixes everything but what a time limit cuts.
+
+    Raises ValueError with one sentence for whatever does not fit.
+    """
+
+    table: Table
+    target: str
+    recipe: Recipe = field(default_factory=Recipe)
+    task: str | None = None
+    roles: Mapping[str, str] | None = None
+    weight: str | None = None
+    metric: str = "accuracy"
+    interval: float | None = None
+    time_limit: float | None = None
+    seed: int = 0
+    threads: int | None = None
+
+    schema: Schema = field(init=False)
+    preparation: Preparation = field(init=False)
+    loss: Loss = field(init=False)
+    net: Network = field(init=False)
+    members: list[Member] = field(init=False)
+    records: list[Record] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.schema = infer_schema(
+            self.table, self.target, task=self.task, roles=self.roles, weight=self.weight
+        )
+        self.preparation = Preparation.fit(self.table, self.schema, scaling="robust")
+        known, y, weight = labelled(self.preparation, self.schema, self.table)
+        classes = len(self.schema.classes or ())
+        share = 1.0 - self.recipe.valid
+        self.recipe = self.recipe.for_table(round(share * len(known)), classes > 0)
+        self.loss = self._loss()
+        if isinstance(self.loss, Pinball):
+            y = np.repeat(y[:, None], 3, axis=1)
+        n_in, n_out = len(self.preparation.feature_names), classes or y[:1].size
+        sizes = [n * self.recipe.members for n in (n_in, *self.recipe.hidden, n_out)]
+        require_memory(sizes, len(known))
+        rows = self.preparation.transform(known).astype(np.float32), y, weight
+        self.members = [self._member(m, n_out, known, rows) for m in range(self.recipe.members)]
+        self.net = averaged([member.net for member in self.members])
+
+    def _loss(self) -> Loss:
+        if self.metric not in METRICS:
+            raise ValueError(f"metric is {self.metric!r}: use one of {', '.join(METRICS)}")
+        if self.schema.classes is not None:
+            smoothing = self.recipe.label_smoothing if self.metric == "accuracy" else 0.0
+            return SoftmaxCrossEntropy(label_smoothing=smoothing)
+        if self.interval is None:
+            return SquaredError()
+        if not 0.0 < self.interval < 1.0:
+            raise ValueError(f"interval is {self.interval}: give a share such as 0.9")
+        return Pinball((0.5 - self.interval / 2, 0.5, 0.5 + self.interval / 2))
+
+    def _member(self, m: int, n_out: int, table: Table, rows: Rows) -> Member:
+        """Its rows, held out anew for each member, and its network."""
+        seed, start = np.random.SeedSequence([self.seed, m]).generate_state(2).tolist()
+        split = split_rows(self.schema, table, valid=self.recipe.valid, test=0.0, seed=seed)
+        net = Network(len(rows[0][0]), self.recipe.layers(m, n_out), rng=start, dtype=np.float32)
+        set_factors(net)
+        used, held_out = (taken(rows, part) for part in (split.train, split.valid))
+        check_batch(net, self.loss, *used)
+        return Member(net, used, held_out if len(split.valid) else None, seed)
+
+    def train(self) -> Generator[Record, None, None]:
+        """Train the members side by side; yields the mean of their records after each epoch.
+
+        When the loop ends, however it ends, `net` is their average, each at its best epoch. Raises
+        Diverged where a member's numbers are not finite.
+        """
+        started, workers = time.monotonic(), min(self._threads, len(self.members))
+        with ThreadPoolExecutor(workers) as pool:
+            epochs = self._affordable(pool)
+            streams = [self._epochs(member, epochs) for member in self.members]
+            try:
+                for _ in range(epochs):
+                    before = time.perf_counter()
+                    told = advance(pool, streams)
+                    seconds = time.perf_counter() - before
+                    self.records.append(mean_record(told, seconds, self.seed))
+                    yield self.records[-1]
+                    if self.time_limit and time.monotonic() - started > self.time_limit:
+                        return
+                    if self.recipe.patience and self._waited >= self.recipe.patience:
+                        return
+            finally:
+                for stream in streams:
+                    stream.close()
+                for member in self.members:
+                    if member.best_epoch >= 0:
+                        member.net.theta = member.theta
+                self.net = averaged([member.net for member in self.members])
+
+    def _epochs(self, member: Member, epochs: int) -> Generator[Record, None, None]:
+        """One member's records, with the score of its held-out rows as their validation loss."""
+        X, y, weight = member.rows
+        settings = self.recipe
+        assert settings.lr is not None  # for_table has set it
+        optimizer = AdamW(beta2=0.95, weight_decay=FlatCosine(settings.weight_decay))
+        for record in train(
+            member.net, self.loss, optimizer, X, y, weight=weight, epochs=epochs,
+            batch_size=settings.batch_size, lr=CosLog(settings.lr), rng=member.seed,
+            threads=max(1, self._threads // len(self.members)), engine="compiled",
+        ):  # fmt: skip
+            score = None if member.held_out is None else self._score(member.net, member.held_out)
+            member.see(record.loss if score is None else score, record.epoch)
+            yield record._replace(valid_loss=score)
+
+    def _score(self, net: Network, rows: Rows) -> float:
+        """What the best epoch has least of: the loss of a number, the log loss, or the error.
+
+        To the share of wrong answers the log loss is added, in units of a guess's and of the
+        share's own standard error: it decides where few rows leave the share to chance.
+        """
+        X, y, weight = rows
+        Z = net.predict(X).astype(np.float64)
+        if self.schema.classes is None:
+            return self.loss.value(Z, y, weight)
+        P = self.loss.link(Z)
+        log_loss = metrics.log_loss(y, P, weight)
+        if self.metric == "log_loss":
+            return log_loss
+        error = 1.0 - metrics.accuracy(y, P.argmax(axis=1), weight)
+        deviation = math.sqrt(max(error * (1.0 - error), 1.0 / len(y)) / len(y))
+        return error + deviation * log_loss / math.log(P.shape[1])
+
+    def _affordable(self, pool: ThreadPoolExecutor) -> int:
+        """The number of epochs that the time limit allows, by how long one takes."""
+        if self.time_limit is None:
+            return self.recipe.epochs
+        started = begun = time.monotonic()
+        trials = [replace(member, net=member.net.copy()) for member in self.members]
+        streams = [self._epochs(trial, TRIALS) for trial in trials]
+        for _ in range(TRIALS):
+            begun = time.monotonic()
+            advance(pool, streams)
+        now = time.monotonic()
+        fit = (self.time_limit - (now - started)) / max(now - begun, 1e-9)
+        return int(np.clip(fit, min(FEWEST_EPOCHS, self.recipe.epochs), self.recipe.epochs))
+
+    @property
+    def _waited(self) -> int:
+        """How many epochs have gone by since the best mean of the members."""
+        losses = [record.monitored for record in self.records]
+        return len(losses) - 1 - int(np.argmin(losses))
+
+    @property
+    def _threads(self) -> int:
+        return self.threads or len(os.sched_getaffinity(0))
+
+    @property
+    def engine(self) -> str | None:
+        """The engine that ran, "readable" or "compiled"; None before training."""
+        return self.records[-1].engine if self.records else None
+
+    @property
+    def seconds(self) -> float:
+        """How long its epochs took; what loads or compiles the engine comes before them."""
+        return sum((record.seconds for record in self.records), 0.0)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows train and validate each member."""
+        member = self.members[0]
+        held_out = 0 if member.held_out is None else len(member.held_out[0])
+        return {"train": len(member.rows[0]), "valid": held_out, "test": 0}
+
+    @property
+    def best_epochs(self) -> list[int]:
+        """The epoch of each member whose numbers were kept."""
+        return [member.best_epoch for member in self.members]
+
+    def told(self) -> dict[str, str]:
+        """The settings with their reasons, in words."""
+        return self.recipe.told()
+
+    def notes(self) -> tuple[str, ...]:
+        """What happened to the rows on the way here: mended, dropped, unknown."""
+        return tuple(dict.fromkeys([*self.table.notes, *self.schema.notes]))
+
+    def model(self) -> Model:
+        """The trained network with everything that prediction needs, ready for `save`."""
+        facts: dict[str, Any] = {
+            "source": self.table.source, "rows": self.rows, "data_sha256": self.table.sha256(),
+            "seed": self.seed, "epochs": len(self.records), "best_epoch": None,
+            "best_epochs": self.best_epochs, "optimizer": "adamw", "lr": self.recipe.lr,
+            "batch_size": self.recipe.batch_size, "engine": self.engine, "seconds": self.seconds,
+        }  # fmt: skip
+        return Model(self.net, self.loss, self.preparation, self.schema, facts)
+
+
+def taken(rows: Rows, part: Array) -> Rows:
+    """Some of the rows."""
+    X, y, weight = rows
+    return X[part], y[part], None if weight is None else weight[part]
+
+
+def set_factors(net: Network) -> None:
+    """Each parameter's own learning rate: 1/√inputs for a matrix, whose decay stays as it is, SMALL
+    for embeddings, biases and mixes, QUICK for scales.
+
+    With W ~ N(0, 1/inputs) this is training the neural tangent parametrisation z = x W′/√inputs
+    with W′ ~ N(0, 1): Adam's step of W′ is the same for all widths.
+    """
+    rates, decays = net.views(net.lr_factor), net.views(net.decay_factor)
+    for name in net.shapes:
+        layer, own = net.layers[int(name.partition(".")[0])], name.partition(".")[2]
+        rates[name][...] = QUICK if isinstance(layer, Scale) else SMALL
+        if isinstance(layer, Dense) and own == "W":
+            width = math.sqrt(len(rates[name]))
+            rates[name][...], decays[name][...] = 1.0 / width, width
+
+
+def averaged(nets: Sequence[Network]) -> Network:
+    """One network that gives the mean of what these give."""
+    first = nets[0]
+    if len(nets) == 1:
+        return first
+    layers = [Average(tuple(tuple(net.layers) for net in nets))]
+    whole = Network(first.n_in, layers, rng=0, dtype=first.dtype)
+    for m, net in enumerate(nets):
+        for name in (*net.shapes, *net.buffer_shapes):
+            whole[f"0.{m}.{name}"] = net[name]
+    return whole
+
+
+def advance(pool: ThreadPoolExecutor, streams: Sequence[Iterator[Record]]) -> list[Record]:
+    """The next record of each stream, all of them at work at once."""
+    futures = [pool.submit(next, stream) for stream in streams]
+    try:
+        return [future.result() for future in futures]
+    finally:
+        wait(futures)  # a stream that is at work cannot be closed
+
+
+def mean_record(records: Sequence[Record], seconds: float, seed: int) -> Record:
+    """The mean losses of members that went through one epoch together."""
+    scores = [record.valid_loss for record in records if record.valid_loss is not None]
+    loss = float(np.mean([record.loss for record in records]))
+    valid = float(np.mean(scores)) if scores else None
+    return records[0]._replace(loss=loss, valid_loss=valid, seconds=seconds, seed=seed)
