@@ -162,8 +162,11 @@ def chains(draw: st.DrawFn, n: int, depth: int = 2, most: int = 4) -> tuple[list
         elif kind == "embedding" and n <= 8:
             size = draw(st.integers(2, 3))
             frequencies = draw(st.integers(1, 3))
-            layers.append(cr.CosineEmbedding(frequencies, size, draw(st.floats(0.0, 1.0))))
-            n *= size
+            chosen = st.lists(st.integers(0, n - 1), min_size=1, max_size=n, unique=True)
+            columns = draw(st.none() | chosen.map(tuple))
+            spread = draw(st.floats(0.0, 1.0))
+            layers.append(cr.CosineEmbedding(frequencies, size, spread, columns))
+            n += len(layers[-1].embedded(n)) * (size - 1)
         elif kind == "residual" and depth:
             inner, last = draw(chains(n, depth - 1, 2))
             if last != n or not inner:

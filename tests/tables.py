@@ -62,6 +62,7 @@ LAYER_VARIANTS: dict[str, layers.Layer] = {
     "dense_no_bias": layers.Dense(2, bias=False, init="normal"),
     "elu_kinked": al.ELU(0.5),
     "cosine_embedding_wide": embedding_layers.CosineEmbedding(4, 2, spread=1.0),
+    "cosine_embedding_of_some": embedding_layers.CosineEmbedding(2, 4, columns=(2, 0)),
     "scale_negative": layers.Scale(-0.5),
     "parametric_mish": al.ParametricActivation("mish", start=0.5),
     "parametric_elu": al.ParametricActivation("elu", start=-0.5),

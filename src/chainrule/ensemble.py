@@ -71,10 +71,11 @@ class Recipe:
         }
         return replace(self, **{k: v for k, v in chosen.items() if getattr(self, k) is None})
 
-    def layers(self, member: int, outputs: int) -> list[Layer]:
-        """Embedding, scaling layer, hidden layers, logits."""
-        spread = self.spreads[member % len(self.spreads)]
-        layers: list[Layer] = [CosineEmbedding(spread=spread)] if spread else []
+    def layers(self, member: int, outputs: int, columns: tuple[int, ...]) -> list[Layer]:
+        """Embedding of these columns, scaling layer, hidden layers, logits."""
+        spread, layers = self.spreads[member % len(self.spreads)], list[Layer]()
+        if spread and columns:
+            layers.append(CosineEmbedding(spread=spread, columns=columns))
         layers.append(Scale())
         for n in self.hidden:
             assert self.activation is not None  # for_table has set it
@@ -191,7 +192,10 @@ class EnsembleRun:
         """Its rows, held out anew for each member, and its network."""
         seed, start = np.random.SeedSequence([self.seed, m]).generate_state(2).tolist()
         split = split_rows(self.schema, table, valid=self.recipe.valid, test=0.0, seed=seed)
-        net = Network(len(rows[0][0]), self.recipe.layers(m, n_out), rng=start, dtype=np.float32)
+        X = rows[0]
+        fine = tuple(i for i, x in enumerate(X.T) if len(np.unique(x)) > 2)  # of two, all is linear
+        layers = self.recipe.layers(m, n_out, fine)
+        net = Network(X.shape[1], layers, rng=start, dtype=np.float32)
         set_factors(net)
         used, held_out = (taken(rows, part) for part in (split.train, split.valid))
         check_batch(net, self.loss, *used)

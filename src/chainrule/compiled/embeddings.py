@@ -1,4 +1,4 @@
-"""The cosine embedding: each column's number beside d - 1 sums of cosines of it.
+"""The cosine embedding: behind the columns d - 1 sums of cosines of each embedded one.
 
 The equations are those of `core.embedding_layers`. Parameters stand in the order w, b, V, a.
 """
@@ -8,16 +8,10 @@ import math
 import numpy as np
 
 from .elementary import FAR, cos_sin
-from .jit import at, inlined, jit
-from .products import zero
+from .jit import at, jit
+from .products import copy, zero
 
 TURN = 2.0 * math.pi
-
-
-@inlined
-def embed_size(k, n, d):
-    """How many parameters there are for n columns, k frequencies and d numbers a column."""
-    return n * (2 * k + (k + 1) * (d - 1))
 
 
 @jit
@@ -36,45 +30,53 @@ def waves(memory, cosines, sines, k):
 
 
 @jit
-def embed_forward(memory, x, y, cosines, numbers, p, k, rows, n, d):
-    """U = 2π x w + b,  Y = (x, cos U @ V + a); keeps cos U, and sin U behind it."""
-    number, sines = memory.dtype.type, cosines + rows * n * k
-    turn, b, V, a = number(TURN), p + n * k, p + 2 * n * k, p + n * k * (d + 1)
+def embed_forward(memory, x, y, cosines, numbers, p, columns, k, rows, n, n_out):
+    """Y = (X, T), T_c = cos U_c @ V_c + a_c with U_c = 2π x_c w_c + b_c of each embedded column;
+    keeps cos U, and sin U behind it.
+
+    At `columns` stands how many columns are embedded, m, and behind it which.
+    """
+    number, m = memory.dtype.type, int(memory[at(columns)])
+    sums, sines, turn = (n_out - n) // m, cosines + rows * m * k, number(TURN)
+    b, V, a = p + m * k, p + 2 * m * k, p + m * k * (sums + 2)
     for r in range(rows):
-        for c in range(n):
-            value, kept = memory[at(x + r * n + c)], (r * n + c) * k
+        copy(memory, y + r * n_out, memory, x + r * n, n)
+        for c in range(m):
+            value = memory[at(x + r * n + int(memory[at(columns + 1 + c)]))]
+            kept, out = (r * m + c) * k, y + r * n_out + n + c * sums
             for f in range(k):
                 u = turn * value * numbers[at(p + c * k + f)] + numbers[at(b + c * k + f)]
                 memory[at(cosines + kept + f)] = u
             waves(memory, cosines + kept, sines + kept, k)
-            out = y + (r * n + c) * d
-            memory[at(out)] = value
-            for o in range(d - 1):
+            for o in range(sums):
                 total = zero(memory)
                 for f in range(k):
-                    v = numbers[at(V + (c * k + f) * (d - 1) + o)]
+                    v = numbers[at(V + (c * k + f) * sums + o)]
                     total += memory[at(cosines + kept + f)] * v
-                memory[at(out + 1 + o)] = total + numbers[at(a + c * (d - 1) + o)]
+                memory[at(out + o)] = total + numbers[at(a + c * sums + o)]
 
 
 @jit
-def embed_backward(memory, x, dy, dx, cosines, p, g, k, rows, n, d, asked):
+def embed_backward(memory, x, dy, dx, cosines, p, g, columns, k, rows, n, n_out, asked):
     """dV = Σ cos U dT, da = Σ dT, dU = -sin U (dT @ Vᵀ), db = Σ dU, dw = 2π Σ x dU, and where it is
-    asked for dX = dY_0 + 2π dU @ wᵀ.
+    asked for dX = dY's own part + 2π dU @ wᵀ.
     """
-    number, sines = memory.dtype.type, cosines + rows * n * k
-    turn, V = number(TURN), p + 2 * n * k
-    gb, gV, ga = g + n * k, g + 2 * n * k, g + n * k * (d + 1)
+    number, m = memory.dtype.type, int(memory[at(columns)])
+    sums, sines, turn = (n_out - n) // m, cosines + rows * m * k, number(TURN)
+    V, gb, gV, ga = p + 2 * m * k, g + m * k, g + 2 * m * k, g + m * k * (sums + 2)
     for r in range(rows):
-        for c in range(n):
-            value, kept = memory[at(x + r * n + c)], (r * n + c) * k
-            out, back = dy + (r * n + c) * d, zero(memory)
-            for o in range(d - 1):
-                memory[at(ga + c * (d - 1) + o)] += memory[at(out + 1 + o)]
+        if asked:
+            copy(memory, dx + r * n, memory, dy + r * n_out, n)
+        for c in range(m):
+            column = int(memory[at(columns + 1 + c)])
+            value, kept = memory[at(x + r * n + column)], (r * m + c) * k
+            out, back = dy + r * n_out + n + c * sums, zero(memory)
+            for o in range(sums):
+                memory[at(ga + c * sums + o)] += memory[at(out + o)]
             for f in range(k):
                 along, cosine = zero(memory), memory[at(cosines + kept + f)]
-                for o in range(d - 1):
-                    place, dT = (c * k + f) * (d - 1) + o, memory[at(out + 1 + o)]
+                for o in range(sums):
+                    place, dT = (c * k + f) * sums + o, memory[at(out + o)]
                     along += dT * memory[at(V + place)]
                     memory[at(gV + place)] += cosine * dT
                 dU = -memory[at(sines + kept + f)] * along
@@ -82,4 +84,4 @@ def embed_backward(memory, x, dy, dx, cosines, p, g, k, rows, n, d, asked):
                 memory[at(g + c * k + f)] += turn * value * dU
                 back += dU * memory[at(p + c * k + f)]
             if asked:
-                memory[at(dx + r * n + c)] = memory[at(out)] + turn * back
+                memory[at(dx + r * n + column)] += turn * back

@@ -5,8 +5,8 @@ A shard's rows stand at x of a lane, and each layer's result behind it.
 
 from numba import types
 
-from .embeddings import embed_backward, embed_forward, embed_size
-from .jit import at, by_address, jit
+from .embeddings import embed_backward, embed_forward
+from .jit import at, by_address, inlined, jit
 from .layers import (
     batch_norm_backward,
     batch_norm_forward,
@@ -32,6 +32,7 @@ from .program import (
     BLEND,
     BRANCH,
     BUFFER,
+    COLUMNS_AT,
     D_IN,
     D_OUT,
     DENSE,
@@ -53,6 +54,13 @@ from .program import (
 )  # fmt: skip
 
 
+@inlined
+def columns_of(layout, table, memory, i):
+    """The place of the columns that row i of the table embeds, behind all settings."""
+    first = layout.settings + len(table) * SETTINGS
+    return first + int(memory[at(layout.settings + i * SETTINGS + COLUMNS_AT)])
+
+
 @jit
 def forward(layout, table, memory, numbers, base, first_row, rows):
     """Run the shard in the lane at `base` through every layer. `first_row` is the shard's first row
@@ -72,7 +80,8 @@ def forward(layout, table, memory, numbers, base, first_row, rows):
         elif op == DROPOUT:
             dropout(memory, x, y, layout.masks + table[i, EXTRA] + first_row * n, rows * n)
         elif op == EMBED:
-            embed_forward(memory, x, y, extra, numbers, p, int(alpha), rows, n_in, n // n_in)
+            columns = columns_of(layout, table, memory, i)
+            embed_forward(memory, x, y, extra, numbers, p, columns, int(alpha), rows, n_in, n)
         elif op == SCALE:
             scale_forward(memory, x, y, numbers, p, rows, n)
         elif op == PRELU:
@@ -116,10 +125,11 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
         elif op == DROPOUT:
             dropout(memory, dy, dy, layout.masks + table[i, EXTRA] + first_row * n, rows * n)
         elif op == EMBED:
+            columns, k, asked = columns_of(layout, table, memory, i), int(alpha), i > layout.lowest
             if fresh:
-                fill(memory, g, embed_size(int(alpha), n_in, n // n_in), zero(memory))
-            asked = i > layout.lowest
-            embed_backward(memory, x, dy, dx, extra, p, g, int(alpha), rows, n_in, n // n_in, asked)
+                m = int(memory[at(columns)])
+                fill(memory, g, 2 * m * k + (k + 1) * (n - n_in), zero(memory))
+            embed_backward(memory, x, dy, dx, extra, p, g, columns, k, rows, n_in, n, asked)
         elif op == SCALE:
             scale_backward(memory, x, dy, p, g, rows, n)
         elif op == PRELU:

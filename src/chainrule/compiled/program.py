@@ -38,8 +38,10 @@ OP, N_IN, N_OUT, BIAS, THETA, BUFFER, IN, OUT, D_IN, D_OUT, EXTRA, COLUMNS = ran
 NOWHERE = 0  # as D_IN: no derivative is asked for; x stands at place 0, so no derivative does
 
 # The settings of each row. ALPHA is epsilon in the normalising layers, in EMBED its frequencies, in
-# BEGIN and JOIN what a branch counts.
+# BEGIN and JOIN what a branch counts. Behind the settings of all rows stand for each EMBED how many
+# columns it embeds and which; its COLUMNS_AT counts from there.
 ALPHA, MOMENTUM, SETTINGS = range(3)
+COLUMNS_AT = MOMENTUM
 
 ELEMENTWISE_LAYERS = {
     al.ACTIVATION_LAYERS[name]: op
@@ -116,7 +118,8 @@ def program(
     own = np.flatnonzero(np.isin(table[:, OP], learned))
     p, q, memory = net.theta.size, net.buffers.size, _Writer(rows, batch)
     trained = p if batch else 0
-    places["settings"] = memory.take(SETTINGS * len(table))
+    settings = np.array([*np.ravel(lane.settings), *lane.columns])
+    places["settings"] = memory.take(len(settings))
     places["zeros"] = memory.take(int(table[:, [N_IN, N_OUT]].max(initial=0)))
     places["loss_settings"] = memory.take(n_out)
     places["theta"] = memory.take(p) if batch else 0
@@ -136,7 +139,7 @@ def program(
     layouts = np.zeros(1, RECORD)
     for name, value in (places | sizes).items():
         layouts[name] = value
-    return Program(table, np.array(lane.settings).reshape(-1), layouts)
+    return Program(table, settings, layouts)
 
 
 def aligned(n: int) -> int:
@@ -152,6 +155,7 @@ class _Writer:
         self.size, self.masks, self.theta, self.buffers, self.scratch = 0, 0, 0, 0, 0
         self.table: list[tuple[int, ...]] = []
         self.settings: list[tuple[float, float]] = []
+        self.columns: list[float] = []
 
     def take(self, n: int) -> int:
         """The place of the next n numbers."""
@@ -177,12 +181,13 @@ class _Writer:
         y, dy = self.take(self.rows * n_out), dx
         if self.batch and (isinstance(layer, Dense | CosineEmbedding) or dx == NOWHERE):
             dy = self.take(self.rows * n_out)
-        op, alpha, momentum, extra = *self.kind(layer), 0
+        op, alpha, momentum, extra = *self.kind(layer, n_in), 0
         if op == DENSE:
             smaller = min(n_in * n_out, self.rows * (n_in + n_out))  # as input_gradient chooses
             self.scratch = max(self.scratch, smaller if dx != NOWHERE else 0)
         elif op == EMBED:
-            extra = self.take(2 * self.rows * n_in * layer.frequencies)  # cosines, sines
+            waves = len(layer.embedded(n_in)) * layer.frequencies
+            extra = self.take(2 * self.rows * waves)  # cosines, sines
         elif op == DROPOUT:
             extra, self.masks = self.masks, self.masks + self.batch * n_out
         elif op == LAYER_NORM:
@@ -195,14 +200,16 @@ class _Writer:
         self.buffers += sum(int(np.prod(shape)) for shape in buffers.values())
         return y, dy, n_out
 
-    def kind(self, layer: Layer) -> tuple[int, float, float]:
+    def kind(self, layer: Layer, n_in: int) -> tuple[int, float, float]:
         """What to do, and the row's settings ALPHA and MOMENTUM."""
         if isinstance(layer, BatchNorm):
             return BATCH_NORM if self.batch else RUNNING_NORM, layer.epsilon, layer.momentum
         if isinstance(layer, LayerNorm):
             return LAYER_NORM, layer.epsilon, 0.0
         if isinstance(layer, CosineEmbedding):
-            return EMBED, float(layer.frequencies), 0.0
+            start, columns = len(self.columns), layer.embedded(n_in)
+            self.columns += [len(columns), *columns]
+            return EMBED, float(layer.frequencies), float(start)
         others = {Dense: DENSE, Scale: SCALE, Dropout: DROPOUT, al.PReLU: PRELU}
         op = (others | ELEMENTWISE_LAYERS)[type(layer)]
         return op, getattr(layer, "alpha", 0.0) if op < DENSE else 0.0, 0.0

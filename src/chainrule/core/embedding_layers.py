@@ -14,26 +14,45 @@ TURN = 2.0 * math.pi
 
 @dataclass(frozen=True)
 class CosineEmbedding(Layer):
-    """Y_c = (x_c, cos(2π x_c w_c + b_c) @ V_c + a_c) for each column c, one beside the other.
+    """Y = (X, T), behind the columns of X for each embedded one T_c = cos(2π x_c w_c + b_c) @ V_c +
+    a_c.
 
-    X (rows, n)  w, b (n, k)  V (n, k, d - 1)  a (n, d - 1)  Y (rows, n d), k `frequencies`, d
-    `size`. w starts at N(0, spread²), b at U(-π, π), V and a at U(±1/√k). Holzmüller et al. 2024,
-    who call it PBLD and train it at a tenth of the learning rate.
+    X (rows, n)  w, b (m, k)  V (m, k, d - 1)  a (m, d - 1)  Y (rows, n + m (d - 1)), k `frequencies`,
+    d `size`, m `columns`, all n if None. w starts at N(0, spread²), b at U(-π, π), V and a at
+    U(±1/√k). Holzmüller et al. 2024, who call it PBLD and train it at a tenth of the learning rate.
     """
 
     frequencies: int = 16
     size: int = 4
     spread: float = 0.1
+    columns: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         require_count("CosineEmbedding", "frequencies", self.frequencies)
         require_count("CosineEmbedding", "size", self.size)
         require_limits(self, {"spread": (0, math.inf), "size": (2, math.inf)})
+        if self.columns is not None:
+            columns = tuple(self.columns)
+            whole = all(isinstance(c, int | np.integer) and c >= 0 for c in columns)
+            if not columns or not whole or len(set(columns)) < len(columns):
+                raise ValueError(
+                    f"CosineEmbedding columns is {columns}: give numbers from 0 up, none twice"
+                )
+            object.__setattr__(self, "columns", tuple(int(c) for c in columns))
+
+    def embedded(self, n_in: int) -> tuple[int, ...]:
+        """The columns of n_in that are embedded."""
+        return tuple(range(n_in)) if self.columns is None else self.columns
 
     def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
-        k, d = self.frequencies, self.size
-        shapes: Shapes = {"w": (n_in, k), "b": (n_in, k), "V": (n_in, k, d - 1), "a": (n_in, d - 1)}
-        return n_in * d, shapes, {}
+        if max(self.columns or (0,)) >= n_in:
+            raise ValueError(
+                f"CosineEmbedding columns is {self.columns}, but it gets {n_in} columns: give "
+                f"numbers below {n_in}"
+            )
+        m, k, d = len(self.embedded(n_in)), self.frequencies, self.size
+        shapes: Shapes = {"w": (m, k), "b": (m, k), "V": (m, k, d - 1), "a": (m, d - 1)}
+        return n_in + m * (d - 1), shapes, {}
 
     def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
         p["w"][...] = self.spread * rng.normal(size=p["w"].shape)
@@ -45,22 +64,23 @@ class CosineEmbedding(Layer):
     def forward(
         self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
     ) -> tuple[Array, dict[str, Array]]:
-        U = X.dtype.type(TURN) * X[:, :, None] * p["w"] + p["b"]  # (rows, n, k)
+        x = X[:, self.embedded(X.shape[1])]
+        U = X.dtype.type(TURN) * x[:, :, None] * p["w"] + p["b"]  # (rows, m, k)
         C = np.cos(U)
         T = np.einsum("rck,cko->rco", C, p["V"]) + p["a"]
-        Y = np.concatenate([X[:, :, None], T], axis=2).reshape(len(X), -1)
-        return Y, {"X": X, "C": C, "S": np.sin(U)}
+        return np.hstack([X, T.reshape(len(X), -1)]), {"X": X, "C": C, "S": np.sin(U)}
 
     def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
         X, C, S = cache["X"], cache["C"], cache["S"]
-        dY = dY.reshape(*X.shape, self.size)
-        dT = dY[:, :, 1:]
+        columns, turn = list(self.embedded(X.shape[1])), X.dtype.type(TURN)
+        dT = dY[:, X.shape[1] :].reshape(len(X), len(columns), self.size - 1)
         dU = -S * np.einsum("rco,cko->rck", dT, p["V"])
-        turn = X.dtype.type(TURN)
         grads = {
-            "w": turn * np.einsum("rck,rc->ck", dU, X),
+            "w": turn * np.einsum("rck,rc->ck", dU, X[:, columns]),
             "b": dU.sum(axis=0),
             "V": np.einsum("rck,rco->cko", C, dT),
             "a": dT.sum(axis=0),
         }
-        return dY[:, :, 0] + turn * np.einsum("rck,ck->rc", dU, p["w"]), grads
+        dX = dY[:, : X.shape[1]].copy()
+        dX[:, columns] += turn * np.einsum("rck,ck->rc", dU, p["w"])
+        return dX, grads

@@ -146,5 +146,14 @@ def _through(layer: Layer, p: Mapping[str, Array], X: Array, Y: Array, M: Array)
         return None
     apart, slopes = X[:1] - X[1:], layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
     near = np.abs(apart) < 1e-12 * np.maximum(1.0, np.abs(X[:1]))  # the ratio becomes the slope
-    rise = (M * (Y[:1] - Y[1:])).reshape(*apart.shape, -1).sum(axis=2)  # of each input's outputs
+    rise = _by_input(layer, apart.shape[1], M * (Y[:1] - Y[1:]))
     return np.where(near, slopes, rise / np.where(near, 1.0, apart))
+
+
+def _by_input(layer: Layer, n: int, rise: Array) -> Array:
+    """From what each output rose (1, m) to what all outputs of each of n inputs did (1, n)."""
+    if not isinstance(layer, CosineEmbedding):
+        return rise
+    own, columns = rise[:, :n].copy(), list(layer.embedded(n))
+    own[:, columns] += rise[:, n:].reshape(1, len(columns), -1).sum(axis=2)
+    return own

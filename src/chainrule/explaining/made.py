@@ -50,18 +50,19 @@ def _embedded(trace: Trace, place: Place, at: Address, most: int) -> Explanation
     """One of the numbers that a column became: itself, or Σ_f cos u_f v_f + a."""
     assert isinstance(place.layer, CosineEmbedding)
     (row, j), value = at.index, float(trace[at.name][at.index])
-    c, o = divmod(j, place.layer.size)
-    if o == 0:
-        names = {"x": term(trace, place.x, row, c)}
+    n = trace[place.x].shape[1]
+    if j < n:
+        names = {"x": term(trace, place.x, row, j)}
         return Explanation(trace, at, value, row, Number(str(at), value, Formula("x"), names))
+    c, o = divmod(j - n, place.layer.size - 1)
     parts = []
     for f in range(place.layer.frequencies):
         names = {"c": term(trace, f"{place.name}.C", row, c, f),
-                 "v": term(trace, f"{place.name}.V", c, f, o - 1)}  # fmt: skip
+                 "v": term(trace, f"{place.name}.V", c, f, o)}  # fmt: skip
         product = names["c"].value * names["v"].value
         symbol = f"{names['c'].address} · {names['v'].address}"
         parts.append(Number(symbol, product, Formula("c * v"), names))
-    a = term(trace, f"{place.name}.a", c, o - 1)
+    a = term(trace, f"{place.name}.a", c, o)
     parts.append(Number(a.address, a.value, Formula("a"), {"a": a}))
     return Explanation(trace, at, value, row, sum=add_up(parts, value, most))
 

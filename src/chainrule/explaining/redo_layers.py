@@ -106,15 +106,17 @@ class Forward:
     def wave(self, key: str, r: int, c: int, f: int) -> Made:
         """cos and sin of u = 2π x w + b."""
         names = {name: self.redo.at(f"{self.name}.{name}", c, f) for name in ("w", "b")}
-        return self.redo.formula(WAVES[key], x=self.redo.at(self.x, r, c), **names)
+        column = self.layer.embedded(len(self.redo.row(self.x, r)))[c]
+        return self.redo.formula(WAVES[key], x=self.redo.at(self.x, r, column), **names)
 
     def embedded(self, r: int, j: int) -> Made:
         """x itself, or Σ_f cos u_f v_f + a."""
-        c, o = divmod(j, self.layer.size)
-        if o == 0:
-            return self.redo.at(self.x, r, c), 0.0
-        v = [row[o - 1] for row in self.redo.all(f"{self.name}.V")[c]]
-        a = self.redo.at(f"{self.name}.a", c, o - 1)
+        n = len(self.redo.row(self.x, r))
+        if j < n:
+            return self.redo.at(self.x, r, j), 0.0
+        c, o = divmod(j - n, self.layer.size - 1)
+        v = [row[o] for row in self.redo.all(f"{self.name}.V")[c]]
+        a = self.redo.at(f"{self.name}.a", c, o)
         return self.redo.dot(self.redo.row(f"{self.name}.C", r)[c], v, a)
 
     def mean(self, *index: int) -> Made:
@@ -290,8 +292,9 @@ class Embedded:
 
     def __init__(self, behind: Backward) -> None:
         self.redo, self.name, self.x = behind.redo, behind.name, behind.x
-        self.dy, self.size = behind.dy, behind.layer.size
-        self.rows = range(len(behind.redo.trace.batch))
+        self.dy, self.sums = behind.dy, behind.layer.size - 1
+        self.rows, self.n = range(len(behind.redo.trace.batch)), len(self.redo.row(self.x, 0))
+        self.columns = behind.layer.embedded(self.n)
         self.turn = behind.redo.kind.of(float(TURN))
 
     def add(self, target: str) -> None:
@@ -304,7 +307,8 @@ class Embedded:
     def _bent(self, r: int, c: int, f: int) -> list[Any]:
         """The terms of du = -sin u Σ_o dy_o v_o."""
         s, V = self.redo.row(f"{self.name}.S", r)[c][f], self.redo.all(f"{self.name}.V")[c][f]
-        dy = self.redo.row(self.dy, r)[c * self.size + 1 : (c + 1) * self.size]
+        first = self.n + c * self.sums
+        dy = self.redo.row(self.dy, r)[first : first + self.sums]
         return [-s * one * v for one, v in zip(dy, V, strict=True)]
 
     def b(self, c: int, f: int) -> Made:
@@ -314,24 +318,28 @@ class Embedded:
     def w(self, c: int, f: int) -> Made:
         """dw = 2π Σ_rows x du."""
         return self._sum([
-            self.turn * self.redo.at(self.x, r, c) * term
+            self.turn * self.redo.at(self.x, r, self.columns[c]) * term
             for r in self.rows for term in self._bent(r, c, f)
         ])  # fmt: skip
 
     def V(self, c: int, f: int, o: int) -> Made:
         """dv = Σ_rows cos u dy."""
         C = [self.redo.row(f"{self.name}.C", r)[c][f] for r in self.rows]
-        return self.redo.dot(C, self.redo.column(self.dy, c * self.size + 1 + o))
+        return self.redo.dot(C, self.redo.column(self.dy, self.n + c * self.sums + o))
 
     def a(self, c: int, o: int) -> Made:
         """da = Σ_rows dy."""
-        return self.redo.sum(self.redo.column(self.dy, c * self.size + 1 + o))
+        return self.redo.sum(self.redo.column(self.dy, self.n + c * self.sums + o))
 
-    def input(self, r: int, c: int) -> Made:
-        """dx = dy_0 + 2π Σ_f w_f du_f."""
+    def input(self, r: int, j: int) -> Made:
+        """dx = dy + 2π Σ_f w_f du_f, the sum for an embedded column alone."""
+        own = self.redo.at(self.dy, r, j)
+        if j not in self.columns:
+            return own, 0.0
+        c = self.columns.index(j)
         w = self.redo.row(f"{self.name}.w", c)
         terms = [self.turn * w[f] * t for f in range(len(w)) for t in self._bent(r, c, f)]
-        return self._sum([self.redo.at(self.dy, r, c * self.size), *terms])
+        return self._sum([own, *terms])
 
     def _sum(self, terms: list[Any]) -> Made:
         """Σ of products of several factors, each of which was rounded on the way."""

@@ -48,7 +48,8 @@ def _made(trace: Trace, at: Address, value: float, place: Place | None) -> Numbe
     if place is not None and isinstance(place.layer, CosineEmbedding) and at.own in WAVES:
         r, *wave = at.index
         names = {key: term(trace, f"{place.name}.{key}", *wave) for key in ("w", "b")}
-        names |= {"x": term(trace, place.x, r, wave[0]), "pi": Term(math.pi)}
+        column = place.layer.embedded(trace[place.x].shape[1])[wave[0]]
+        names |= {"x": term(trace, place.x, r, column), "pi": Term(math.pi)}
         return Number(symbol, value, WAVES[at.own], names)
     if place is not None and isinstance(place.layer, ParametricActivation) and at.own == "F":
         names = {"z": term(trace, place.x, *at.index)} | {"alpha": Term(place.layer.bend.alpha)}
