@@ -154,7 +154,16 @@ def chains(draw: st.DrawFn, n: int, depth: int = 2, most: int = 4) -> tuple[list
     """(layers, width of the last)."""
     layers: list[cr.Layer] = []
     for _ in range(draw(st.integers(0, most))):
-        kinds = ["dense", "dense", "activation", "other", "residual", "average", "embedding"]
+        kinds = [
+            "dense",
+            "dense",
+            "activation",
+            "other",
+            "residual",
+            "average",
+            "embedding",
+            "category",
+        ]
         kind = draw(st.sampled_from(kinds))
         if kind == "dense":
             n = draw(WIDTHS)
@@ -167,6 +176,12 @@ def chains(draw: st.DrawFn, n: int, depth: int = 2, most: int = 4) -> tuple[list
             spread = draw(st.floats(0.0, 1.0))
             layers.append(cr.CosineEmbedding(frequencies, size, spread, columns))
             n += len(layers[-1].embedded(n)) * (size - 1)
+        elif kind == "category" and n <= 8:
+            marks = draw(st.lists(st.integers(0, n), min_size=2, max_size=4, unique=True))
+            ends = sorted(marks[: len(marks) // 2 * 2])
+            layers.append(cr.CategoryEmbedding(tuple(zip(ends[::2], ends[1::2], strict=True)),
+                                               draw(st.integers(1, 4))))  # fmt: skip
+            n = layers[-1].shapes(n)[0]
         elif kind == "residual" and depth:
             inner, last = draw(chains(n, depth - 1, 2))
             if last != n or not inner:

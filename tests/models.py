@@ -114,8 +114,13 @@ def branching(inner: st.SearchStrategy[layers.Layer]) -> st.SearchStrategy[layer
 
 
 def embedding() -> st.SearchStrategy[layers.Layer]:
-    cls = embedding_layers.CosineEmbedding
-    return st.builds(cls, st.integers(1, 3), st.integers(2, 3), SMALL)
+    return st.one_of(
+        st.builds(
+            embedding_layers.CosineEmbedding, st.integers(1, 3), st.integers(2, 3), SMALL,
+            st.sampled_from([None, (0,)]),
+        ),
+        st.builds(embedding_layers.CategoryEmbedding, st.just(((0, 1),)), st.integers(1, 3)),
+    )  # fmt: skip
 
 
 def dense() -> st.SearchStrategy[layers.Layer]:

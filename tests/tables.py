@@ -47,6 +47,7 @@ ACTIVATION_LAYERS: dict[str, layers.Layer] = {
 LAYERS: dict[str, layers.Layer] = ACTIVATION_LAYERS | {
     "dense": layers.Dense(4),
     "cosine_embedding": embedding_layers.CosineEmbedding(3, 3),
+    "category_embedding": embedding_layers.CategoryEmbedding(((0, 2),), 2),
     "scale": layers.Scale(),
     "dropout": layers.Dropout(0.3),
     "batch_norm": layers.BatchNorm(),
@@ -63,6 +64,7 @@ LAYER_VARIANTS: dict[str, layers.Layer] = {
     "elu_kinked": al.ELU(0.5),
     "cosine_embedding_wide": embedding_layers.CosineEmbedding(4, 2, spread=1.0),
     "cosine_embedding_of_some": embedding_layers.CosineEmbedding(2, 4, columns=(2, 0)),
+    "category_embedding_of_two": embedding_layers.CategoryEmbedding(((0, 1), (2, 3)), 3),
     "scale_negative": layers.Scale(-0.5),
     "parametric_mish": al.ParametricActivation("mish", start=0.5),
     "parametric_elu": al.ParametricActivation("elu", start=-0.5),

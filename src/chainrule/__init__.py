@@ -17,7 +17,7 @@ _HOMES = {
         "Identity", "Step", "Sigmoid", "Tanh", "ReLU", "LeakyReLU", "PReLU", "ELU", "SELU", "GELU",
         "SiLU", "Mish", "Softplus", "Softsign", "HardSigmoid", "HardTanh", "ParametricActivation",
     ],
-    "core.embedding_layers": ["CosineEmbedding"],
+    "core.embedding_layers": ["CosineEmbedding", "CategoryEmbedding"],
     "core.losses": [
         "Loss", "SquaredError", "AbsoluteError", "SumOfErrors", "Huber", "Pinball",
         "BinaryCrossEntropy", "SoftmaxCrossEntropy", "Poisson", "Hinge",

@@ -1,8 +1,7 @@
 """EnsembleRun: from a table to several networks, trained side by side and averaged into one.
 
 read → what each column is → robust numbers → for each member its held-out rows, its network, its
-best epoch → one network, the mean of all. A member follows RealMLP (Holzmüller et al. 2024, "Better
-by default"): narrower, for fewer epochs, and no two alike.
+best epoch → one network, the mean of all. `recipe.py` says how a member is built.
 """
 
 import math
@@ -16,94 +15,23 @@ from typing import Any
 import numpy as np
 
 from .core import metrics
-from .core.activation_layers import ParametricActivation
 from .core.arrays import Array
 from .core.branch_layers import Average
-from .core.embedding_layers import CosineEmbedding
 from .core.epoch import check_batch
-from .core.layers import Dense, Dropout, Layer, Scale
 from .core.losses import Loss, Pinball, SoftmaxCrossEntropy, SquaredError
 from .core.network import Network
 from .core.optimizers import AdamW
 from .core.schedules import CosLog, FlatCosine
 from .memory import require_memory
 from .model import Model, labelled
+from .recipe import Recipe, embeddings, set_factors
 from .tables import Preparation, Schema, Table, infer_schema, split_rows
 from .training import Record, train
 
 Rows = tuple[Array, Array, Array | None]  # X, y and weights
 METRICS = ("accuracy", "log_loss")
 FEWEST_EPOCHS = 8  # however short the time is
-SMALL = 0.1  # share of the learning rate that embeddings, biases and mixes get
-QUICK = 6.0  # times the learning rate that the scaling layer gets
 TRIALS = 2  # epochs that tell how long one takes, the first of which loads the engine
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The settings of the members. None is set by `for_table`, from its rows and its task.
-
-    `spreads` are those of the members' cosine embeddings in turn, 0 for none: members that see the
-    numbers more and less finely err at different rows. `label_smoothing` holds for accuracy as the
-    metric; for log loss there is none.
-    """
-
-    members: int = 4
-    hidden: tuple[int, ...] = (128, 128, 128)
-    activation: str | None = None
-    dropout: float = 0.15
-    spreads: tuple[float, ...] = (0.1, 1.0, 0.3, 0.0)
-    label_smoothing: float = 0.1
-    epochs: int = 128
-    lr: float | None = None
-    batch_size: int | None = None
-    weight_decay: float = 0.02
-    valid: float = 0.2
-    patience: int | None = None
-
-    def for_table(self, rows: int, classes: bool) -> "Recipe":
-        """With what hangs on the number of rows and the task."""
-        sizes = ((1024, 64), (8192, 128), (30_000, 256), (100_000, 512))
-        chosen = {
-            "activation": "selu" if classes else "mish",
-            "lr": 0.04 if classes else 0.07,
-            "batch_size": next((size for most, size in sizes if rows <= most), 1024),
-        }
-        return replace(self, **{k: v for k, v in chosen.items() if getattr(self, k) is None})
-
-    def layers(self, member: int, outputs: int, columns: tuple[int, ...]) -> list[Layer]:
-        """Embedding of these columns, scaling layer, hidden layers, logits."""
-        spread, layers = self.spreads[member % len(self.spreads)], list[Layer]()
-        if spread and columns:
-            layers.append(CosineEmbedding(spread=spread, columns=columns))
-        layers.append(Scale())
-        for n in self.hidden:
-            assert self.activation is not None  # for_table has set it
-            layers += [Dense(n, init="lecun_normal"), ParametricActivation(self.activation)]
-            layers += [Dropout(FlatCosine(self.dropout))] if self.dropout else []
-        return [*layers, Dense(outputs, init=0.0)]
-
-    def told(self) -> dict[str, str]:
-        """Each setting with its value and reason, in words."""
-        units = " → ".join(map(str, self.hidden))
-        return {
-            "members": f"{self.members}, averaged: their errors differ and partly cancel",
-            "held-out rows": f"{self.valid:.0%} of the rows, others for each member, choose its "
-            "best epoch",
-            "numbers": "median 0, quartiles 1 apart, smoothly limited to ±3: outliers do not rule",
-            "embedding": f"each number beside cosines of it, of spread "
-            f"{', '.join(f'{s:g}' if s else 'none' for s in self.spreads)} in turn: steps and waves"
-            " become easy to learn",
-            "layers": f"{units} units, a scale for each input before them: it weighs the columns",
-            "activation": f"{self.activation}, mixed with the identity by a learned share",
-            "dropout": f"{self.dropout:g}, to 0 from the middle on: less of the rows by heart",
-            "weight decay": f"{self.weight_decay:g}, falling likewise",
-            "learning rate": f"{self.lr:g} in four cosine cycles, each longer, times 1/√inputs for "
-            f"a matrix, {SMALL:g} for embedding and biases, {QUICK:g} for scales",
-            "optimizer": "AdamW with β₂ = 0.95, which forgets old gradients soon",
-            "batch size": f"{self.batch_size}, by the number of rows",
-            "epochs": f"{self.epochs}, the best by the held-out rows is kept",
-        }
 
 
 @dataclass
@@ -192,10 +120,8 @@ class EnsembleRun:
         """Its rows, held out anew for each member, and its network."""
         seed, start = np.random.SeedSequence([self.seed, m]).generate_state(2).tolist()
         split = split_rows(self.schema, table, valid=self.recipe.valid, test=0.0, seed=seed)
-        X = rows[0]
-        fine = tuple(i for i, x in enumerate(X.T) if len(np.unique(x)) > 2)  # of two, all is linear
-        layers = self.recipe.layers(m, n_out, fine)
-        net = Network(X.shape[1], layers, rng=start, dtype=np.float32)
+        layers = self.recipe.layers(m, n_out, embeddings(self.preparation, rows[0]))
+        net = Network(rows[0].shape[1], layers, rng=start, dtype=np.float32)
         set_factors(net)
         used, held_out = (taken(rows, part) for part in (split.train, split.valid))
         check_batch(net, self.loss, *used)
@@ -332,22 +258,6 @@ def taken(rows: Rows, part: Array) -> Rows:
     """Some of the rows."""
     X, y, weight = rows
     return X[part], y[part], None if weight is None else weight[part]
-
-
-def set_factors(net: Network) -> None:
-    """Each parameter's own learning rate: 1/√inputs for a matrix, whose decay stays as it is, SMALL
-    for embeddings, biases and mixes, QUICK for scales.
-
-    With W ~ N(0, 1/inputs) this is training the neural tangent parametrisation z = x W′/√inputs
-    with W′ ~ N(0, 1): Adam's step of W′ is the same for all widths.
-    """
-    rates, decays = net.views(net.lr_factor), net.views(net.decay_factor)
-    for name in net.shapes:
-        layer, own = net.layers[int(name.partition(".")[0])], name.partition(".")[2]
-        rates[name][...] = QUICK if isinstance(layer, Scale) else SMALL
-        if isinstance(layer, Dense) and own == "W":
-            width = math.sqrt(len(rates[name]))
-            rates[name][...], decays[name][...] = 1.0 / width, width
 
 
 def averaged(nets: Sequence[Network]) -> Network:

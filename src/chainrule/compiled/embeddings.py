@@ -1,6 +1,8 @@
-"""The cosine embedding: behind the columns d - 1 sums of cosines of each embedded one.
+"""The embeddings: behind the columns sums of cosines of some; in the place of a category's columns
+the sum of what each stands for.
 
-The equations are those of `core.embedding_layers`. Parameters stand in the order w, b, V, a.
+The equations are those of `core.embedding_layers`. Parameters stand in the order w, b, V,
+a; E of one group behind that of another.
 """
 
 import math
@@ -8,8 +10,8 @@ import math
 import numpy as np
 
 from .elementary import FAR, cos_sin
-from .jit import at, jit
-from .products import copy, zero
+from .jit import at, inlined, jit
+from .products import copy, fill, zero
 
 TURN = 2.0 * math.pi
 
@@ -85,3 +87,61 @@ def embed_backward(memory, x, dy, dx, cosines, p, g, columns, k, rows, n, n_out,
                 back += dU * memory[at(p + c * k + f)]
             if asked:
                 memory[at(dx + r * n + column)] += turn * back
+
+
+@jit
+def pick_forward(memory, x, y, numbers, p, groups, rows, n, n_out):
+    """Y = (X of no group, X_g @ E_g for each group g).
+
+    At `groups` stands how many there are, and behind it the first column of each and the one behind
+    its last.
+    """
+    count = int(memory[at(groups)])
+    alone, d = split_of(memory, groups, count, n, n_out)
+    for r in range(rows):
+        row, out, weights, done, passed = x + r * n, y + r * n_out, p, 0, 0
+        for g in range(count):
+            first, behind = int(memory[at(groups + 1 + 2 * g)]), int(memory[at(groups + 2 + 2 * g)])
+            copy(memory, out + passed, memory, row + done, first - done)
+            passed, done = passed + first - done, behind
+            fill(memory, out + alone + g * d, d, zero(memory))
+            for i in range(first, behind):
+                value = memory[at(row + i)]
+                for o in range(d):
+                    memory[at(out + alone + g * d + o)] += value * numbers[at(weights + o)]
+                weights += d
+        copy(memory, out + passed, memory, row + done, n - done)
+
+
+@jit
+def pick_backward(memory, x, dy, dx, p, grad, groups, rows, n, n_out, asked):
+    """dE_g = Σ X_gᵀ dG, and where it is asked for dX = dY's own part and dG @ E_gᵀ."""
+    count = int(memory[at(groups)])
+    alone, d = split_of(memory, groups, count, n, n_out)
+    for r in range(rows):
+        row, out, back, weight, done, passed = x + r * n, dy + r * n_out, dx + r * n, 0, 0, 0
+        for g in range(count):
+            first, behind = int(memory[at(groups + 1 + 2 * g)]), int(memory[at(groups + 2 + 2 * g)])
+            if asked:
+                copy(memory, back + done, memory, out + passed, first - done)
+            passed, done = passed + first - done, behind
+            for i in range(first, behind):
+                value, total = memory[at(row + i)], zero(memory)
+                for o in range(d):
+                    dG = memory[at(out + alone + g * d + o)]
+                    total += dG * memory[at(p + weight + o)]
+                    memory[at(grad + weight + o)] += value * dG
+                if asked:
+                    memory[at(back + i)] = total
+                weight += d
+        if asked:
+            copy(memory, back + done, memory, out + passed, n - done)
+
+
+@inlined
+def split_of(memory, groups, count, n, n_out):
+    """(how many columns are in no group, how many numbers stand for each group)."""
+    alone = n
+    for g in range(count):
+        alone += int(memory[at(groups + 1 + 2 * g)]) - int(memory[at(groups + 2 + 2 * g)])
+    return alone, (n_out - alone) // count

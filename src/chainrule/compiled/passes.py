@@ -5,7 +5,7 @@ A shard's rows stand at x of a lane, and each layer's result behind it.
 
 from numba import types
 
-from .embeddings import embed_backward, embed_forward
+from .embeddings import embed_backward, embed_forward, pick_backward, pick_forward
 from .jit import at, by_address, inlined, jit
 from .layers import (
     batch_norm_backward,
@@ -23,7 +23,7 @@ from .layers import (
     scale_backward,
     scale_forward,
 )
-from .products import dense_backward, dense_forward, fill, input_gradient, scaled_copy, zero
+from .products import add, dense_backward, dense_forward, fill, input_gradient, scaled_copy, zero
 from .program import (
     ALPHA,
     BATCH_NORM,
@@ -46,6 +46,7 @@ from .program import (
     N_OUT,
     OP,
     OUT,
+    PICK,
     PRELU,
     RUNNING_NORM,
     SCALE,
@@ -56,9 +57,16 @@ from .program import (
 
 @inlined
 def columns_of(layout, table, memory, i):
-    """The place of the columns that row i of the table embeds, behind all settings."""
+    """The place of the columns or groups of row i of the table, behind all settings."""
     first = layout.settings + len(table) * SETTINGS
     return first + int(memory[at(layout.settings + i * SETTINGS + COLUMNS_AT)])
+
+
+@inlined
+def parameters_of(layout, table, i):
+    """How many parameters the layer of row i has: the next one's begin behind them."""
+    behind = table[i + 1, THETA] if i + 1 < len(table) else layout.n_theta
+    return behind - table[i, THETA]
 
 
 @jit
@@ -82,6 +90,9 @@ def forward(layout, table, memory, numbers, base, first_row, rows):
         elif op == EMBED:
             columns = columns_of(layout, table, memory, i)
             embed_forward(memory, x, y, extra, numbers, p, columns, int(alpha), rows, n_in, n)
+        elif op == PICK:
+            groups = columns_of(layout, table, memory, i)
+            pick_forward(memory, x, y, numbers, p, groups, rows, n_in, n)
         elif op == SCALE:
             scale_forward(memory, x, y, numbers, p, rows, n)
         elif op == PRELU:
@@ -113,8 +124,8 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
         dx, extra = base + table[i, D_IN], base + table[i, EXTRA]
         p, g = layout.theta + table[i, THETA], grad + table[i, THETA]
         alpha = memory[layout.settings + i * SETTINGS + ALPHA]
-        if fresh and op in (SCALE, PRELU, BLEND, LAYER_NORM, BATCH_NORM):
-            fill(memory, g, 2 * n if op in (LAYER_NORM, BATCH_NORM) else n, zero(memory))
+        if fresh and op > DENSE:  # which sets its own
+            fill(memory, g, parameters_of(layout, table, i), zero(memory))
         if op == DENSE:
             dense_backward(memory, layout.zeros, x, dy, g, table[i, BIAS], fresh, rows, n_in, n)
             if i > layout.lowest:
@@ -126,10 +137,10 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
             dropout(memory, dy, dy, layout.masks + table[i, EXTRA] + first_row * n, rows * n)
         elif op == EMBED:
             columns, k, asked = columns_of(layout, table, memory, i), int(alpha), i > layout.lowest
-            if fresh:
-                m = int(memory[at(columns)])
-                fill(memory, g, 2 * m * k + (k + 1) * (n - n_in), zero(memory))
             embed_backward(memory, x, dy, dx, extra, p, g, columns, k, rows, n_in, n, asked)
+        elif op == PICK:
+            groups = columns_of(layout, table, memory, i)
+            pick_backward(memory, x, dy, dx, p, g, groups, rows, n_in, n, i > layout.lowest)
         elif op == SCALE:
             scale_backward(memory, x, dy, p, g, rows, n)
         elif op == PRELU:
@@ -145,8 +156,7 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
             if op == BEGIN:
                 fill(memory, extra, rows * n_in, zero(memory))
         elif op == BRANCH:
-            for j in range(rows * n):
-                memory[at(dx + j)] += memory[at(dy + j)]
+            add(memory, dx, dy, rows * n)
 
 
 call_forward = by_address(forward, types.none)

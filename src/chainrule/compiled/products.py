@@ -57,6 +57,13 @@ def copy(target, to, source, start, n):
 
 
 @inlined
+def add(memory, to, start, n):
+    """Add n numbers to n others."""
+    for i in range(n):
+        memory[at(to + i)] += memory[at(start + i)]
+
+
+@inlined
 def scaled_copy(memory, to, factor, start, n):
     """Copy n numbers times a factor from one place to another."""
     for i in range(n):

@@ -17,16 +17,16 @@ from ..core import activation_layers as al
 from ..core.activations import ACTIVATIONS
 from ..core.arrays import Array, ceil_div
 from ..core.branch_layers import Average, Branched, Residual
-from ..core.embedding_layers import CosineEmbedding
+from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale, walk
 from ..core.network import Network
 
 # What a row says to do. The elementwise layers come first, in the order of ACTIVATIONS.
 (
     IDENTITY, STEP, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, GELU, SILU, MISH, SOFTPLUS,
-    SOFTSIGN, HARD_SIGMOID, HARD_TANH, DENSE, EMBED, SCALE, PRELU, DROPOUT, LAYER_NORM, BATCH_NORM,
-    RUNNING_NORM, BRANCH, BLEND, BEGIN, JOIN,
-) = range(27)  # fmt: skip
+    SOFTSIGN, HARD_SIGMOID, HARD_TANH, DENSE, EMBED, PICK, SCALE, PRELU, DROPOUT, LAYER_NORM,
+    BATCH_NORM, RUNNING_NORM, BRANCH, BLEND, BEGIN, JOIN,
+) = range(28)  # fmt: skip
 
 # The columns of the table. IN, OUT: places of input and output; D_IN, D_OUT: of derivatives; THETA,
 # BUFFER: where the layer's numbers begin among all parameters and buffers. EXTRA is the place of
@@ -39,7 +39,8 @@ NOWHERE = 0  # as D_IN: no derivative is asked for; x stands at place 0, so no d
 
 # The settings of each row. ALPHA is epsilon in the normalising layers, in EMBED its frequencies, in
 # BEGIN and JOIN what a branch counts. Behind the settings of all rows stand for each EMBED how many
-# columns it embeds and which; its COLUMNS_AT counts from there.
+# columns it embeds and which, for each PICK how many groups there are, and the first column of each
+# and the one behind its last; COLUMNS_AT counts from there.
 ALPHA, MOMENTUM, SETTINGS = range(3)
 COLUMNS_AT = MOMENTUM
 
@@ -53,6 +54,7 @@ KNOWN_LAYERS = (
     *ELEMENTWISE_LAYERS,
     Dense,
     CosineEmbedding,
+    CategoryEmbedding,
     Scale,
     al.PReLU,
     Dropout,
@@ -62,6 +64,7 @@ KNOWN_LAYERS = (
     Residual,
     Average,
 )
+WIDENING = (Dense, CosineEmbedding, CategoryEmbedding)  # whose outputs are not as many as inputs
 BLOCK = 4096  # numbers that an optimizer changes in one go
 ALIGNED = 16  # numbers: lanes and regions begin on a cache line of 64 bytes in float32 too
 
@@ -114,7 +117,7 @@ def program(
     places["share"] = lane.take(rows * n_out if batch else 0)
     places["scratch"] = lane.take(lane.scratch)
     table = np.array(lane.table, np.int64).reshape(-1, COLUMNS)
-    learned = (DENSE, EMBED, SCALE, PRELU, BLEND, LAYER_NORM, BATCH_NORM)
+    learned = (DENSE, EMBED, PICK, SCALE, PRELU, BLEND, LAYER_NORM, BATCH_NORM)
     own = np.flatnonzero(np.isin(table[:, OP], learned))
     p, q, memory = net.theta.size, net.buffers.size, _Writer(rows, batch)
     trained = p if batch else 0
@@ -169,7 +172,7 @@ class _Writer:
         return x, dx, n_in
 
     def layer(self, layer: Layer, x: int, dx: int, n_in: int) -> tuple[int, int, int]:
-        """Write one layer. All but Dense leave the derivative where it stands."""
+        """Write one layer. All that keep the width leave the derivative where it stands."""
         if isinstance(layer, Branched):
             return self.branched(layer, x, dx, n_in)
         if isinstance(layer, al.ParametricActivation):
@@ -179,7 +182,7 @@ class _Writer:
             self.buffers += 1
             return x, dx, n_in
         y, dy = self.take(self.rows * n_out), dx
-        if self.batch and (isinstance(layer, Dense | CosineEmbedding) or dx == NOWHERE):
+        if self.batch and (isinstance(layer, WIDENING) or dx == NOWHERE):
             dy = self.take(self.rows * n_out)
         op, alpha, momentum, extra = *self.kind(layer, n_in), 0
         if op == DENSE:
@@ -210,6 +213,10 @@ class _Writer:
             start, columns = len(self.columns), layer.embedded(n_in)
             self.columns += [len(columns), *columns]
             return EMBED, float(layer.frequencies), float(start)
+        if isinstance(layer, CategoryEmbedding):
+            start = len(self.columns)
+            self.columns += [len(layer.groups), *np.ravel(layer.groups)]
+            return PICK, 0.0, float(start)
         others = {Dense: DENSE, Scale: SCALE, Dropout: DROPOUT, al.PReLU: PRELU}
         op = (others | ELEMENTWISE_LAYERS)[type(layer)]
         return op, getattr(layer, "alpha", 0.0) if op < DENSE else 0.0, 0.0

@@ -17,9 +17,10 @@ class CosineEmbedding(Layer):
     """Y = (X, T), behind the columns of X for each embedded one T_c = cos(2π x_c w_c + b_c) @ V_c +
     a_c.
 
-    X (rows, n)  w, b (m, k)  V (m, k, d - 1)  a (m, d - 1)  Y (rows, n + m (d - 1)), k `frequencies`,
-    d `size`, m `columns`, all n if None. w starts at N(0, spread²), b at U(-π, π), V and a at
-    U(±1/√k). Holzmüller et al. 2024, who call it PBLD and train it at a tenth of the learning rate.
+    X (rows, n)  w, b (m, k)  V (m, k, d - 1)  a (m, d - 1)  Y (rows, n + m (d - 1)); k
+    `frequencies`, d `size`, m `columns`, all n if None. w starts at N(0, spread²), b at U(-π, π),
+    V and a at U(±1/√k). Holzmüller et al. 2024, who call it PBLD and train it at a tenth of the
+    learning rate.
     """
 
     frequencies: int = 16
@@ -50,7 +51,8 @@ class CosineEmbedding(Layer):
                 f"CosineEmbedding columns is {self.columns}, but it gets {n_in} columns: give "
                 f"numbers below {n_in}"
             )
-        m, k, d = len(self.embedded(n_in)), self.frequencies, self.size
+        m = n_in if self.columns is None else len(self.columns)
+        k, d = self.frequencies, self.size
         shapes: Shapes = {"w": (m, k), "b": (m, k), "V": (m, k, d - 1), "a": (m, d - 1)}
         return n_in + m * (d - 1), shapes, {}
 
@@ -83,4 +85,68 @@ class CosineEmbedding(Layer):
         }
         dX = dY[:, : X.shape[1]].copy()
         dX[:, columns] += turn * np.einsum("rck,ck->rc", dU, p["w"])
+        return dX, grads
+
+
+@dataclass(frozen=True)
+class CategoryEmbedding(Layer):
+    """Y = (X of no group, X_g @ E_g for each group g)   the columns of a group are one category's.
+
+    X (rows, n)  E_g (columns of g, d)  Y (rows, n less the columns of groups + d for each group), d
+    `size`; a group is (first column, the one behind its last). Of one-hot columns it picks a row of
+    E_g for each level: d numbers that are learned in the place of one weight a unit. E starts at
+    N(0, 1).
+    """
+
+    groups: tuple[tuple[int, int], ...]
+    size: int = 8
+
+    def __post_init__(self) -> None:
+        require_count("CategoryEmbedding", "size", self.size)
+        groups, end = tuple((int(a), int(b)) for a, b in self.groups), 0
+        for first, behind in groups:
+            if not end <= first < behind:
+                raise ValueError(
+                    f"CategoryEmbedding groups is {groups}: give (first, behind the last) of each, "
+                    "in order, without overlap"
+                )
+            end = behind
+        if not groups:
+            raise ValueError("CategoryEmbedding got no groups: give one at least")
+        object.__setattr__(self, "groups", groups)
+
+    def alone(self, n_in: int) -> tuple[int, ...]:
+        """The columns of n_in that are in no group."""
+        grouped = {column for group in self.groups for column in range(*group)}
+        return tuple(column for column in range(n_in) if column not in grouped)
+
+    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
+        if self.groups[-1][1] > n_in:
+            raise ValueError(
+                f"CategoryEmbedding groups is {self.groups}, but it gets {n_in} columns: give "
+                "groups of these"
+            )
+        levels = [behind - first for first, behind in self.groups]
+        shapes: Shapes = {f"E{g}": (count, self.size) for g, count in enumerate(levels)}
+        return n_in - sum(levels) + self.size * len(levels), shapes, {}
+
+    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
+        for E in p.values():
+            E[...] = rng.normal(size=E.shape)
+
+    def forward(
+        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, dict[str, Array]]:
+        parts = [X[:, self.alone(X.shape[1])]]
+        parts += [X[:, a:b] @ p[f"E{g}"] for g, (a, b) in enumerate(self.groups)]
+        return np.hstack(parts), {"X": X}
+
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+        X, d = cache["X"], self.size
+        alone, dX, grads = list(self.alone(X.shape[1])), np.empty_like(X), dict[str, Array]()
+        dX[:, alone] = dY[:, : len(alone)]
+        for g, (a, b) in enumerate(self.groups):
+            start = len(alone) + g * d
+            dG = dY[:, start : start + d]
+            dX[:, a:b], grads[f"E{g}"] = dG @ p[f"E{g}"].T, X[:, a:b].T @ dG
         return dX, grads

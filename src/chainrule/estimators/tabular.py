@@ -23,8 +23,9 @@ from ..answers import Answer, explain_answer
 from ..core.activation_layers import ACTIVATION_LAYERS
 from ..core.arrays import Array
 from ..core.nonfinite import Diverged
-from ..ensemble import METRICS, EnsembleRun, Recipe
+from ..ensemble import METRICS, EnsembleRun
 from ..model import Model, unseen_notes
+from ..recipe import Recipe
 from ..storage import load, save
 from ..tables import Table, read_table
 from ..tables.target import class_codes

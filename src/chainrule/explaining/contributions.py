@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from ..core.activation_layers import ElementwiseLayer, ParametricActivation, PReLU
 from ..core.arrays import Array
 from ..core.branch_layers import Branched
-from ..core.embedding_layers import CosineEmbedding
+from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from ..core.layers import BatchNorm, Dense, Dropout, Layer, Scale, inner, within
 from ..core.network import Network
 
@@ -140,7 +140,9 @@ def _through(layer: Layer, p: Mapping[str, Array], X: Array, Y: Array, M: Array)
         ]
         found = [branch for branch in back if branch is not None]
         return layer.meet(M, found) if len(found) == len(back) else None
-    if isinstance(layer, Dense | Scale | BatchNorm | Dropout):  # linear in prediction
+    if isinstance(
+        layer, Dense | CategoryEmbedding | Scale | BatchNorm | Dropout
+    ):  # linear in prediction
         return layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
     if not isinstance(layer, ElementwiseLayer | PReLU | ParametricActivation | CosineEmbedding):
         return None

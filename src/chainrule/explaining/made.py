@@ -7,7 +7,7 @@ import numpy as np
 
 from ..core.activation_layers import ParametricActivation
 from ..core.branch_layers import Average, Residual
-from ..core.embedding_layers import CosineEmbedding
+from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from ..core.layers import BatchNorm, Dense, Dropout, LayerNorm, Scale
 from ..core.losses import Huber, Pinball, SoftmaxCrossEntropy
 from .address import Address
@@ -39,6 +39,8 @@ def unit(trace: Trace, place: Place, at: Address, most: int) -> Explanation:
         return Explanation(trace, at, value, row, sum=pre_activation(trace, place, row, j, most))
     if isinstance(place.layer, CosineEmbedding):
         return _embedded(trace, place, at, most)
+    if isinstance(place.layer, CategoryEmbedding):
+        return _picked(trace, place, at, most)
     if isinstance(place.layer, Average):
         return Explanation(trace, at, value, row, sum=_mean(trace, place, row, j, most))
     return Explanation(
@@ -64,6 +66,26 @@ def _embedded(trace: Trace, place: Place, at: Address, most: int) -> Explanation
         parts.append(Number(symbol, product, Formula("c * v"), names))
     a = term(trace, f"{place.name}.a", c, o)
     parts.append(Number(a.address, a.value, Formula("a"), {"a": a}))
+    return Explanation(trace, at, value, row, sum=add_up(parts, value, most))
+
+
+def _picked(trace: Trace, place: Place, at: Address, most: int) -> Explanation:
+    """A column of no group, or one of the numbers that a group's columns add up to: Σ_i x_i e_i."""
+    assert isinstance(place.layer, CategoryEmbedding)
+    (row, j), value = at.index, float(trace[at.name][at.index])
+    alone = place.layer.alone(trace[place.x].shape[1])
+    if j < len(alone):
+        names = {"x": term(trace, place.x, row, alone[j])}
+        return Explanation(trace, at, value, row, Number(str(at), value, Formula("x"), names))
+    g, o = divmod(j - len(alone), place.layer.size)
+    first, behind = place.layer.groups[g]
+    parts = []
+    for i in range(first, behind):
+        names = {"x": term(trace, place.x, row, i)}
+        names |= {"e": term(trace, f"{place.name}.E{g}", i - first, o)}
+        product = names["x"].value * names["e"].value
+        symbol = f"{names['x'].address} · {names['e'].address}"
+        parts.append(Number(symbol, product, Formula("x * e"), names))
     return Explanation(trace, at, value, row, sum=add_up(parts, value, most))
 
 

@@ -50,6 +50,8 @@ class Forward:
             rules[self.place.y] = self.embedded
             for key in ("C", "S"):
                 rules[f"{self.name}.{key}"] = lambda r, c, f, k=key: self.wave(k, r, c, f)
+        elif self.kind == "CategoryEmbedding":
+            rules[self.place.y] = self.picked
         elif self.kind in ("LayerNorm", "BatchNorm"):
             rules[self.place.y] = self.scaled
             for key in ("H", "S", "mean", "var"):
@@ -119,6 +121,17 @@ class Forward:
         a = self.redo.at(f"{self.name}.a", c, o)
         return self.redo.dot(self.redo.row(f"{self.name}.C", r)[c], v, a)
 
+    def picked(self, r: int, j: int) -> Made:
+        """x itself, or Σ_i x_i e_i of a group."""
+        x = self.redo.row(self.x, r)
+        alone = self.layer.alone(len(x))
+        if j < len(alone):
+            return x[alone[j]], 0.0
+        g, o = divmod(j - len(alone), self.layer.size)
+        return self.redo.dot(
+            x[slice(*self.layer.groups[g])], self.redo.column(f"{self.name}.E{g}", o)
+        )
+
     def mean(self, *index: int) -> Made:
         """The mean of a row (LayerNorm) or a column (BatchNorm)."""
         x = self._group(index[0])
@@ -177,6 +190,10 @@ class Backward:
             rules[f"{name}.dalpha"] = self.alpha
         elif self.kind == "CosineEmbedding":
             Embedded(self).add(self._target())
+        elif self.kind == "CategoryEmbedding":
+            rules[self._target()] = self.unpicked
+            for g in range(len(self.layer.groups)):
+                rules[f"{name}.dE{g}"] = lambda i, o, g=g: self.level(g, i, o)
         elif self.kind == "Scale":
             rules[self._target()], rules[f"{name}.dgamma"] = self.scale, self.factor
         elif self.kind == "Dropout":
@@ -214,6 +231,22 @@ class Backward:
         """dmix_j = Σ_rows da_j (f(z_j) - z_j)."""
         pairs = zip(self.redo.column(f"{self.name}.F", j), self.redo.column(self.x, j), strict=True)
         return self.redo.dot(self.redo.column(self.dy, j), [f - z for f, z in pairs])
+
+    def unpicked(self, r: int, i: int) -> Made:
+        """dx = dy of a column of no group, dx_i = Σ_o dy_o e_io of another."""
+        alone = self.layer.alone(len(self.redo.row(self.x, r)))
+        if i in alone:
+            return self.redo.at(self.dy, r, alone.index(i)), 0.0
+        ((g, first),) = ((g, a) for g, (a, b) in enumerate(self.layer.groups) if a <= i < b)
+        start = len(alone) + g * self.layer.size
+        dy = self.redo.row(self.dy, r)[start : start + self.layer.size]
+        return self.redo.dot(dy, self.redo.row(f"{self.name}.E{g}", i - first))
+
+    def level(self, g: int, i: int, o: int) -> Made:
+        """de_io = Σ_rows x_i dy_o."""
+        x = self.redo.column(self.x, self.layer.groups[g][0] + i)
+        alone = len(self.layer.alone(len(self.redo.row(self.x, 0))))
+        return self.redo.dot(x, self.redo.column(self.dy, alone + g * self.layer.size + o))
 
     def dense(self, r: int, i: int) -> Made:
         """dx_i = Σ_j dz_j w_ij."""

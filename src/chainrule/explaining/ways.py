@@ -13,14 +13,14 @@ import numpy as np
 from ..core.activation_layers import ElementwiseLayer, ParametricActivation, PReLU
 from ..core.arrays import Array
 from ..core.branch_layers import Branched
-from ..core.embedding_layers import CosineEmbedding
+from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from ..core.layers import Dense, Dropout, LayerNorm, Scale
 from .formulas import d
 from .trace import Place, Trace
 
 # Layers in which each unit goes alone, and in which no row looks at another.
 APART = (ElementwiseLayer, PReLU, ParametricActivation, Dropout, Scale)
-ROW_BY_ROW = (*APART, CosineEmbedding, Dense, LayerNorm, Branched)
+ROW_BY_ROW = (*APART, CosineEmbedding, CategoryEmbedding, Dense, LayerNorm, Branched)
 
 
 @dataclass(frozen=True)

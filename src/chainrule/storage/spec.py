@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.activation_layers import ACTIVATION_LAYERS, ParametricActivation
 from ..core.branch_layers import Average, Residual
-from ..core.embedding_layers import CosineEmbedding
+from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale
 from ..core.losses import LOSSES, Loss
 from ..core.schedules import SCHEDULES, Schedule
@@ -27,6 +27,7 @@ LAYERS: dict[str, type] = {
     for cls in (
         Dense,
         CosineEmbedding,
+        CategoryEmbedding,
         Scale,
         Dropout,
         BatchNorm,
