@@ -1,6 +1,7 @@
 """`chainrule info`: what is in a model file, or in a table."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from .document import emit
 from .options import AS_JSON, TABLE_NAME, filled
 
 if TYPE_CHECKING:
+    from ..core.layers import Layer
     from ..core.network import Network
     from ..model import Model
     from ..tables import Column, Table
@@ -131,11 +133,33 @@ def _show_network(net: "Network") -> None:
         console, f"Network: {plural(net.n_in, 'feature')}, {plural(net.theta.size, 'parameter')}"
     )
     table = grid("#", "Layer", "Numbers")
-    for i, layer in enumerate(net.layers):
-        mine = [n for n in net.shapes if n.startswith(f"{i}.")]
-        told = ", ".join(f"{n} {' × '.join(map(str, net.shapes[n]))}" for n in mine)
-        table.add_row(str(i), Text(str(layer)), told)
+    for name, layer, numbers in _layer_rows(net, net.layers):
+        table.add_row(name, Text(layer), numbers)
     console.print(table)
+
+
+def _layer_rows(
+    net: "Network", layers: "Iterable[Layer]", prefix: str = ""
+) -> Iterator[tuple[str, str, str]]:
+    """(number, layer, its numbers) of each layer, those inside of it behind it; of several branches
+    the first one in full.
+    """
+    for i, layer in enumerate(layers):
+        name = f"{prefix}{i}"
+        mine = [n for n in net.shapes if n.startswith(f"{name}.")]
+        if not layer.branches:
+            told = ", ".join(f"{n} {' × '.join(map(str, net.shapes[n]))}" for n in mine)
+            yield name, str(layer), told
+            continue
+        many = plural(len(layer.branches), "chain")
+        yield name, f"{type(layer).__name__} of {many}", ""
+        for k, (own, chain) in enumerate(layer.branches.items()):
+            if k == 0:
+                yield from _layer_rows(net, chain, f"{name}.{own}")
+                continue
+            size = sum(math.prod(net.shapes[n]) for n in mine if n.startswith(f"{name}.{own}"))
+            of = plural(len(chain), "layer")
+            yield f"{name}.{k}", of, plural(size, "parameter")
 
 
 def _show_facts(model: "Model") -> None:
@@ -147,8 +171,10 @@ def _show_facts(model: "Model") -> None:
     if isinstance(rows, dict):
         told["rows"] = ", ".join(f"{n} {part}" for part, n in rows.items())
     if isinstance(facts.get("epochs"), int):
+        best = facts.get("best_epochs") or [facts.get("best_epoch")]
+        kept = "epoch" if len(best) == 1 else "the members' best epochs"
         told["epochs"] = (
-            f"{facts['epochs']}, kept the numbers of epoch {facts.get('best_epoch')} "
+            f"{facts['epochs']}, kept the numbers of {kept} {', '.join(map(str, best))} "
             "(counted from 0)"
         )
     if told:

@@ -11,8 +11,8 @@ from ..tables import Preparation, Schema, Table
 NUMBER = (int, float)
 FACTS: dict[str, tuple[type, ...]] = {
     "source": (str,), "rows": (dict,), "data_sha256": (str,), "seed": (int,), "epochs": (int,),
-    "best_epoch": (int, type(None)), "optimizer": (str,), "lr": NUMBER, "batch_size": (int,),
-    "engine": (str, type(None)), "seconds": NUMBER, "test": (dict,),
+    "best_epoch": (int, type(None)), "best_epochs": (list,), "optimizer": (str,), "lr": NUMBER,
+    "batch_size": (int,), "engine": (str, type(None)), "seconds": NUMBER, "test": (dict,),
 }  # fmt: skip
 
 
