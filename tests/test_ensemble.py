@@ -72,6 +72,14 @@ def test_each_member_has_rows_an_embedding_and_a_best_epoch_of_its_own(
     assert run.best_epochs == [member.best_epoch for member in run.members]
 
 
+def test_of_equal_scores_the_last_is_kept() -> None:
+    member = made().members[0]
+    for epoch, score in enumerate([0.3, 0.1, 0.2, 0.1, 0.15]):
+        member.net.theta = np.full(member.net.theta.size, float(epoch))
+        member.see(score, epoch)
+    assert (member.best_epoch, member.best_score, member.theta[0]) == (3, 0.1, 3.0)
+
+
 def test_a_break_leaves_the_best_so_far() -> None:
     run, whole = made(), made()
     for record in run.train():

@@ -1,6 +1,7 @@
 """Every example runs as its first line says, and is short enough to read."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,12 @@ def test_runs(example: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip(), "an example shows what it found"
     assert any(tmp_path.iterdir()), "an example leaves a file to look at"
+
+
+def test_the_gallery_lists_every_example_and_no_other() -> None:
+    page = (EXAMPLES[0].parents[1] / "docs/examples.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"`python examples/(\w+\.py)`", page))
+    assert listed == {example.name for example in EXAMPLES}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

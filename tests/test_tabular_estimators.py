@@ -147,6 +147,8 @@ def test_an_interval_holds_its_share_of_new_rows() -> None:
     low, high = fit.predict_interval(new).T
     inside = (new["y"] >= low) & (new["y"] <= high)
     assert 0.72 < inside.mean() < 0.88
+    above = np.mean(new["y"] > fit.predict(new))
+    assert 0.42 < above < 0.58
     assert (low <= fit.predict(new)).all()
     assert (fit.predict(new) <= high).all()
     wide, narrow = np.abs(new["x"]) > 1.5, np.abs(new["x"]) < 0.5
