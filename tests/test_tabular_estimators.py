@@ -165,6 +165,9 @@ def test_the_members_of_an_ensemble_are_one_network(flowers: Path) -> None:
     assert [type(layer).__name__ for layer in net.layers] == ["Average"]
     assert len(net.layers[0].branches) == 4
     account = fit.explain(flowers, row=1)
+    picture = 'alt="the network" src="data:image/svg+xml;base64,'
+    assert picture in fit._repr_html_()
+    assert picture not in cr.TabularClassifier()._repr_html_()
     exact = [part.exact or 0.0 for part in account.parts.parts]
     assert account.start + sum(exact) == pytest.approx(account.end, rel=1e-9)
 

@@ -1,13 +1,12 @@
 """What MLPClassifier and MLPRegressor share: parameters, the network, fit and what comes of it."""
 
-from base64 import b64encode
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state, estimator_html_repr
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.optimize import _check_optimize_result
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -25,6 +24,7 @@ from ..engines import ENGINES
 from ..explaining.contributions import Contributions, contributions
 from ..lbfgs import Objective
 from .callbacks import CallbackSupportMixin
+from .html import with_network
 from .stochastic import NON_FINITE, Course
 
 NAMES = {"logistic": "sigmoid"}  # scikit-learn's name: ours
@@ -276,18 +276,10 @@ class BaseMLP(
         return net.backward(caches, dZ)[0]
 
     def _html_repr(self) -> str:
-        """scikit-learn's diagram, and once it is fitted the network drawn below."""
-        page = estimator_html_repr(self)
-        if not hasattr(self, "network_"):
-            return page
-        from ..report.diagram import network
-        from ..report.files import to_svg
-
-        names = getattr(self, "feature_names_in_", None)
+        net = self._network() if hasattr(self, "network_") else None
         classes = getattr(self, "classes_", None)
-        figure = network(self._network(), names, None if classes is None else list(classes))
-        data = b64encode(to_svg(figure).encode()).decode()
-        return f'{page}<img alt="the network" src="data:image/svg+xml;base64,{data}">'
+        names = getattr(self, "feature_names_in_", None)
+        return with_network(self, net, names, None if classes is None else list(classes))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -3,6 +3,7 @@
 import os
 import time
 import warnings
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -22,6 +23,7 @@ from sklearn.utils.validation import (
 from ..answers import Answer, explain_answer
 from ..core.activation_layers import ACTIVATION_LAYERS
 from ..core.arrays import Array
+from ..core.losses import Pinball
 from ..core.nonfinite import Diverged
 from ..ensemble import METRICS, EnsembleRun
 from ..model import Model, unseen_notes
@@ -30,6 +32,7 @@ from ..storage import load, save
 from ..tables import Table, read_table
 from ..tables.target import class_codes
 from ..tabular import TableRun
+from .html import with_network
 
 WEIGHT = "sample_weight"
 
@@ -254,6 +257,19 @@ class BaseTabular(BaseEstimator):
         if model.classes is not None:
             found.classes_ = np.array(model.classes)
         return found
+
+    def _html_repr(self) -> str:
+        model = getattr(self, "model_", None)
+        if model is None:
+            return with_network(self, None, None, None)
+        return with_network(self, model.net, model.preparation.feature_names, self._outputs(model))
+
+    def _outputs(self, model: Model) -> Sequence[object]:
+        """What the network's outputs stand for."""
+        name = str(model.schema.target)  # type: ignore[union-attr]
+        if isinstance(model.loss, Pinball) and model.net.n_out > 1:
+            return [f"{name}, {q:.3g} quantile" for q in np.atleast_1d(model.loss.quantile)]
+        return model.classes or [name]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -11,6 +11,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
+from ..core.layers import within
 from . import style
 from .words import number, plural, shorten
 
@@ -56,14 +58,18 @@ def network(
     """Each Dense layer's units and weights: blue + and orange dashed −, width |w| within its layer.
 
     `feature_names` has n_in names, `class_names` one for each output (or two classes for one
-    output: the second is the one whose logit it is). Raises ValueError where they do not fit or
-    no layer has a matrix W.
+    output: the second is the one whose logit it is). Of an Average the first member is drawn.
+    Raises ValueError where they do not fit or no layer has a matrix W.
     """
+    parameters, members = np.asarray(net.theta).size, len(net.layers[0].branches)
+    if members > 1 and len(net.layers) == 1:
+        net = _Member(net)
     names = [name for name in net.shapes if re.search(r"\.W$", name) and net[name].ndim == 2]
     if not names:
         raise ValueError("this network has no Dense layer: there are no weights to draw")
     weights = [np.asarray(net[name], dtype=np.float64) for name in names]
-    inputs = _names("feature_names", feature_names, len(weights[0]), "x")
+    given = _names("feature_names", feature_names, net.n_in, "x")
+    inputs = _embedded(net.layers[: int(names[0].partition(".")[0])], given)
     outputs = _output_names(class_names, weights[-1].shape[1])
     columns = _columns(net, names, weights)
     numbered = max(column.size for column in columns) <= NUMBERED
@@ -83,7 +89,38 @@ def network(
     _write_names(axes, 0, columns[0], inputs, "right", 17 if numbered else 13)
     _write_names(axes, len(columns) - 1, columns[-1], outputs, "left", 17 if numbered else 13)
     _write_key(axes, columns, numbered)
-    return style.finish(figure, *_said_of(net, weights, columns, inputs))
+    title, told = _said_of(parameters, weights, columns, inputs)
+    drawn = f"The first of {members} members, averaged: " if members > 1 else ""
+    return style.finish(figure, f"{drawn}{title}", told)
+
+
+class _Member:
+    """The first member of an Average, as a network of its own."""
+
+    def __init__(self, net: Drawable) -> None:
+        prefix, chain = next(iter(net.layers[0].branches.items()))
+        self.n_in, self.layers, self.theta = net.n_in, chain, net.theta
+        self._net, self._start = net, f"0.{prefix}"
+        self.shapes = within(net.shapes, self._start)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._net[f"{self._start}{name}"]
+
+
+def _embedded(layers: Sequence[Any], names: list[str]) -> list[str]:
+    """The names of the columns behind these layers, of which embeddings make more."""
+    for layer in layers:
+        if isinstance(layer, CategoryEmbedding):
+            picked = [
+                f"{names[first].partition('=')[0]} {k}"
+                for first, _ in layer.groups
+                for k in range(layer.size)
+            ]
+            names = [*(names[i] for i in layer.alone(len(names))), *picked]
+        elif isinstance(layer, CosineEmbedding):
+            waves, fine = range(layer.size - 1), layer.embedded(len(names))
+            names = [*names, *(f"{names[c]} ~{k}" for c in fine for k in waves)]
+    return names
 
 
 def _names(what: str, given: Sequence[object] | None, n: int, letter: str) -> list[str]:
@@ -247,11 +284,12 @@ def _write_key(axes: Axes, columns: Sequence[Column], numbered: bool) -> None:
 
 
 def _said_of(
-    net: Drawable, weights: Sequence[NDArray[Any]], columns: Sequence[Column], inputs: Sequence[str]
-) -> tuple[str, str]:
+    parameters: int, weights: Sequence[NDArray[Any]], columns: Sequence[Column],
+    inputs: Sequence[str],
+) -> tuple[str, str]:  # fmt: skip
     shape = "-".join(str(c.size) for c in columns)
     power = np.abs(weights[0]).sum(axis=1)
-    title = f"{shape} network, {plural(np.asarray(net.theta).size, 'parameter')}"
+    title = f"{shape} network, {plural(parameters, 'parameter')}"
     told = "Its layers: " + ", ".join(c.heading.replace("\n", " ") for c in columns) + "."
     if len(inputs) < 2 or np.ptp(power) <= 1e-12 * power.max():
         return title, told
