@@ -159,6 +159,26 @@ def test_an_interval_holds_its_share_of_new_rows() -> None:
         plain.predict_interval(new)
 
 
+def test_one_row_is_explained_beside_the_average_training_row(
+    flowers: Path, tmp_path: Path
+) -> None:
+    frame = pd.read_csv(flowers)
+    for preset in ("simple", "strong"):
+        fit = cr.TabularClassifier(preset=preset, **QUICK).fit(frame, "kind")
+        path = fit.save(tmp_path / f"{preset}.safetensors")
+        one, whole = frame.iloc[[3]], fit.explain(frame, row=3)
+        for other in (fit.explain(one), cr.TabularClassifier.load(path).explain(one)):
+            assert other.start == pytest.approx(whole.start)
+            assert other.end == pytest.approx(whole.end)
+            assert other.start != other.end
+    with pytest.raises(ValueError, match=r"row is -1, but X has \d+ rows: count them from 0"):
+        fit.explain(frame, row=-1)
+    with pytest.raises(ValueError, match=r"strong.safetensors answers classes: load it by Tabular"):
+        cr.TabularRegressor.load(path)
+    with pytest.raises(ValueError, match=r"interval is 0\.8, but preset \"simple\" learns no"):
+        cr.TabularRegressor(preset="simple", interval=0.8).fit(frame.assign(y=1.5), "y")
+
+
 def test_the_members_of_an_ensemble_are_one_network(flowers: Path) -> None:
     fit = cr.TabularClassifier(**QUICK).fit(flowers, "kind")
     net = fit.model_.net

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .core.arrays import Array
 from .explaining.contributions import Contributions, contributions
 from .model import Model, answer_of, gives_probabilities
 from .report.words import plural
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from .tables.prepare import RowStep
 
 
-MOST = 10_000  # rows of the table that the average row is taken of
+MOST = 10_000  # rows of a table that the average row is taken of
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Answer:
     """The answer for one row, its cells on their way into the network, and what each contributed.
 
     `scale` turns a contribution into `unit`: the target's own for a number, log-odds for classes;
-    `start` and `end` are the output for the table's average row and for this one, in that unit.
+    `start` and `end` are the output for the average training row and for this one, in that unit.
     """
 
     row: int
@@ -87,7 +88,7 @@ def explain_answer(model: Model, table: "Table", row: int) -> Answer:
         output, against = np.argsort(-model.net.predict(preparation.transform(one))[0])[:2].tolist()
     if gives_probabilities(model.loss, model.net.n_out):
         probability = float(model.predict_proba(one).max())
-    average = preparation.transform(table.take(np.arange(min(len(table), MOST)))).mean(axis=0)
+    average = _average(model, table)
     parts = contributions(
         model.net, x, output=output, against=against, columns=columns, baseline=average
     )
@@ -99,6 +100,17 @@ def explain_answer(model: Model, table: "Table", row: int) -> Answer:
         row, table.source, preparation.target_name, answer, probability, steps, parts, scale, unit,
         shift + scale * parts.start, shift + scale * parts.end,
     )  # fmt: skip
+
+
+def _average(model: Model, table: "Table") -> Array:
+    """The average training row as the network sees it; of a model that has none, of this table."""
+    assert model.preparation is not None
+    known = model.facts.get("average")
+    if isinstance(known, list) and len(known) == model.net.n_in:
+        return np.array(known, np.float64)
+    rows = table.take(np.arange(min(len(table), MOST)))
+    mean: Array = model.preparation.transform(rows).mean(axis=0)
+    return mean
 
 
 def _asked(model: Model, output: int, against: int | None) -> str:

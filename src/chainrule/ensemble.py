@@ -83,6 +83,7 @@ class EnsembleRun:
     loss: Loss = field(init=False)
     net: Network = field(init=False)
     members: list[Member] = field(init=False)
+    average: list[float] = field(init=False)
     records: list[Record] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -101,6 +102,7 @@ class EnsembleRun:
         sizes = [n * self.recipe.members for n in (n_in, *self.recipe.hidden, n_out)]
         require_memory(sizes, len(known))
         rows = self.preparation.transform(known).astype(np.float32), y, weight
+        self.average = rows[0].mean(axis=0, dtype=np.float64).tolist()
         self.members = [self._member(m, n_out, known, rows) for m in range(self.recipe.members)]
         self.net = averaged([member.net for member in self.members])
 
@@ -249,7 +251,8 @@ class EnsembleRun:
             "source": self.table.source, "rows": self.rows, "data_sha256": self.table.sha256(),
             "seed": self.seed, "epochs": len(self.records), "best_epoch": None,
             "best_epochs": self.best_epochs, "optimizer": "adamw", "lr": self.recipe.lr,
-            "batch_size": self.recipe.batch_size, "engine": self.engine, "seconds": self.seconds,
+            "average": self.average, "batch_size": self.recipe.batch_size,
+            "engine": self.engine, "seconds": self.seconds,
         }  # fmt: skip
         return Model(self.net, self.loss, self.preparation, self.schema, facts)
 

@@ -128,7 +128,8 @@ def probabilities(output: Array) -> Array:
 def unseen_notes(preparation: "Preparation", table: "Table") -> list[str]:
     """A sentence for each column of this table with categories that no training row held."""
     return [
-        f'{count} of {len(table)} rows hold a value of "{name}" that no training row held'
+        f"{count} of {len(table)} row{'s' * (len(table) != 1)} hold{'s' * (count == 1)} a value of "
+        f'"{name}" that no training row held'
         for name, count in preparation.unseen(table).items()
     ]
 

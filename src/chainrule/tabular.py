@@ -266,6 +266,7 @@ class TableRun:
             "rows": self.rows,
             "data_sha256": self.table.sha256(),
             "seed": self.seed,
+            "average": self.train_part[0].mean(axis=0).tolist(),
             "epochs": len(self.records),
             "best_epoch": self.best_epoch,
             "optimizer": self.optimizer,

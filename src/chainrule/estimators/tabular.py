@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -112,6 +113,11 @@ class BaseTabular(BaseEstimator):
                 raise ValueError(
                     f'n_members is {self.n_members}, but preset "simple" trains one network: use '
                     '"strong" or "ensemble"'
+                )
+            if self._goal().get("interval") is not None:
+                raise ValueError(
+                    f'interval is {self._goal()["interval"]}, but preset "simple" learns no '
+                    'quantiles: use "strong" or "ensemble"'
                 )
             return TableRun(table, target, test=0.0, **own, **settings)
         recipe = Recipe(members=self.n_members or MEMBERS[self.preset], **own)
@@ -235,24 +241,34 @@ class BaseTabular(BaseEstimator):
 
     def explain(self, X: Any, row: int = 0) -> Answer:
         """Why a row (counted from 0) gets its answer: its cells on their way into the network, and
-        what each column added.
+        what each column added to the answer for the average training row.
         """
         model, table = self._asked(X)
+        if not 0 <= row < len(table):
+            raise ValueError(f"row is {row}, but X has {len(table)} rows: count them from 0")
         return explain_answer(model, table, row)
 
-    def save(self, path: Any) -> None:
-        """Write the model to a file that `chainrule.load`, `load` and the command line read."""
+    def save(self, path: Any) -> Path:
+        """Write the model to a file that `chainrule.load`, `load` and the command line read; its
+        path.
+        """
         check_is_fitted(self, "model_")
-        save(self.model_, path)
+        return save(self.model_, path)
 
     @classmethod
     def load(cls, path: Any) -> Self:
         """An estimator that answers as the one that was saved."""
         model = load(path)
         if not isinstance(model, Model) or model.schema is None:
-            raise ValueError(f"{path} holds no model of a table")
+            raise ValueError(f"{path} holds no model of a table: give one that save wrote")
+        numbers = model.task == "regression"
+        if numbers != (cls._task == "regression"):
+            kind = "a number" if numbers else "classes"
+            other = "TabularRegressor" if numbers else "TabularClassifier"
+            raise ValueError(f"{path} answers {kind}: load it by {other}")
         found = cls()
         found.model_, found._named = model, True
+        found.n_iter_ = model.facts.get("epochs")
         found._set_features([c.name for c in model.schema.columns if c.role == "feature"])
         if model.classes is not None:
             found.classes_ = np.array(model.classes)
@@ -323,8 +339,8 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def predict(self, X: Any) -> Array:
         """The likeliest class of each row (n,), as classes_ has it."""
-        codes = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[codes]
+        model, table = self._asked(X)
+        return self.classes_[model.predict_proba(table).argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class (n, classes), in the order of classes_."""

@@ -11,7 +11,8 @@ from ..tables import Preparation, Schema, Table
 NUMBER = (int, float)
 FACTS: dict[str, tuple[type, ...]] = {
     "source": (str,), "rows": (dict,), "data_sha256": (str,), "seed": (int,), "epochs": (int,),
-    "best_epoch": (int, type(None)), "best_epochs": (list,), "optimizer": (str,), "lr": NUMBER,
+    "best_epoch": (int, type(None)), "best_epochs": (list,), "average": (list,),
+    "optimizer": (str,), "lr": NUMBER,
     "batch_size": (int,), "engine": (str, type(None)), "seconds": NUMBER, "test": (dict,),
 }  # fmt: skip
 
@@ -43,6 +44,8 @@ def check_facts(facts: Any) -> None:
     for name, kinds in FACTS.items():
         if name in facts and type(facts[name]) not in kinds:
             raise ValueError(f'"{name}" of facts is {facts[name]!r}')
+    if not all(type(v) in NUMBER for v in facts.get("average", [])):
+        raise ValueError('"average" of facts holds what is no number')
     for name, count in facts.get("rows", {}).items():
         if type(count) is not int or count < 0:
             raise ValueError(f'"rows" of facts has {count!r} for "{name}"')

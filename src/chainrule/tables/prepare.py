@@ -304,5 +304,5 @@ def _pixels(cells: list[Values], out: Matrix) -> None:
 
 def _native(value: Any) -> Any:
     if isinstance(value, np.datetime64):
-        return str(value)
+        return str(np.datetime_as_string(value, unit="auto"))
     return value.item() if isinstance(value, np.generic) else value
