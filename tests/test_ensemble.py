@@ -11,7 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule.core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from chainrule.core.nonfinite import Diverged
-from chainrule.ensemble import EnsembleRun, averaged
+from chainrule.ensemble import EnsembleRun, Member, averaged
 from chainrule.recipe import ONE_HOT, QUICK, SMALL, Recipe, embeddings
 
 QUICKLY = Recipe(members=3, hidden=(16, 16), epochs=12)
@@ -37,7 +37,7 @@ def test_its_network_is_the_mean_of_its_members() -> None:
     np.testing.assert_allclose(run.net.predict(X), mean, atol=1e-6)
     assert [record.epoch for record in records] == list(range(12))
     assert run.records == records
-    assert all(member.seed == run.members[m].seed for m, member in enumerate(run.members))
+    assert len({member.seed for member in run.members}) == 3
     assert run.model().evaluate(run.table)["accuracy"] > 0.8
     assert averaged([run.members[0].net]) is run.members[0].net
 
@@ -86,22 +86,23 @@ def test_a_break_leaves_the_best_so_far() -> None:
         if record.epoch == 4:
             break
     assert len(run.records) == 5
-    assert max(run.best_epochs) <= 4
-    list(whole.train())
-    for member, other in zip(run.members, whole.members, strict=True):
-        if other.best_epoch <= 4:
-            np.testing.assert_array_equal(member.net.theta, other.net.theta)
-        net = {name: member.net[name] for name in member.net.shapes}
-        place = run.members.index(member)
-        for name, value in net.items():
-            np.testing.assert_array_equal(run.net[f"0.{place}.{name}"], value)
+    seen = [[member.net.theta.copy() for member in whole.members] for _ in whole.train()]
+    for m, (member, best) in enumerate(zip(run.members, run.best_epochs, strict=True)):
+        assert best <= 4
+        np.testing.assert_array_equal(member.net.theta, seen[best][m])
+        for name in member.net.shapes:
+            np.testing.assert_array_equal(run.net[f"0.{m}.{name}"], member.net[name])
 
 
 def test_a_time_limit_makes_epochs_fewer_and_ends_the_schedule() -> None:
     run = made(recipe=replace(QUICKLY, epochs=10**6), time_limit=1.0)
     started = time.monotonic()
     records = list(run.train())
-    assert 8 <= len(records) < 10**6
+    planned = run.recipe.epochs
+    assert 8 <= planned < 10**6
+    assert run.told()["epochs"].startswith(f"{planned}, of which")
+    if len(records) == planned:  # else a busy machine cut it off
+        assert records[-1].lr < 0.1 * max(record.lr for record in records)
     assert time.monotonic() - started < 30  # a machine at work: the limit itself is not measured
     assert len(list(made(time_limit=1000.0).train())) == 12
 
@@ -168,12 +169,23 @@ def test_weights_count_and_rows_of_weight_0_do_not() -> None:
     np.testing.assert_allclose(answers[0], answers[1], atol=1e-5)
 
 
-def test_no_held_out_rows_keep_the_epoch_of_the_lowest_loss() -> None:
-    run = made(recipe=replace(QUICKLY, valid=0.0))
+def test_no_held_out_rows_keep_the_epoch_of_the_lowest_loss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, own = made(recipe=replace(QUICKLY, valid=0.0)), dict[int, list[float]]()
+    see = Member.see
+
+    def spy(member: Member, score: float, epoch: int) -> None:
+        own.setdefault(member.seed, []).append(score)
+        see(member, score, epoch)
+
+    monkeypatch.setattr(Member, "see", spy)
     records = list(run.train())
     assert all(record.valid_loss is None for record in records)
     assert run.rows == {"train": 160, "valid": 0, "test": 0}
-    assert all(epoch >= 0 for epoch in run.best_epochs)
+    assert run.told()["held-out rows"] == "none: the epoch of the lowest training loss is kept"
+    for member in run.members:
+        assert member.best_epoch == len(records) - 1 - int(np.argmin(own[member.seed][::-1]))
 
 
 def test_what_does_not_fit_is_refused_in_one_sentence() -> None:

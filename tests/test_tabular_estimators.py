@@ -101,7 +101,10 @@ def test_weights_roles_and_settings_count(
     weight = np.where(frame["kind"] == "daisy", 9.0, 1.0)
     heavy = cr.TabularClassifier(**QUICK, verbose=True).fit(frame, "kind", sample_weight=weight)
     told = capsys.readouterr().out
-    assert told.startswith("preset strong:\n  members: 4, averaged: their errors differ")
+    assert told.startswith("columns:\n")
+    assert "  kind: target, category" in told
+    assert "preset strong:\n  members: 4, averaged: their errors differ" in told
+    assert ", held-out score = " in told
     assert "Iteration 1, loss = " in told
     cr.TabularClassifier(preset="simple", verbose=True, **QUICK).fit(frame, "kind")
     told = capsys.readouterr().out
@@ -190,6 +193,25 @@ def test_the_members_of_an_ensemble_are_one_network(flowers: Path) -> None:
     assert picture not in cr.TabularClassifier()._repr_html_()
     exact = [part.exact or 0.0 for part in account.parts.parts]
     assert account.start + sum(exact) == pytest.approx(account.end, rel=1e-9)
+
+
+def test_a_column_that_is_y_or_has_the_name_of_the_weights_is_no_trap() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"sample_weight": rng.normal(size=120), "x": rng.normal(size=120)})
+    y = (3 * frame["sample_weight"]).rename("price")
+    fit = cr.TabularRegressor(n_members=1, max_iter=30, random_state=0)
+    assert fit.fit(frame, y, sample_weight=np.ones(120)).score(frame, y) > 0.9
+    with pytest.raises(ValueError, match='X still holds the column "price" that y is: give y="'):
+        fit.fit(frame.assign(price=y), y)
+    other = frame.assign(price=rng.normal(size=120))
+    assert list(fit.fit(other, y).feature_names_in_) == ["sample_weight", "x", "price"]
+
+
+@pytest.mark.parametrize("activation", ["prelu", "gelu"])
+def test_any_activation_serves_any_preset(flowers: Path, activation: str) -> None:
+    for preset in ("simple", "strong"):
+        fit = cr.TabularClassifier(preset=preset, activation=activation, max_iter=3)
+        assert fit.fit(flowers, "kind").n_iter_ == 3
 
 
 def test_what_only_tables_have(flowers: Path) -> None:

@@ -30,7 +30,7 @@ from .training import Record, train
 
 Rows = tuple[Array, Array, Array | None]  # X, y and weights
 METRICS = ("accuracy", "log_loss")
-FEWEST_EPOCHS = 8  # however short the time is
+FEWEST_EPOCHS = 8  # that are planned; a time limit may cut them off
 TRIALS = 2  # epochs that tell how long one takes, the first of which loads the engine
 
 
@@ -47,7 +47,9 @@ class Member:
     theta: Array = field(default_factory=lambda: np.zeros(0))
 
     def see(self, score: float, epoch: int) -> None:
-        """Keep the network's numbers unless earlier ones were better: the last of equal ones."""
+        """Keep the network's numbers unless earlier ones were better. Of equal epochs the last, in
+        which the rate has settled further (Holzmüller et al. 2024, Table B.1).
+        """
         if score <= self.best_score:
             self.best_score, self.best_epoch, self.theta = score, epoch, self.net.theta.copy()
 
@@ -99,8 +101,7 @@ class EnsembleRun:
         if isinstance(self.loss, Pinball):
             y = np.repeat(y[:, None], 3, axis=1)
         n_in, n_out = len(self.preparation.feature_names), classes or y[:1].size
-        sizes = [n * self.recipe.members for n in (n_in, *self.recipe.hidden, n_out)]
-        require_memory(sizes, len(known))
+        require_memory([n_in, *self.recipe.hidden, n_out], len(known), self.recipe.members)
         rows = self.preparation.transform(known).astype(np.float32), y, weight
         self.average = rows[0].mean(axis=0, dtype=np.float64).tolist()
         self.members = [self._member(m, n_out, known, rows) for m in range(self.recipe.members)]
@@ -174,10 +175,11 @@ class EnsembleRun:
             yield record._replace(valid_loss=score)
 
     def _score(self, net: Network, rows: Rows) -> float:
-        """What the best epoch has least of: the loss of a number, the log loss, or the error.
+        """What the best epoch has least of: a number's loss, the log loss ℓ, or for accuracy
+        e + s ℓ / ln k with s = √(e (1 - e) / n), e the share of wrong answers, k classes, n rows.
 
-        To the share of wrong answers the log loss is added, in units of a guess's and of the
-        share's own standard error: it decides where few rows leave the share to chance.
+        s is the standard error of e: where few rows leave e to chance, ℓ decides, which is 1 in
+        units of ln k for a guess.
         """
         X, y, weight = rows
         Z = net.predict(X).astype(np.float64)
@@ -203,7 +205,9 @@ class EnsembleRun:
             advance(pool, streams)
         now = time.monotonic()
         fit = (self.time_limit - (now - started)) / max(now - begun, 1e-9)
-        return int(np.clip(fit, min(FEWEST_EPOCHS, self.recipe.epochs), self.recipe.epochs))
+        epochs = int(np.clip(fit, min(FEWEST_EPOCHS, self.recipe.epochs), self.recipe.epochs))
+        self.recipe = replace(self.recipe, epochs=epochs)
+        return epochs
 
     @property
     def _waited(self) -> int:
@@ -213,7 +217,7 @@ class EnsembleRun:
 
     @property
     def _threads(self) -> int:
-        return self.threads or len(os.sched_getaffinity(0))
+        return self.threads or os.cpu_count() or 1
 
     @property
     def engine(self) -> str | None:
@@ -239,7 +243,19 @@ class EnsembleRun:
 
     def told(self) -> dict[str, str]:
         """The settings with their reasons, in words."""
-        return self.recipe.told()
+        goal = {
+            "held-out score": "the squared error, or the pinball loss of the quantiles"
+            if self.schema.classes is None
+            else "the log loss" if self.metric == "log_loss"
+            else "wrong answers, and the log loss where few rows leave their share to chance",
+        }  # fmt: skip
+        if self.loss == SoftmaxCrossEntropy(label_smoothing=self.recipe.label_smoothing):
+            smoothing = f"{self.recipe.label_smoothing:g}: certainty is not rewarded"
+            goal["label smoothing"] = smoothing
+        if isinstance(self.loss, Pinball):
+            quantiles = ", ".join(f"{q:.3g}" for q in np.atleast_1d(self.loss.quantile))
+            goal["loss"] = f"pinball, for the quantiles {quantiles}"
+        return self.recipe.told(self.members[0].net.layers) | goal
 
     def notes(self) -> tuple[str, ...]:
         """What happened to the rows on the way here: mended, dropped, unknown."""

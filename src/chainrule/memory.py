@@ -17,18 +17,19 @@ def training_bytes(sizes: Sequence[int], rows: int = 0) -> int:
     return 8 * (COPIES * parameters + 2 * rows * sum(sizes[1:]))
 
 
-def require_memory(sizes: Sequence[int], rows: int = 0) -> None:
-    """Raise ValueError where training such a network takes more than this machine's memory.
+def require_memory(sizes: Sequence[int], rows: int = 0, networks: int = 1) -> None:
+    """Raise ValueError where training so many such networks takes more than this machine's memory.
 
     Nothing is raised where the system does not tell its memory.
     """
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    needed = training_bytes(sizes, rows)
+    needed = networks * training_bytes(sizes, rows)
+    which = f"{networks} networks with " if networks > 1 else ""
     if needed > there > 0:
         raise ValueError(
-            f"layers of {', '.join(map(str, sizes[1:]))} units on {sizes[0]} features would take "
-            f"{needed / 1e9:,.0f} GB of memory in training, this machine has {there / 1e9:,.0f}: "
-            "use smaller layers"
+            f"{which}layers of {', '.join(map(str, sizes[1:]))} units on {sizes[0]} features would "
+            f"take {needed / 1e9:,.0f} GB of memory in training, this machine has "
+            f"{there / 1e9:,.0f}: use smaller layers"
         )

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .core.activation_layers import ParametricActivation
+from .core.activation_layers import ParametricActivation, get_activation
+from .core.activations import ACTIVATIONS
 from .core.arrays import Array
 from .core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from .core.layers import Dense, Dropout, Layer, Scale
@@ -27,7 +28,7 @@ QUICK = 6.0  # times the learning rate that the scaling layer gets
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings of the members. None is set by `for_table`, from its rows and its task.
+    """The settings of the members. What is None `for_table` sets; patience stays None: no limit.
 
     `spreads` are those of the members' cosine embeddings in turn, 0 for none: members that see the
     numbers more and less finely err at different rows. `label_smoothing` holds for accuracy as the
@@ -48,7 +49,7 @@ class Recipe:
     patience: int | None = None
 
     def for_table(self, rows: int, classes: bool) -> "Recipe":
-        """With what hangs on the number of rows and the task."""
+        """With what depends on the number of rows and on the task."""
         sizes = ((1024, 64), (8192, 128), (30_000, 256), (100_000, 512))
         chosen: dict[str, Any] = {
             "activation": "selu" if classes else "mish",
@@ -69,33 +70,48 @@ class Recipe:
         ]
         layers.append(Scale())
         for n in self.hidden:
-            assert self.activation is not None  # for_table has set it
-            layers += [Dense(n, init="lecun_normal"), ParametricActivation(self.activation)]
+            layers += [Dense(n, init="lecun_normal"), self._bend()]
             layers += [Dropout(FlatCosine(self.dropout))] if self.dropout else []
         return [*layers, Dense(outputs, init=0.0)]
 
-    def told(self) -> dict[str, str]:
-        """Each setting with its value and reason, in words."""
-        units = " → ".join(map(str, self.hidden))
-        spreads = ", ".join(f"{s:g}" if s else "none" for s in self.spreads or ())
-        return {
-            "members": f"{self.members}, averaged: their errors differ and partly cancel",
-            "held-out rows": f"{self.valid:.0%} of the rows, others for each member, choose its "
-            "best epoch",
-            "numbers": "median 0, quartiles 1 apart, smoothly limited to ±3: outliers do not rule",
-            "embedding": f"numbers beside cosines of them, in turn of spread {spreads}: steps and "
-            "waves become easy to learn",
-            "categories": f"a column a level; 8 learned numbers for more than {ONE_HOT} levels",
-            "layers": f"{units} units, a scale for each input before them: it weighs the columns",
-            "activation": f"{self.activation}, mixed with the identity by a learned share",
-            "dropout": f"{self.dropout:g}, to 0 from the middle on: less of the rows by heart",
-            "weight decay": f"{self.weight_decay:g}, falling likewise",
-            "learning rate": f"{self.lr:g} in four cosine cycles, each longer, times 1/√inputs for "
-            f"a matrix, {SMALL:g} for embedding and biases, {QUICK:g} for scales",
-            "optimizer": "AdamW with β₂ = 0.95, which forgets old gradients soon",
-            "batch size": f"{self.batch_size}, by the number of rows",
-            "epochs": f"{self.epochs}, the best by the held-out rows is kept",
-        }
+    def _bend(self) -> Layer:
+        """The activation with its learned share; "prelu" has a number to learn itself."""
+        assert self.activation is not None  # for_table has set it
+        known = self.activation in ACTIVATIONS
+        return ParametricActivation(self.activation) if known else get_activation(self.activation)
+
+    def told(self, layers: Sequence[Layer]) -> dict[str, str]:
+        """What is set and why, in words; `layers` are those of one member."""
+        told, kinds = dict[str, str](), {type(layer) for layer in layers}
+        told["members"] = "1"
+        told["held-out rows"] = "none: the epoch of the lowest training loss is kept"
+        if self.members > 1:
+            told["members"] = f"{self.members}, averaged: their errors differ and partly cancel"
+        if self.valid:
+            whose = "" if self.members == 1 else ", others for each member"
+            told["held-out rows"] = f"{self.valid:.0%}{whose}, choose the best epoch"
+        told["numbers"] = "median 0, quartiles 1 apart, limited to ±3: outliers count less"
+        if CosineEmbedding in kinds:
+            used = (self.spreads or ())[: self.members]
+            fine = ", ".join(f"{spread:g}" if spread else "none" for spread in used)
+            told["embedding"] = f"cosines of the numbers, spread {fine}: steps are easy to learn"
+        if CategoryEmbedding in kinds:
+            told["categories"] = f"8 learned numbers for those of more than {ONE_HOT} levels"
+        told["scaling layer"] = "a factor for each input, learned quickly: it weighs the columns"
+        if self.hidden:
+            told["hidden layers"] = " → ".join(map(str, self.hidden)) + " units"
+            told["activation"] = f"{self.activation}, mixed with the identity by a learned share"
+        if self.hidden and self.dropout:
+            told["dropout"] = f"{self.dropout:g}, from the middle on falling to 0: not by heart"
+        told["weight decay"] = f"{self.weight_decay:g}, from the middle on falling to 0"
+        told["learning rate"] = (
+            f"{self.lr:g} in four cosine cycles, each longer; times 1/√inputs for matrices, "
+            f"{SMALL:g} for embeddings and biases, {QUICK:g} for the scaling layer"
+        )
+        told["optimizer"] = "AdamW with β₂ = 0.95: it forgets old gradients soon"
+        told["batch size"] = f"{self.batch_size}, by the number of rows"
+        told["epochs"] = f"{self.epochs}, of which the best is kept"
+        return told
 
 
 def embeddings(preparation: Preparation, X: Array) -> list[Layer]:

@@ -1,19 +1,15 @@
-"""The embeddings: behind the columns sums of cosines of some; in the place of a category's columns
-the sum of what each stands for.
+"""CosineEmbedding and CategoryEmbedding: their forward beside their backward, over flat memory.
 
-The equations are those of `core.embedding_layers`. Parameters stand in the order w, b, V,
-a; E of one group behind that of another.
+The equations are those of `core.embedding_layers`. Parameters stand in the order w, b, V, a; E of
+one group behind that of another.
 """
-
-import math
 
 import numpy as np
 
+from ..core.embedding_layers import TURN
 from .elementary import FAR, cos_sin
 from .jit import at, inlined, jit
 from .products import copy, fill, zero
-
-TURN = 2.0 * math.pi
 
 
 @jit

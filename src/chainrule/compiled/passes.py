@@ -27,7 +27,6 @@ from .products import add, dense_backward, dense_forward, fill, input_gradient, 
 from .program import (
     ALPHA,
     BATCH_NORM,
-    BEGIN,
     BIAS,
     BLEND,
     BRANCH,
@@ -40,7 +39,6 @@ from .program import (
     EMBED,
     EXTRA,
     IN,
-    JOIN,
     LAYER_NORM,
     N_IN,
     N_OUT,
@@ -51,6 +49,8 @@ from .program import (
     RUNNING_NORM,
     SCALE,
     SETTINGS,
+    SUM,
+    SUM_FIRST,
     THETA,
 )  # fmt: skip
 
@@ -106,9 +106,9 @@ def forward(layout, table, memory, numbers, base, first_row, rows):
             running_norm(memory, x, y, numbers, p, running, alpha, rows, n)
         elif op == BLEND:
             blend_forward(memory, extra, x, y, numbers, p, rows, n)
-        elif op == BEGIN:
+        elif op == SUM_FIRST:
             scaled_copy(memory, y, alpha, x, rows * n)
-        elif op == JOIN:
+        elif op == SUM:
             for j in range(rows * n):
                 memory[at(y + j)] = memory[at(extra + j)] + alpha * memory[at(x + j)]
 
@@ -124,7 +124,7 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
         dx, extra = base + table[i, D_IN], base + table[i, EXTRA]
         p, g = layout.theta + table[i, THETA], grad + table[i, THETA]
         alpha = memory[layout.settings + i * SETTINGS + ALPHA]
-        if fresh and op > DENSE:  # which sets its own
+        if fresh and op > DENSE:  # Dense sets its gradient itself
             fill(memory, g, parameters_of(layout, table, i), zero(memory))
         if op == DENSE:
             dense_backward(memory, layout.zeros, x, dy, g, table[i, BIAS], fresh, rows, n_in, n)
@@ -151,9 +151,9 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
             batch_norm_backward(memory, dy, extra, p, g, rows, n)
         elif op == BLEND:
             blend_backward(memory, extra, x, dy, dx, p, g, rows, n)
-        elif op in (BEGIN, JOIN):
+        elif op in (SUM_FIRST, SUM):
             scaled_copy(memory, dx, alpha, dy, rows * n)
-            if op == BEGIN:
+            if op == SUM_FIRST:
                 fill(memory, extra, rows * n_in, zero(memory))
         elif op == BRANCH:
             add(memory, dx, dy, rows * n)

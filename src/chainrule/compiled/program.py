@@ -25,22 +25,22 @@ from ..core.network import Network
 (
     IDENTITY, STEP, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, GELU, SILU, MISH, SOFTPLUS,
     SOFTSIGN, HARD_SIGMOID, HARD_TANH, DENSE, EMBED, PICK, SCALE, PRELU, DROPOUT, LAYER_NORM,
-    BATCH_NORM, RUNNING_NORM, BRANCH, BLEND, BEGIN, JOIN,
+    BATCH_NORM, RUNNING_NORM, BRANCH, BLEND, SUM_FIRST, SUM,
 ) = range(28)  # fmt: skip
 
 # The columns of the table. IN, OUT: places of input and output; D_IN, D_OUT: of derivatives; THETA,
 # BUFFER: where the layer's numbers begin among all parameters and buffers. EXTRA is the place of
 # what else the layer needs: for LAYER_NORM and BATCH_NORM the normalised input and what was divided
-# by, for EMBED the cosines and sines, for JOIN what it adds to, for BLEND what it blends with, for
-# BEGIN where the branches' derivatives by their input are summed, for DROPOUT the mask: its place
-# is counted from the layout's masks.
+# by, for EMBED the cosines and sines, for SUM what it adds to, for BLEND what it blends with, for
+# SUM_FIRST where the branches' derivatives by their input are summed, for DROPOUT the mask: its
+# place is counted from the layout's masks.
 OP, N_IN, N_OUT, BIAS, THETA, BUFFER, IN, OUT, D_IN, D_OUT, EXTRA, COLUMNS = range(12)
 NOWHERE = 0  # as D_IN: no derivative is asked for; x stands at place 0, so no derivative does
 
 # The settings of each row. ALPHA is epsilon in the normalising layers, in EMBED its frequencies, in
-# BEGIN and JOIN what a branch counts. Behind the settings of all rows stand for each EMBED how many
-# columns it embeds and which, for each PICK how many groups there are, and the first column of each
-# and the one behind its last; COLUMNS_AT counts from there.
+# SUM_FIRST and SUM what a branch counts. Behind the settings of all rows stand for each EMBED how
+# many columns it embeds and which, for each PICK how many groups there are, and start and stop of
+# each; COLUMNS_AT counts from there.
 ALPHA, MOMENTUM, SETTINGS = range(3)
 COLUMNS_AT = MOMENTUM
 
@@ -64,7 +64,7 @@ KNOWN_LAYERS = (
     Residual,
     Average,
 )
-WIDENING = (Dense, CosineEmbedding, CategoryEmbedding)  # whose outputs are not as many as inputs
+RESIZING = (Dense, CosineEmbedding, CategoryEmbedding)  # whose outputs are not as many as inputs
 BLOCK = 4096  # numbers that an optimizer changes in one go
 ALIGNED = 16  # numbers: lanes and regions begin on a cache line of 64 bytes in float32 too
 
@@ -182,7 +182,7 @@ class _Writer:
             self.buffers += 1
             return x, dx, n_in
         y, dy = self.take(self.rows * n_out), dx
-        if self.batch and (isinstance(layer, WIDENING) or dx == NOWHERE):
+        if self.batch and (isinstance(layer, RESIZING) or dx == NOWHERE):
             dy = self.take(self.rows * n_out)
         op, alpha, momentum, extra = *self.kind(layer, n_in), 0
         if op == DENSE:
@@ -222,8 +222,8 @@ class _Writer:
         return op, getattr(layer, "alpha", 0.0) if op < DENSE else 0.0, 0.0
 
     def branched(self, layer: Branched, x: int, dx: int, n_in: int) -> tuple[int, int, int]:
-        """BRANCH and the inner layers of each branch, then a JOIN for each, the first of which is
-        BEGIN where the input is not added itself: the derivative of the sum goes all ways.
+        """BRANCH and the inner layers of each branch, then a SUM for each, the first of which is
+        SUM_FIRST where the input is not added itself: the derivative of the sum goes all ways.
         """
         dx, ends, n = self.derivative(dx, n_in), list[tuple[int, int]](), n_in
         for chain in layer.branches.values():
@@ -235,9 +235,9 @@ class _Writer:
         for i, (f, df) in enumerate(ends):
             before, y = y, self.take(self.rows * n)
             if i == 0 and not layer.skip:
-                self.row(BEGIN, n_in, n, f, y, df, dy, extra=dx, alpha=layer.share)
+                self.row(SUM_FIRST, n_in, n, f, y, df, dy, extra=dx, alpha=layer.share)
             else:
-                self.row(JOIN, n, n, f, y, df, dy, extra=before, alpha=layer.share)
+                self.row(SUM, n, n, f, y, df, dy, extra=before, alpha=layer.share)
         return y, dy, n
 
     def parametric(

@@ -182,7 +182,7 @@ class PReLU(Layer):
 
 @dataclass(frozen=True)
 class ParametricActivation(Layer):
-    """A = (1 - mix) * Z + mix * f(Z)   mix (k,) is learned, one for each unit, f an activation.
+    """A = (1 - mix) * Z + mix * f(Z)   Z, A (n, k)  mix (k,) is learned, f an activation.
 
     dZ = dA * (1 - mix + mix * f′(Z)),  dmix = Σ_rows dA * (f(Z) - Z); `start` is where every mix
     begins. `activation` is a name of `ACTIVATIONS`. Holzmüller et al. 2024, who train mix at a

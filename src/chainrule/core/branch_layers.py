@@ -12,9 +12,11 @@ from .schedules import Schedule
 
 
 class Branched(Layer):
-    """Y = [X +] share Σ_m f_m(X)   each branch f_m a chain of layers; with X where `skip` is true.
+    """Y = [X +] share Σ_m f_m(X)   X (n, i)  Y (n, o), each branch f_m a chain of layers.
 
-    The names of the inner layers begin with their branch's prefix, then comes their place.
+    dX = [dY +] Σ_m of what goes back through branch m from share dY. X is added where `skip` is
+    true; then o = i and share = 1. The names of the inner layers begin with their branch's prefix,
+    then comes their place.
     """
 
     skip: ClassVar[bool] = False
@@ -63,9 +65,9 @@ class Branched(Layer):
                 kept |= outer(inner_cache, i)
             outputs.append(F)
             cache |= prefixed(prefix, kept | {"F": F})
-        return self.join(X, outputs), cache
+        return self.combine(X, outputs), cache
 
-    def join(self, X: Array, outputs: Sequence[Array]) -> Array:
+    def combine(self, X: Array, outputs: Sequence[Array]) -> Array:
         """Y from the input and what each branch made of it."""
         Y = X if self.skip else None
         for F in outputs:
@@ -77,18 +79,18 @@ class Branched(Layer):
     def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
         inputs, grads = list[Array](), dict[str, Array]()
         for prefix, chain in self.branches.items():
-            dF, own, kept = self.split(dY), within(p, prefix), within(cache, prefix)
+            dF, own, kept = self.branch_dY(dY), within(p, prefix), within(cache, prefix)
             for i, layer in reversed(list(enumerate(chain))):
                 dF, inner_grads = layer.backward(inner(own, i), inner(kept, i), dF)
                 grads |= prefixed(prefix, outer(inner_grads, i))
             inputs.append(dF)
-        return self.meet(dY, inputs), grads
+        return self.combine_dX(dY, inputs), grads
 
-    def split(self, dY: Array) -> Array:
+    def branch_dY(self, dY: Array) -> Array:
         """The derivative by what a branch gave."""
         return dY if self.share == 1.0 else dY.dtype.type(self.share) * dY
 
-    def meet(self, dY: Array, inputs: Sequence[Array]) -> Array:
+    def combine_dX(self, dY: Array, inputs: Sequence[Array]) -> Array:
         """dX from dY and the derivative by each branch's input."""
         dX = dY if self.skip else None
         for dF in inputs:

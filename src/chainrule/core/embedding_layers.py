@@ -14,13 +14,13 @@ TURN = 2.0 * math.pi
 
 @dataclass(frozen=True)
 class CosineEmbedding(Layer):
-    """Y = (X, T), behind the columns of X for each embedded one T_c = cos(2π x_c w_c + b_c) @ V_c +
-    a_c.
+    """Y = [X | T_1 … T_m],  T_c = C_c @ V_c + a_c,  C_c = cos U_c,  U_c = 2π x_c w_c + b_c.
 
     X (rows, n)  w, b (m, k)  V (m, k, d - 1)  a (m, d - 1)  Y (rows, n + m (d - 1)); k
-    `frequencies`, d `size`, m `columns`, all n if None. w starts at N(0, spread²), b at U(-π, π),
-    V and a at U(±1/√k). Holzmüller et al. 2024, who call it PBLD and train it at a tenth of the
-    learning rate.
+    `frequencies`, d `size` with x itself, m `columns`, all n if None.
+    dV_c = C_cᵀ @ dT_c, da_c = Σ_rows dT_c, dU_c = -sin U_c * (dT_c @ V_cᵀ), db_c = Σ_rows dU_c,
+    dw_c = 2π Σ_rows x_c dU_c. w starts at N(0, spread²), b at U(-π, π), V and a at U(±1/√k).
+    Holzmüller et al. 2024, who call it PBLD and train it at a tenth of the learning rate.
     """
 
     frequencies: int = 16
@@ -33,7 +33,7 @@ class CosineEmbedding(Layer):
         require_count("CosineEmbedding", "size", self.size)
         require_limits(self, {"spread": (0, math.inf), "size": (2, math.inf)})
         if self.columns is not None:
-            columns = tuple(self.columns)
+            columns = tuple(np.atleast_1d(np.array(self.columns, object)).tolist())
             whole = all(isinstance(c, int | np.integer) and c >= 0 for c in columns)
             if not columns or not whole or len(set(columns)) < len(columns):
                 raise ValueError(
@@ -90,12 +90,11 @@ class CosineEmbedding(Layer):
 
 @dataclass(frozen=True)
 class CategoryEmbedding(Layer):
-    """Y = (X of no group, X_g @ E_g for each group g)   the columns of a group are one category's.
+    """Y = [X_alone | X_1 @ E_1 … X_g @ E_g],  dE_g = X_gᵀ @ dY_g,  dX_g = dY_g @ E_gᵀ.
 
-    X (rows, n)  E_g (columns of g, d)  Y (rows, n less the columns of groups + d for each group), d
-    `size`; a group is (first column, the one behind its last). Of one-hot columns it picks a row of
-    E_g for each level: d numbers that are learned in the place of one weight a unit. E starts at
-    N(0, 1).
+    X (rows, n)  E_g (columns of group g, d)  Y (rows, columns of no group + d for each group), d
+    `size`; a group is (start, stop), the columns of one category. Of one-hot columns it picks the
+    row of E_g that belongs to the level: d learned numbers stand for it. E starts at N(0, 1).
     """
 
     groups: tuple[tuple[int, int], ...]
@@ -103,17 +102,21 @@ class CategoryEmbedding(Layer):
 
     def __post_init__(self) -> None:
         require_count("CategoryEmbedding", "size", self.size)
-        groups, end = tuple((int(a), int(b)) for a, b in self.groups), 0
-        for first, behind in groups:
-            if not end <= first < behind:
-                raise ValueError(
-                    f"CategoryEmbedding groups is {groups}: give (first, behind the last) of each, "
-                    "in order, without overlap"
-                )
-            end = behind
+        groups, stop = list[tuple[int, int]](), 0
+        for group in self.groups if isinstance(self.groups, tuple | list) else ():
+            ends = tuple(group) if isinstance(group, tuple | list) else ()
+            whole = len(ends) == 2 and all(isinstance(end, int | np.integer) for end in ends)
+            if not (whole and stop <= ends[0] < ends[1]):
+                groups.clear()
+                break
+            groups.append((int(ends[0]), int(ends[1])))
+            stop = groups[-1][1]
         if not groups:
-            raise ValueError("CategoryEmbedding got no groups: give one at least")
-        object.__setattr__(self, "groups", groups)
+            raise ValueError(
+                f"CategoryEmbedding groups is {self.groups!r}: give (start, stop) of the columns "
+                "of each, in order, without overlap"
+            )
+        object.__setattr__(self, "groups", tuple(groups))
 
     def alone(self, n_in: int) -> tuple[int, ...]:
         """The columns of n_in that are in no group."""

@@ -31,14 +31,13 @@ from ..model import Model, unseen_notes
 from ..recipe import Recipe
 from ..storage import load, save
 from ..tables import Table, read_table
+from ..tables.table import as_text
 from ..tables.target import class_codes
 from ..tabular import TableRun
 from .html import with_network
 
-WEIGHT = "sample_weight"
-
-
 MEMBERS = {"strong": 4, "ensemble": 16}
+GOALS = ("metric", "interval")  # of classes, of numbers
 
 
 class BaseTabular(BaseEstimator):
@@ -75,15 +74,14 @@ class BaseTabular(BaseEstimator):
         Categories, dates, missing cells and identifiers are recognised; `roles` says otherwise. The
         seed fixes everything. Raises ValueError in one sentence for what does not fit.
         """
-        table, target = self._table(X, y, sample_weight)
+        table, target, weight = self._table(X, y, sample_weight)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        weight = None if sample_weight is None else WEIGHT
         settings = {"task": self._task, "roles": self.roles, "weight": weight, "seed": seed,
                     "threads": self.n_threads}  # fmt: skip
         run = self._run(table, target, settings)
         self._say(run)
         self._train(run)
-        self.model_ = run.model()
+        self.model_, self.settings_ = run.model(), run.told()
         self.n_iter_ = len(run.records)
         self.best_iter_ = run.best_epochs if isinstance(run, EnsembleRun) else run.best_epoch
         self.loss_curve_ = [record.loss for record in run.records]
@@ -114,19 +112,15 @@ class BaseTabular(BaseEstimator):
                     f'n_members is {self.n_members}, but preset "simple" trains one network: use '
                     '"strong" or "ensemble"'
                 )
-            if self._goal().get("interval") is not None:
+            if (interval := getattr(self, "interval", None)) is not None:
                 raise ValueError(
-                    f'interval is {self._goal()["interval"]}, but preset "simple" learns no '
-                    'quantiles: use "strong" or "ensemble"'
+                    f'interval is {interval}, but preset "simple" learns no quantiles: use '
+                    '"strong" or "ensemble"'
                 )
             return TableRun(table, target, test=0.0, **own, **settings)
         recipe = Recipe(members=self.n_members or MEMBERS[self.preset], **own)
-        return EnsembleRun(table, target, recipe, time_limit=self.time_limit,
-                           **self._goal(), **settings)  # fmt: skip
-
-    def _goal(self) -> dict[str, Any]:
-        """What the answers are to be good at."""
-        return {}
+        goal = {name: getattr(self, name) for name in GOALS if hasattr(self, name)}
+        return EnsembleRun(table, target, recipe, time_limit=self.time_limit, **goal, **settings)
 
     def _train(self, run: TableRun | EnsembleRun) -> None:
         """Epoch by epoch until the end, patience or the time limit; the best epoch stays."""
@@ -134,7 +128,9 @@ class BaseTabular(BaseEstimator):
         try:
             for record in stages:
                 if self.verbose:
-                    print(f"Iteration {record.epoch + 1}, loss = {record.monitored:.8f}")
+                    held_out = record.valid_loss
+                    score = "" if held_out is None else f", held-out score = {held_out:.8f}"
+                    print(f"Iteration {record.epoch + 1}, loss = {record.loss:.8f}{score}")
                 if self.time_limit is not None and time.monotonic() - started > self.time_limit:
                     break
         except KeyboardInterrupt:
@@ -147,15 +143,19 @@ class BaseTabular(BaseEstimator):
             stages.close()
 
     def _say(self, run: TableRun | EnsembleRun) -> None:
-        """What the preset has set for this table, and why."""
-        self.settings_ = run.told()
+        """What the columns are taken for, and what the preset has set for this table, and why."""
+        self.columns_ = {
+            column.name: f"{column.role}, {column.kind}{f': {column.why}' if column.why else ''}"
+            for column in run.schema.columns
+        }
         if self.verbose:
-            print(f"preset {self.preset}:")
-            for name, value in self.settings_.items():
-                print(f"  {name}: {value}")
+            for title, lines in (("columns", self.columns_), (f"preset {self.preset}", run.told())):
+                print(f"{title}:")
+                for name, value in lines.items():
+                    print(f"  {name}: {value}")
 
-    def _table(self, X: Any, y: Any, sample_weight: Any) -> tuple[Table, str]:
-        """The rows with their target and weights as columns, and the target's name."""
+    def _table(self, X: Any, y: Any, sample_weight: Any) -> tuple[Table, str, str | None]:
+        """The rows with their target and weights as columns, and the names of these."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None: give "
@@ -177,16 +177,24 @@ class BaseTabular(BaseEstimator):
                     f"Found input variables with inconsistent numbers of samples: "
                     f"[{len(table)}, {len(values)}]"
                 )
-            target = self._free(str(getattr(y, "name", None) or "target"), table)
+            name = str(getattr(y, "name", None) or "target")
+            target = self._free(name, table)
             table = _with(table, target, self._targets(values))
+            if target != name and np.array_equal(as_text(table.columns[name]),
+                                                 as_text(table.columns[target])):  # fmt: skip
+                raise ValueError(
+                    f'X still holds the column "{name}" that y is: give y="{name}", or drop it '
+                    "from X"
+                )
         if named:
             self._set_features([name for name in table.names if name != target])
         if len(table) == 1:
             raise ValueError(f"{type(self).__name__} got 1 sample: it needs two rows at least")
-        if sample_weight is not None:
-            weight = _check_sample_weight(sample_weight, np.empty((len(table), 1)))
-            table = _with(table, WEIGHT, weight)
-        return table, target
+        if sample_weight is None:
+            return table, target, None
+        weight = self._free("sample_weight", table)
+        values = _check_sample_weight(sample_weight, np.empty((len(table), 1)))
+        return _with(table, weight, values), target, weight
 
     def _targets(self, values: Array) -> Array:
         return values
@@ -231,7 +239,7 @@ class BaseTabular(BaseEstimator):
         table = self._rows(X, reset=False)
         assert self.model_.preparation is not None
         for note in unseen_notes(self.model_.preparation, table):
-            warnings.warn(f"{note}: it counts as missing", stacklevel=3)
+            warnings.warn(f"{note}: it is none of the known ones", stacklevel=3)
         return self.model_, table
 
     def predict(self, X: Any) -> Array:
@@ -320,9 +328,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     ) -> None:  # fmt: skip
         self._keep(locals())
 
-    def _goal(self) -> dict[str, Any]:
-        return {"metric": self.metric}
-
     def _targets(self, values: Array) -> Array:
         check_classification_targets(values)
         if len(np.unique(values)) < 2:
@@ -372,9 +377,6 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         n_threads: int | None = None, verbose: Any = False,
     ) -> None:  # fmt: skip
         self._keep(locals())
-
-    def _goal(self) -> dict[str, Any]:
-        return {"interval": self.interval}
 
     def predict_interval(self, X: Any) -> Array:
         """[low, high] for each row (n, 2): between them lie `interval` of the targets, as far as

@@ -11,7 +11,8 @@ from ..core.activation_layers import ParametricActivation
 from ..core.arrays import Array
 from ..core.branch_layers import Average
 from ..core.checks import require_count
-from ..core.layers import Dense, Scale
+from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
+from ..core.layers import BatchNorm, Dense, LayerNorm, Scale
 from . import made
 from .address import Address, resolve
 from .explanation import FEW, Explanation, Number, Path, Term, add_up, term
@@ -152,7 +153,12 @@ def _last(trace: Trace, place: Place, at: Address, row: int, way: Way, first: Ar
         names = {"f": term(trace, f"{place.name}.F", row, way.start)}
         names |= {"z": term(trace, place.x, row, way.start)}
         return Number(symbol, value, Formula("f - z"), names)
-    return Number(symbol, value, Formula("1") if at.own in ("b", "beta") else None)
+    if isinstance(place.layer, CategoryEmbedding):
+        first_column = place.layer.groups[int(at.own[1:])][0]
+        x = term(trace, place.x, row, first_column + at.index[0])
+        return Number(symbol, value, Formula("x"), {"x": x})
+    plain = {Dense: "b", LayerNorm: "beta", BatchNorm: "beta", CosineEmbedding: "a"}
+    return Number(symbol, value, Formula("1") if plain.get(type(place.layer)) == at.own else None)
 
 
 def _loss_factors(trace: Trace, way: Way, row: int) -> list[Number]:

@@ -135,11 +135,11 @@ def _through(layer: Layer, p: Mapping[str, Array], X: Array, Y: Array, M: Array)
     """One layer of it."""
     if isinstance(layer, Branched):
         back = [
-            _back(chain, within(p, prefix), X, layer.split(M))
+            _back(chain, within(p, prefix), X, layer.branch_dY(M))
             for prefix, chain in layer.branches.items()
         ]
         found = [branch for branch in back if branch is not None]
-        return layer.meet(M, found) if len(found) == len(back) else None
+        return layer.combine_dX(M, found) if len(found) == len(back) else None
     if isinstance(
         layer, Dense | CategoryEmbedding | Scale | BatchNorm | Dropout
     ):  # linear in prediction

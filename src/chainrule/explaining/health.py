@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..core.activation_layers import ElementwiseLayer, PReLU
+from ..core.activation_layers import ElementwiseLayer, ParametricActivation, PReLU
 from ..core.arrays import Array
 from ..core.epoch import check_batch
 from ..core.layers import Layer, inner, within
@@ -122,9 +122,9 @@ def _activations(
             for i, part in enumerate(chain):
                 found |= _activations(part, net, f"{name}.{prefix}{i}", inner(own, i))
         return found
-    if not isinstance(layer, ElementwiseLayer | PReLU):
+    if not isinstance(layer, ElementwiseLayer | PReLU | ParametricActivation):
         return {}
-    p = {"alpha": net[f"{name}.alpha"]} if isinstance(layer, PReLU) else {}
+    p = {own: net[f"{name}.{own}"] for own in ("alpha", "mix") if f"{name}.{own}" in net.shapes}
     slopes = np.abs(layer.backward(p, cache, np.ones_like(cache["Z"]))[0])
     top = float(_steepest(layer))
     dead = float(np.mean(np.all(slopes == 0, axis=0)))
@@ -135,6 +135,7 @@ def _steepest(layer: Layer) -> float:
     """The largest slope of an activation."""
     if isinstance(layer, PReLU):
         return 1.0
+    layer = layer.bend if isinstance(layer, ParametricActivation) else layer
     Z = np.linspace(-8.0, 8.0, 321)[None, :]
     slopes = layer.backward({}, layer.forward({}, Z)[1], np.ones_like(Z))[0]
     return max(float(np.abs(slopes).max()), 1e-300)

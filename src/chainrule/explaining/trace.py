@@ -257,11 +257,11 @@ class _Writer:
         for i, layer in enumerate(layers):
             name, own, X = f"{prefix}{i}", inner(p, i), self.values[x]
             inside = tuple(
-                self._layers(chain, within(own, prefix), x, f"{name}.{prefix}", rng)
-                for prefix, chain in layer.branches.items()
+                self._layers(chain, within(own, branch), x, f"{name}.{branch}", rng)
+                for branch, chain in layer.branches.items()
             )
             if isinstance(layer, Branched):
-                Y, cache = layer.join(X, [self.values[F] for F in inside]), dict[str, Array]()
+                Y, cache = layer.combine(X, [self.values[F] for F in inside]), dict[str, Array]()
             else:
                 Y, cache = layer.forward(own, X, train=True, rng=rng)
             new = {key: array for key, array in cache.items() if array is not X}
@@ -285,12 +285,12 @@ class _Writer:
             self.values[d(place.y)] = dY
             if isinstance(place.layer, Branched):
                 inputs = []
-                for own, chain in place.layer.branches.items():
-                    start = f"{place.name}.{own}"
-                    dF = self._layers_back(chain, start, place.layer.split(dY))
+                for branch, chain in place.layer.branches.items():
+                    start = f"{place.name}.{branch}"
+                    dF = self._layers_back(chain, start, place.layer.branch_dY(dY))
                     self.values[f"{start}dX"] = dF  # through this branch alone
                     inputs.append(dF)
-                dY = place.layer.meet(dY, inputs)
+                dY = place.layer.combine_dX(dY, inputs)
             else:
                 dY, grads = place.layer.backward(place.p, place.cache, dY)
                 self.values |= {d(f"{place.name}.{name}"): grads[name] for name in grads}
