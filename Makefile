@@ -23,9 +23,11 @@ test: .venv/.dev ## everything the CI runs: lint, format, types, tests
 	$(BIN)/mypy $(STRICT)
 	$(ONE_THREAD) $(BIN)/pytest -n 2 --dist loadfile
 
-bench: .venv/.bench ## time the compiled engine beside scikit-learn, PyTorch, JAX and onnxruntime
+bench: .venv/.bench ## time the engine and the estimators beside their peers; accuracy on real tables
 	@mkdir -p build
 	$(BIN)/python benchmarks/engine.py --json build/engine.json --picture build/engine.png $(BENCH)
+	$(BIN)/python benchmarks/dropin.py
+	$(BIN)/python benchmarks/accuracy.py --presets strong,ensemble
 
 clean: ## remove the environment, caches and builds
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -82,6 +82,9 @@ def test_saved_loaded_pickled_cloned_and_searched(flowers: Path, tmp_path: Path)
     fit = cr.TabularClassifier(**QUICK).fit(frame, "kind")
     fit.save(tmp_path / "model.safetensors")
     loaded = cr.TabularClassifier.load(tmp_path / "model.safetensors")
+    assert loaded.get_params() == fit.get_params()
+    for name in ("n_iter_", "best_iter_", "loss_curve_", "validation_loss_curve_", "settings_"):
+        assert getattr(loaded, name) == getattr(fit, name)
     for one in (loaded, pickle.loads(pickle.dumps(fit))):  # noqa: S301
         np.testing.assert_array_equal(one.predict_proba(frame), fit.predict_proba(frame))
         assert list(one.classes_) == list(fit.classes_)
@@ -118,7 +121,7 @@ def test_weights_roles_and_settings_count(
 
 
 @pytest.mark.parametrize("labels", [["a ", " b"], ["1", "2"], [1.0, 2.0], [False, True], [7, 9]])
-def test_classes_are_answered_as_they_were_given(labels: list[Any]) -> None:
+def test_classes_are_answered_as_they_were_given(labels: list[Any], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(80, 2))
     y = np.array(labels)[(X[:, 0] > 0).astype(int)]
@@ -126,6 +129,8 @@ def test_classes_are_answered_as_they_were_given(labels: list[Any]) -> None:
     assert fit.classes_.dtype == y.dtype
     assert sorted(fit.classes_) == sorted(labels)
     assert fit.score(X, y) > 0.9
+    loaded = cr.TabularClassifier.load(fit.save(tmp_path / "model.safetensors"))
+    np.testing.assert_array_equal(loaded.classes_, fit.classes_)
 
 
 @pytest.mark.parametrize("preset", ["strong", "ensemble"])
@@ -212,6 +217,21 @@ def test_any_activation_serves_any_preset(flowers: Path, activation: str) -> Non
     for preset in ("simple", "strong"):
         fit = cr.TabularClassifier(preset=preset, activation=activation, max_iter=3)
         assert fit.fit(flowers, "kind").n_iter_ == 3
+
+
+def test_columns_without_names_go_by_their_places() -> None:
+    rng = np.random.default_rng(0)
+    X, fit = rng.normal(size=(90, 3)), cr.TabularRegressor(n_members=1, max_iter=5, random_state=0)
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    fit.fit(frame, X[:, 0])
+    with pytest.warns(UserWarning, match="X does not have valid feature names, but Tabular"):
+        np.testing.assert_array_equal(fit.predict(X), fit.predict(frame))
+    fit.fit(X, X[:, 0])
+    with pytest.warns(UserWarning, match="X has feature names, but TabularRegressor was fitted"):
+        np.testing.assert_array_equal(fit.predict(frame), fit.predict(X))
+    numbered = pd.DataFrame(X)
+    fit.fit(numbered, X[:, 0])
+    np.testing.assert_array_equal(fit.predict(numbered), fit.predict(X))
 
 
 def test_what_only_tables_have(flowers: Path) -> None:

@@ -41,7 +41,8 @@ class TableRun:
     `drop` leaves some out, `group` and `time` steer the split, `weight` names the row weights.
     `hidden` are the hidden layers' sizes, `valid` and `test` shares of the rows; `patience` epochs
     without a new best validation loss end the run, `clip` is the gradient's largest norm; what is
-    None is chosen by the size of the table. The seed fixes split, weights and batches.
+    None is chosen by the size of the table. `wanted_engine` is as in `train`. The seed fixes split,
+    weights and batches.
 
     Raises ValueError with one sentence for whatever does not fit.
     """
@@ -68,6 +69,7 @@ class TableRun:
     test: float = 0.2
     seed: int = 0
     threads: int | None = 1
+    wanted_engine: str = "auto"
 
     schema: Schema = field(init=False)
     split: Split = field(init=False)
@@ -148,7 +150,7 @@ class TableRun:
             self.net, self.loss, self.make_optimizer(), X, y, weight=weight,
             valid=self.valid_part, epochs=self.epochs, batch_size=self.batch_size,
             lr=Cosine(self.lr), clip=self.clip, patience=self.patience, restore="best",
-            rng=self.seed + 1, threads=self.threads,
+            rng=self.seed + 1, threads=self.threads, engine=self.wanted_engine,
         ):  # fmt: skip
             self.records.append(record)
             yield record

@@ -166,6 +166,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             )
 
     def _encoded(self, y: Any) -> Array:
+        unknown = np.setdiff1d(unique_labels(y), self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y has labels that training had not: {unknown}, not in {self.classes_}"
+            )
         Y = self._label_binarizer.transform(y)
         return np.asarray(Y.argmax(axis=1) if self.out_activation_ == "softmax" else Y)
 
@@ -296,8 +301,16 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         self.out_activation_ = LINKS.get(self.loss, "identity")
-        self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
-        return dense(X), self._encoded(y)
+        Y = self._encoded(y)
+        self.n_outputs_ = 1 if Y.ndim == 1 else Y.shape[1]
+        return dense(X), Y
+
+    def _encoded(self, y: Any) -> Array:
+        """The targets, of several quantiles once for each."""
+        Y, many = np.asarray(y), np.size(self.quantile)
+        if self.loss == "quantile" and many > 1 and Y.ndim == 1:
+            return np.repeat(Y[:, None], many, axis=1)
+        return Y
 
     def _loss(self) -> Loss:
         quantile = self.quantile if np.ndim(self.quantile) == 0 else tuple(self.quantile)

@@ -9,9 +9,14 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.optimize import _check_optimize_result
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
 
-from ..core.activation_layers import ACTIVATION_LAYERS, Identity, Sigmoid
+from ..core.activation_layers import ACTIVATION_LAYERS, Identity, Sigmoid, get_activation
 from ..core.arrays import Array
 from ..core.epoch import Batch
 from ..core.layers import Dense, Dropout, Layer
@@ -75,10 +80,11 @@ class BaseMLP(
         incremental: bool = False,
     ) -> Self:  # fmt: skip
         sizes = self._hidden_sizes()
+        self._check_solver(validation_set)
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        X, Y = self._validate_input(X, y, incremental, first)
+        X, Y = self._validate_input(in_numpy(X), in_numpy(y), incremental, first)
         data = Batch(X, Y, self._row_weights(X, Y, sample_weight))
-        held_out = None if validation_set is None else self._held_out(*validation_set)
+        held_out = None if validation_set is None else self._held_out(validation_set)
         self._random_state = check_random_state(self.random_state)
         if first:
             self._initialize(X.shape[1], sizes, X.dtype)
@@ -107,9 +113,27 @@ class BaseMLP(
         self.loss_ = float(found.fun) + self._loss_shift(data)
         net.theta = found.x
 
-    def _held_out(self, X: Any, y: Any, sample_weight: Any = None) -> Batch:
+    def _check_solver(self, validation_set: Any) -> None:
+        """L-BFGS has no epochs and draws nothing."""
+        asked = {
+            "dropout": bool(self.dropout), "clip": self.clip is not None,
+            "callbacks": self.callbacks is not None, "validation_set": validation_set is not None,
+        }  # fmt: skip
+        for name, wanted in asked.items():
+            if wanted and self.solver == "lbfgs":
+                raise ValueError(
+                    f'{name} needs training in epochs, which solver="lbfgs" does not do: use '
+                    '"adam" or "sgd", or leave it out'
+                )
+
+    def _held_out(self, given: Any) -> Batch:
         """The rows of a validation set of one's own."""
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+            raise ValueError("validation_set must be (X, y) or (X, y, sample_weight)")
+        X, y, sample_weight = (*given, None)[:3]
+        X = validate_data(self, in_numpy(X), accept_sparse=["csr", "csc"], reset=False)
+        y = in_numpy(y)
+        check_consistent_length(X, y)
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
         return Batch(dense(X), self._encoded(y), weight)
 
@@ -130,10 +154,11 @@ class BaseMLP(
                 f"activation names {len(chosen)} layers, but there are {count} hidden ones: name "
                 "one for each, or one for all"
             )
-        return [
-            one if isinstance(one, Layer) else ACTIVATION_LAYERS[NAMES.get(one, one)]()
-            for one in chosen
-        ]
+        found = [get_activation(NAMES.get(a, a) if isinstance(a, str) else a) for a in chosen]
+        for layer in found:
+            if layer.shapes(3)[0] != 3 or isinstance(layer, Dense):
+                raise ValueError(f"activation is {layer}: use one that keeps the number of units")
+        return found
 
     def _initialize(self, n_in: int, sizes: list[int], dtype: Any) -> None:
         """A network with scikit-learn's start: U(-b, b), b = √(6 / (fan_in + fan_out)), 2 in the
@@ -228,7 +253,7 @@ class BaseMLP(
     def _checked(self, X: Any) -> Array:
         """Rows of the columns that were fitted, dense. Raises NotFittedError, ValueError."""
         check_is_fitted(self)
-        return dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False))
+        return dense(validate_data(self, in_numpy(X), accept_sparse=["csr", "csc"], reset=False))
 
     def transform(self, X: Any, layer: int = -1) -> Array:
         """The activations of a hidden layer (n, units), the last one unless another is named.
@@ -243,18 +268,22 @@ class BaseMLP(
         head.theta, head.buffers = net.theta[: head.theta.size], net.buffers[: head.buffers.size]
         return head.predict(X)
 
-    def explain(self, x: Any) -> Contributions:
+    def explain(self, x: Any, output: int | None = None) -> Contributions:
         """What each input of one row x (n_in,) or (1, n_in) adds to a prediction, from the origin.
 
         Of two classes to the log-odds of the second, of more to those of the likeliest against the
-        next, else to the first output. `chainrule.trace_step` takes `network_` for every number of
-        a training step. Raises NotFittedError, ValueError for more rows than one.
+        next, else to the first output; `output` names another raw one. `chainrule.trace_step` takes
+        `network_` for every number of a training step. Raises NotFittedError, ValueError for more
+        rows than one and an output that is not there.
         """
         row = self._checked(x if hasattr(x, "columns") else np.atleast_2d(np.asarray(x)))
+        if len(row) != 1:
+            raise ValueError(f"x has {len(row)} rows: explain takes one, such as X[:1]")
         net = self._network()
         Z = net.predict(row)
         names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(self.n_features_in_)])
         order = np.argsort(-Z[0]).tolist() if self.out_activation_ == "softmax" else [0, None]
+        order = order if output is None else [output, None]
         return contributions(
             net, np.asarray(row, dtype=np.float64), output=order[0], against=order[1],
             columns={str(name): [i] for i, name in enumerate(names)},
@@ -285,6 +314,11 @@ class BaseMLP(
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def in_numpy(X: Any) -> Any:
+    """An array of another library, such as PyTorch or JAX, as NumPy's; all else as it is."""
+    return np.asarray(X) if hasattr(X, "__dlpack__") else X
 
 
 def dense(X: Any) -> Array:

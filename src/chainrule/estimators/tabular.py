@@ -1,24 +1,22 @@
 """TabularClassifier and TabularRegressor: raw tables in, answers in the table's own terms out."""
 
-import os
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, _fit_context
+from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import assert_all_finite, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_is_fitted,
     column_or_1d,
-    validate_data,
 )  # fmt: skip
 
 from ..answers import Answer, explain_answer
@@ -30,17 +28,22 @@ from ..ensemble import METRICS, EnsembleRun
 from ..model import Model, unseen_notes
 from ..recipe import Recipe
 from ..storage import load, save
-from ..tables import Table, read_table
-from ..tables.table import as_text
+from ..tables import Table
 from ..tables.target import class_codes
 from ..tabular import TableRun
 from .html import with_network
+from .mlp_base import in_numpy
+from .table_input import TableInput
 
 MEMBERS = {"strong": 4, "ensemble": 16}
+ATTRIBUTES = (
+    "n_iter_", "best_iter_", "loss_curve_", "validation_loss_curve_", "columns_", "settings_",
+    "notes_",
+)  # fmt: skip
 GOALS = ("metric", "interval")  # of classes, of numbers
 
 
-class BaseTabular(BaseEstimator):
+class BaseTabular(TableInput):
     """Reads the table, trains on it by `TableRun` or `EnsembleRun`, and keeps the model."""
 
     _task: ClassVar[str]
@@ -117,7 +120,7 @@ class BaseTabular(BaseEstimator):
                     f'interval is {interval}, but preset "simple" learns no quantiles: use '
                     '"strong" or "ensemble"'
                 )
-            return TableRun(table, target, test=0.0, **own, **settings)
+            return TableRun(table, target, test=0.0, wanted_engine="compiled", **own, **settings)
         recipe = Recipe(members=self.n_members or MEMBERS[self.preset], **own)
         goal = {name: getattr(self, name) for name in GOALS if hasattr(self, name)}
         return EnsembleRun(table, target, recipe, time_limit=self.time_limit, **goal, **settings)
@@ -154,85 +157,6 @@ class BaseTabular(BaseEstimator):
                 for name, value in lines.items():
                     print(f"  {name}: {value}")
 
-    def _table(self, X: Any, y: Any, sample_weight: Any) -> tuple[Table, str, str | None]:
-        """The rows with their target and weights as columns, and the names of these."""
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None: give "
-                "the name of its column or its values"
-            )
-        named = isinstance(y, str) and not isinstance(X, np.ndarray)
-        self._named = named  # then rows to answer may hold more columns, as files do
-        table = self._rows(X, reset=not named)
-        if named:
-            if y not in table.columns:
-                raise ValueError(f'there is no column "{y}": columns are {", ".join(table.names)}')
-            target = y
-        else:
-            values = column_or_1d(y, warn=True)
-            if values.dtype.kind == "f":
-                assert_all_finite(values, input_name="y")
-            if len(values) != len(table):
-                raise ValueError(
-                    f"Found input variables with inconsistent numbers of samples: "
-                    f"[{len(table)}, {len(values)}]"
-                )
-            name = str(getattr(y, "name", None) or "target")
-            target = self._free(name, table)
-            table = _with(table, target, self._targets(values))
-            if target != name and np.array_equal(as_text(table.columns[name]),
-                                                 as_text(table.columns[target])):  # fmt: skip
-                raise ValueError(
-                    f'X still holds the column "{name}" that y is: give y="{name}", or drop it '
-                    "from X"
-                )
-        if named:
-            self._set_features([name for name in table.names if name != target])
-        if len(table) == 1:
-            raise ValueError(f"{type(self).__name__} got 1 sample: it needs two rows at least")
-        if sample_weight is None:
-            return table, target, None
-        weight = self._free("sample_weight", table)
-        values = _check_sample_weight(sample_weight, np.empty((len(table), 1)))
-        return _with(table, weight, values), target, weight
-
-    def _targets(self, values: Array) -> Array:
-        return values
-
-    def _free(self, name: str, table: Table) -> str:
-        while name in table.columns:
-            name = f"{name}_"
-        return name
-
-    def _set_features(self, names: list[str]) -> None:
-        self.n_features_in_ = len(names)
-        self.feature_names_in_ = np.array(names, dtype=object)
-
-    def _rows(self, X: Any, *, reset: bool) -> Table:
-        """A table of whatever holds one; numbers (n, columns) get the names x0, x1, …"""
-        if hasattr(X, "toarray"):
-            raise TypeError(
-                "Sparse data was passed, but dense data is required. Use '.toarray()' to convert "
-                "to a dense numpy array."
-            )
-        if isinstance(X, str | os.PathLike | dict | Table):
-            table = read_table(X, reading=None if reset else self._reading())
-            if reset:
-                self._set_features(table.names)
-            return table
-        if hasattr(X, "columns") or hasattr(X, "column_names"):
-            if not self._named:
-                validate_data(self, X, reset=reset, skip_check_array=True)
-            return read_table(X, reading=None if reset else self._reading())
-        matrix = validate_data(
-            self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan", accept_sparse=False
-        )
-        return read_table({f"x{i}": matrix[:, i] for i in range(matrix.shape[1])})
-
-    def _reading(self) -> Any:
-        schema = getattr(getattr(self, "model_", None), "schema", None)
-        return None if schema is None else schema.reading
-
     def _asked(self, X: Any) -> tuple[Model, Table]:
         """The model, and rows to answer; a warning says what no training row held."""
         check_is_fitted(self, "model_")
@@ -257,15 +181,25 @@ class BaseTabular(BaseEstimator):
         return explain_answer(model, table, row)
 
     def save(self, path: Any) -> Path:
-        """Write the model to a file that `chainrule.load`, `load` and the command line read; its
-        path.
+        """Write the model to a file that `chainrule.load`, `load` and the command line read, with
+        the parameters and attributes of this estimator; its path.
         """
         check_is_fitted(self, "model_")
-        return save(self.model_, path)
+        given = self.get_params() | {"random_state": None}  # a generator is no JSON
+        kept = {name: getattr(self, name) for name in ATTRIBUTES if hasattr(self, name)}
+        classes = getattr(self, "classes_", np.array([])).tolist()
+        told = {"parameters": given, "attributes": kept, "classes": classes}
+        if isinstance(self.random_state, int):
+            given["random_state"] = self.random_state
+        if isinstance(given["hidden_layer_sizes"], np.ndarray):
+            given["hidden_layer_sizes"] = given["hidden_layer_sizes"].tolist()
+        return save(replace(self.model_, facts={**self.model_.facts, "estimator": told}), path)
 
     @classmethod
     def load(cls, path: Any) -> Self:
-        """An estimator that answers as the one that was saved."""
+        """An estimator that answers as the one that was saved. ValueError for a file of another
+        kind.
+        """
         model = load(path)
         if not isinstance(model, Model) or model.schema is None:
             raise ValueError(f"{path} holds no model of a table: give one that save wrote")
@@ -274,12 +208,18 @@ class BaseTabular(BaseEstimator):
             kind = "a number" if numbers else "classes"
             other = "TabularRegressor" if numbers else "TabularClassifier"
             raise ValueError(f"{path} answers {kind}: load it by {other}")
-        found = cls()
-        found.model_, found._named = model, True
-        found.n_iter_ = model.facts.get("epochs")
+        told = {key: value for key, value in model.facts.get("estimator", {}).items() if value}
+        known, given = cls._get_param_names(), told.get("parameters", {})
+        found = cls(**{name: value for name, value in given.items() if name in known})
+        for name, value in told.get("attributes", {}).items():
+            if name in ATTRIBUTES:
+                setattr(found, name, value)
+        found.model_, found._named, found._names = model, True, []
         found._set_features([c.name for c in model.schema.columns if c.role == "feature"])
         if model.classes is not None:
-            found.classes_ = np.array(model.classes)
+            classes = told.get("classes", [])
+            same = len(classes) == len(model.classes)
+            found.classes_ = np.array(classes if same else model.classes)
         return found
 
     def _html_repr(self) -> str:
@@ -340,7 +280,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         if not self._named:
             codes = class_codes(target, table.columns[target], self.model_.classes)
             first = [int(np.argmax(codes == k)) for k in range(len(self.classes_))]
-            self.classes_ = column_or_1d(y)[first]
+            self.classes_ = column_or_1d(in_numpy(y))[first]
 
     def predict(self, X: Any) -> Array:
         """The likeliest class of each row (n,), as classes_ has it."""
@@ -384,12 +324,3 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         """
         model, table = self._asked(X)
         return model.predict_interval(table)
-
-
-def _with(table: Table, name: str, values: Array) -> Table:
-    """The table with a column more."""
-    more = read_table({name: values})
-    return Table(
-        {**table.columns, **more.columns}, table.source, table.notes,
-        {**table.reading, **more.reading}, table.doubled,
-    )  # fmt: skip

@@ -12,7 +12,7 @@ NUMBER = (int, float)
 FACTS: dict[str, tuple[type, ...]] = {
     "source": (str,), "rows": (dict,), "data_sha256": (str,), "seed": (int,), "epochs": (int,),
     "best_epoch": (int, type(None)), "best_epochs": (list,), "average": (list,),
-    "optimizer": (str,), "lr": NUMBER,
+    "estimator": (dict,), "optimizer": (str,), "lr": NUMBER,
     "batch_size": (int,), "engine": (str, type(None)), "seconds": NUMBER, "test": (dict,),
 }  # fmt: skip
 
@@ -46,6 +46,9 @@ def check_facts(facts: Any) -> None:
             raise ValueError(f'"{name}" of facts is {facts[name]!r}')
     if not all(type(v) in NUMBER for v in facts.get("average", [])):
         raise ValueError('"average" of facts holds what is no number')
+    for name, kept in facts.get("estimator", {}).items():
+        if type(kept) is not {"classes": list}.get(name, dict):
+            raise ValueError(f'"estimator" of facts has {kept!r} as its "{name}"')
     for name, count in facts.get("rows", {}).items():
         if type(count) is not int or count < 0:
             raise ValueError(f'"rows" of facts has {count!r} for "{name}"')
