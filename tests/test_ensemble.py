@@ -1,6 +1,7 @@
 """EnsembleRun: several networks for one table, each with rows and an embedding of its own."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -105,6 +106,33 @@ def test_a_time_limit_makes_epochs_fewer_and_ends_the_schedule() -> None:
         assert records[-1].lr < 0.1 * max(record.lr for record in records)
     assert time.monotonic() - started < 30  # a machine at work: the limit itself is not measured
     assert len(list(made(time_limit=1000.0).train())) == 12
+
+
+def test_where_time_is_short_fewer_members_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chainrule.ensemble.FEWEST_EPOCHS", 10**5)
+    run = made(recipe=replace(QUICKLY, epochs=10**6), time_limit=0.2)
+    list(run.train())
+    assert len(run.members) == run.recipe.members == 1
+    assert run.net.layers == run.members[0].net.layers
+    assert any("the time limit ended training after" in note for note in run.notes())
+
+
+def test_ctrl_c_again_and_again_waits_for_the_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, asked = made(), list[int]()
+    shutdown = ThreadPoolExecutor.shutdown
+
+    def interrupted(pool: ThreadPoolExecutor, **how: Any) -> None:
+        asked.append(1)
+        if len(asked) < 3:
+            raise KeyboardInterrupt
+        shutdown(pool, **how)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", interrupted)
+    for record in run.train():
+        if record.epoch == 2:
+            break
+    assert len(asked) == 3
+    assert max(run.best_epochs) <= 2
 
 
 def test_patience_ends_it() -> None:

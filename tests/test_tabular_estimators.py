@@ -219,6 +219,50 @@ def test_any_activation_serves_any_preset(flowers: Path, activation: str) -> Non
         assert fit.fit(flowers, "kind").n_iter_ == 3
 
 
+def test_a_second_fit_forgets_the_first() -> None:
+    rng, days = np.random.default_rng(0), pd.date_range("2020-01-01", periods=150, freq="5D")
+    x, fit = rng.normal(size=150), cr.TabularRegressor(n_members=1, max_iter=3, random_state=0)
+
+    def table(form: str) -> pd.DataFrame:
+        return pd.DataFrame({"day": days.strftime(form), "x": x, "y": x})
+
+    fresh = cr.TabularRegressor(n_members=1, max_iter=3, random_state=0)
+    again = fit.fit(table("%d/%m/%Y"), "y").fit(table("%m/%d/%Y"), "y")
+    assert again.columns_ == fresh.fit(table("%m/%d/%Y"), "y").columns_
+    assert "date" in again.columns_["day"]
+
+
+def test_answers_keep_the_scale_of_the_target() -> None:
+    x = np.random.default_rng(0).normal(size=200)
+    fit = cr.TabularRegressor(n_members=1, max_iter=40, random_state=0)
+    for far, size in ((1e8, 1.0), (0.0, 1e39), (0.0, 1e-60)):
+        y = far + size * x
+        assert fit.fit(x[:, None], y).score(x[:, None], y) > 0.9
+
+
+@pytest.mark.parametrize("labels", [["None", "a"], ["1", "1.0"], [None, "b"], [" a", "a"]])
+def test_labels_that_a_table_would_lose_are_refused(labels: list[Any]) -> None:
+    y = np.array(labels, object)[np.arange(60) % 2]
+    with pytest.raises(ValueError, match="y holds .* in row 0|y has labels that a table reads as"):
+        cr.TabularClassifier(max_iter=2).fit(np.arange(60.0)[:, None], y)
+
+
+def test_few_rows_of_weight_are_split_among_themselves() -> None:
+    x, w = np.random.default_rng(0).normal(size=200), np.zeros(200)
+    w[:12] = 1.0
+    fit = cr.TabularRegressor(max_iter=5, random_state=0).fit(x[:, None], x, sample_weight=w)
+    assert fit.model_.facts["rows"] == {"train": 10, "valid": 2, "test": 0}
+
+
+def test_a_model_of_numbers_without_names_comes_back_whole(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(80, 3))
+    X[:, 1] = 7.0
+    fit = cr.TabularRegressor(n_members=1, max_iter=3, random_state=0).fit(X, X[:, 0])
+    loaded = cr.TabularRegressor.load(fit.save(tmp_path / "m.safetensors"))
+    np.testing.assert_array_equal(loaded.predict(X), fit.predict(X))
+    assert loaded.n_features_in_ == 3
+
+
 def test_columns_without_names_go_by_their_places() -> None:
     rng = np.random.default_rng(0)
     X, fit = rng.normal(size=(90, 3)), cr.TabularRegressor(n_members=1, max_iter=5, random_state=0)

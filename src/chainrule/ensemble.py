@@ -31,7 +31,7 @@ from .training import Record, train
 Rows = tuple[Array, Array, Array | None]  # X, y and weights
 METRICS = ("accuracy", "log_loss")
 FEWEST_EPOCHS = 8  # that are planned; a time limit may cut them off
-TRIALS = 2  # epochs that tell how long one takes, the first of which loads the engine
+TRIAL_BATCHES = 16  # that tell how long an epoch takes
 
 
 @dataclass
@@ -86,6 +86,7 @@ class EnsembleRun:
     net: Network = field(init=False)
     members: list[Member] = field(init=False)
     average: list[float] = field(init=False)
+    _split_notes: dict[str, None] = field(init=False, default_factory=dict, repr=False)
     records: list[Record] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -94,6 +95,9 @@ class EnsembleRun:
         )
         self.preparation = Preparation.fit(self.table, self.schema, scaling="robust")
         known, y, weight = labelled(self.preparation, self.schema, self.table)
+        if weight is not None:
+            counted = np.flatnonzero(weight > 0)  # else they may be all that is held out
+            known, y, weight = known.take(counted), y[counted], weight[counted]
         classes = len(self.schema.classes or ())
         share = 1.0 - self.recipe.valid
         self.recipe = self.recipe.for_table(round(share * len(known)), classes > 0)
@@ -126,6 +130,7 @@ class EnsembleRun:
         layers = self.recipe.layers(m, n_out, embeddings(self.preparation, rows[0]))
         net = Network(rows[0].shape[1], layers, rng=start, dtype=np.float32)
         set_factors(net)
+        self._split_notes |= dict.fromkeys(split.notes)
         used, held_out = (taken(rows, part) for part in (split.train, split.valid))
         check_batch(net, self.loss, *used)
         return Member(net, used, held_out if len(split.valid) else None, seed)
@@ -136,28 +141,29 @@ class EnsembleRun:
         When the loop ends, however it ends, `net` is their average, each at its best epoch. Raises
         Diverged where a member's numbers are not finite.
         """
-        started, workers = time.monotonic(), min(self._threads, len(self.members))
-        with ThreadPoolExecutor(workers) as pool:
-            epochs = self._affordable(pool)
+        pool = ThreadPoolExecutor(min(self._threads, len(self.members)))
+        streams = list[Generator[Record, None, None]]()
+        try:
+            epochs, started = self._affordable(pool), time.monotonic()
             streams = [self._epochs(member, epochs) for member in self.members]
-            try:
-                for _ in range(epochs):
-                    before = time.perf_counter()
-                    told = advance(pool, streams)
-                    seconds = time.perf_counter() - before
-                    self.records.append(mean_record(told, seconds, self.seed))
-                    yield self.records[-1]
-                    if self.time_limit and time.monotonic() - started > self.time_limit:
-                        return
-                    if self.recipe.patience and self._waited >= self.recipe.patience:
-                        return
-            finally:
-                for stream in streams:
-                    stream.close()
-                for member in self.members:
-                    if member.best_epoch >= 0:
-                        member.net.theta = member.theta
-                self.net = averaged([member.net for member in self.members])
+            for _ in range(epochs):
+                before = time.perf_counter()
+                told = advance(pool, streams)
+                seconds = time.perf_counter() - before
+                self.records.append(mean_record(told, seconds, self.seed))
+                yield self.records[-1]
+                if self.time_limit and time.monotonic() - started > self.time_limit:
+                    return
+                if self.recipe.patience and self._waited >= self.recipe.patience:
+                    return
+        finally:
+            settle(pool)
+            for stream in streams:
+                stream.close()
+            for member in self.members:
+                if member.best_epoch >= 0:
+                    member.net.theta = member.theta
+            self.net = averaged([member.net for member in self.members])
 
     def _epochs(self, member: Member, epochs: int) -> Generator[Record, None, None]:
         """One member's records, with the score of its held-out rows as their validation loss."""
@@ -194,20 +200,35 @@ class EnsembleRun:
         return error + deviation * log_loss / math.log(P.shape[1])
 
     def _affordable(self, pool: ThreadPoolExecutor) -> int:
-        """The number of epochs that the time limit allows, by how long one takes."""
+        """The number of epochs that the time limit allows, by how long some batches take; where
+        these are too few for a network, fewer members.
+        """
         if self.time_limit is None:
             return self.recipe.epochs
-        started = begun = time.monotonic()
-        trials = [replace(member, net=member.net.copy()) for member in self.members]
-        streams = [self._epochs(trial, TRIALS) for trial in trials]
-        for _ in range(TRIALS):
-            begun = time.monotonic()
-            advance(pool, streams)
-        now = time.monotonic()
-        fit = (self.time_limit - (now - started)) / max(now - begun, 1e-9)
-        epochs = int(np.clip(fit, min(FEWEST_EPOCHS, self.recipe.epochs), self.recipe.epochs))
-        self.recipe = replace(self.recipe, epochs=epochs)
-        return epochs
+        most = TRIAL_BATCHES * (self.recipe.batch_size or 1)
+        rows = max(len(member.rows[0]) for member in self.members)
+        trials = [
+            replace(
+                member,
+                net=member.net.copy(),
+                rows=taken(member.rows, np.arange(min(most, len(member.rows[0])))),
+            )
+            for member in self.members
+        ]
+        streams = [self._epochs(trial, 2) for trial in trials]
+        advance(pool, streams)  # loads the engine
+        begun = time.monotonic()
+        advance(pool, streams)
+        epoch = (time.monotonic() - begun) * max(1.0, rows / most)
+        fit, planned = self.time_limit / max(epoch, 1e-9), self.recipe.epochs
+        fewest = min(FEWEST_EPOCHS, planned)
+        if fit < fewest:
+            kept = max(1, int(len(self.members) * fit / fewest))
+            fit, self.members = fit * len(self.members) / kept, self.members[:kept]
+        self.recipe = replace(
+            self.recipe, members=len(self.members), epochs=int(np.clip(fit, fewest, planned))
+        )
+        return self.recipe.epochs
 
     @property
     def _waited(self) -> int:
@@ -258,8 +279,11 @@ class EnsembleRun:
         return self.recipe.told(self.members[0].net.layers) | goal
 
     def notes(self) -> tuple[str, ...]:
-        """What happened to the rows on the way here: mended, dropped, unknown."""
-        return tuple(dict.fromkeys([*self.table.notes, *self.schema.notes]))
+        """What happened to the rows on the way here, and to the training where time was short."""
+        told = [*self.table.notes, *self.schema.notes, *self._split_notes]
+        if self.time_limit and 0 < len(self.records) < self.recipe.epochs:
+            told.append(f"the time limit ended training after {len(self.records)} epochs")
+        return tuple(dict.fromkeys(told))
 
     def model(self) -> Model:
         """The trained network with everything that prediction needs, ready for `save`."""
@@ -298,7 +322,18 @@ def advance(pool: ThreadPoolExecutor, streams: Sequence[Iterator[Record]]) -> li
     try:
         return [future.result() for future in futures]
     finally:
-        wait(futures)  # a stream that is at work cannot be closed
+        wait(futures)
+
+
+def settle(pool: ThreadPoolExecutor) -> None:
+    """Wait until nothing is at work, also where Ctrl-C comes again: a stream at work cannot be
+    closed.
+    """
+    while True:
+        try:
+            return pool.shutdown(wait=True, cancel_futures=True)
+        except KeyboardInterrupt:
+            continue
 
 
 def mean_record(records: Sequence[Record], seconds: float, seed: int) -> Record:

@@ -145,8 +145,10 @@ def gives_probabilities(loss: Loss | None, n_out: int) -> bool:
 
 
 def answer_of(loss: Loss | None) -> int:
-    """Which output answers where a number is asked for: of several quantiles the middle one."""
-    return np.size(loss.quantile) // 2 if isinstance(loss, Pinball) else 0
+    """Which output answers where a number is asked for: of quantiles the one nearest the median."""
+    if not isinstance(loss, Pinball):
+        return 0
+    return int(np.argmin(np.abs(np.atleast_1d(loss.quantile) - 0.5)))
 
 
 def scores(

@@ -200,7 +200,8 @@ class Pinball(Loss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not all(0.0 < q < 1.0 for q in np.atleast_1d(self.quantile)):
+        quantiles = np.atleast_1d(self.quantile)
+        if quantiles.size == 0 or not all(0.0 < q < 1.0 for q in quantiles):
             raise ValueError(f"quantile is {self.quantile}: it must lie between 0 and 1")
 
     def targets(self, Z: Array, y: Array) -> Array:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import (
 
 from ..core.arrays import Array
 from ..tables import Table, read_table
-from ..tables.table import as_text
+from ..tables.table import as_text, is_missing
 from .mlp_base import in_numpy
 
 
@@ -30,29 +30,15 @@ class TableInput(BaseEstimator):
             )
         named = isinstance(y, str) and not isinstance(X, np.ndarray)
         self._named = named  # then rows to answer may hold more columns, as files do
+        if isinstance(y, str) and not named:
+            raise ValueError(f'y is "{y}", but X is an array without names: give the values of y')
         table = self._rows(X, reset=not named)
         if named:
             if y not in table.columns:
                 raise ValueError(f'there is no column "{y}": columns are {", ".join(table.names)}')
             target = y
         else:
-            values = column_or_1d(in_numpy(y), warn=True)
-            if values.dtype.kind == "f":
-                assert_all_finite(values, input_name="y")
-            if len(values) != len(table):
-                raise ValueError(
-                    f"Found input variables with inconsistent numbers of samples: "
-                    f"[{len(table)}, {len(values)}]"
-                )
-            name = str(getattr(y, "name", None) or "target")
-            target = self._free(name, table)
-            table = _with(table, target, self._targets(values))
-            if target != name and np.array_equal(as_text(table.columns[name]),
-                                                 as_text(table.columns[target])):  # fmt: skip
-                raise ValueError(
-                    f'X still holds the column "{name}" that y is: give y="{name}", or drop it '
-                    "from X"
-                )
+            table, target = self._joined(table, y)
         if named:
             self._set_features([name for name in table.names if name != target])
         if len(table) == 1:
@@ -63,9 +49,34 @@ class TableInput(BaseEstimator):
         values = _check_sample_weight(sample_weight, np.empty((len(table), 1)))
         return _with(table, weight, values), target, weight
 
-    def _targets(self, values: Array) -> Array:
-        """The targets, once they are checked."""
-        return values
+    def _joined(self, table: Table, y: Any) -> tuple[Table, str]:
+        """The rows with the values of y as a column, and its name."""
+        values = column_or_1d(in_numpy(y), warn=True)
+        if values.dtype.kind == "f":
+            assert_all_finite(values, input_name="y")
+        if len(values) != len(table):
+            raise ValueError(
+                f"Found input variables with inconsistent numbers of samples: "
+                f"[{len(table)}, {len(values)}]"
+            )
+        name = str(getattr(y, "name", None) or "target")
+        target = self._free(name, table)
+        whole = _with(table, target, values)
+        given, lost = whole.columns[target], np.flatnonzero(is_missing(whole.columns[target]))
+        if len(lost):
+            raise ValueError(
+                f"y holds {values[lost[0]]!r} in row {lost[0]}, which a table reads as missing: "
+                "leave those rows out, or rename that class"
+            )
+        self._targets(values)
+        if target != name and np.array_equal(as_text(table.columns[name]), as_text(given)):
+            raise ValueError(
+                f'X still holds the column "{name}" that y is: give y="{name}", or drop it from X'
+            )
+        return whole, target
+
+    def _targets(self, values: Array) -> None:
+        """Raise ValueError for targets of another kind."""
 
     def _free(self, name: str, table: Table) -> str:
         while name in table.columns:
@@ -76,7 +87,7 @@ class TableInput(BaseEstimator):
         self.n_features_in_ = len(names)
         self.feature_names_in_ = np.array(names, dtype=object)
 
-    def _rows(self, X: Any, *, reset: bool) -> Table:
+    def _rows(self, X: Any, *, reset: bool, reading: Any = None) -> Table:
         """A table of whatever holds one; numbers (n, columns) get the names x0, x1, …
 
         Without names the columns to answer are those that were fitted, by their places.
@@ -86,7 +97,6 @@ class TableInput(BaseEstimator):
                 "Sparse data was passed, but dense data is required. Use '.toarray()' to convert "
                 "to a dense numpy array."
             )
-        reading = None if reset else self._reading()
         if isinstance(X, str | os.PathLike | dict | Table):
             table = read_table(X, reading=reading)
             if reset:
@@ -109,10 +119,6 @@ class TableInput(BaseEstimator):
             self._names = [f"x{i}" for i in range(matrix.shape[1])]
         names = getattr(self, "feature_names_in_", self._names)
         return read_table(dict(zip(map(str, names), matrix.T, strict=True)))
-
-    def _reading(self) -> Any:
-        schema = getattr(getattr(self, "model_", None), "schema", None)
-        return None if schema is None else schema.reading
 
 
 def _with(table: Table, name: str, values: Array) -> Table:

@@ -28,7 +28,8 @@ from ..ensemble import METRICS, EnsembleRun
 from ..model import Model, unseen_notes
 from ..recipe import Recipe
 from ..storage import load, save
-from ..tables import Table
+from ..tables import Table, read_table
+from ..tables.table import as_text
 from ..tables.target import class_codes
 from ..tabular import TableRun
 from .html import with_network
@@ -102,7 +103,7 @@ class BaseTabular(TableInput):
         """The run that the preset means, with what was set beside it."""
         hidden = self.hidden_layer_sizes
         own = {
-            "hidden": None if hidden is None else tuple(np.atleast_1d(hidden).tolist()),
+            "hidden": None if hidden is None else tuple(np.ravel(hidden).tolist()),
             "activation": self.activation, "dropout": self.dropout, "epochs": self.max_iter,
             "lr": self.learning_rate_init, "valid": self.validation_fraction,
             "patience": self.n_iter_no_change,
@@ -160,7 +161,7 @@ class BaseTabular(TableInput):
     def _asked(self, X: Any) -> tuple[Model, Table]:
         """The model, and rows to answer; a warning says what no training row held."""
         check_is_fitted(self, "model_")
-        table = self._rows(X, reset=False)
+        table = self._rows(X, reset=False, reading=self.model_.schema.reading)
         assert self.model_.preparation is not None
         for note in unseen_notes(self.model_.preparation, table):
             warnings.warn(f"{note}: it is none of the known ones", stacklevel=3)
@@ -188,6 +189,7 @@ class BaseTabular(TableInput):
         given = self.get_params() | {"random_state": None}  # a generator is no JSON
         kept = {name: getattr(self, name) for name in ATTRIBUTES if hasattr(self, name)}
         classes = getattr(self, "classes_", np.array([])).tolist()
+        kept |= {"_names": getattr(self, "_names", []), "_named": self._named}
         told = {"parameters": given, "attributes": kept, "classes": classes}
         if isinstance(self.random_state, int):
             given["random_state"] = self.random_state
@@ -214,8 +216,13 @@ class BaseTabular(TableInput):
         for name, value in told.get("attributes", {}).items():
             if name in ATTRIBUTES:
                 setattr(found, name, value)
-        found.model_, found._named, found._names = model, True, []
-        found._set_features([c.name for c in model.schema.columns if c.role == "feature"])
+        schema, kept = model.schema, told.get("attributes", {})
+        names = [c.name for c in schema.columns if c.name not in (schema.target, schema.weight)]
+        found.model_, found._named = model, kept.get("_named") is not False
+        found._names = names
+        found._set_features(names)
+        if not found._named and kept.get("_names") == names:
+            del found.feature_names_in_  # it was fitted without
         if model.classes is not None:
             classes = told.get("classes", [])
             same = len(classes) == len(model.classes)
@@ -268,11 +275,17 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     ) -> None:  # fmt: skip
         self._keep(locals())
 
-    def _targets(self, values: Array) -> Array:
+    def _targets(self, values: Array) -> None:
         check_classification_targets(values)
-        if len(np.unique(values)) < 2:
-            raise ValueError(f"TabularClassifier got one class, {values[0]!r}: it needs two")
-        return values
+        labels = np.unique(values)
+        if len(labels) < 2:
+            raise ValueError(
+                f"TabularClassifier got one class, {labels.tolist()[0]!r}: it needs two"
+            )
+        if len(np.unique(as_text(read_table({"y": labels}).columns["y"]))) < len(labels):
+            raise ValueError(
+                f"y has labels that a table reads as one, of {labels.tolist()}: rename them"
+            )
 
     def _finish(self, table: Table, target: str, y: Any) -> None:
         """The classes as y has them: its labels may be of another type, or with blanks around."""

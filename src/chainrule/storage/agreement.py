@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.losses import BinaryCrossEntropy, Hinge, SoftmaxCrossEntropy
+from ..core.losses import BinaryCrossEntropy, Hinge, Pinball, SoftmaxCrossEntropy
 from ..model import Model, gives_probabilities
 from ..tables import Preparation, Schema, Table
 
@@ -61,8 +61,12 @@ def check_facts(facts: Any) -> None:
 def _check_task(model: Model, preparation: Preparation) -> None:
     n_out, loss = model.net.n_out, model.loss
     if preparation.classes is None:
-        if n_out != 1 and type(loss).__name__ != "Pinball":
-            raise ValueError(f"a regression has one output, but the network has {n_out}")
+        quantiles = np.atleast_1d(loss.quantile) if isinstance(loss, Pinball) else np.zeros(1)
+        if n_out != len(quantiles):
+            raise ValueError(
+                f"a regression has one output, or one for each of {len(quantiles)} quantiles, but "
+                f"the network has {n_out}"
+            )
         if isinstance(loss, BinaryCrossEntropy | SoftmaxCrossEntropy | Hinge):
             raise ValueError(f"{type(loss).__name__} is for classes, but the task is a regression")
         return

@@ -28,6 +28,7 @@ from .spec import Known, check_count, decode_layers, decode_loss, encode, known_
 
 # Bytes; a file is read whole, so a bound stands before the memory is taken.
 LARGEST_FILE = 8 * 2**30
+MOST_COLUMNS = 1_000_000
 DTYPES = {"float32": "F32", "float64": "F64"}
 # Vectors like theta that a network may have been given; in the file only where they were changed.
 FACTORS = ("lr_factor", "decay_factor")
@@ -157,8 +158,8 @@ def _model(header: dict[str, Any], opened: Any, known: Known) -> Model:
 
 def _network(header: dict[str, Any], opened: Any, known: Known) -> Network:
     n_in, dtype, seed = header["n_in"], header["dtype"], header["seed"]
-    if type(n_in) is not int or n_in < 1:
-        raise ValueError(f"n_in is {n_in!r}")
+    if type(n_in) is not int or not 1 <= n_in <= MOST_COLUMNS:
+        raise ValueError(f"n_in is {n_in!r}: a model file holds up to {MOST_COLUMNS:,} columns")
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ValueError(f"dtype is {dtype!r}")
     if seed is not None and (type(seed) is not int or seed < 0):

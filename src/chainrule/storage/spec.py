@@ -42,6 +42,7 @@ KNOWN: Known = {
     **LAYERS,
     **{cls.__name__: cls for cls in (*LOSSES.values(), *SCHEDULES.values())},
 }
+MOST_ENTRIES = 10_000  # of a list among the settings of a layer
 MOST_LAYERS = 1000  # a network is built in time that grows with the square of their number
 
 
@@ -136,13 +137,16 @@ def decode(data: Any, known: Known, base: type | tuple[type, ...], place: str) -
     try:
         return cls(**settings)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{place} does not describe a {kind}: {error}") from None
+        told = _short(str(error), 300)
+        raise ValueError(f"{place} does not describe a layer or loss {kind}: {told}") from None
 
 
 def _setting(value: Any, known: Known, place: str) -> Any:
     if isinstance(value, dict):
         return decode(value, known, PARTS, place)
     if isinstance(value, list):
+        if len(value) > MOST_ENTRIES:
+            raise ValueError(f"{place} has {len(value)} entries: a model file holds {MOST_ENTRIES}")
         return tuple(_setting(item, known, f"{place}[{i}]") for i, item in enumerate(value))
     return value
 
@@ -173,9 +177,9 @@ def _fits(value: Any, hint: Any) -> bool:
     return True  # an own class's annotation of another kind: the class checks it
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "…"
+def _short(value: Any, most: int = 40) -> str:
+    text = value if isinstance(value, str) and most > 40 else repr(value)
+    return text if len(text) <= most else text[: most - 3] + "…"
 
 
 def decode_layers(data: Any, known: Known) -> list[Layer]:

@@ -150,7 +150,7 @@ class Preparation:
         """The table's own terms: values * scale + mean, or the label of each code."""
         values = np.asarray(values)
         if self.classes is None:
-            return np.asarray(values * self.target_scale + self.target_mean)
+            return np.asarray(values.astype(np.float64) * self.target_scale + self.target_mean)
         kinds = {bool: bool, int: np.int64, float: np.float64}
         labels = np.array(self.classes, kinds.get(type(self.classes[0]), object))
         if values.size and not (0 <= values.min() and values.max() < len(labels)):
