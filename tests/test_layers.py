@@ -1,5 +1,6 @@
 """Layers by hand: what forward computes, what backward returns, and the few that keep numbers."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -189,6 +190,21 @@ def test_layers_say_whether_they_draw(layer: cr.Layer, random: bool) -> None:
         (lambda: cr.Dropout(float("nan")), "rate is nan"),
         (lambda: cr.Dropout(cr.Constant(1.5)), "rate is 1.5"),
         (lambda: cr.Residual(()), "Residual got no layers"),
+        (lambda: cr.Residual((3,)), "Residual got 3: give layers"),
+        (lambda: cr.Average(()), "Average got no member"),
+        (lambda: cr.Average(((cr.Tanh(),), ())), "Average got no member, or one without layers"),
+        (lambda: cr.Average(((cr.Tanh(), "x"),)), "Average got 'x': give layers"),
+        (lambda: cr.ParametricActivation("reluu"), "activation is 'reluu': use one of identity"),
+        (lambda: cr.ParametricActivation(["relu"]), "activation is .'relu'.: use one of"),
+        (lambda: cr.ParametricActivation(start=math.nan), "start is nan"),
+        (lambda: cr.CosineEmbedding(columns=(True,)), "columns is .True,.: give numbers from 0 up"),
+        (lambda: cr.CosineEmbedding(columns=(1, 1)), "columns is .1, 1.: give numbers from 0 up"),
+        (
+            lambda: cr.CategoryEmbedding([(1, 2, 3)]),
+            "groups is .* give .start, stop. of the columns",
+        ),
+        (lambda: cr.CategoryEmbedding(((0, 2), (1, 3))), "in order, without overlap"),
+        (lambda: cr.CategoryEmbedding(((0.5, 2),)), "groups is"),
         (lambda: cr.Network(2, [cr.Residual((cr.Dense(3),))]), "input of 2 columns to a branch of"),
     ],
 )

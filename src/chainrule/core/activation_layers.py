@@ -7,7 +7,10 @@ import numpy as np
 
 from .activations import ACTIVATIONS, Activation
 from .arrays import Array, Arrays, Shapes
+from .checks import require_limits
 from .layers import Layer
+
+LARGEST = 1e30  # a start that float32 holds
 
 
 class ElementwiseLayer(Layer):
@@ -193,11 +196,12 @@ class ParametricActivation(Layer):
     start: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.activation not in ACTIVATIONS:
+        if not isinstance(self.activation, str) or self.activation not in ACTIVATIONS:
             raise ValueError(
                 f"ParametricActivation activation is {self.activation!r}: use one of "
                 f"{', '.join(ACTIVATIONS)}"
             )
+        require_limits(self, {"start": (-LARGEST, LARGEST)})
 
     @property
     def bend(self) -> ElementwiseLayer:

@@ -131,6 +131,7 @@ class Residual(Branched):
         object.__setattr__(self, "layers", _chain(self.layers))
         if not self.layers:
             raise ValueError("Residual got no layers: give the list that its branch runs through")
+        _require_layers(self)
 
     @property
     def branches(self) -> Mapping[str, tuple[Layer, ...]]:
@@ -155,6 +156,7 @@ class Average(Branched):
         object.__setattr__(self, "members", tuple(_chain(member) for member in members))
         if not self.members or not all(self.members):
             raise ValueError("Average got no member, or one without layers: give lists of layers")
+        _require_layers(self)
 
     @property
     def share(self) -> float:
@@ -166,6 +168,14 @@ class Average(Branched):
 
     def with_branches(self, chains: Sequence[Sequence[Layer]]) -> Self:
         return replace(self, members=tuple(tuple(chain) for chain in chains))
+
+
+def _require_layers(owner: Branched) -> None:
+    for chain in owner.branches.values():
+        for layer in chain:
+            if not isinstance(layer, Layer):
+                name = type(owner).__name__
+                raise ValueError(f"{name} got {layer!r}: give layers, as in [Dense(3)]")
 
 
 def _chain(layers: Any) -> tuple[Layer, ...]:

@@ -35,6 +35,7 @@ class CosineEmbedding(Layer):
         if self.columns is not None:
             columns = tuple(np.atleast_1d(np.array(self.columns, object)).tolist())
             whole = all(isinstance(c, int | np.integer) and c >= 0 for c in columns)
+            whole = whole and not any(isinstance(c, bool) for c in columns)
             if not columns or not whole or len(set(columns)) < len(columns):
                 raise ValueError(
                     f"CosineEmbedding columns is {columns}: give numbers from 0 up, none twice"
