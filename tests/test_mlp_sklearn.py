@@ -1,5 +1,6 @@
 """scikit-learn's own checks and tests on MLPClassifier and MLPRegressor."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,4 +63,6 @@ def test_scikit_learns_own_tests_pass_on_ours(tmp_path: Path) -> None:
         for line in lines if line.startswith(("FAILED", "ERROR"))
     }  # fmt: skip
     assert failed == set(PRIVATE), done.stdout
-    assert "57 passed" in lines[-1] or " passed" in lines[-1]
+    passed = re.search(r"(\d+) passed", lines[-1])
+    assert passed is not None
+    assert int(passed[1]) >= 50  # 57 of scikit-learn 1.9

@@ -18,6 +18,7 @@ from .core import metrics
 from .core.arrays import Array
 from .core.branch_layers import Average
 from .core.epoch import check_batch
+from .core.layers import Layer
 from .core.losses import Loss, Pinball, SoftmaxCrossEntropy, SquaredError
 from .core.network import Network
 from .core.optimizers import AdamW
@@ -26,7 +27,7 @@ from .memory import require_memory
 from .model import Model, labelled
 from .recipe import Recipe, embeddings, set_factors
 from .tables import Preparation, Schema, Table, infer_schema, split_rows
-from .training import Record, train
+from .training import Record, Recorded, train
 
 Rows = tuple[Array, Array, Array | None]  # X, y and weights
 METRICS = ("accuracy", "log_loss")
@@ -55,7 +56,7 @@ class Member:
 
 
 @dataclass
-class EnsembleRun:
+class EnsembleRun(Recorded):
     """One training run of an ensemble on a table. Built, it has read the columns and split the
     rows.
 
@@ -108,7 +109,11 @@ class EnsembleRun:
         require_memory([n_in, *self.recipe.hidden, n_out], len(known), self.recipe.members)
         rows = self.preparation.transform(known).astype(np.float32), y, weight
         self.average = rows[0].mean(axis=0, dtype=np.float64).tolist()
-        self.members = [self._member(m, n_out, known, rows) for m in range(self.recipe.members)]
+        front = embeddings(self.preparation, rows[0])
+        self.members = [
+            self._member(m, self.recipe.layers(m, n_out, front), known, rows)
+            for m in range(self.recipe.members)
+        ]
         self.net = averaged([member.net for member in self.members])
 
     def _loss(self) -> Loss:
@@ -123,11 +128,10 @@ class EnsembleRun:
             raise ValueError(f"interval is {self.interval}: give a share such as 0.9")
         return Pinball((0.5 - self.interval / 2, 0.5, 0.5 + self.interval / 2))
 
-    def _member(self, m: int, n_out: int, table: Table, rows: Rows) -> Member:
+    def _member(self, m: int, layers: Sequence[Layer], table: Table, rows: Rows) -> Member:
         """Its rows, held out anew for each member, and its network."""
         seed, start = np.random.SeedSequence([self.seed, m]).generate_state(2).tolist()
         split = split_rows(self.schema, table, valid=self.recipe.valid, test=0.0, seed=seed)
-        layers = self.recipe.layers(m, n_out, embeddings(self.preparation, rows[0]))
         net = Network(rows[0].shape[1], layers, rng=start, dtype=np.float32)
         set_factors(net)
         self._split_notes |= dict.fromkeys(split.notes)
@@ -239,16 +243,6 @@ class EnsembleRun:
     @property
     def _threads(self) -> int:
         return self.threads or os.cpu_count() or 1
-
-    @property
-    def engine(self) -> str | None:
-        """The engine that ran, "readable" or "compiled"; None before training."""
-        return self.records[-1].engine if self.records else None
-
-    @property
-    def seconds(self) -> float:
-        """How long its epochs took; what loads or compiles the engine comes before them."""
-        return sum((record.seconds for record in self.records), 0.0)
 
     @property
     def rows(self) -> dict[str, int]:

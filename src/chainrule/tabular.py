@@ -5,6 +5,7 @@ scores beside two baselines → a model that can be saved. The command line and 
 from it.
 """
 
+import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +26,7 @@ from .lbfgs import minimize
 from .memory import require_memory
 from .model import Model, labelled, probabilities, scores, unseen_notes
 from .tables import Preparation, Schema, Split, Table, infer_schema, split_rows
-from .training import Plan, Record, train
+from .training import Plan, Record, Recorded, train
 
 LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02}
 LINEAR_WORK = 2e9
@@ -33,7 +34,7 @@ LINEAR_WORK = 2e9
 
 
 @dataclass
-class TableRun:
+class TableRun(Recorded):
     """One training run on a table. Built, it has read the columns, split the rows and made the net.
 
     `table` holds the rows, `target` names the column to predict; `test_table`, where given, is the
@@ -41,8 +42,8 @@ class TableRun:
     `drop` leaves some out, `group` and `time` steer the split, `weight` names the row weights.
     `hidden` are the hidden layers' sizes, `valid` and `test` shares of the rows; `patience` epochs
     without a new best validation loss end the run, `clip` is the gradient's largest norm; what is
-    None is chosen by the size of the table. `wanted_engine` is as in `train`. The seed fixes split,
-    weights and batches.
+    None is chosen by the size of the table. `wanted_engine` is as in `train`, `time_limit` in
+    seconds ends it. The seed fixes split, weights and batches.
 
     Raises ValueError with one sentence for whatever does not fit.
     """
@@ -70,6 +71,7 @@ class TableRun:
     seed: int = 0
     threads: int | None = 1
     wanted_engine: str = "auto"
+    time_limit: float | None = None
 
     schema: Schema = field(init=False)
     split: Split = field(init=False)
@@ -145,7 +147,7 @@ class TableRun:
     def train(self) -> Generator[Record, None, None]:
         """Train; yields the records of `chainrule.train`. The best epoch's numbers are put back."""
         assert self.lr is not None  # set in __post_init__
-        X, y, weight = self.train_part
+        (X, y, weight), started = self.train_part, time.monotonic()
         for record in train(
             self.net, self.loss, self.make_optimizer(), X, y, weight=weight,
             valid=self.valid_part, epochs=self.epochs, batch_size=self.batch_size,
@@ -154,16 +156,8 @@ class TableRun:
         ):  # fmt: skip
             self.records.append(record)
             yield record
-
-    @property
-    def engine(self) -> str | None:
-        """The engine that ran, "readable" or "compiled"; None before training."""
-        return self.records[-1].engine if self.records else None
-
-    @property
-    def seconds(self) -> float:
-        """How long its epochs took; what loads or compiles the engine comes before them."""
-        return sum((record.seconds for record in self.records), 0.0)
+            if self.time_limit and time.monotonic() - started > self.time_limit:
+                return
 
     @property
     def rows(self) -> dict[str, int]:

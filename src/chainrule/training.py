@@ -55,6 +55,22 @@ class Record(NamedTuple):
         return self.loss if self.valid_loss is None else self.valid_loss
 
 
+class Recorded:
+    """What is known of a training from its records."""
+
+    records: list[Record]
+
+    @property
+    def engine(self) -> str | None:
+        """The engine that ran, "readable" or "compiled"; None before training."""
+        return self.records[-1].engine if self.records else None
+
+    @property
+    def seconds(self) -> float:
+        """How long its epochs took; what loads or compiles the engine comes before them."""
+        return sum((record.seconds for record in self.records), 0.0)
+
+
 def train(
     net: Network,
     loss: Loss,

@@ -3,9 +3,8 @@ use vector registers. Only the normal distribution's calls the C library.
 
 All compute in float64, within three units in the last place (those of the normal distribution for
 their z² and z/√2 as rounded; Mish's slope four, and from -8 to -1/2, where it passes 0, of its
-larger term);
-nan and inf come out as NumPy's do. The reduction, with ln 2 and π/2 in parts, follows Cody and
-Waite 1980.
+larger term); nan and inf come out as NumPy's do. The reduction, with ln 2 and π/2 in parts, follows
+Cody and Waite 1980.
 """
 
 import math

@@ -1,6 +1,5 @@
 """TabularClassifier and TabularRegressor: raw tables in, answers in the table's own terms out."""
 
-import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -81,7 +80,7 @@ class BaseTabular(TableInput):
         table, target, weight = self._table(X, y, sample_weight)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         settings = {"task": self._task, "roles": self.roles, "weight": weight, "seed": seed,
-                    "threads": self.n_threads}  # fmt: skip
+                    "threads": self.n_threads, "time_limit": self.time_limit}  # fmt: skip
         run = self._run(table, target, settings)
         self._say(run)
         self._train(run)
@@ -124,19 +123,17 @@ class BaseTabular(TableInput):
             return TableRun(table, target, test=0.0, wanted_engine="compiled", **own, **settings)
         recipe = Recipe(members=self.n_members or MEMBERS[self.preset], **own)
         goal = {name: getattr(self, name) for name in GOALS if hasattr(self, name)}
-        return EnsembleRun(table, target, recipe, time_limit=self.time_limit, **goal, **settings)
+        return EnsembleRun(table, target, recipe, **goal, **settings)
 
     def _train(self, run: TableRun | EnsembleRun) -> None:
         """Epoch by epoch until the end, patience or the time limit; the best epoch stays."""
-        started, stages = time.monotonic(), run.train()
+        stages = run.train()
         try:
             for record in stages:
                 if self.verbose:
                     held_out = record.valid_loss
                     score = "" if held_out is None else f", held-out score = {held_out:.8f}"
                     print(f"Iteration {record.epoch + 1}, loss = {record.loss:.8f}{score}")
-                if self.time_limit is not None and time.monotonic() - started > self.time_limit:
-                    break
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", ConvergenceWarning, stacklevel=3)
         except Diverged as error:
@@ -254,9 +251,9 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     """The likeliest class of each row of a table, as it comes.
 
     Columns become numbers as `chainrule.tables` prepares them. `preset` is "simple", one network as
-    a text would build it; "strong", four networks of a recipe for tables, averaged; or "ensemble",
-    sixteen. `metric` is what the best epoch is best by: "accuracy", with smoothed labels, or
-    "log_loss". What else is None the preset sets, and `settings_` tells with its reason.
+    a textbook would build it; "strong", four networks of a recipe for tables, averaged; or
+    "ensemble", sixteen. `metric` is what the best epoch is best by: "accuracy", with smoothed
+    labels, or "log_loss". What else is None the preset sets, and `settings_` tells its reason.
     """
 
     _task = "classification"

@@ -59,11 +59,9 @@ def _embedded(trace: Trace, place: Place, at: Address, most: int) -> Explanation
     c, o = divmod(j - n, place.layer.size - 1)
     parts = []
     for f in range(place.layer.frequencies):
-        names = {"c": term(trace, f"{place.name}.C", row, c, f),
-                 "v": term(trace, f"{place.name}.V", c, f, o)}  # fmt: skip
-        product = names["c"].value * names["v"].value
-        symbol = f"{names['c'].address} · {names['v'].address}"
-        parts.append(Number(symbol, product, Formula("c * v"), names))
+        wave = term(trace, f"{place.name}.C", row, c, f)
+        v = term(trace, f"{place.name}.V", c, f, o)
+        parts.append(_product(c=wave, v=v))
     a = term(trace, f"{place.name}.a", c, o)
     parts.append(Number(a.address, a.value, Formula("a"), {"a": a}))
     return Explanation(trace, at, value, row, sum=add_up(parts, value, most))
@@ -81,12 +79,16 @@ def _picked(trace: Trace, place: Place, at: Address, most: int) -> Explanation:
     first, behind = place.layer.groups[g]
     parts = []
     for i in range(first, behind):
-        names = {"x": term(trace, place.x, row, i)}
-        names |= {"e": term(trace, f"{place.name}.E{g}", i - first, o)}
-        product = names["x"].value * names["e"].value
-        symbol = f"{names['x'].address} · {names['e'].address}"
-        parts.append(Number(symbol, product, Formula("x * e"), names))
+        e = term(trace, f"{place.name}.E{g}", i - first, o)
+        parts.append(_product(x=term(trace, place.x, row, i), e=e))
     return Explanation(trace, at, value, row, sum=add_up(parts, value, most))
+
+
+def _product(**names: Term) -> Number:
+    """One term of a sum of products, such as x * w."""
+    (a, first), (b, second) = names.items()
+    symbol, value = f"{first.address} · {second.address}", first.value * second.value
+    return Number(symbol, value, Formula(f"{a} * {b}"), names)
 
 
 def _mean(trace: Trace, place: Place, row: int, j: int, most: int) -> Sum:
@@ -103,10 +105,8 @@ def pre_activation(trace: Trace, place: Place, row: int, j: int, most: int) -> S
     """z = Σ_i x_i w_ij + b_j."""
     parts = []
     for i in range(trace[place.x].shape[1]):
-        names = {"x": term(trace, place.x, row, i), "w": term(trace, f"{place.name}.W", i, j)}
-        product = names["x"].value * names["w"].value
-        parts.append(Number(f"{names['x'].address} · {names['w'].address}", product,
-                            Formula("x * w"), names))  # fmt: skip
+        w = term(trace, f"{place.name}.W", i, j)
+        parts.append(_product(x=term(trace, place.x, row, i), w=w))
     if f"{place.name}.b" in trace.net.shapes:
         bias = term(trace, f"{place.name}.b", j)
         parts.append(Number(bias.address, bias.value, Formula("b"), {"b": bias}))
