@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from chainrule.cli import main
 
 COMMAND = [sys.executable, "-m", "chainrule"]
-QUICK = ["--hidden", "4", "--epochs", "20", "--seed", "1"]
+QUICK = ["--preset", "simple", "--hidden", "4", "--epochs", "20", "--seed", "1"]
 
 
 class Done(NamedTuple):

@@ -144,6 +144,7 @@ def others() -> st.SearchStrategy[cr.Layer]:
     return st.one_of(
         st.builds(cr.Dropout, rate),
         st.builds(cr.Scale, st.floats(-2.0, 2.0)),
+        st.builds(cr.Temperature, st.floats(0.3, 3.0)),
         st.builds(cr.LayerNorm, st.floats(0.01, 1.0)),
         st.builds(cr.BatchNorm, st.floats(0.0, 0.95), st.floats(0.01, 1.0)),
     )

@@ -93,6 +93,7 @@ def keeping() -> st.SearchStrategy[layers.Layer]:
         st.builds(layers.BatchNorm, SMALL, SMALL),
         st.builds(layers.LayerNorm, SMALL),
         st.builds(layers.Scale, SMALL),
+        st.builds(layers.Temperature, st.floats(0.3, 3.0)),
         st.builds(
             Scaled,
             SMALL,

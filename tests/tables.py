@@ -49,6 +49,7 @@ LAYERS: dict[str, layers.Layer] = ACTIVATION_LAYERS | {
     "cosine_embedding": embedding_layers.CosineEmbedding(3, 3),
     "category_embedding": embedding_layers.CategoryEmbedding(((0, 2),), 2),
     "scale": layers.Scale(),
+    "temperature": layers.Temperature(1.7),
     "dropout": layers.Dropout(0.3),
     "batch_norm": layers.BatchNorm(),
     "layer_norm": layers.LayerNorm(),

@@ -1,6 +1,7 @@
 """The verbs of the command line on small tables: what they print, write and say to programs."""
 
 import csv
+import inspect
 import io
 import json
 import re
@@ -21,6 +22,13 @@ from chainrule.report.words import score
 
 ROOT = Path(__file__).parents[1]
 TRAIN = ["train", "flowers.csv", "--target", "kind", *QUICK]
+ALONE = [*TRAIN, "--no-compare"]
+
+
+@pytest.fixture(autouse=True)
+def _time_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other models are trained to their end, however busy the machine is."""
+    monkeypatch.setattr("chainrule.tabular.run.COMPARE_SECONDS", 300.0)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_flowers(place / "fresh.csv", n=40, seed=1)
     write_slope(place / "slope.csv")
     ok(*TRAIN, "--test", "fresh.csv", cwd=place)
-    ok("train", "slope.csv", "--target", "y", "--hidden", "none", "--lr", "0.05", cwd=place)
+    ok("train", "slope.csv", "--target", "y", "--preset", "simple", "--hidden", "none",
+       "--lr", "0.05", "--no-compare", cwd=place)  # fmt: skip
     return place
 
 
@@ -39,7 +48,7 @@ def test_train_document(folder: Path, tmp_path: Path) -> None:
     out, report = tmp_path / "m.safetensors", tmp_path / "r.html"
     told = document(*TRAIN, "--out", out, "--report", report, cwd=folder)
     assert (told["task"], told["target"], told["classes"]) == ("binary", "kind", ["aster", "daisy"])
-    assert told["rows"] == {"table": 60, "train": 36, "valid": 12, "test": 12}
+    assert told["rows"] == {"table": 60, "train": 38, "valid": 10, "test": 12}
     weight = {"name": "weight", "kind": "number", "role": "feature", "missing": 9}
     assert weight.items() <= told["columns"][2].items()
     assert {"distinct", "why"} <= told["columns"][2].keys()
@@ -50,9 +59,10 @@ def test_train_document(folder: Path, tmp_path: Path) -> None:
     assert (training["epochs"], training["seed"], training["stopped"]) == (20, 1, "epochs")
     assert 0 <= training["best_epoch"] < 20
     assert set(told["test"]) == {"accuracy", "log_loss", "auc"}
-    assert {*told["baselines"]} == {"constant", "linear"}
+    assert {*told["baselines"]} == {"boosting", "linear", "constant"}
     assert told["baselines"]["constant"]["accuracy"] == pytest.approx(0.5)
     assert told["baselines"]["linear"]["accuracy"] == pytest.approx(1.0)
+    assert told["baselines"]["boosting"]["accuracy"] >= 0.9
     assert told["files"] == {"model": str(out), "report": str(report)}
     assert told["engine"] == "readable"
     assert told["seconds"] > 0
@@ -62,7 +72,7 @@ def test_train_document(folder: Path, tmp_path: Path) -> None:
 
 def test_train_is_repeatable_and_seeded(folder: Path, tmp_path: Path) -> None:
     def loss(seed: str) -> float:
-        told = document(*TRAIN, "--seed", seed, "--out", tmp_path / "m", cwd=folder)
+        told = document(*ALONE, "--seed", seed, "--out", tmp_path / "m", cwd=folder)
         return float(told["training"]["loss"])
 
     assert loss("3") == loss("3") != loss("4")
@@ -77,6 +87,7 @@ OPTIONS: list[tuple[list[str], dict[str, Any]]] = [
     (["--optimizer", "sgd", "--lr", "0.25"], {"training.optimizer": "sgd", "training.lr": 0.25}),
     (["--batch-size", "7", "--epochs", "2"], {"training.batch_size": 7, "training.epochs": 2}),
     (["--valid", "0", "--test", "0.5"], {"rows.valid": 0, "rows.test": 30, "rows.train": 30}),
+    (["--valid", "0.5", "--test", "0.5"], {"rows.valid": 16, "rows.test": 30, "rows.train": 14}),
     (["--test", "0"], {"test": None, "baselines.linear": None, "rows.test": 0}),
     (["--role", "weight=category"], {"columns.2.kind": "category"}),
     (["--drop", "weight", "--drop", "colour"], {"columns.2.role": "left out", "columns.1.role":
@@ -93,12 +104,12 @@ OPTIONS: list[tuple[list[str], dict[str, Any]]] = [
 def test_train_option(
     options: list[str], wanted: dict[str, Any] | None, folder: Path, tmp_path: Path
 ) -> None:
-    arguments = [*TRAIN, *options, "--out", tmp_path / "m.safetensors"]
+    arguments = [*ALONE, *options, "--out", tmp_path / "m.safetensors"]
     if wanted is None:  # lengths below 0 are no weights
         assert "weight column" in call(*arguments, cwd=folder).stderr
         return
     if "--group" in options:
-        assert "groups" in call(*arguments, cwd=folder).stderr
+        assert "2 are needed" in call(*arguments, cwd=folder).stderr
         arguments += ["--test", "fresh.csv"]
     told = document(*arguments, cwd=folder)
     for place, value in wanted.items():
@@ -112,17 +123,18 @@ def test_train_tells_a_person(folder: Path, tmp_path: Path) -> None:
     text = ok(*TRAIN, "--out", tmp_path / "my model", cwd=folder)
     for words in (
         "flowers.csv: 60 rows, 5 columns", "only one value: 1",
-        "36 for training, 12 for validation, 12 held out", "two classes (aster, daisy)",
-        "4 → 4 → 1", "25 parameters", "adamw, learning rate 0.003", "All 20 epochs done",
-        "On 12 test rows", "linear model", 'always "aster"', "of 12 test rows", "On the same rows",
-        "kept the numbers of epoch", "(counted from 0)",
+        "38 for training, 10 held out for the best epoch, 12 for the test (seed 1)",
+        "two classes (aster, daisy)", "4 → 4 → 1", "25 parameters",
+        "preset simple: adamw, learning rate 0.003, batches of 16 rows, at most 20 epochs",
+        "All 20 epochs done; kept epoch", "On 12 test rows", "gradient boosting", "linear model",
+        'always "aster"', "of 12 test rows", "The best other model is",
         "(model)", f"predict '{tmp_path}/my model' flowers.csv",
     ):  # fmt: skip
         assert words in " ".join(text.split())  # wherever the lines were broken
     assert re.search(r"always +left out +constant", text)
     assert "\x1b" not in text
-    assert "replacing the old one" in ok(*TRAIN, "--out", tmp_path / "my model", cwd=folder)
-    quiet = ok(*TRAIN, "--quiet", "--out", tmp_path / "my model", cwd=folder)
+    assert "replacing the old one" in ok(*ALONE, "--out", tmp_path / "my model", cwd=folder)
+    quiet = ok(*ALONE, "--quiet", "--out", tmp_path / "my model", cwd=folder)
     assert "Column" not in quiet
     assert "25 parameters" not in quiet
     assert "log loss" in quiet
@@ -148,7 +160,7 @@ def test_alike_columns_share_a_line_in_the_account_only(tmp_path: Path) -> None:
     lines += [",".join([*map(str, x), str(i) * (i > 4), "no yes".split()[i % 2]])
               for i, x in enumerate(X)]  # fmt: skip
     (tmp_path / "alike.csv").write_text("\n".join(lines), encoding="utf-8")
-    command = ["train", "alike.csv", "--target", "y", *QUICK]
+    command = ["train", "alike.csv", "--target", "y", *QUICK, "--no-compare"]
     text = ok(*command, cwd=tmp_path)
     assert re.search(r"24 columns, x0 … x23 +feature +number +– +\d+", text)
     assert re.search(r"gaps +feature +number +5 ", text)
@@ -168,7 +180,8 @@ def test_pattern_and_database(tmp_path: Path) -> None:
 
     for part in range(2):
         write_flowers(tmp_path / f"part{part}.csv", n=30, seed=part)
-    told = document("train", "part*.csv", "--target", "kind", *QUICK, cwd=tmp_path)
+    train = ["train", "part*.csv", "--target", "kind", *QUICK, "--no-compare"]
+    told = document(*train, cwd=tmp_path)
     assert told["rows"]["table"] == 60
     assert told["files"]["model"] == "model.safetensors"
     assert (tmp_path / "model.safetensors").is_file()
@@ -285,7 +298,8 @@ def test_report(table: str, target: str, own: list[str], folder: Path, tmp_path:
     parser = _Text()
     parser.feed(page)
     wanted = ["What it is worth", "How it was trained", *own, "The network", "The columns"]
-    wanted += ["How one row is prepared", "How it is predicted", "How to repeat it"]
+    wanted += ["Its worst rows", "How one row is prepared", "How it is predicted"]
+    wanted += ["What each column adds", "Why it was trained so", "How to repeat it"]
     for heading in wanted:
         assert any(found.startswith(heading) for found in parser.headings), heading
     assert parser.headings[0] == f"Predicting {target}"
@@ -294,11 +308,12 @@ def test_report(table: str, target: str, own: list[str], folder: Path, tmp_path:
     assert sha in page
     assert f"{told['network']['parameters']:,}" in page
     assert f"learned from {table}" in page
-    assert "(cell - mean) / deviation" in page
-    assert "Dropout hands its input on" in page
-    for setting in ("weight decay", "gradient clipped", "patience", "threads", "half a cosine"):
+    assert "(cell - center) / scale" in page
+    assert "Dropout passes its input through" in page
+    for setting in ("weight decay", "patience", "threads", "half a cosine", "preset"):
         assert setting in page
-    metric = "accuracy" if target == "kind" else "r2"
+    assert told["training"]["told"] in page
+    metric = "accuracy" if target == "kind" else "rmse"
     assert score(metric, told["test"][metric]) in page
 
 
@@ -341,11 +356,14 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_help_shows_the_defaults_of_the_library() -> None:
     text = " ".join(ok("train", "--help").split())
-    run = chainrule.TableRun
-    for name, value in {"epochs": run.epochs, "dropout": run.dropout, "valid": run.valid}.items():
-        assert re.search(rf"--{name} .*?\[default: {value}\]", text)
-    sizes = ",".join(map(str, run.hidden))
-    assert f"[default: {sizes}]" in text
+    assert re.search(r"--preset \[strong\|ensemble\|simple\] .*?\[default: strong\]", text)
+    read, run = (
+        inspect.signature(method).parameters
+        for method in (chainrule.TableData.read, chainrule.TableRun.read)
+    )
+    assert run["preset"].default == "strong"
+    for name in ("test", "seed"):
+        assert re.search(rf"--{name} .*?\[default: {read[name].default}\]", text)
 
 
 def test_every_option_is_documented() -> None:

@@ -13,8 +13,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-WILD = ["diagnose", "flowers.csv", "--target", "kind", "--hidden", "8", "--epochs", "60",
-        "--optimizer", "sgd", "--lr", "0.00001", "--dropout", "0", "--seconds", "60"]  # fmt: skip
+WILD = ["diagnose", "flowers.csv", "--target", "kind", "--preset", "simple", "--hidden", "8",
+        "--epochs", "60", "--optimizer", "sgd", "--lr", "0.00001", "--dropout", "0",
+        "--time-limit", "60"]  # fmt: skip
 
 
 def test_a_rate_that_is_too_low(folder: Path) -> None:
@@ -30,7 +31,7 @@ def test_a_rate_that_is_too_low(folder: Path) -> None:
 
 
 def test_mistakes(folder: Path) -> None:
-    for more, words in ((["--lr", "-1"], "lr is -1"), (["--seconds", "0"], "--seconds")):
+    for more, words in ((["--lr", "-1"], "lr is -1"), (["--time-limit", "0"], "--time-limit")):
         result = call(*WILD[:4], *more, cwd=folder)
         assert result.exit_code == 2
         assert words in result.stderr

@@ -25,7 +25,8 @@ from chainrule import engines
 from chainrule.cli import progress
 from chainrule.training import Record
 
-TRAIN = ["train", "flowers.csv", "--target", "kind", "--hidden", "4", "--out", "m.st"]
+TRAIN = ["train", "flowers.csv", "--target", "kind", "--preset", "simple", "--hidden", "4"]
+TRAIN += ["--no-compare", "--out", "m.st"]
 MUCH = [*TRAIN, "--epochs", "100000", "--lr", "0.01"]
 """So many epochs that "auto" takes the compiled engine; after some hundred patience ends it."""
 COMPILING = "Compiling the engine, once for this machine"
@@ -56,13 +57,14 @@ def test_auto_and_what_is_told_of_it(
     seconds: float, engine: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "AUTO_SECONDS", seconds)
-    run = chainrule.TableRun(chainrule.read_table(folder / "flowers.csv"), "kind", epochs=3)
+    table = chainrule.read_table(folder / "flowers.csv")
+    run = chainrule.TableRun.read(table, "kind", "simple", epochs=3)
     assert run.engine is None
     assert [record.engine for record in run.train()] == [engine] * 3
     assert run.engine == engine
     model, report = tmp_path / "m.st", tmp_path / "r.html"
-    train = ["train", folder / "flowers.csv", "--target", "kind", *QUICK, "--out", model]
-    assert document(*train, "--report", report)["engine"] == engine
+    train = ["train", folder / "flowers.csv", "--target", "kind", *QUICK, "--no-compare"]
+    assert document(*train, "--out", model, "--report", report)["engine"] == engine
     assert document("info", model)["facts"]["engine"] == engine
     assert re.search(rf"^ +engine +{engine}$", ok("info", model), re.MULTILINE)
     page = re.sub(r"<[^>]*>\s*", " ", report.read_text(encoding="utf-8"))
@@ -87,14 +89,14 @@ def test_compiling_is_no_training(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert float(re.findall(r"Trained in ([0-9.]+) s", text)[0]) < 3600
 
 
-LOSSES = "loss 0.250  valid 0.0833  best 0.0833 at"
+LOSSES = "loss 0.250  held out 0.0833  best 0.0833 at"
 PICTURES = [  # width of the terminal, epochs, those done, seconds of each, what is shown
-    (120, 20, 1, 1.0, f"Epoch  1/20 {'━' * 30} {LOSSES} 0  ≤ 0:19 left"),
-    (120, 20, 20, 1.0, f"Epoch 20/20 {'━' * 30} {LOSSES} 19  ≤ 0:00 left"),
-    (120, 3601, 1, 1.0, f"Epoch     1/3,601 {'━' * 30} {LOSSES} 0  ≤ 1:00:00 left"),
-    (95, 9999, 5000, 0.01, f"Epoch 5,000/9,999 {'━' * 12} {LOSSES} 4,999  ≤ 0:50 left"),
-    (80, 9999, 5000, 0.01, f"Epoch 5,000/9,999 ━━━━ {LOSSES[12:]} 4,999  ≤ 0:50 left"),
-    (60, 9999, 5000, 0.01, f"Epoch 5,000/9,999 ━━━━ {LOSSES[26:]} 4,999  ≤ 0:50 left"),
+    (120, 20, 1, 1.0, f"Epoch  1/20 {'━' * 30} {LOSSES} 1  ≤ 0:19 left"),
+    (120, 20, 20, 1.0, f"Epoch 20/20 {'━' * 30} {LOSSES} 20  ≤ 0:00 left"),
+    (120, 3601, 1, 1.0, f"Epoch     1/3,601 {'━' * 30} {LOSSES} 1  ≤ 1:00:00 left"),
+    (95, 9999, 5000, 0.01, f"Epoch 5,000/9,999 {'━' * 12} {LOSSES} 5,000  ≤ 0:50 left"),
+    (80, 9999, 5000, 0.01, f"Epoch 5,000/9,999 ━━━━ {LOSSES[12:]} 5,000  ≤ 0:50 left"),
+    (60, 9999, 5000, 0.01, f"Epoch 5,000/9,999 ━━━━ {LOSSES[29:]} 5,000  ≤ 0:50 left"),
     (40, 9999, 5000, 0.01, "Epoch 5,000/9,999 ━━━━ ≤ 0:50 left"),
 ]
 
@@ -108,7 +110,7 @@ def test_line_on_any_terminal(
     """
     now = [0.0]
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    run: Any = SimpleNamespace(epochs=epochs)
+    run = shown_run(epochs)
     bar = progress.Bar(run, progress.Interrupt())
     bar.compiling(0.5)
     now[0] = 1000.0
@@ -116,6 +118,11 @@ def test_line_on_any_terminal(
         now[0] += seconds
         bar(Record(epoch, 0.25, 0.0833 - 1e-9 * epoch, 0.1, seconds, "compiled"))
     assert line(bar, width) == shown
+
+
+def shown_run(epochs: int, members: int = 1) -> Any:
+    """What the bar reads of a run."""
+    return SimpleNamespace(preset=SimpleNamespace(epochs=epochs), members=[None] * members)
 
 
 def line(bar: progress.Bar, width: int) -> str:
@@ -127,8 +134,7 @@ def line(bar: progress.Bar, width: int) -> str:
 
 
 def test_line_after_ctrl_c() -> None:
-    run: Any = SimpleNamespace(epochs=20)
-    bar = progress.Bar(run, asked := progress.Interrupt(armed=True))
+    bar = progress.Bar(shown_run(20), asked := progress.Interrupt(armed=True))
     bar.compiling(0.25)
     assert line(bar, 80) == f"{COMPILING} {'━' * 30} 25 %"
     asked(signal.SIGINT)
@@ -239,9 +245,9 @@ def test_note_stands_above_the_bar(folder: Path, broken: dict[str, str]) -> None
 
 def test_other_warnings_are_left_alone(folder: Path) -> None:
     """What does not point at our code is no note."""
-    code = "import warnings; import chainrule.cli.train as t; real = t.build\n"
-    code += "def build(*a):\n    warnings.warn('of others')\n    return real(*a)\n"
-    code += "t.build = build\nfrom chainrule.cli import main\nmain()"
+    code = "import warnings; import chainrule.cli.train as t; real = t.built\n"
+    code += "def built(*a):\n    warnings.warn('of others')\n    return real(*a)\n"
+    code += "t.built = built\nfrom chainrule.cli import main\nmain()"
     done = subprocess.run(
         [sys.executable, "-c", code, *TRAIN, "--epochs", "1"],
         cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False,

@@ -78,6 +78,7 @@ def test_every_named_thing_is_in_a_table() -> None:
         name: f
         for name, f in vars(metrics).items()
         if inspect.isfunction(f) and f.__module__ == metrics.__name__ and name[0] != "_"
+        if next(iter(inspect.signature(f).parameters)) == "y_true"
     }
     assert own == tables.METRICS
     for name, layer in tables.ACTIVATION_LAYERS.items():

@@ -128,11 +128,11 @@ def test_findings_are_ordered_by_gain_and_are_json() -> None:
 def test_seconds_bound_the_experiments_and_notes_name_what_is_missing() -> None:
     case = setup(wave(4000), [3, 64, 64, 1], "relu", loss=SQ, epochs=40)
     started = time.perf_counter()
-    found = cr.diagnose(case.configuration, case.X, case.y, seconds=0.8)
+    found = cr.diagnose(case.configuration, case.X, case.y, time_limit=0.8)
     assert time.perf_counter() - started < 20  # one epoch beyond, on any machine
     notes = " ".join(found.notes)
     assert "2,000 of the 4,000 rows" in notes
-    assert "not tried" in notes or "nothing was tried" in notes
+    assert "Time ran out" in notes or "nothing was tried" in notes
     assert "Nothing is wrong" not in str(found) or found.measured
 
 
@@ -181,7 +181,7 @@ MISTAKES = {
     "one target for each": lambda c: cr.diagnose(c.configuration, c.X, c.y[:5]),
     "3 features": lambda c: cr.diagnose(c.configuration, c.X[:, [0, 1, 1]], c.y),
     "rng is -1": lambda c: cr.diagnose(c.configuration, c.X, c.y, rng=-1),
-    "seconds is 0": lambda c: cr.diagnose(c.configuration, c.X, c.y, seconds=0),
+    "time_limit is 0": lambda c: cr.diagnose(c.configuration, c.X, c.y, time_limit=0),
     "lr is 0": lambda c: replace(c.configuration, lr=0),
     "epochs is 0": lambda c: replace(c.configuration, epochs=0),
     "batch_size is 0": lambda c: replace(c.configuration, batch_size=0),

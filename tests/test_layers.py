@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,6 +130,31 @@ def test_dropout_draws_the_same_bits_in_both_dtypes() -> None:
 def test_dropout_without_rng_says_what_to_pass() -> None:
     with pytest.raises(ValueError, match="Dropout draws random numbers when it trains: pass rng="):
         cr.Network(1, [cr.Dropout()], rng=0).forward([[1.0]], train=True)
+
+
+def test_temperature_by_hand() -> None:
+    net = cr.Network(2, [cr.Temperature(2.0)], rng=0)
+    assert (net.theta.size, net["0.T"].tolist()) == (0, [2.0])
+    X = np.array([[1.0, -4.0], [0.0, 3.0]])
+    Z, caches = net.forward(X)
+    assert Z.tolist() == [[0.5, -2.0], [0.0, 1.5]]
+    dX, grad = net.backward(caches, np.array([[1.0, 2.0], [-6.0, 0.0]]))
+    assert dX.tolist() == [[0.5, 1.0], [-3.0, 0.0]]
+    assert grad.size == 0
+
+
+def test_a_temperature_keeps_the_order_and_training_leaves_it_alone() -> None:
+    net = cr.Network(2, [cr.Dense(3), cr.Temperature()], rng=0)
+    X, y = np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 3
+    cold = net.copy()
+    cold["1.T"] = [0.25]
+    np.testing.assert_allclose(cold.predict(X), 4.0 * net.predict(X))
+    assert (cold.predict(X).argmax(axis=1) == net.predict(X).argmax(axis=1)).all()
+    before = cold["0.W"].copy()
+    how: dict[str, Any] = {"epochs": 3, "lr": 0.1, "rng": 0}
+    list(cr.train(cold, cr.SoftmaxCrossEntropy(), cr.AdamW(), X, y, **how))
+    assert cold["1.T"].tolist() == [0.25]
+    assert not np.array_equal(cold["0.W"], before)
 
 
 def test_residual_by_hand() -> None:

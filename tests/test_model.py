@@ -10,8 +10,10 @@ from sklearn import metrics as sk
 
 from chainrule import Dense, Model, Network
 from chainrule.core.losses import BinaryCrossEntropy, Poisson, SoftmaxCrossEntropy, SquaredError
-from chainrule.model import labelled, probabilities, scores
+from chainrule.core.losses import Pinball
+from chainrule.model import answer_of, covered, in_terms, probabilities, scores, true_terms
 from chainrule.tables import Preparation, Table, infer_schema
+from chainrule.tables.rows import labelled
 
 CLASSES = ("binary", "zero_one", "boolean", "multiclass", "words")
 
@@ -174,12 +176,76 @@ def test_labelled_gives_codes_and_weights() -> None:
 
 
 def test_scores_of_perfect_answers() -> None:
-    model, table = small_model("words")
+    y = np.array([0, 2, 1, 1, 0])
+    assert scores(y, np.eye(3)[y], None) == {"accuracy": 1.0, "log_loss": 0.0, "auc": 1.0}
+    assert scores(y + 0.5, y + 0.5, None) == {"r2": 1.0, "rmse": 0.0, "mae": 0.0}
+    weighed = scores(np.array([0.0, 2.0]), np.array([1.0, 2.0]), np.array([3.0, 1.0]))
+    assert weighed == pytest.approx({"r2": 0.0, "rmse": np.sqrt(0.75), "mae": 0.75}, abs=1e-12)
+
+
+def test_answers_and_truth_are_in_the_same_terms() -> None:
+    """Numbers in the target's unit, of quantiles the middle one; classes as P and codes."""
+    model, table = small_model("regression")
+    prepared, y = model.preparation, table.columns["y"]
+    assert prepared is not None
+    scaled = prepared.target(table)
+    np.testing.assert_allclose(true_terms(prepared, scaled), y)
+    three = np.column_stack([scaled - 1, scaled, scaled + 1])
+    np.testing.assert_allclose(in_terms(prepared, three, 1), y)
+    np.testing.assert_allclose(in_terms(prepared, three), y - y.std())
+    prepared = small_model("binary")[0].preparation
+    assert prepared is not None
+    P = in_terms(prepared, np.array([[0.25], [1.0]]))
+    assert P.tolist() == [[0.75, 0.25], [0.0, 1.0]]
+    codes = np.array([1, 0])
+    assert true_terms(prepared, codes) is codes
+    assert (answer_of(Pinball((0.1, 0.5, 0.9))), answer_of(SquaredError())) == (1, 0)
+
+
+def with_quantiles() -> tuple[Model, Table]:
+    """Three quantiles, the outer ones the wrong way round for one of the rows."""
+    model, table = small_model("regression")
+    net = Network.mlp([model.net.n_in, 3], init=0.1, rng=0)
+    net["0.b"] = [-1.0, 0.0, 1.0]
+    loss = Pinball((0.1, 0.5, 0.9))
+    return Model(net, loss, model.preparation, model.schema, {}), table
+
+
+def test_linked_and_interval_take_prepared_rows() -> None:
+    model, table = with_quantiles()
     assert model.preparation is not None
-    y = model.preparation.target(table)
-    assert scores(model.preparation, y, np.eye(3)[y], None) == {
-        "accuracy": 1.0, "log_loss": 0.0, "auc": 1.0,
-    }  # fmt: skip
+    X = model.preparation.transform(table)
+    np.testing.assert_array_equal(model.linked(X), model.output(table))
+    np.testing.assert_array_equal(model.interval_of(X), model.predict_interval(table))
+    ends = np.sort(model.net.predict(X), axis=1)[:, [0, 2]]
+    y = table.columns["y"]
+    np.testing.assert_allclose(model.interval_of(X), ends * y.std() + y.mean(), rtol=1e-12)
+    assert model.output_names == ["y, 0.1 quantile", "y, 0.5 quantile", "y, 0.9 quantile"]
+    with pytest.raises(ValueError, match="answers one number a row: train it for an interval"):
+        small_model("regression")[0].interval_of(X)
+
+
+def test_output_names_are_the_classes_or_the_target() -> None:
+    assert small_model("regression")[0].output_names == ["y"]
+    assert small_model("words")[0].output_names == ["b", "c d", "ä"]
+    assert Model(Network.mlp([3, 2], rng=0)).output_names is None
+
+
+def test_how_many_rows_lie_within_their_intervals() -> None:
+    y = np.array([0.0, 1.0, 2.0, 9.0])
+    ends = np.array([[-1.0, 0.0], [0.0, 3.0], [3.0, 4.0], [8.0, 9.0]])
+    found = covered(ends, y, None, 0.8)
+    assert found == pytest.approx(
+        {"share": 0.8, "coverage": 0.75, "error": np.sqrt(0.75 * 0.25 / 3), "width": 1.5}
+    )
+    w = np.array([1.0, 1.0, 2.0, 0.0])
+    weighed = covered(ends, y, w, 0.8)
+    assert (weighed["coverage"], weighed["width"]) == pytest.approx((0.5, 1.5))
+    model, table = with_quantiles()
+    assert model.coverage(table) == covered(
+        model.predict_interval(table), table.columns["y"], None, 0.8
+    )
+    assert small_model("regression")[0].coverage(table) is None
 
 
 def test_bare_network_of_one_layer_is_a_model() -> None:

@@ -320,3 +320,45 @@ def test_a_wrong_list_of_layers_is_refused() -> None:
     for dropout in (-1.0, float("nan"), "a", 1.0):
         with pytest.raises(ValueError, match="Dropout rate is"):
             cr.Network.mlp([3, 4, 1], dropout=dropout, rng=0)
+
+
+def small(seed: int, dtype: type = np.float64) -> cr.Network:
+    layers = [cr.Dense(4), cr.BatchNorm(), cr.Tanh(), cr.Dense(2)]
+    net = cr.Network(3, layers, rng=seed, dtype=dtype)
+    net.buffers = np.random.default_rng(seed).uniform(0.5, 2.0, net.buffers.size)
+    return net
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("many", [1, 2, 5])
+def test_an_average_of_networks_gives_the_mean_of_what_they_give(many: int, dtype: type) -> None:
+    nets, X = [small(seed, dtype) for seed in range(many)], np.random.default_rng(9).normal(
+        size=(6, 3)
+    )
+    whole = cr.Network.average(nets)
+    wanted = np.mean([net.predict(X) for net in nets], axis=0)
+    np.testing.assert_allclose(whole.predict(X), wanted, rtol=1e-5 if dtype is np.float32 else 1e-12)
+    assert whole.dtype == dtype
+    assert whole.theta.size == sum(net.theta.size for net in nets)
+    assert (whole.layers == nets[0].layers) == (many == 1)
+
+
+@pytest.mark.parametrize("many", [1, 3])
+def test_an_average_may_have_layers_behind_it_and_shares_no_number(many: int) -> None:
+    nets, X = [small(seed) for seed in range(many)], np.random.default_rng(9).normal(size=(6, 3))
+    whole = cr.Network.average(nets, cr.Temperature(2.0), cr.Scale(3.0))
+    wanted = np.mean([net.predict(X) for net in nets], axis=0) / 2.0 * 3.0
+    np.testing.assert_allclose(whole.predict(X), wanted, rtol=1e-12)
+    before = [net.theta.copy() for net in nets]
+    whole.theta, whole.buffers = np.zeros(whole.theta.size), np.ones(whole.buffers.size)
+    for net, theta in zip(nets, before, strict=True):
+        np.testing.assert_array_equal(net.theta, theta)
+
+
+def test_networks_of_different_layers_are_averaged() -> None:
+    nets = [cr.Network.mlp([3, 4, 2], rng=0), cr.Network.mlp([3, 5, 6, 2], "tanh", rng=1)]
+    X = np.random.default_rng(9).normal(size=(6, 3))
+    wanted = (nets[0].predict(X) + nets[1].predict(X)) / 2
+    np.testing.assert_allclose(cr.Network.average(nets).predict(X), wanted, rtol=1e-12)
+    with pytest.raises(ValueError, match="2"):
+        cr.Network.average([nets[0], cr.Network.mlp([3, 1], rng=0)])

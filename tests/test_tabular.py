@@ -1,23 +1,19 @@
-"""What TableRun does with each setting: splits, weights, roles, seeds, and what it refuses."""
+"""TableRun: every preset on any table with every option; seeds, splits, weights, refusals."""
 
-import gc
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from table_runs import PRESETS, QUICK, built, finished, made_up, trained
 
+from chainrule import Pinball
 from chainrule.model import Model
 from chainrule.storage import load, save
 from chainrule.tables import Table, read_table
-from chainrule.tabular import TableRun
-
-
-def trained(table: Table, target: str, **settings: Any) -> TableRun:
-    run = TableRun(table, target, **settings)
-    for _ in run.train():
-        pass
-    return run
+from chainrule.tabular.run import TableRun
 
 
 @pytest.fixture(scope="module")
@@ -26,148 +22,237 @@ def titanic(data: Path) -> Table:
     return table
 
 
-def answers_of(run: TableRun) -> bytes:
-    return b"".join(a.tobytes() for a in (run.net.theta, run.split.test, run.split.valid))
+def numbers_of(run: TableRun) -> bytes:
+    """The bits of the network and the rows of test and members."""
+    assert run.data.test is not None
+    places = [run.data.test.places, *(member.places for member in run.members)]
+    return b"".join(a.tobytes() for a in (run.net.theta, *places))
 
 
-SHORT: dict[str, Any] = {"epochs": 3, "hidden": (8,)}
-
-
-def test_seed_repeats_bit_for_bit(titanic: Table) -> None:
-    runs = [trained(titanic, "Survived", seed=seed, **SHORT) for seed in (3, 3, 4)]
-    assert answers_of(runs[0]) == answers_of(runs[1]) != answers_of(runs[2])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_seed_repeats_bit_for_bit(preset: str) -> None:
+    runs = [trained(made_up(), preset=preset, seed=seed) for seed in (3, 3, 4)]
+    assert numbers_of(runs[0]) == numbers_of(runs[1]) != numbers_of(runs[2])
     losses = [[(record.loss, record.valid_loss) for record in run.records] for run in runs]
     assert losses[0] == losses[1] != losses[2]
-    assert runs[0].scores() == runs[1].scores()
+    assert runs[0].outcome(compared=False).scores == runs[1].outcome(compared=False).scores
 
 
-def test_threads_change_no_bit(titanic: Table) -> None:
-    runs = [trained(titanic, "Survived", threads=n, **SHORT) for n in (1, 2)]
-    assert answers_of(runs[0]) == answers_of(runs[1])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_threads_change_no_bit(preset: str) -> None:
+    runs = [trained(made_up(), preset=preset, threads=n) for n in (1, 2, None)]
+    assert numbers_of(runs[0]) == numbers_of(runs[1]) == numbers_of(runs[2])
 
 
 def test_best_epoch_is_what_is_kept(titanic: Table) -> None:
-    run = trained(titanic, "Survived", epochs=60, hidden=(32,), lr=0.03)
+    run = trained(titanic, "Survived", hidden=(32,), lr=0.03, epochs=60, metric="log_loss")
     losses = [record.monitored for record in run.records]
-    assert run.best_epoch == int(np.argmin(losses)) < len(losses) - 1
-    assert run.valid_part is not None
-    X, y, _ = run.valid_part
+    member, last = run.members[0], len(losses) - 1
+    assert member.best.epoch == last - int(np.argmin(losses[::-1])) < last
+    assert member.held_out is not None
+    X, y = member.held_out.X, member.held_out.y
     assert run.loss.value(run.net.predict(X), y) == pytest.approx(min(losses), rel=1e-9)
 
 
-def made_up(n: int = 200) -> Table:
-    rng = np.random.default_rng(0)
-    i, x = np.arange(n), rng.normal(size=(n, 2))
-    return read_table(
-        {
-            "a": x[:, 0],
-            "b": x[:, 1],
-            "colour": np.array(["red", "blue"], object)[i % 2],
-            "who": np.array([f"p{k}" for k in i // 10], object),
-            "when": (np.datetime64("2024-01-01") + i.astype("timedelta64[D]")).astype("M8[us]"),
-            "w": (i % 4).astype(float),
-            "y": np.array(["no", "yes"], object)[(x[:, 0] + (i % 2) > 0.5).astype(int)],
-            "z": 3 * x[:, 0] - x[:, 1] + 10,
-        }
+def options() -> dict[str, tuple[dict[str, Any], Callable[[TableRun], bool]]]:
+    """Option -> (settings, what must then be true of the run)."""
+    table = made_up()
+    return {
+        "test share": ({"test": 0.4}, lambda r: r.rows["test"] == 80),
+        "no test": ({"test": 0.0}, lambda r: r.data.test is None and r.rows["test"] == 0),
+        "test table": ({"test_table": table.take(np.arange(30))}, lambda r: r.rows["test"] == 30),
+        "group": ({"group": "who"}, lambda r: r.data.schema.group == "who"),
+        "time": ({"time": "when"}, lambda r: r.data.schema.time == "when"),
+        "drop": ({"drop": [*"bz", "who", "when", "w"]}, lambda r: "b" not in names(r)),
+        "roles": ({"roles": {"w": "category"}, "drop": ["z", "who", "when"]},
+                  lambda r: any(name.startswith("w=") for name in names(r))),
+        "weight": ({"weight": "w"}, lambda r: r.members[0].rows.weight is not None),
+        "metric": ({"metric": "auc"}, lambda r: r.judged_by == "auc"),
+        "class weight": ({"class_weight": "balanced"},
+                         lambda r: r.members[0].rows.weight is not None),
+        "valid": ({"valid": 0.5}, lambda r: abs(r.rows["valid"] - r.rows["train"]) <= 2),
+        "no valid": ({"valid": 0.0}, lambda r: r.members[0].held_out is None),
+        "time limit": ({"time_limit": 1e6}, lambda r: r.time_limit == 1e6),
+        "threads": ({"threads": 1}, lambda r: r.threads == 1),
+        "seed": ({"seed": 7}, lambda r: r.data.seed == 7),
+        "task": ({"task": "binary"}, lambda r: r.data.schema.task == "binary"),
+        "members": ({"members": 2}, lambda r: len(r.members) == 2),
+        "settings": ({"activation": "tanh", "dropout": 0.0, "lr": 0.01, "batch_size": 32,
+                      "optimizer": "adam", "patience": 2, "engine": "readable"},
+                     lambda r: r.preset.lr == 0.01 and r.preset.activation == "tanh"),
+    }  # fmt: skip
+
+
+def names(run: TableRun) -> list[str]:
+    return run.data.preparation.feature_names
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("option", options())
+def test_any_option_with_any_preset(option: str, preset: str, tmp_path: Path) -> None:
+    settings, holds = options()[option]
+    run = trained(made_up(), preset=preset, **settings)
+    assert holds(run)
+    outcome = run.outcome(compared=False)
+    assert ("network" in outcome.scores) == (option != "no test")
+    save(outcome.model, tmp_path / "m")
+    again = load(tmp_path / "m")
+    assert again.facts == outcome.model.facts
+    np.testing.assert_array_equal(
+        again.predict_proba(made_up()), outcome.model.predict_proba(made_up())
     )
 
 
-def test_group_is_never_on_two_sides() -> None:
-    run = TableRun(made_up(), "y", group="who", drop=["z"])
-    sides = [set(run.table.columns["who"][part]) for part in
-             (run.split.train, run.split.valid, run.split.test)]  # fmt: skip
-    assert all(sides)
-    assert sum(map(len, sides)) == 20 == len(set.union(*sides))
-    assert not any(name.startswith("who") for name in run.preparation.feature_names)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_interval_and_metrics_of_numbers_with_any_preset(preset: str) -> None:
+    run = trained(made_up(), "z", preset, interval=0.8)
+    assert isinstance(run.loss, Pinball)
+    np.testing.assert_allclose(run.loss.quantile, (0.1, 0.5, 0.9))
+    found = run.outcome(compared=False)
+    assert found.interval is not None
+    assert found.interval["share"] == 0.8
+    low, high = found.model.predict_interval(made_up()).T
+    assert (low <= high).all()
+    for metric in ("rmse", "mae"):
+        assert finished(made_up(), "z", preset, metric=metric).model.facts["metric"] == metric
 
 
-def test_latest_rows_are_the_test() -> None:
-    run = TableRun(made_up(), "y", time="when", drop="z")
-    when = run.table.columns["when"]
-    assert when[run.split.train].max() < when[run.split.valid].min()
-    assert when[run.split.valid].max() < when[run.split.test].min()
+def test_interval_counts_the_test_rows_within() -> None:
+    run = trained(made_up(), "z", interval=0.8, weight="w", epochs=30)
+    found, test = run.outcome(compared=False), run.data.test
+    assert found.interval is not None
+    assert test is not None
+    low, high = found.model.predict_interval(test.known).T
+    z, w = test.known.columns["z"], test.known.columns["w"]
+    inside = (low <= z) & (z <= high)
+    assert 0 < inside.mean() < 1
+    assert found.interval["coverage"] == pytest.approx(np.average(inside, weights=w))
+    assert found.interval["width"] == pytest.approx(np.average(high - low, weights=w))
+    spread = w * (inside - np.average(inside, weights=w))
+    error = np.sqrt(np.sum(spread**2) * len(w) / (len(w) - 1)) / w.sum()
+    assert found.interval["error"] == pytest.approx(error)
+
+
+@pytest.mark.parametrize("target", ["y", "z"])
+def test_one_test_row_is_enough(target: str, tmp_path: Path) -> None:
+    one, asked = made_up().take(np.array([3])), {"interval": 0.8} if target == "z" else {}
+    outcome = trained(made_up(), target, test_table=one, **asked).outcome()
+    save(outcome.model, tmp_path / "m")
+    assert load(tmp_path / "m").facts["rows"]["test"] == 1
+    json.dumps(outcome.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_class_weights_count_as_row_weights_do(preset: str) -> None:
+    """A class of weight 3 trains as its rows of weight 3 would, times the rows' own weights."""
+    table = made_up()
+    weight = np.where(table.columns["y"] == "yes", 3.0, 1.0)
+    heavy = Table({**table.columns, "w": weight}, "heavy")
+    by_class = trained(table, preset=preset, class_weight={"yes": 3.0})
+    by_row = trained(heavy, preset=preset, weight="w")
+    np.testing.assert_array_equal(by_class.net.theta, by_row.net.theta)
+    double = Table({**table.columns, "w": np.full(200, 2.0)}, "double")
+    both = trained(double, preset=preset, weight="w", class_weight={"yes": 3.0})
+    for member, other in zip(both.members, by_row.members, strict=True):
+        assert member.rows.weight is not None
+        np.testing.assert_array_equal(member.rows.weight, 2 * np.asarray(other.rows.weight))
+
+
+def test_balanced_classes_weigh_alike_and_the_test_is_as_it_was() -> None:
+    rare = made_up().take(np.r_[np.arange(200), np.arange(200)])
+    rare.columns["y"] = np.where(np.arange(400) % 10 == 3, "rare", "usual").astype(object)
+    run = built(rare, class_weight="balanced")
+    rows = run._rows()
+    assert rows.weight is not None
+    totals = np.bincount(rows.y, rows.weight)
+    assert totals[0] == pytest.approx(totals[1])
+    assert totals.sum() == pytest.approx(len(rows))
+    plain, balanced = (trained(rare, class_weight=w, epochs=20) for w in (None, "balanced"))
+    k = plain.data.schema.classes.index("rare")  # type: ignore[union-attr]
+    P, Q = (run.model().predict_proba(rare)[:, k].mean() for run in (plain, balanced))
+    assert P < 0.25 < Q
+    tested = balanced.outcome(compared=False).tested
+    assert tested is not None
+    assert tested.weight is None
 
 
 def test_weights_count_in_training_and_scores() -> None:
-    run = trained(made_up(), "z", weight="w", drop=["y"], hidden=(4,), epochs=2)
-    assert run.test_part is not None
-    _, y, weight = run.train_part
-    _, true, test_weight = run.test_part
-    assert weight is not None
-    assert test_weight is not None
-    assert set(weight) == set(test_weight) == {0.0, 1.0, 2.0, 3.0}
-    assert "w" not in run.preparation.feature_names
-    restore = run.preparation.restore_target
-    off = np.abs(restore(true) - restore(np.average(y, weights=weight)))
-    wanted = np.average(off, weights=test_weight)
-    assert run.scores()["constant guess"]["mae"] == pytest.approx(wanted)
-    assert run.scores()["network"] == pytest.approx(
-        run.model().evaluate(run.table.take(run.split.test))
-    )
+    run = trained(made_up(), "z", weight="w")
+    found, test, train = run.outcome(compared=False), run.data.test, run.data.train
+    assert test is not None
+    assert set(train.weight) == set(test.weight) == {1.0, 2.0, 3.0}  # type: ignore[arg-type]
+    assert run.notes[-1] == "50 rows of weight 0 left out"
+    assert "w" not in names(run)
+    z, w = (run.data.table.columns[name] for name in "zw")
+    mean = np.average(z[train.places], weights=w[train.places])
+    wanted = np.average(np.abs(z[test.places] - mean), weights=w[test.places])
+    assert found.scores["constant guess"]["mae"] == pytest.approx(wanted)
+    assert found.scores["network"] == pytest.approx(found.model.evaluate(test.known))
 
 
-def test_labels_of_rows_of_weight_zero_teach_nothing() -> None:
+@pytest.mark.parametrize("preset", PRESETS)
+def test_rows_of_weight_0_are_as_if_they_were_not_there(preset: str) -> None:
     table = made_up()
-    labels = table.columns["y"].copy()
-    nought = np.flatnonzero(table.columns["w"] == 0)
-    labels[nought] = labels[nought][::-1]  # as many of each class as before
-    runs = []
-    for t in (table, Table({**table.columns, "y": labels}, "swapped")):
-        run = TableRun(t, "y", weight="w", drop=["z", "who"], test=0.0, valid=0.0, **SHORT)
-        runs.append(run)
-        for _ in run.train():
-            pass
-    assert np.array_equal(runs[0].net.theta, runs[1].net.theta)
-    assert not np.array_equal(runs[0].train_part[1], runs[1].train_part[1])
+    kept = table.take(np.flatnonzero(table.columns["w"] > 0))
+    strange = {name: values.copy() for name, values in table.columns.items()}
+    gone = np.flatnonzero(table.columns["w"] == 0)
+    strange["a"][gone], strange["y"][gone] = 1e6, strange["y"][gone][::-1]
+    runs = [
+        trained(one, preset=preset, weight="w", valid=valid)
+        for one in (table, kept, Table(strange, "strange"))
+        for valid in (0.2, 0.0)
+    ]
+    for run, first in zip(runs[2:], runs[:2] * 2, strict=True):
+        np.testing.assert_array_equal(run.net.theta, first.net.theta)
+        assert run.rows == first.rows
+        assert run.outcome(compared=False).scores == first.outcome(compared=False).scores
 
 
-def test_validation_rows_that_weigh_nothing() -> None:
+def test_rows_of_weight_0_in_a_test_table_are_left_out_as_well() -> None:
     table = made_up()
-    latest = np.where(np.arange(200) < 120, 1.0, 0.0)
-    weighed = Table({**table.columns, "w": latest}, "t.csv")
-    with pytest.raises(ValueError, match="weight"):
-        trained(weighed, "y", weight="w", time="when", drop=["z", "who"], **SHORT)
+    test = table.take(np.arange(100, 200))
+    run = trained(table.take(np.arange(100)), weight="w", test_table=test)
+    assert run.rows["test"] == 75
+    assert run.notes[-1] == "25 rows of weight 0 left out"
+    nothing = Table({**test.columns, "w": np.zeros(100)}, "nothing.csv")
+    with pytest.raises(ValueError, match=r"every row of nothing\.csv has weight 0: give some"):
+        built(table, weight="w", test_table=nothing)
 
 
 def test_test_table_is_the_test() -> None:
     table = made_up()
     train, test = table.take(np.arange(150)), table.take(np.arange(150, 200))
-    run = trained(train, "y", test_table=test, drop=["z", "who"], **SHORT)
-    assert len(run.split.test) == 0
-    assert len(run.split.train) + len(run.split.valid) == 150
-    assert run.test_part is not None
-    assert len(run.test_part[0]) == 50
-    facts = run.model().facts
-    assert facts["rows"] == {
-        "train": len(run.split.train),
-        "valid": len(run.split.valid),
-        "test": 50,
-    }
-    assert run.scores()["network"] == pytest.approx(run.model().evaluate(test))
+    run = trained(train, test_table=test, test=0.3)
+    found = run.outcome(compared=False)
+    assert len(run.data.train) == 150
+    assert found.model.facts["rows"] == {"train": 120, "valid": 30, "test": 50}
+    assert found.scores["network"] == pytest.approx(found.model.evaluate(test))
+    with pytest.raises(ValueError, match='has no column "y": scoring needs the true answers'):
+        built(train, test_table=test.without(["y"]))
 
 
 def test_roles_and_drop_are_obeyed(titanic: Table) -> None:
-    run = TableRun(titanic, "Survived", roles={"Pclass": "category"}, drop=["Fare"], **SHORT)
-    names = run.preparation.feature_names
-    assert {"Pclass=1", "Pclass=2", "Pclass=3"} <= set(names)
-    assert "Pclass" not in names
-    assert not any(name.startswith("Fare") for name in names)
+    run = built(titanic, "Survived", roles={"Pclass": "category"}, drop=["Fare"])
+    assert {"Pclass=1", "Pclass=2", "Pclass=3"} <= set(names(run))
+    assert "Pclass" not in names(run)
+    assert not any(name.startswith("Fare") for name in names(run))
 
 
 def test_rows_without_target_are_dropped(titanic: Table) -> None:
     y = titanic.columns["Survived"].astype(float)
     y[:100] = np.nan
-    run = trained(Table({**titanic.columns, "Survived": y}, "holes"), "Survived", **SHORT)
-    rows = np.concatenate([run.split.train, run.split.valid, run.split.test])
+    run = trained(Table({**titanic.columns, "Survived": y}, "holes"), "Survived")
+    assert run.data.test is not None
+    rows = np.concatenate([run.data.train.places, run.data.test.places])
     assert sorted(rows) == list(range(100, 891))
-    assert run.schema.notes == ('100 rows without "Survived" dropped',)
-    assert run.model().predict(run.table).shape == (891,)
-    assert set(run.model().predict(run.table).tolist()) == {0, 1}
+    assert run.data.schema.notes == ('100 rows without "Survived" dropped',)
+    assert '100 rows without "Survived" dropped' in run.notes
+    assert run.model().predict(run.data.table).shape == (891,)
+    assert set(run.model().predict(run.data.table).tolist()) == {0, 1}
 
 
 def test_new_categories_and_missing_cells_get_an_answer(titanic: Table, tmp_path: Path) -> None:
-    run = trained(titanic, "Survived", **SHORT)
-    save(run.model(), tmp_path / "m")
+    save(trained(titanic, "Survived").model(), tmp_path / "m")
     model: Model = load(tmp_path / "m")
     odd = titanic.take([0, 1, 2]).columns
     odd["Embarked"] = np.array(["X", None, "日本"], object)
@@ -179,87 +264,44 @@ def test_new_categories_and_missing_cells_get_an_answer(titanic: Table, tmp_path
 
 
 def test_missing_columns_are_named(titanic: Table) -> None:
-    model = trained(titanic, "Survived", **SHORT).model()
+    model = trained(titanic, "Survived").model()
     with pytest.raises(ValueError, match='lacks the columns "Sex", "Age"'):
         model.predict(titanic.without(["Age", "Sex"]))
 
 
-WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"target": "Survivd"}, 'no column "Survivd" for target.*did you mean "Survived"'),
-    ({"optimizer": "adman"}, "optimizer is 'adman': use one of sgd"),
-    ({"activation": "rule"}, "activation is 'rule': use a layer"),
-    ({"epochs": 0}, "epochs is 0: it must be a whole number of at least 1"),
-    ({"batch_size": 0}, "batch_size is 0"),
-    ({"lr": -1.0}, "lr is -1.0"),
-    ({"lr": float("nan")}, "lr is nan"),
-    ({"hidden": (0,)}, "n is 0"),
-    ({"hidden": (2.5,)}, "n is 2.5"),
-    ({"dropout": 1.0}, "Dropout rate is 1.0"),
-    ({"valid": 0.5, "test": 0.5}, "leave no row for training"),
-    ({"valid": -0.1}, "leave no row for training"),
-    ({"seed": -1}, "seed|rng|non-negative"),
-    ({"threads": 0}, "threads is 0"),
-    ({"task": "regresion"}, '"regresion" is no task'),
-    ({"target": "Name"}, "different values"),
-    ({"weight": "Name"}, 'weight column "Name" holds'),
-    ({"group": "Ticket", "time": "Age"}, "by group or by time, not both"),
-    ({"drop": ["Survived"]}, "is the target and cannot be drop"),
-    ({"roles": {"Sex": "number"}}, 'column "Sex" of .* cannot be a number'),
-]
-
-
-@pytest.mark.parametrize(("settings", "message"), WRONG, ids=str)
-def test_wrong_settings_get_one_sentence(
-    titanic: Table, settings: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ValueError, match=message) as caught:
-        TableRun(titanic, **{"target": "Survived", **settings})
-    assert "\n" not in str(caught.value)
-
-
 @pytest.mark.parametrize("share", [{"valid": 0.0}, {"test": 0.0}, {"valid": 0.0, "test": 0.0}])
-def test_shares_of_nothing(titanic: Table, share: dict[str, float], tmp_path: Path) -> None:
-    run = trained(titanic, "Survived", **SHORT, **share)
-    assert bool(run.scores()) == ("test" not in share)
-    assert (run.valid_part is None) == ("valid" in share)
-    save(run.model(), tmp_path / "m")
-    assert load(tmp_path / "m").facts == run.model().facts
+@pytest.mark.parametrize("preset", PRESETS)
+def test_shares_of_nothing(share: dict[str, float], preset: str, tmp_path: Path) -> None:
+    outcome = trained(made_up(), preset=preset, **share).outcome()
+    assert bool(outcome.scores) == ("test" not in share)
+    assert all((record.valid_loss is None) == ("valid" in share) for record in outcome.records)
+    save(outcome.model, tmp_path / "m")
+    assert load(tmp_path / "m").facts == outcome.model.facts
 
 
 def test_a_class_that_the_test_lacks_is_no_obstacle(tmp_path: Path) -> None:
     table = made_up(60)
     y = np.array(["a", "b"], object)[np.arange(60) % 2]
     y[7] = "rare"
-    run = trained(Table({**table.columns, "y": y}, "rare"), "y", drop=["z", "who"], **SHORT)
-    assert 7 in run.split.train
-    save(run.model(), tmp_path / "m")
+    run = trained(Table({**table.columns, "y": y}, "rare"), metric="auc")
+    assert 7 in run.data.train.places
+    outcome = run.outcome()
+    save(outcome.model, tmp_path / "m")
     assert load(tmp_path / "m").facts["test"]["network"]["auc"] is None
+    assert "The best other model" not in outcome.verdict
 
 
-def test_five_rows_are_enough(tmp_path: Path) -> None:
+@pytest.mark.parametrize("preset", PRESETS)
+def test_five_rows_are_enough(preset: str, tmp_path: Path) -> None:
     table = read_table({"a": np.arange(5.0), "y": np.array([1.5, 2.5, 3.5, 4.5, 5.5])})
-    run = trained(table, "y", **SHORT)
-    save(run.model(), tmp_path / "m")
+    outcome = TableRun.read(table, "y", **QUICK[preset]).outcome()
+    save(outcome.model, tmp_path / "m")
     assert load(tmp_path / "m").predict(table).shape == (5,)
-
-
-def test_stopping_early_keeps_the_best_so_far(titanic: Table) -> None:
-    run = TableRun(titanic, "Survived", hidden=(8,))
-    for record in run.train():
-        if record.epoch == 4:
-            break
-    gc.collect()  # the loop's generator has put the best numbers back before it is gone
-    assert len(run.records) == 5
-    assert run.seconds > 0
-    best = run.best_epoch
-    assert best is not None
-    X, y, _ = run.valid_part or run.train_part
-    assert run.loss.value(run.net.predict(X), y) == pytest.approx(run.records[best].monitored)
 
 
 def test_a_test_on_the_training_table_is_called_none() -> None:
     table = made_up()
     for test, told in ((made_up(), True), (table.take(np.arange(199, -1, -1)), False)):
-        run = TableRun(table, "y", test_table=test, hidden=())
-        assert any("no test at all" in note for note in run.notes()) is told
+        run = built(table, test_table=test, hidden=())
+        assert any("no test at all" in note for note in run.notes) is told
     assert run.rows == {"train": 160, "valid": 40, "test": 200}

@@ -10,7 +10,7 @@ from typing import Any
 _HOMES = {
     "core.network": ["Network"],
     "core.layers": [
-        "Layer", "Dense", "Scale", "Dropout", "BatchNorm", "LayerNorm",
+        "Layer", "Dense", "Scale", "Dropout", "Temperature", "BatchNorm", "LayerNorm",
     ],
     "core.branch_layers": ["Residual", "Average"],
     "core.activation_layers": [
@@ -53,7 +53,10 @@ _HOMES = {
     "training": ["train", "Record", "find_lr"],
     "session": ["Session"],
     "lbfgs": ["minimize"],
-    "tabular": ["TableRun"],
+    "tabular.data": ["TableData"],
+    "tabular.presets": ["Simple", "Strong"],
+    "tabular.run": ["TableRun"],
+    "tabular.outcome": ["Outcome"],
     "model": ["Model"],
     "storage": ["save", "load"],
     "tables": ["read_table"],

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .core.arrays import Array
+from .core.layers import Dense, Dropout, inner
+from .core.network import Network
 from .explaining.contributions import Contributions, contributions
-from .model import Model, answer_of, gives_probabilities
-from .report.words import plural
+from .model import Model, answer_of, in_terms
+from .report.words import number, plural
+from .tables.table import cell_text
 
 if TYPE_CHECKING:
     from .tables import Table
@@ -20,11 +23,43 @@ MOST = 10_000  # rows of a table that the average row is taken of
 
 
 @dataclass(frozen=True)
+class ForwardStep:
+    """One layer on a row's way through a network: `name` = `formula`, its values (units,)."""
+
+    name: str
+    formula: str
+    values: Array
+
+
+def forward_steps(net: Network, x: Array) -> list[ForwardStep]:
+    """X → Z → A → … → Z of one prepared row x (n_in,), each layer's numbers as it predicts. A layer
+    of branches is one step, and a Dropout, which passes its input through, has no values.
+    """
+    before, steps, Y = "X", list[ForwardStep](), net.as_input(x[None])
+    for i, layer in enumerate(net.layers):
+        p = inner({name: net[name] for name in (*net.shapes, *net.buffer_shapes)}, i)
+        Y, _ = layer.forward(p, Y)
+        if isinstance(layer, Dropout):
+            steps.append(ForwardStep(str(i), "Dropout passes its input through", np.zeros(0)))
+            continue
+        name, formula = f"{i}.A", f"{type(layer).__name__}({before})"
+        if isinstance(layer, Dense):
+            name, formula = f"{i}.Z", f"{before} @ {i}.W" + f" + {i}.b" * layer.bias
+        elif layer.branches:
+            formula = f"mean of {len(layer.branches)} networks of {before}"
+        steps.append(ForwardStep(name, formula, Y[0]))
+        before = name
+    return steps
+
+
+@dataclass(frozen=True)
 class Answer:
     """The answer for one row, its cells on their way into the network, and what each contributed.
 
-    `scale` turns a contribution into `unit`: the target's own for a number, log-odds for classes;
-    `start` and `end` are the output for the average training row and for this one, in that unit.
+    `forward` are the numbers of each layer. `scale` turns a contribution into `unit`: the target's
+    own for a number, log-odds for classes; `start` and `end` are the output for the average
+    training row and for this one, in that unit. `true` is what the table says, None where it does
+    not, `found` how the output becomes the answer, in a sentence.
     """
 
     row: int
@@ -33,17 +68,29 @@ class Answer:
     answer: Any
     probability: float | None
     steps: Sequence["RowStep"]
+    forward: Sequence[ForwardStep]
     parts: Contributions
     scale: float
     unit: str
     start: float
     end: float
+    true: str | None
+    found: str
+
+    @property
+    def sentence(self) -> str:
+        """From the last numbers of the network to the answer, beside what the table says."""
+        answer = number(self.answer) if self.probability is None else cell_text(self.answer)
+        ending = "." if self.true is None else f"; the table says {self.true}."
+        told = f"; the answer is {answer}" if self.probability is not None else ""
+        return f"{self.found}{told}{ending}"
 
     def to_dict(self) -> dict[str, Any]:
         """As texts, numbers and lists."""
         return {
             "row": self.row + 1, "source": self.source, "target": self.target,
-            "answer": self.answer, "probability": self.probability, "unit": self.unit,
+            "answer": self.answer, "probability": self.probability, "true": self.true,
+            "unit": self.unit,
             "start": self.start, "end": self.end,
             "inputs": [
                 {"name": step.column, "raw": step.raw, "scaled": step.scaled,
@@ -82,24 +129,39 @@ def explain_answer(model: Model, table: "Table", row: int) -> Answer:
     for step in steps:
         columns[step.column] = list(range(start, start + len(step.features)))
         start += len(step.features)
-    answer = model.predict(one).tolist()[0]
-    output, against, probability = answer_of(model.loss), None, None
-    if model.net.n_out > 1 and model.classes is not None:
-        output, against = np.argsort(-model.net.predict(preparation.transform(one))[0])[:2].tolist()
-    if gives_probabilities(model.loss, model.net.n_out):
-        probability = float(model.predict_proba(one).max())
-    average = _average(model, table)
+    Z = model.net.predict(x[None])
+    terms = in_terms(preparation, model.linked(x[None]), answer_of(model.loss))[0]
+    regression, output, against = model.task == "regression", answer_of(model.loss), None
+    if not regression and model.net.n_out > 1:
+        output, against = np.argsort(-Z[0])[:2].tolist()
     parts = contributions(
-        model.net, x, output=output, against=against, columns=columns, baseline=average
-    )
-    regression = model.task == "regression"
+        model.net, x, output=output, against=against, columns=columns,
+        baseline=_average(model, table),
+    )  # fmt: skip
     scale = preparation.target_scale if regression else 1.0
     shift = preparation.target_mean if regression else 0.0
     unit = preparation.target_name if regression else _asked(model, output, against)
+    target = one.columns.get(preparation.target_name)
     return Answer(
-        row, table.source, preparation.target_name, answer, probability, steps, parts, scale, unit,
-        shift + scale * parts.start, shift + scale * parts.end,
+        row, table.source, preparation.target_name, model.predict(one).tolist()[0],
+        None if regression else float(terms.max()), steps, forward_steps(model.net, x), parts,
+        scale, unit, shift + scale * parts.start, shift + scale * parts.end,
+        None if target is None else cell_text(target[0]), _found(model, Z[0], terms),
     )  # fmt: skip
+
+
+def _found(model: Model, Z: Array, terms: Any) -> str:
+    """From the last Z (n_out,) of a row to the answer in the target's terms."""
+    preparation = model.preparation
+    assert preparation is not None
+    target = preparation.target_name
+    if preparation.classes is None:
+        z, mean, scale = Z[answer_of(model.loss)], preparation.target_mean, preparation.target_scale
+        return f"{number(z)} × {number(scale)} + {number(mean)} = {number(terms)} is {target}"
+    one = len(Z) == 1
+    code = len(preparation.classes) - 1 if one else int(terms.argmax())
+    link, label = "sigmoid" if one else "softmax", cell_text(preparation.classes[code])
+    return f"{link}(Z) = {number(terms[code])} is the probability of {target} = {label}"
 
 
 def _average(model: Model, table: "Table") -> Array:

@@ -41,10 +41,24 @@ class Model:
         """The classes in the order of the probabilities' columns; None for numbers."""
         return None if self.preparation is None else self.preparation.classes
 
+    @property
+    def output_names(self) -> list[Any] | None:
+        """What each output of the network stands for; None without a preparation."""
+        if self.preparation is None:
+            return None
+        name, n = self.preparation.target_name, self.net.n_out
+        if isinstance(self.loss, Pinball) and n > 1:
+            return [f"{name}, {q:.3g} quantile" for q in np.atleast_1d(self.loss.quantile)]
+        return [name] if self.classes is None else list(self.classes)
+
     def output(self, table: "Table | Array") -> Array:
         """Ŷ = link(Z) (n, n_out): probabilities, or a regression's scaled number."""
         X = table if self.preparation is None else self.preparation.transform(table)  # type: ignore[arg-type]
-        Z = self.net.predict(X)  # type: ignore[arg-type]
+        return self.linked(X)  # type: ignore[arg-type]
+
+    def linked(self, X: Array) -> Array:
+        """Ŷ = link(Z) (n, n_out) of prepared rows X (n, n_in)."""
+        Z = self.net.predict(X)
         return Z if self.loss is None else self.loss.link(Z)
 
     def predict_proba(self, table: "Table | Array") -> Array:
@@ -57,9 +71,10 @@ class Model:
         """The answers (n,) in the table's terms: class labels, or numbers in the target's unit."""
         if self.preparation is None:
             return self.output(table)
+        answers = in_terms(self.preparation, self.output(table), answer_of(self.loss))
         if self.task == "regression":
-            return self.preparation.restore_target(self.output(table)[:, answer_of(self.loss)])
-        return self.preparation.restore_target(self.predict_proba(table).argmax(axis=1))
+            return answers
+        return self.preparation.restore_target(answers.argmax(axis=1))
 
     def predict_interval(self, table: "Table | Array") -> Array:
         """[low, high] (n, 2) in the target's unit: the outermost quantiles of the pinball loss.
@@ -67,13 +82,36 @@ class Model:
         Where the outputs cross they are put in order, which brings them nearer to the quantiles
         (Chernozhukov et al. 2010). Raises ValueError for a model without several quantiles.
         """
-        if not isinstance(self.loss, Pinball) or np.size(self.loss.quantile) < 2:
+        X = table if self.preparation is None else self.preparation.transform(table)  # type: ignore[arg-type]
+        return self.interval_of(X)  # type: ignore[arg-type]
+
+    def interval_of(self, X: Array) -> Array:
+        """`predict_interval` of prepared rows X (n, n_in)."""
+        if self.interval is None:
             raise ValueError(
-                "this model answers one number a row: train it for an interval, such as "
-                "TabularRegressor(interval=0.9)"
+                "this model answers one number a row: train it for an interval, as in chainrule "
+                "train --interval 0.9 or TabularRegressor(interval=0.9)"
             )
-        ends = np.sort(self.output(table), axis=1)[:, [0, -1]]
+        ends = np.sort(self.linked(X), axis=1)[:, [0, -1]]
         return ends if self.preparation is None else self.preparation.restore_target(ends)
+
+    @property
+    def interval(self) -> float | None:
+        """The share that `predict_interval` is meant to hold; None for a model without."""
+        if not isinstance(self.loss, Pinball) or np.size(self.loss.quantile) < 2:
+            return None
+        quantiles = np.atleast_1d(self.loss.quantile)
+        return round(float(quantiles.max() - quantiles.min()), 9)
+
+    def coverage(self, table: "Table") -> dict[str, float] | None:
+        """How many rows of this table that have a target lie within their intervals, as `covered`
+        has it; None for a model without intervals.
+        """
+        if self.interval is None or self.preparation is None or self.schema is None:
+            return None
+        known, y, weight = _labelled(self, table)
+        true = true_terms(self.preparation, y)
+        return covered(self.predict_interval(known), true, weight, self.interval)
 
     def evaluate(self, table: "Table") -> dict[str, float]:
         """The metrics of the rows of this table that have a target, by the weight column if any.
@@ -83,8 +121,9 @@ class Model:
         """
         if self.preparation is None or self.schema is None:
             raise ValueError("this model was trained on matrices: score its predictions yourself")
-        known, y, weight = labelled(self.preparation, self.schema, table)
-        return scores(self.preparation, y, self.output(known), weight, answer_of(self.loss))
+        known, y, weight = _labelled(self, table)
+        answers = in_terms(self.preparation, self.output(known), answer_of(self.loss))
+        return scores(true_terms(self.preparation, y), answers, weight)
 
     def confusion(self, table: "Table") -> Array:
         """C (k, k): C[a, b] rows of this table of true class a answered b, by weight if any.
@@ -93,45 +132,23 @@ class Model:
         """
         if self.preparation is None or self.schema is None or self.classes is None:
             raise ValueError("a confusion matrix needs classes, and this model answers numbers")
-        known, y, weight = labelled(self.preparation, self.schema, table)
+        known, y, weight = _labelled(self, table)
         codes = self.predict_proba(known).argmax(axis=1)
         return metrics.confusion_matrix(y, codes, len(self.classes), weight)
 
 
-def labelled(
-    preparation: "Preparation", schema: "Schema", table: "Table"
-) -> "tuple[Table, Array, Array | None]":
-    """(rows with a target, their codes or scaled numbers, their weights or None)."""
-    from .tables.reading import check_reading
-    from .tables.schema import row_weights
-    from .tables.table import is_missing
+def _labelled(model: Model, table: "Table") -> "tuple[Table, Array, Array | None]":
+    """The rows of a table that have a target, their targets and weights."""
+    from .tables.rows import labelled
 
-    if schema.target not in table.columns:
-        raise ValueError(
-            f'{table.source} has no column "{schema.target}": scoring needs the true answers'
-        )
-    asked = [c for c in schema.columns if c.role in ("target", "weight")]
-    check_reading(table, [(c.name, c.kind, c.reading) for c in asked if c.name in table.columns])
-    known = table.take(np.flatnonzero(~is_missing(table.columns[schema.target])))
-    if len(known) == 0:
-        raise ValueError(f'column "{schema.target}" of {table.source} is empty: nothing to score')
-    weighted = schema.weight is not None and schema.weight in known.columns
-    weight = row_weights(known, schema.weight) if weighted else None  # type: ignore[arg-type]
-    return known, preparation.target(known), weight
+    assert model.preparation is not None
+    assert model.schema is not None
+    return labelled(model.preparation, model.schema, table)
 
 
 def probabilities(output: Array) -> Array:
     """P (n, k) from a link's output: a single column p becomes [1 - p, p]."""
     return np.hstack([1.0 - output, output]) if output.shape[1] == 1 else output
-
-
-def unseen_notes(preparation: "Preparation", table: "Table") -> list[str]:
-    """A sentence for each column of this table with categories that no training row held."""
-    return [
-        f"{count} of {len(table)} row{'s' * (len(table) != 1)} hold{'s' * (count == 1)} a value of "
-        f'"{name}" that no training row held'
-        for name, count in preparation.unseen(table).items()
-    ]
 
 
 def gives_probabilities(loss: Loss | None, n_out: int) -> bool:
@@ -151,18 +168,47 @@ def answer_of(loss: Loss | None) -> int:
     return int(np.argmin(np.abs(np.atleast_1d(loss.quantile) - 0.5)))
 
 
-def scores(
-    preparation: "Preparation", y: Array, output: Array, weight: Array | None, answer: int = 0
-) -> dict[str, float]:
-    """Held-out metrics from targets as `labelled` gives them and a link's output (n, k), whose
-    column `answer` is a regression's.
+def in_terms(preparation: "Preparation", output: Array, answer: int = 0) -> Array:
+    """From a link's output (n, n_out) to P (n, k) for classes, else to numbers (n,) in the target's
+    unit, of which column `answer` tells.
     """
     if preparation.task == "regression":
-        true, guess = (preparation.restore_target(v) for v in (y, output[:, answer]))
-        return {m.__name__: m(true, guess, weight) for m in (metrics.r2, metrics.rmse, metrics.mae)}
-    P = probabilities(output)
+        return preparation.restore_target(output[:, answer])
+    return probabilities(output)
+
+
+def true_terms(preparation: "Preparation", y: Array) -> Array:
+    """The targets (n,) in the same terms: the codes of the classes, or numbers in their unit."""
+    return preparation.restore_target(y) if preparation.task == "regression" else y
+
+
+def scores(y: Array, answers: Array, weight: Array | None) -> dict[str, float]:
+    """Held-out metrics of answers as `in_terms` has them, beside the truth as `true_terms` has it:
+    accuracy, log_loss and auc for P (n, k), r2, rmse and mae for numbers (n,).
+    """
+    if answers.ndim == 1:
+        of_numbers = (metrics.r2, metrics.rmse, metrics.mae)
+        return {m.__name__: m(y, answers, weight) for m in of_numbers}
     return {
-        "accuracy": metrics.accuracy(y, P.argmax(axis=1), weight),
-        "log_loss": metrics.log_loss(y, P, weight),
-        "auc": metrics.auc(y, P, weight),
+        "accuracy": metrics.accuracy(y, answers.argmax(axis=1), weight),
+        "log_loss": metrics.log_loss(y, answers, weight),
+        "auc": metrics.auc(y, answers, weight),
     }
+
+
+def repeated(loss: Loss | None, y: Array) -> Array:
+    """The targets (n,) as a loss takes them: once for each quantile of a Pinball (n, k)."""
+    if not isinstance(loss, Pinball) or np.size(loss.quantile) < 2:
+        return y
+    return np.repeat(y[:, None], np.size(loss.quantile), axis=1)
+
+
+def covered(ends: Array, y: Array, weight: Array | None, share: float) -> dict[str, float]:
+    """How many of the true values y (n,) lie within their intervals [low, high] (n, 2): {share,
+    coverage, error, width}; share is what they are meant to hold, error the standard error of the
+    coverage, width their mean in the target's unit.
+    """
+    inside = (ends[:, 0] <= y) & (y <= ends[:, 1])
+    coverage, error = metrics.mean_and_error(inside.astype(float), weight)
+    width, _ = metrics.mean_and_error(ends[:, 1] - ends[:, 0], weight)
+    return {"share": share, "coverage": coverage, "error": error, "width": width}

@@ -5,7 +5,8 @@ A callback is the body of the caller's `for` loop, early stopping by hand is `br
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -54,6 +55,16 @@ class Record(NamedTuple):
         """The loss that patience, `restore` and Plateau look at: validation where there is any."""
         return self.loss if self.valid_loss is None else self.valid_loss
 
+    @classmethod
+    def mean(cls, records: "Sequence[Record]", epoch: int, seconds: float, seed: int) -> "Record":
+        """The mean losses of several trainings' latest records, as one of its own epoch."""
+        held_out = [r.valid_loss for r in records if r.valid_loss is not None]
+        loss, valid = np.mean([r.loss for r in records]).item(), None
+        if held_out:
+            valid = np.mean(held_out).item()
+        latest = max(records, key=lambda record: record.epoch)
+        return cls(epoch, loss, valid, latest.lr, seconds, latest.engine, seed)
+
 
 class Recorded:
     """What is known of a training from its records."""
@@ -92,7 +103,7 @@ def train(
     rng: RNG = None,
     threads: int | None = None,
     engine: str = "auto",
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """Train `net` in place by mini-batches; yields a Record after each epoch, with net.theta of
     that epoch.
 
@@ -156,7 +167,7 @@ def _records(
     state: State | None,
     rng: np.random.Generator,
     seed: int | None,
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     losses = list[float]()
     best = Best(net) if plan.patience is not None or plan.restore == "best" else None
     batch_size = len(data) if plan.batch_size is None else min(plan.batch_size, len(data))
@@ -186,21 +197,60 @@ def _records(
 
 
 class Best:
-    """The numbers of a network at its best epoch so far."""
+    """The numbers of a network at its best epoch so far; of equal epochs the first, or the
+    `latest`, in which a falling learning rate has settled further.
+    """
 
-    def __init__(self, net: Network) -> None:
-        self.net, self.epoch, self.loss = net, -1, math.inf
+    def __init__(self, net: Network, *, latest: bool = False) -> None:
+        self.net, self.epoch, self.loss, self.latest = net, -1, math.inf, latest
         self._theta, self._buffers = net.theta.copy(), net.buffers.copy()
 
     def see(self, loss: float, epoch: int) -> None:
         """Keep the network's numbers if this loss is lower than every one before."""
-        if loss < self.loss:
+        if loss < self.loss or (self.latest and loss == self.loss):
             self.loss, self.epoch = loss, epoch
             self._theta[...], self._buffers[...] = self.net.theta, self.net.buffers
 
     def put_back(self) -> None:
         """Set the network to its best epoch; to where it started if no epoch ended."""
         self.net.theta, self.net.buffers = self._theta, self._buffers
+
+
+def together(
+    streams: Sequence[Generator[Record, None, None]], threads: int
+) -> Generator[list[Record], None, None]:
+    """The records of several trainings, epoch by epoch, as many at work at once as there are
+    threads. One that has ended counts with its last record; it is over when all have ended.
+
+    However it ends, nothing is at work any more and every stream is closed, also where Ctrl-C comes
+    again.
+    """
+    pool, latest = ThreadPoolExecutor(min(threads, len(streams))), dict[int, Record]()
+    try:
+        while True:
+            futures = [pool.submit(next, stream, None) for stream in streams]
+            try:
+                told = {i: f.result() for i, f in enumerate(futures)}
+            finally:
+                wait(futures)
+            fresh = {i: record for i, record in told.items() if record is not None}
+            if not fresh:
+                return
+            latest |= fresh
+            yield [latest[i] for i in range(len(streams))]
+    finally:
+        _settle(pool)
+        for stream in streams:
+            stream.close()
+
+
+def _settle(pool: ThreadPoolExecutor) -> None:
+    """Wait until nothing is at work, whatever signals come: what is at work cannot be closed."""
+    while True:
+        try:
+            return pool.shutdown(wait=True, cancel_futures=True)
+        except KeyboardInterrupt:
+            continue
 
 
 def check_valid(net: Network, loss: Loss, valid: tuple[ArrayLike, ...] | None) -> Batch | None:

@@ -1,80 +1,84 @@
-"""The account of a run that `train` and `demo` print: the table, the network, how it ended."""
+"""The account of a run that `train` and `demo` print: the table, the network, what came of it."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.text import Text
 
-from ..report.words import clean, number, plural
-from ..tabular_report import layers_in_words, task_of
-from ..tabular_verdict import HeldOut, held_out, model_names, verdict
-from .progress import Ending, train_watched
-from .screen import heading, is_live, screen, show_notes, show_profile, show_scores
+from ..report.words import number, plural
+from ..tabular.outcome import Outcome, task_of
+from .progress import train_watched
+from .screen import heading, is_live, screen, show_next, show_notes, show_profile, show_scores
 
 if TYPE_CHECKING:
-    from ..tabular import TableRun
+    from ..tabular.run import TableRun
+
+PARTS = {"train": "for training", "valid": "held out for the best epoch", "test": "for the test"}
 
 
-def announce(console: Console, run: "TableRun") -> None:
-    """The table's profile, what happened to its rows, the split, the network and the settings."""
-    table, schema = run.table, run.schema
-    size = f"{plural(len(table), 'row')}, {plural(len(table.names), 'column')}"
-    console.print(Text(f"{clean(table.source)}: {size}", "bold"))
-    show_profile(console, schema.columns, folded=True)
-    show_notes(console, run.notes())
-    rows = ", ".join(f"{count:,} {part}" for part, count in _parts(run).items() if count)
-    console.print(f"\nRows: {rows} (seed {run.seed})")
-    heading(console, f"Network for {run.target}: {task_of(run)}")
-    console.print(layers_in_words(run))
-    console.print(
-        f"{run.optimizer}, learning rate {run.lr:g}, batches of {run.batch_size} rows, "
-        f"at most {plural(run.epochs, 'epoch')}"
-    )
-
-
-def _parts(run: "TableRun") -> dict[str, int]:
-    """The rows of each part under the names that a person is shown."""
-    rows = run.rows
-    named = {"train": "for training", "valid": "for validation", "test": "held out for the test"}
-    return {named[part]: count for part, count in rows.items()}
-
-
-def train_and_score(run: "TableRun", *, quiet: bool = False) -> tuple[Ending, HeldOut]:
-    """Train while showing how it goes; then the test of the network and its baselines.
-
-    Where the linear model fails, or Ctrl-C stops it, that one is left out: it must not cost the
-    network. Ctrl-C that also stopped training raises KeyboardInterrupt.
+def announce(console: Console, run: "TableRun", *, verbose: bool = False) -> None:
+    """The table's profile, what happened to its rows, the split, the network and the settings;
+    `verbose` with the reason for each setting.
     """
-    from ..core.nonfinite import Diverged
+    table, schema, preset = run.data.table, run.data.schema, run.preset
+    size = f"{plural(len(table), 'row')}, {plural(len(table.names), 'column')}"
+    console.print(f"{table.source}: {size}", style="bold")
+    show_profile(console, schema.columns, folded=True)
+    show_notes(console, run.notes)
+    rows = ", ".join(f"{n:,} {PARTS[part]}" for part, n in run.rows.items() if n)
+    each = " of each network" if len(run.members) > 1 and run.rows["valid"] else ""
+    console.print(f"\nRows{each}: {rows} (seed {run.data.seed})")
+    heading(console, f"Network for {schema.target}: {task_of(schema)}")
+    console.print(run.layers)
+    if verbose:
+        for name, why in run.reasons.items():
+            console.print(f"  {name}: {why}", soft_wrap=True)
+    else:
+        console.print(
+            f"preset {preset.name}: {preset.optimizer}, learning rate {preset.lr:g}, batches of "
+            f"{preset.batch_size} rows, at most {plural(preset.epochs, 'epoch')}"
+        )
 
-    ending = train_watched(run, quiet=quiet)
+
+def train_and_test(run: "TableRun", *, quiet: bool, compared: bool = True) -> Outcome:
+    """Train while showing how it goes; then the test of the network and of other models."""
+    train_watched(run, quiet=quiet)
     console = screen(stderr=True)
-    try:
+
+    def watch(name: str) -> AbstractContextManager[Any]:
         if quiet or not is_live(console.file):
-            return ending, held_out(run)
-        with console.status("Fitting a linear model to compare with (Ctrl-C leaves it out)"):
-            return ending, held_out(run)
-    except KeyboardInterrupt:
-        if ending.why == "interrupted":
-            raise
-        console.print("The linear model is left out: stopped by you")
-    except (Diverged, MemoryError) as error:
-        console.print(f"The linear model is left out: {clean(error)}")
-    return ending, held_out(run, linear=False)
+            return nullcontext()
+        return console.status(f"Training a {name} to compare with (Ctrl-C leaves it out)")
+
+    return run.outcome(compared=compared, watch=watch)
 
 
-def conclude(console: Console, run: "TableRun", ending: Ending, tested: HeldOut) -> None:
-    """How training ended and what the network is worth on rows it has not seen."""
-    heading(console, f"Trained in {number(run.seconds, 2)} s")
-    style = "" if ending.why in ("epochs", "patience") else "bold yellow"
-    console.print(Text(clean(ending.told), style))
-    show_results(console, run, tested)
+def conclude(console: Console, outcome: Outcome, *, brief: bool = False) -> None:
+    """How training ended and what the network is worth on rows it has not seen; `brief` leaves out
+    how it ended.
+    """
+    if not brief:
+        heading(console, f"Trained in {number(outcome.model.facts['seconds'], 2)} s")
+        style = "" if outcome.ended in ("epochs", "patience", "time") else "bold yellow"
+        console.print(outcome.told, style=style)
+    if outcome.scores:
+        heading(
+            console, f"On {plural(outcome.model.facts['rows']['test'], 'test row')} not seen before"
+        )
+    show_notes(console, outcome.warnings)
+    if outcome.scores:
+        show_scores(console, outcome.named_scores)
+    for line in (*outcome.coverage, outcome.verdict):
+        console.print(line)
 
 
-def show_results(console: Console, run: "TableRun", tested: HeldOut) -> None:
-    """The held-out scores beside the baselines', and what they say in words."""
-    if tested.scores:
-        heading(console, f"On {plural(run.rows['test'], 'test row')} that it has not seen")
-        names = model_names(run)
-        show_scores(console, {names[name]: values for name, values in tested.scores.items()})
-    console.print(clean(verdict(run, tested)))
+def show_saved(
+    console: Console, told: Sequence[str], after: Sequence[Sequence[object]] = ()
+) -> None:
+    """The files that were written, and the commands to type next."""
+    heading(console, "Saved")
+    for line in told:
+        console.print(f"  {line}", soft_wrap=True)
+    if after:
+        show_next(console, *after)

@@ -9,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..tabular import TableRun
+    from ..answers import Answer
 
 FOLDER = Path("chainrule-demo")
 HIDDEN = 8
@@ -24,33 +24,32 @@ def demo() -> int:
     Table, model and report go to the folder chainrule-demo.
     """
     from ..tables import read_table
-    from ..tabular import TableRun
-    from .account import announce, conclude, train_and_score
-    from .screen import heading, screen, show_next
-    from .train import Files, exit_code, save_model, saved, write_report
+    from ..tabular.run import TableRun
+    from .account import announce, conclude, show_saved, train_and_test
+    from .saving import Files, exit_code, save_model, saved, write_report
+    from .screen import screen
 
     console = screen()
     FOLDER.mkdir(exist_ok=True)
     table = write_table(FOLDER / "breast-cancer.csv")
-    command = ["train", table, "--target", "diagnosis", "--hidden", HIDDEN]
-    command += ["--activation", "tanh", "--dropout", 0]
-    run = TableRun(read_table(table), "diagnosis", hidden=(HIDDEN,), activation="tanh", dropout=0.0)
-    announce(console, run)
-    ending, tested = train_and_score(run)
-    files: Files = {"model": FOLDER / "model.safetensors", "report": FOLDER / "report.html"}
-    told = [save_model(run, tested, files)]
-    with saved(files):
-        conclude(console, run, ending, tested)
-        show_row(console, run, int(run.split.test[0]))
-        told += write_report(run, ending, tested, files, command)
-    heading(console, "Saved")
-    for line in (f"{table} (the table)", *told):
-        console.print(f"  {line}", soft_wrap=True)
-    show_next(
-        console, ("info", files["model"]), ("predict", files["model"], table), command, ("lesson",)
+    command = ["train", table, "--target", "diagnosis", "--preset"]
+    by_hand = [*command, "simple", "--hidden", HIDDEN, "--activation", "tanh", "--dropout", 0]
+    run = TableRun.read(
+        read_table(table), "diagnosis", "simple", hidden=(HIDDEN,), activation="tanh", dropout=0.0
     )
+    announce(console, run)
+    outcome = train_and_test(run, quiet=False)
+    files: Files = {"model": FOLDER / "model.safetensors", "report": FOLDER / "report.html"}
+    told = [save_model(outcome, files)]
+    with saved(files):
+        conclude(console, outcome)
+        show_row(console, outcome.example)
+        told += write_report(outcome, files, by_hand)
+    after = [("info", files["model"]), ("predict", files["model"], table), by_hand,
+             [*command, "strong"], ("lesson",)]  # fmt: skip
+    show_saved(console, [f"{table} (the table)", *told], after)
     console.print(f"  and open {files['report']} in a browser", soft_wrap=True)
-    return exit_code(ending)
+    return exit_code(outcome)
 
 
 def write_table(path: Path) -> Path:
@@ -69,24 +68,21 @@ def write_table(path: Path) -> Path:
     return write_atomically(path, text.encode())
 
 
-def show_row(console: "Console", run: "TableRun", row: int) -> None:
+def show_row(console: "Console", found: "Answer") -> None:
     """One row of the table number by number: cells, features, each layer, the answer."""
-    from ..tabular_report import answer_of, forward_steps
     from .screen import grid, heading
 
-    heading(console, f"Row {row + 1} of the table, which it has not seen, number by number")
+    heading(console, f"Row {found.row + 1} of the table, which it has not seen, number by number")
     table = grid("Column", "Cell", "(cell - mean) / deviation = X", numbers=("Cell",))
-    steps = run.preparation.steps(run.table, row)
-    for step in steps[:SHOWN_COLUMNS]:
+    for step in found.steps[:SHOWN_COLUMNS]:
         table.add_row(step.column, str(step.raw), _numbers(step.scaled))
-    table.add_row(f"… {len(steps) - SHOWN_COLUMNS} more", "", "")
+    table.add_row(f"… {len(found.steps) - SHOWN_COLUMNS} more", "", "")
     console.print(table)
-    x = run.preparation.transform(run.table.take([row]))[0]
-    grid_of_steps = grid("Name", "Formula", "Numbers")
-    for forward in forward_steps(run.net, x):
-        grid_of_steps.add_row(forward.name, forward.formula, _numbers(forward.values))
-    console.print(grid_of_steps)
-    console.print(answer_of(run, run.table, row))
+    layers = grid("Name", "Formula", "Numbers")
+    for forward in found.forward:
+        layers.add_row(forward.name, forward.formula, _numbers(forward.values))
+    console.print(layers)
+    console.print(found.sentence)
 
 
 def _numbers(values: Iterable[float]) -> str:

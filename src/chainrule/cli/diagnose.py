@@ -6,8 +6,7 @@ import click
 
 from ..report.words import clean
 from .document import emit
-from .options import AS_JSON, TABLE_NAME, Setting, filled, network_options
-from .train import SEED, build
+from .options import AS_JSON, TIME, built, filled, network_options, table_options
 
 if TYPE_CHECKING:
     from ..diagnosing.diagnose import Diagnosis
@@ -15,39 +14,37 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Say why a network does not learn a table, and what would help.")
 @click.argument("file", callback=filled)
-@click.option("--target", required=True, cls=Setting, metavar="COL", help="Column to predict.")
-@click.option("--task", cls=Setting, help="classification or regression, if not as inferred.")
-@click.option("--role", "role", multiple=True, metavar="COL=KIND", help="What a column is.")
-@click.option("--drop", cls=Setting, multiple=True, metavar="COL", help="Leave a column out.")
+@table_options
 @network_options
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), default=120.0,
-              show_default=True, help="How long the experiments may take.")  # fmt: skip
-@TABLE_NAME
-@click.option("--seed", cls=Setting, type=SEED, help="Fixes split, weights, batches.")
+@click.option("--time-limit", type=TIME, default=120.0, show_default=True, metavar="SECONDS",
+              help="How long the experiments may take.")  # fmt: skip
 @AS_JSON
-def diagnose(file: str, seconds: float, as_json: bool, **options: Any) -> None:
-    """Run experiments on the network that `train` would train on FILE, and report for each cause
-    found its evidence, what to do, and what doing it gained.
+def diagnose(file: str, time_limit: float, as_json: bool, **options: Any) -> None:
+    """Run experiments on the network that `train` would train on FILE, the first where a preset
+    has several, and report for each cause found its evidence, what to do, and what doing it gained.
     """
     from ..diagnosing.configuration import Configuration
     from ..diagnosing.diagnose import diagnose as examine
     from .screen import is_live, screen
 
-    run = build(file, options)
-    assert run.lr is not None
-    X, y, _ = run.train_part
+    run = built(file, options)
+    member, preset = run.members[0], run.preset
+    step = preset.step(run.loss)
     asked = Configuration(
-        run.net, run.loss, run.make_optimizer(), lr=run.lr, epochs=run.epochs,
-        batch_size=run.batch_size, clip=run.clip,
+        member.net, step.loss, step.optimizer, lr=step.lr, epochs=preset.epochs,
+        batch_size=preset.batch_size, clip=step.clip,
     )  # fmt: skip
-    valid = None if run.valid_part is None else run.valid_part[:2]
+    held_out = member.held_out
+    valid = None if held_out is None else (held_out.X, held_out.y)
     console = screen(stderr=True)
     with console.status("running experiments") if is_live(console.file) else console:
-        found = examine(asked, X, y, valid, rng=run.seed, seconds=seconds)
-    names = run.preparation.feature_names
+        found = examine(
+            asked, member.rows.X, member.rows.y, valid, rng=run.data.seed, time_limit=time_limit
+        )
+    names = run.data.preparation.feature_names
     if as_json:
         columns = {str(i): names[i] for f in found.findings for i in f.columns}
-        emit(found.to_dict() | {"columns": columns, "notes": [*run.notes(), *found.notes]})
+        emit(found.to_dict() | {"columns": columns, "notes": [*run.notes, *found.notes]})
     else:
         click.echo(_page(found, names))
 

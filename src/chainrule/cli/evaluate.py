@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..report.words import clean, plural, shorten
+from ..report.words import clean, coverage_in_words, plural, shorten
 from .document import emit
 from .options import AS_JSON, TABLE_NAME, filled
 from .predict import load_tabular
@@ -25,8 +25,8 @@ WIDEST_MATRIX = 12
 @AS_JSON
 def evaluate(model_file: str, file: str, table_name: str | None, as_json: bool) -> None:
     """Score MODEL on the rows of FILE that have a target, beside the scores of its own test."""
-    from ..model import unseen_notes
     from ..tables import read_table
+    from ..tables.rows import unseen_notes
     from ..tables.table import is_missing
 
     model = load_tabular(model_file)
@@ -48,6 +48,7 @@ def evaluate(model_file: str, file: str, table_name: str | None, as_json: bool) 
         "rows": len(table) - lost,
         "test": scores,
         "stored": stored_scores(model),
+        "interval": model.coverage(table),
         "classes": model.classes,
         "confusion": model.confusion(table).tolist() if model.classes else None,
         "notes": notes,
@@ -76,6 +77,8 @@ def _show(document: dict[str, Any]) -> None:
     if stored is not None and set(stored) == set(scores):
         by_model["on its own test rows"] = stored
     show_scores(console, by_model, mark=False)
+    if document["interval"] is not None:
+        console.print(clean(coverage_in_words(document["interval"], document["target"])))
     if document["confusion"] is not None and len(document["classes"]) <= WIDEST_MATRIX:
         heading(console, "Rows by their true class (down) and the answer (across)")
         console.print(_matrix(document["classes"], document["confusion"]))

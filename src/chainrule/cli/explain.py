@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..model import Model
     from ..session import Session
     from ..tables import Table
+    from ..tables.rows import labelled
 
 FORMATS = ("text", "markdown", "latex", "html")
 ROW = click.option("--row", type=click.IntRange(1), default=1, show_default=True,
@@ -24,7 +25,7 @@ LR = click.option("--lr", type=float, default=0.01, show_default=True,
                   help="The learning rate of that step of plain gradient descent.")  # fmt: skip
 
 
-@click.command(short_help="Say why a model answers what it answers for one row.")
+@click.command(short_help="Explain a prediction, or one number of a training step.")
 @click.argument("model_file", metavar="MODEL", callback=filled)
 @FILE
 @ROW
@@ -72,7 +73,7 @@ def session(model: "Model", table: "Table", row: int, lr: float, rows: int = 1) 
 
     from ..core.losses import SquaredError
     from ..core.optimizers import SGD
-    from ..model import labelled
+    from ..model import repeated
     from ..session import Session
 
     assert model.preparation is not None
@@ -85,7 +86,14 @@ def session(model: "Model", table: "Table", row: int, lr: float, rows: int = 1) 
     known, y, weight = labelled(model.preparation, model.schema, chosen)
     loss = model.loss or SquaredError()
     return Session(
-        model.net, loss, SGD(), known, y, lr=lr, weight=weight, preparation=model.preparation
+        model.net,
+        loss,
+        SGD(),
+        known,
+        repeated(loss, y),
+        lr=lr,
+        weight=weight,
+        preparation=model.preparation,
     )
 
 
@@ -149,11 +157,10 @@ def _account(found: "Answer") -> str:
     apart = {name: f"{abs(found.scale * gap):.2g}" for name, gap in gaps.items()}
     if "exact" in gaps:
         return (
-            f"The account goes along the network's own paths and leaves {apart['exact']} over; "
-            f"gradient × input would leave {apart['gradient']} over, integrated gradients "
-            f"{apart['integrated']}."
+            f"The contributions add up to the output (error {apart['exact']}). Gradient × input "
+            f"would be off by {apart['gradient']}, integrated gradients by {apart['integrated']}."
         )
     return (
-        f"The account is that of integrated gradients, which leaves {apart['integrated']} over; "
-        f"gradient × input would leave {apart['gradient']}."
+        f"These are integrated gradients, which add up to the output (error {apart['integrated']})."
+        f" Gradient × input would be off by {apart['gradient']}."
     )

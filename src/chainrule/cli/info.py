@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..report.words import clean, plural
+from ..report.words import clean, coverage_in_words, plural
 from .document import emit
 from .options import AS_JSON, TABLE_NAME, filled
 
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 FACTS = {
     "source": "table",
     "data_sha256": "hash of it",
+    "preset": "preset",
+    "metric": "metric",
     "seed": "seed",
     "optimizer": "optimizer",
     "lr": "learning rate",
     "batch_size": "batch size",
     "engine": "engine",
+    "temperature": "temperature",
 }
 """Fact of a model file -> what it is called."""
 
@@ -172,24 +175,26 @@ def _show_facts(model: "Model") -> None:
         told["rows"] = ", ".join(f"{n} {part}" for part, n in rows.items())
     if isinstance(facts.get("epochs"), int):
         best = facts.get("best_epochs") or [facts.get("best_epoch")]
-        kept = "epoch" if len(best) == 1 else "the members' best epochs"
-        told["epochs"] = (
-            f"{facts['epochs']}, kept the numbers of {kept} {', '.join(map(str, best))} "
-            "(counted from 0)"
-        )
+        kept = ", ".join(str(epoch + 1) for epoch in best if isinstance(epoch, int))
+        of = " of each network" if len(best) > 1 else ""
+        told["epochs"] = f"{facts['epochs']}, kept{of}: {kept}"
     if told:
         heading(console, "How it was trained")
     for word, value in told.items():
         shown = f"{value:g}" if isinstance(value, float) else clean(value)
         console.print(f"  {word:<14}{shown}")
+    if isinstance(interval := facts.get("interval"), dict):
+        console.print(
+            clean(coverage_in_words(interval, model.schema.target if model.schema else ""))
+        )
     if are_scores(facts.get("test")):
         heading(console, "On the test rows of its training")
-        show_scores(console, facts["test"])
+        show_scores(console, {clean(name): v for name, v in facts["test"].items()})
 
 
 def are_scores(test: Any) -> bool:
     """Whether a fact of a file, which may be anything, is metrics by model."""
-    from ..tabular_verdict import METRICS
+    from ..core.metrics import METRICS
 
     if not isinstance(test, dict) or not test:
         return False

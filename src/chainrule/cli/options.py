@@ -1,16 +1,23 @@
-"""How options are read: their words become what the library takes, their defaults come from it."""
+"""How options are read: their words become what the library takes."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .names import with_known_names
+
 if TYPE_CHECKING:
     from ..tables import Table
+    from ..tabular.run import TableRun
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, no more.")
+TIME = click.FloatRange(0, min_open=True)
+SEED, THREADS = click.IntRange(0, 10**18), click.IntRange(1, 1024)
+AS_JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
+)
 TABLE_NAME = click.option("--table", "table_name", metavar="NAME", help="The table of a database.")
 COUNT = click.IntRange(1, 10**9)
 MOST_SIZES = 1000
@@ -26,39 +33,64 @@ def filled(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     return value
 
 
-class Setting(click.Option):
-    """An option that is handed to TableRun; its help names the default that stands there."""
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """The option's line of help, with TableRun's default."""
-        from dataclasses import MISSING, fields
-
-        from ..tabular import TableRun
-
-        record = super().get_help_record(ctx)
-        default = {field.name: field.default for field in fields(TableRun)}.get(str(self.name))
-        if record is None or default in (None, (), MISSING):
-            return record
-        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
-        return record[0], f"{record[1]}  [default: {shown}]"
+def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what the columns of a table are."""
+    return _with(command, (
+        click.option("--target", required=True, metavar="COL", help="Column to predict."),
+        click.option("--task", help="classification or regression, if not as inferred."),
+        click.option("--role", "role", multiple=True, metavar="COL=KIND", help="What a column is."),
+        click.option("--group", metavar="COL", help="Keep rows of one value on one side."),
+        click.option("--time", metavar="COL", help="Test on the latest rows by this column."),
+        click.option("--weight", metavar="COL", help="Weights of the rows."),
+        click.option("--drop", multiple=True, metavar="COL", help="Leave a column out."),
+        TABLE_NAME,
+        click.option("--seed", type=SEED, help="Fixes split, weights, batches.  [default: 0]"),
+    ))  # fmt: skip
 
 
 def network_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a network and its training, which TableRun takes."""
-    for option in reversed((
-        click.option("--hidden", cls=Setting, metavar="SIZES", help="Hidden layers, or none."),
-        click.option("--activation", cls=Setting, help="Of the hidden layers."),
-        click.option("--dropout", cls=Setting, type=float,
+    """The options of a network and its training; what is not given the preset chooses."""
+    return _with(command, (
+        click.option("--preset", type=click.Choice(["strong", "ensemble", "simple"]),
+                     default="strong", show_default=True,
+                     help="Four networks averaged, sixteen, or one to follow by hand."),
+        click.option("--hidden", metavar="SIZES", help="Hidden layers, such as 64,32, or none."),
+        click.option("--activation", metavar="NAME", help="Activation of the hidden layers."),
+        click.option("--dropout", type=float, metavar="SHARE",
                      help="Share of units left out in training."),
-        click.option("--epochs", cls=Setting, type=COUNT, help="At most so many."),
-        click.option("--lr", cls=Setting, type=float,
-                     help="Learning rate; chosen by the optimizer."),
-        click.option("--batch-size", cls=Setting, type=COUNT,
-                     help="Rows a step; chosen by the number of rows."),
-        click.option("--optimizer", cls=Setting, help="sgd, momentum, …, adam, adamw."),
-    )):  # fmt: skip
+        click.option("--epochs", type=COUNT, help="Maximum number of epochs."),
+        click.option("--lr", type=float, metavar="RATE", help="Learning rate."),
+        click.option("--batch-size", type=COUNT, help="Rows in a step."),
+        click.option("--optimizer", metavar="NAME", help="sgd, momentum, …, adam, adamw."),
+        click.option("--valid", type=float, metavar="SHARE",
+                     help="Share of the training rows held out to choose the best epoch."),
+    ))  # fmt: skip
+
+
+def _with(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Any:
+    for option in reversed(options):
         command = option(command)
     return command
+
+
+def built(file: str, options: dict[str, Any]) -> "TableRun":
+    """The run that the options describe; what was not given is left to the library."""
+    from ..tables import read_table
+    from ..tabular.run import TableRun
+
+    settings = {name: value for name, value in options.items() if value not in (None, ())}
+    table = read_table(file, table=settings.pop("table_name", None))
+    settings = with_known_names(settings)
+    if "hidden" in settings:
+        settings["hidden"] = hidden_sizes(settings["hidden"])
+    settings["roles"] = roles(settings.pop("role", ()))
+    test = settings.pop("test", None)
+    share = test_share(test)
+    if share is None:
+        settings["test_table"] = test_rows(test, file, table.reading)
+    else:
+        settings["test"] = share
+    return TableRun.read(table, **settings)
 
 
 def hidden_sizes(text: str) -> tuple[int, ...]:

@@ -1,6 +1,5 @@
-"""Training while a person watches: the bar, Ctrl-C, divergence; what ended it is handed back."""
+"""Training while a person watches: the bar, and what Ctrl-C does."""
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,12 +13,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ..report.words import number, percent, plural
+from ..report.words import number, percent
 from .screen import is_live, screen
 from .signals import handled
 
 if TYPE_CHECKING:
-    from ..tabular import TableRun
+    from ..tabular.run import TableRun
     from ..training import Record
 
 PLAIN_EVERY = 10.0
@@ -42,52 +41,19 @@ class Interrupt:
         self.requested = number
 
 
-@dataclass
-class Ending:
-    """Why training ended: "epochs", "patience", "interrupted" or "diverged", in a sentence too."""
-
-    why: str
-    told: str
-
-
-def train_watched(run: "TableRun", *, quiet: bool = False) -> Ending:
-    """Train `run` to its end, showing how it goes on standard error; says what ended it.
+def train_watched(run: "TableRun", *, quiet: bool = False) -> None:
+    """Train `run` to its end, showing how it goes on standard error.
 
     The first Ctrl-C (or SIGTERM) after an epoch ends training with that epoch, the second raises
-    KeyboardInterrupt, as does one before any epoch has ended. A divergence before any epoch has
-    ended raises Diverged, a later one ends the training.
+    KeyboardInterrupt, as does one before any epoch has ended.
     """
-    from ..core.nonfinite import Diverged
-
-    diverged, asked = "", Interrupt()
+    asked = Interrupt()
     with handled(asked), _watch(run, asked, quiet) as show, closing(run.train()) as records:
-        try:
-            for record in records:
-                asked.armed = True
-                show(record)
-                if asked.requested is not None:
-                    break
-        except Diverged as error:
-            if not run.records:
-                raise
-            diverged = str(error)
-    return _ending(run, asked.requested, diverged)
-
-
-def _ending(run: "TableRun", stopped: int | None, diverged: str) -> Ending:
-    done = plural(len(run.records), "epoch")
-    kept = f"kept the numbers of epoch {run.best_epoch} (counted from 0)"
-    if diverged:
-        return Ending("diverged", f"Diverged after {done}; {kept}: {diverged}")
-    if stopped is not None:
-        who = "SIGTERM" if stopped == signal.SIGTERM else "you"
-        return Ending("interrupted", f"Stopped by {who} after {done}; {kept}, the best so far")
-    if len(run.records) < run.epochs:
-        waited = plural(run.records[-1].epoch - (run.best_epoch or 0), "epoch")
-        why = f"the validation loss had not fallen for {waited}"
-        return Ending("patience", f"Stopped after {done}, as {why}; {kept}")
-    all_done = f"All {done} done" if len(run.records) > 1 else "The one epoch is done"
-    return Ending("epochs", f"{all_done}; {kept}, the best")
+        for record in records:
+            asked.armed = True
+            show(record)
+            if asked.requested is not None:
+                break
 
 
 @contextmanager
@@ -137,10 +103,10 @@ class _Lines(_Silence):
     def __call__(self, record: "Record") -> None:
         if time.monotonic() - self.last >= PLAIN_EVERY:
             self.last = time.monotonic()
-            done = f"{record.epoch + 1:,} of at most {self.run.epochs:,} epochs done"
+            done = f"{record.epoch + 1:,} of at most {self.run.preset.epochs:,} epochs done"
             told = f"{done}: loss {number(record.loss)}"
             if record.valid_loss is not None:
-                told += f", validation loss {number(record.valid_loss)}"
+                told += f", held-out score {number(record.valid_loss)}"
             click.echo(told, err=True)
 
 
@@ -151,7 +117,7 @@ class Bar(_Silence):
     """
 
     def __init__(self, run: "TableRun", asked: Interrupt) -> None:
-        self.epochs, self.asked = run.epochs, asked
+        self.run, self.asked = run, asked
         self.record: Record | None = None
         self.best: Record | None = None
         self.started, self.compiled = 0.0, 1.0
@@ -178,10 +144,12 @@ class Bar(_Silence):
                 return self._row("Compiling the engine", share, [STOPPING.format("part")])
             what = "Compiling the engine, once for this machine"
             return self._row(what, share, [percent(share)])
-        done, whole = 0 if self.record is None else self.record.epoch + 1, f"{self.epochs:,}"
-        what = f"Epoch {done:>{len(whole)},}/{whole}"
-        told = [STOPPING.format("epoch")] if stopping else self._losses()
-        return self._row(what, done / self.epochs, told, USUAL)
+        done, epochs = 0 if self.record is None else self.record.epoch + 1, self.run.preset.epochs
+        members = len(self.run.members)
+        what = f"Epoch {done:>{len(f'{epochs:,}')},}/{epochs:,}"
+        what += f" of {members} networks" * (members > 1)
+        told = [STOPPING.format("epoch")] if stopping else self._losses(epochs)
+        return self._row(what, done / epochs, told, USUAL)
 
     def _row(self, what: str, share: float, told: list[str], usual: int = 0) -> Table:
         """The line; what is told first gives way where the terminal is narrow."""
@@ -194,18 +162,20 @@ class Bar(_Silence):
         line.add_row(what, ProgressBar(1.0, share, width), words)
         return line
 
-    def _losses(self) -> list[str]:
-        """Loss, validation loss, best epoch, and the time left: at most, as training may stop."""
+    def _losses(self, epochs: int) -> list[str]:
+        """Loss, held-out score, the best so far and its epoch, and the time left: at most, as
+        training may stop.
+        """
         record, best = self.record, self.best
         if record is None or best is None:
             return ["first epoch"]
         told = [f"loss {number(record.loss, 3)}"]
         if record.valid_loss is not None:
-            told.append(f"valid {number(record.valid_loss, 3)}")
-        told.append(f"best {number(best.monitored, 3)} at {best.epoch:,}")
+            told.append(f"held out {number(record.valid_loss, 3)}")
+        told.append(f"best {number(best.monitored, 3)} at {best.epoch + 1:,}")
         done = record.epoch + 1
         gone = time.monotonic() - self.started
-        return [*told, f"≤ {_clock(gone / done * (self.epochs - done))} left"]
+        return [*told, f"≤ {_clock(gone / done * (epochs - done))} left"]
 
 
 def _clock(seconds: float) -> str:

@@ -16,9 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..core.metrics import METRICS
 from ..report.words import clean, count, plural, score, shorten
-from ..tabular_report import why_of
-from ..tabular_verdict import METRICS
 
 if TYPE_CHECKING:
     from ..tables import Column
@@ -37,6 +36,10 @@ def is_live(stream: Any) -> bool:
 
 class Screen(Console):
     """A console whose reader may leave: then it is silent, and the work goes on to its end."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """The text without control characters, wherever it comes from."""
+        return super().render_str(clean(text, lines=True), **how)
 
     def on_broken_pipe(self) -> None:
         """Be silent from now on."""
@@ -60,7 +63,7 @@ def screen(*, stderr: bool = False, plain: bool = False) -> Console:
 def heading(console: Console, text: str) -> None:
     """A line that begins a part of the account."""
     console.print()
-    console.print(Text(clean(text), "bold"))
+    console.print(text, style="bold")
 
 
 def grid(*columns: str, numbers: Iterable[str] = ()) -> Table:
@@ -104,7 +107,7 @@ def _alike(columns: Sequence["Column"]) -> list[list["Column"]]:
     """The columns in groups of one, those of the same role and kind without gaps together."""
     groups: dict[object, list[Column]] = {}
     for column in columns:
-        alike = (column.role, column.kind, why_of(column))
+        alike = (column.role, column.kind, column.short_why)
         groups.setdefault(column.name if column.missing else alike, []).append(column)
     return list(groups.values())
 
@@ -118,7 +121,7 @@ def _profile_cells(group: Sequence["Column"]) -> list[str]:
         low, high = (pick(column.distinct for column in group) for pick in (min, max))
         distinct = count(low) if low == high else f"{count(low)}–{count(high)}"
     missing = count(first.missing) if first.missing else ""
-    cells = (name, first.role, first.kind, missing, distinct, why_of(first))
+    cells = (name, first.role, first.kind, missing, distinct, first.short_why)
     return [clean(cell) for cell in cells]
 
 
@@ -138,17 +141,17 @@ def show_scores(
 ) -> None:
     """Models below each other, metrics beside each other; `mark` stars the best of each metric."""
     metrics = list(next(iter(by_model.values())))
-    heads = {m: METRICS[m][0] for m in metrics}
+    heads = {m: METRICS[m].name for m in metrics}
     table = grid("", *heads.values(), numbers=heads.values())
     for name, values in by_model.items():
-        cells = [Text(clean(name), "bold" if name == "network" else "")]
+        cells = [Text(name, "bold" if name == "network" else "")]
         for metric in metrics:
             best = mark and values[metric] == best_of(by_model, metric)
             told = "* " * best + score(metric, values[metric])
             cells.append(Text(told, "green" if best else ""))
         table.add_row(*cells)
     console.print(table)
-    lower = [heads[m] for m in metrics if not METRICS[m][1]]
+    lower = [heads[m] for m in metrics if not METRICS[m].more_is_better]
     marked = "* best of the column; " * mark
     console.print(Text(f"{marked}{' and '.join(lower)}: less is better", "dim"))
 
@@ -159,13 +162,13 @@ def best_of(by_model: Mapping[str, Mapping[str, float | None]], metric: str) -> 
     found = [v for v in values if v is not None and v == v]
     if not found:
         return None
-    return max(found) if METRICS[metric][1] else min(found)
+    return max(found) if METRICS[metric].more_is_better else min(found)
 
 
 def show_notes(console: Console, notes: Iterable[str]) -> None:
     """What happened to the data on the way, a line each."""
     for note in notes:
-        console.print(Text(f"note: {clean(note)}", "yellow"))
+        console.print(f"note: {note}", style="yellow")
 
 
 def show_next(console: Console, *commands: Sequence[object]) -> None:

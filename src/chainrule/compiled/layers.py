@@ -172,6 +172,13 @@ def scale_backward(memory, x, d, gamma, d_gamma, rows, n):
 
 
 @jit
+def temper(memory, x, y, numbers, temperature, n):
+    """Z = X / T of n numbers; backwards dX = dZ / T."""
+    for i in range(n):
+        memory[at(y + i)] = memory[at(x + i)] / numbers[at(temperature)]
+
+
+@jit
 def prelu_forward(memory, x, y, numbers, alpha, rows, n):
     """A = Z if Z > 0 else alpha * Z."""
     for r in range(rows):

@@ -22,6 +22,7 @@ from .layers import (
     running_norm,
     scale_backward,
     scale_forward,
+    temper,
 )
 from .products import add, dense_backward, dense_forward, fill, input_gradient, scaled_copy, zero
 from .program import (
@@ -51,6 +52,7 @@ from .program import (
     SETTINGS,
     SUM,
     SUM_FIRST,
+    TEMPER,
     THETA,
 )  # fmt: skip
 
@@ -104,6 +106,8 @@ def forward(layout, table, memory, numbers, base, first_row, rows):
         elif op == RUNNING_NORM:
             running = layout.buffers + table[i, BUFFER]
             running_norm(memory, x, y, numbers, p, running, alpha, rows, n)
+        elif op == TEMPER:
+            temper(memory, x, y, numbers, layout.buffers + table[i, BUFFER], rows * n)
         elif op == BLEND:
             blend_forward(memory, extra, x, y, numbers, p, rows, n)
         elif op == SUM_FIRST:
@@ -111,6 +115,13 @@ def forward(layout, table, memory, numbers, base, first_row, rows):
         elif op == SUM:
             for j in range(rows * n):
                 memory[at(y + j)] = memory[at(extra + j)] + alpha * memory[at(x + j)]
+
+
+@inlined
+def sum_backward(memory, dx, alpha, dy, n, before, n_before):
+    """dF = alpha dY of a branch; the first one's row empties what all branches then add up in."""
+    scaled_copy(memory, dx, alpha, dy, n)
+    fill(memory, before, n_before, zero(memory))
 
 
 @jit
@@ -149,12 +160,12 @@ def backward(layout, table, memory, base, grad, first_row, rows, fresh):
             layer_norm_backward(memory, dy, extra, p, g, rows, n)
         elif op == BATCH_NORM:
             batch_norm_backward(memory, dy, extra, p, g, rows, n)
+        elif op == TEMPER:
+            temper(memory, dy, dy, memory, layout.buffers + table[i, BUFFER], rows * n)
         elif op == BLEND:
             blend_backward(memory, extra, x, dy, dx, p, g, rows, n)
         elif op in (SUM_FIRST, SUM):
-            scaled_copy(memory, dx, alpha, dy, rows * n)
-            if op == SUM_FIRST:
-                fill(memory, extra, rows * n_in, zero(memory))
+            sum_backward(memory, dx, alpha, dy, rows * n, extra, rows * n_in * (op == SUM_FIRST))
         elif op == BRANCH:
             add(memory, dx, dy, rows * n)
 

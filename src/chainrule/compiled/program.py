@@ -18,15 +18,24 @@ from ..core.activations import ACTIVATIONS
 from ..core.arrays import Array, ceil_div
 from ..core.branch_layers import Average, Branched, Residual
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale, walk
+from ..core.layers import (
+    BatchNorm,
+    Dense,
+    Dropout,
+    Layer,
+    LayerNorm,
+    Scale,
+    Temperature,
+    walk,
+)
 from ..core.network import Network
 
 # What a row says to do. The elementwise layers come first, in the order of ACTIVATIONS.
 (
     IDENTITY, STEP, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, GELU, SILU, MISH, SOFTPLUS,
     SOFTSIGN, HARD_SIGMOID, HARD_TANH, DENSE, EMBED, PICK, SCALE, PRELU, DROPOUT, LAYER_NORM,
-    BATCH_NORM, RUNNING_NORM, BRANCH, BLEND, SUM_FIRST, SUM,
-) = range(28)  # fmt: skip
+    BATCH_NORM, RUNNING_NORM, TEMPER, BRANCH, BLEND, SUM_FIRST, SUM,
+) = range(29)  # fmt: skip
 
 # The columns of the table. IN, OUT: places of input and output; D_IN, D_OUT: of derivatives; THETA,
 # BUFFER: where the layer's numbers begin among all parameters and buffers. EXTRA is the place of
@@ -58,6 +67,7 @@ KNOWN_LAYERS = (
     Scale,
     al.PReLU,
     Dropout,
+    Temperature,
     LayerNorm,
     BatchNorm,
     al.ParametricActivation,
@@ -217,7 +227,9 @@ class _Writer:
             start = len(self.columns)
             self.columns += [len(layer.groups), *np.ravel(layer.groups)]
             return PICK, 0.0, float(start)
-        others = {Dense: DENSE, Scale: SCALE, Dropout: DROPOUT, al.PReLU: PRELU}
+        others = {
+            Dense: DENSE, Scale: SCALE, Dropout: DROPOUT, Temperature: TEMPER, al.PReLU: PRELU
+        }  # fmt: skip
         op = (others | ELEMENTWISE_LAYERS)[type(layer)]
         return op, getattr(layer, "alpha", 0.0) if op < DENSE else 0.0, 0.0
 

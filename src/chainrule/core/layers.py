@@ -190,6 +190,37 @@ class Dropout(Layer):
 
 
 @dataclass(frozen=True)
+class Temperature(Layer):
+    """Z = X / T   X, Z (rows, n)  T (1,): logits made less sure above 1, surer below; no class that
+    is likelier than another becomes less likely.
+
+    dX = dZ / T. T is a buffer that begins at `start` and that training leaves alone: it is fitted
+    afterwards, on rows that trained nothing before it. Guo et al. 2017, "On calibration of modern
+    neural networks".
+    """
+
+    start: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_limits(self, {"start": (1e-30, 1e30)})
+
+    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
+        return n_in, {}, {"T": (1,)}
+
+    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
+        p["T"][...] = self.start
+
+    def forward(
+        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
+    ) -> tuple[Array, dict[str, Array]]:
+        Z = X / p["T"]
+        return Z, {"Z": Z}
+
+    def backward(self, p: Arrays, cache: Arrays, dZ: Array) -> tuple[Array, dict[str, Array]]:
+        return dZ / p["T"], {}
+
+
+@dataclass(frozen=True)
 class BatchNorm(Layer):
     """Y = gamma * H + beta,  H = (X - mean) / √(var + epsilon), mean and var of each column of the
     batch.

@@ -5,10 +5,30 @@ y_true and y_pred are (n,) or (n, k) for numbers; classes are integers (n,), pro
 rows summing to 1, columns in the order of the classes 0 … k-1.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .arrays import Array
+
+
+class Metric(NamedTuple):
+    """How a metric is called, and whether more of it is better."""
+
+    name: str
+    more_is_better: bool
+
+
+METRICS = {
+    "accuracy": Metric("accuracy", True),
+    "log_loss": Metric("log loss", False),
+    "auc": Metric("AUC", True),
+    "r2": Metric("R²", True),
+    "rmse": Metric("RMSE", False),
+    "mae": Metric("MAE", False),
+}
+FOR_CLASSES, FOR_NUMBERS = ("accuracy", "log_loss", "auc"), ("r2", "rmse", "mae")
 
 
 def _weights(n: int, weight: ArrayLike | None) -> Array:
@@ -77,21 +97,34 @@ def auc(y_true: ArrayLike, P: ArrayLike, weight: ArrayLike | None = None) -> flo
     P is (n,) scores of class 1 or (n, k); for k > 2 the mean over the classes, each against the
     rest. nan where a class has no rows, since nothing can be ranked.
     """
+    return _mean(_auc_shares(y_true, P, weight), weight)
+
+
+def _auc_shares(y_true: ArrayLike, P: ArrayLike, weight: ArrayLike | None) -> Array:
+    """What each row adds to the AUC (n,): their mean is the AUC, their deviation over √n its
+    standard error. DeLong et al. 1988.
+    """
     y, P = _scores(y_true, P)
     w = _weights(len(y), weight)
     if P.ndim == 1 or P.shape[1] == 2:
         return _auc_of_one(y == 1, P if P.ndim == 1 else P[:, 1], w)
-    return float(np.mean([_auc_of_one(y == k, P[:, k], w) for k in range(P.shape[1])]))
+    whole = [_auc_of_one(y == k, P[:, k], w) for k in range(P.shape[1])]
+    return np.asarray(np.mean(whole, axis=0))
 
 
-def _auc_of_one(positive: Array, score: Array, w: Array) -> float:
-    order = np.argsort(score, kind="stable")
-    s, pos, neg = score[order], (w * positive)[order], (w * ~positive)[order]
-    starts = np.flatnonzero(np.r_[True, s[1:] != s[:-1]])  # equal scores rank as one
-    pos, neg = np.add.reduceat(pos, starts), np.add.reduceat(neg, starts)
-    mass = pos.sum() * neg.sum()
-    below = np.cumsum(neg) - neg
-    return float(np.sum(pos * (below + 0.5 * neg)) / mass) if mass > 0 else float("nan")
+def _auc_of_one(positive: Array, score: Array, w: Array) -> Array:
+    """A + [positive] (B - A) Σw/Σw⁺ + [negative] (C - A) Σw/Σw⁻ of each row, where B is the share
+    of negatives below a positive, C of positives above a negative, ties half, and A the mean of B.
+    """
+    _, rank = np.unique(score, return_inverse=True)  # equal scores rank as one
+    pos, neg = np.bincount(rank, w * positive), np.bincount(rank, w * ~positive)
+    p, n = pos.sum(), neg.sum()
+    if p == 0 or n == 0:
+        return np.full(len(score), np.nan)
+    below, above = (np.cumsum(neg) - 0.5 * neg) / n, 1.0 - (np.cumsum(pos) - 0.5 * pos) / p
+    area = float(np.sum(pos * below) / p)
+    own = np.where(positive, (below[rank] - area) / p, (above[rank] - area) / n)
+    return np.asarray(area + own * (p + n))
 
 
 def confusion_matrix(
@@ -144,3 +177,39 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) ->
 
 def _row_mean(values: Array) -> Array:
     return np.asarray(values.mean(axis=tuple(range(1, values.ndim))))
+
+
+def shares(
+    metric: str, y_true: ArrayLike, answers: ArrayLike, weight: ArrayLike | None = None
+) -> Array:
+    """What each row adds to a metric of `METRICS` (n,), to first order: their weighted mean is the
+    metric, and the mean of the differences of two models on the same rows has the standard error
+    of `mean_and_error`. `answers` are P (n, k) for classes, else ŷ (n,).
+
+    The influence of a row, as in the infinitesimal jackknife (Efron 1982).
+    """
+    y, a = np.asarray(y_true), np.asarray(answers)
+    if metric == "auc":
+        return _auc_shares(y, a, weight)
+    if metric == "accuracy":
+        return np.asarray(a.argmax(axis=1) == y, float)
+    if metric == "log_loss":
+        right = a[np.arange(len(y)), y]
+        return np.asarray(-np.log(np.maximum(right, np.finfo(np.float64).tiny)))
+    if metric == "mae":
+        return np.asarray(np.abs(y - a))
+    squares = np.asarray(np.square(y - a))
+    level = float(np.sqrt(_mean(squares, weight)))
+    if metric == "rmse":
+        return level + (squares - level**2) / (2.0 * level or 1.0)
+    raise ValueError(f"metric is {metric!r}: no row has a share of it")
+
+
+def mean_and_error(values: Array, weight: ArrayLike | None = None) -> tuple[float, float]:
+    """(Σ w v / Σ w, its standard error): √(Σ w² (v - mean)²) / Σ w · √(n / (n - 1)), n the rows of
+    weight above 0; the error of a single row is infinite.
+    """
+    w = _weights(len(values), weight)
+    mean, n = float(np.sum(w * values) / w.sum()), int(np.count_nonzero(w))
+    spread = float(np.sqrt(np.sum((w * (values - mean)) ** 2)) / w.sum())
+    return mean, np.inf if n < 2 else spread * float(np.sqrt(n / (n - 1)))

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from .activation_layers import get_activation
 from .arrays import Array, Shapes, aligned_zeros
+from .branch_layers import Average
 from .checks import as_dtype, as_real, require_count
 from .initializers import Initializer
 from .layers import Dense, Dropout, Layer, chain_shapes, walk
@@ -140,6 +141,19 @@ class Network:
                 layers.append(Dropout(dropout))
         layers.append(Dense(sizes[-1], bias, "glorot_uniform" if init is None else init))
         return cls(sizes[0], layers, rng=rng, dtype=dtype)
+
+    @classmethod
+    def average(cls, nets: "Sequence[Network]", *behind: Layer) -> "Network":
+        """One network that gives the mean of what these give, with more layers `behind` it; its
+        numbers are copies. A single one needs no Average.
+        """
+        first, many = nets[0], len(nets) > 1
+        front = [Average(tuple(net.layers for net in nets))] if many else first.layers
+        whole = cls(first.n_in, [*front, *behind], rng=0, dtype=first.dtype)
+        for m, net in enumerate(nets):
+            for name in (*net.shapes, *net.buffer_shapes):
+                whole[f"0.{m}.{name}" if many else name] = net[name]
+        return whole
 
     def initialize(self, rng: np.random.Generator, X: ArrayLike | None = None) -> None:
         """Fill theta and the buffers from the layers' initializers; X (n, n_in) is data they may

@@ -35,6 +35,8 @@ from .summary import guessing, summarize
 
 BATCH_STEPS = 300  # of one batch alone
 
+OUT_OF_TIME = "Time ran out before: "
+
 
 @dataclass(frozen=True)
 class Diagnosis:
@@ -61,7 +63,7 @@ class Diagnosis:
     def __str__(self) -> str:
         lines = [*self.summary, ""]
         if not self.findings and self.measured:
-            cut = any("not tried" in note for note in self.notes)
+            cut = any(note.startswith(OUT_OF_TIME) for note in self.notes)
             lines.append(
                 "Nothing wrong was found by the experiments that were run."
                 if cut
@@ -87,24 +89,26 @@ def diagnose(
     y: ArrayLike,
     valid: tuple[ArrayLike, ArrayLike] | None = None,
     rng: int = 0,
-    seconds: float | None = None,
+    time_limit: float | None = None,
 ) -> Diagnosis:
     """Run controlled experiments on copies and report cause → evidence → fix → measured gain.
 
     `configuration` is a `Configuration`, or a trained `Model` (its net and its loss). X (n, n_in)
     and y are what `train` would get, `valid` rows to score on; without them a fifth of the rows is
     held out where there are at least 50. Everything is determined by the seed `rng`, unless
-    `seconds` ends the experiments early: `notes` says which are missing. Nothing that is handed in
-    is changed.
+    `time_limit`, in seconds, ends the experiments early: `notes` says which are missing. Nothing
+    that is handed in is changed.
 
     Raises ValueError for what `train` would not take and no other loss would either.
     """
     asked, trained = as_configuration(configuration)
     if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
         raise ValueError(f"rng is {rng!r}: use a whole number ≥ 0")
-    if seconds is not None and not seconds > 0:
-        raise ValueError(f"seconds is {seconds!r}: give a number above 0, or None for no limit")
-    deadline = np.inf if seconds is None else time.perf_counter() + seconds
+    if time_limit is not None and not time_limit > 0:
+        raise ValueError(
+            f"time_limit is {time_limit!r}: give a number above 0, or None for no limit"
+        )
+    deadline = np.inf if time_limit is None else time.perf_counter() + time_limit
     bench = Bench(int(rng), deadline)
     setup, findings = prepare(bench, asked, X, y, valid, trained is not None)
     if hopeless := loss_faults.no_experiment(setup):
@@ -113,10 +117,12 @@ def diagnose(
     try:
         case = begin(bench, setup, trained, valid is not None)
     except OutOfTime:
-        bench.notes.append(f"{seconds:g} s were not enough for the run itself: nothing was tried")
+        bench.notes.append(
+            f"{time_limit:g} s were not enough for the run itself: nothing was tried"
+        )
         return Diagnosis(tuple(findings), guessing(setup), {}, tuple(bench.notes))
     with np.errstate(all="ignore"):
-        examine(case, seconds)
+        examine(case, time_limit)
     losses = {name: result.loss for name, result in bench.measured.items()}
     found = tuple(order([*(mended_gain(f, case) for f in findings), *case.findings]))
     return Diagnosis(found, summarize(case), losses, tuple(bench.notes))
@@ -211,7 +217,7 @@ OF_A_RUN = {
 OF_A_TRAINED = {"trained afresh"}
 
 
-def examine(case: Case, seconds: float | None) -> None:
+def examine(case: Case, time_limit: float | None) -> None:
     """Every experiment in turn, each with the earlier repairs in place; ends when time is up."""
     skipped = OF_A_RUN if case.trained else OF_A_TRAINED
     stages = [stage for stage in STAGES if stage[0] not in skipped]
@@ -226,5 +232,5 @@ def examine(case: Case, seconds: float | None) -> None:
             experiment(case)
         except OutOfTime:
             left = list(dict.fromkeys(name for name, _ in stages[place:]))
-            case.bench.notes.append(f"{seconds:g} s were up, not tried: {', '.join(left)}")
+            case.bench.notes.append(f"{OUT_OF_TIME}{', '.join(left)}")
             return

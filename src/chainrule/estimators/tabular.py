@@ -1,7 +1,6 @@
 """TabularClassifier and TabularRegressor: raw tables in, answers in the table's own terms out."""
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -13,42 +12,45 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_is_fitted,
-    column_or_1d,
-)  # fmt: skip
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from ..answers import Answer, explain_answer
 from ..core.activation_layers import ACTIVATION_LAYERS
 from ..core.arrays import Array
-from ..core.losses import Pinball
+from ..core.metrics import FOR_CLASSES
 from ..core.nonfinite import Diverged
-from ..ensemble import METRICS, EnsembleRun
-from ..model import Model, unseen_notes
-from ..recipe import Recipe
+from ..model import Model
 from ..storage import load, save
 from ..tables import Table, read_table
+from ..tables.rows import unseen_notes
 from ..tables.table import as_text
 from ..tables.target import class_codes
-from ..tabular import TableRun
+from ..tabular.presets import PRESETS
+from ..tabular.run import TableRun
 from .html import with_network
 from .mlp_base import in_numpy
 from .table_input import TableInput
 
-MEMBERS = {"strong": 4, "ensemble": 16}
 ATTRIBUTES = (
     "n_iter_", "best_iter_", "loss_curve_", "validation_loss_curve_", "columns_", "settings_",
     "notes_",
 )  # fmt: skip
-GOALS = ("metric", "interval")  # of classes, of numbers
+SETTINGS = {
+    "n_members": "members", "hidden_layer_sizes": "hidden", "activation": "activation",
+    "dropout": "dropout", "learning_rate_init": "lr", "batch_size": "batch_size",
+    "max_iter": "epochs", "n_iter_no_change": "patience", "validation_fraction": "valid",
+    "metric": "metric", "interval": "interval", "class_weight": "class_weight",
+    "roles": "roles", "time_limit": "time_limit", "n_threads": "threads",
+}  # fmt: skip
+"""Parameter, by scikit-learn's name where it has one -> setting of a run."""
 
 
 class BaseTabular(TableInput):
-    """Reads the table, trains on it by `TableRun` or `EnsembleRun`, and keeps the model."""
+    """Reads the table, trains on it by `TableRun`, and keeps the model."""
 
     _task: ClassVar[str]
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "preset": [StrOptions({"simple", *MEMBERS})],
+        "preset": [StrOptions(set(PRESETS))],
         "n_members": [Interval(Integral, 1, None, closed="left"), None],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"), None],
         "activation": [StrOptions(set(ACTIVATION_LAYERS)), None],
@@ -79,53 +81,35 @@ class BaseTabular(TableInput):
         """
         table, target, weight = self._table(X, y, sample_weight)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        settings = {"task": self._task, "roles": self.roles, "weight": weight, "seed": seed,
-                    "threads": self.n_threads, "time_limit": self.time_limit}  # fmt: skip
-        run = self._run(table, target, settings)
+        run = TableRun.read(
+            table, target, self.preset, task=self._task, weight=weight, seed=seed, test=0.0,
+            engine="compiled", **self._settings(),
+        )  # fmt: skip
         self._say(run)
         self._train(run)
-        self.model_, self.settings_ = run.model(), run.told()
+        self.model_, self.settings_ = run.model(), run.reasons
         self.n_iter_ = len(run.records)
-        self.best_iter_ = run.best_epochs if isinstance(run, EnsembleRun) else run.best_epoch
+        best = run.best_epochs
+        self.best_iter_ = best if len(best) > 1 else best[0]
         self.loss_curve_ = [record.loss for record in run.records]
-        self.validation_loss_curve_ = [
-            record.valid_loss for record in run.records if record.valid_loss is not None
-        ]
-        self.notes_ = run.notes()
+        held_out = [record.valid_loss for record in run.records]
+        self.validation_loss_curve_ = [score for score in held_out if score is not None]
+        self.notes_ = tuple(run.notes)
         self._finish(table, target, y)
         return self
 
     def _finish(self, table: Table, target: str, y: Any) -> None:
         """What else is known once it is trained."""
 
-    def _run(self, table: Table, target: str, settings: dict[str, Any]) -> TableRun | EnsembleRun:
-        """The run that the preset means, with what was set beside it."""
-        hidden = self.hidden_layer_sizes
-        own = {
-            "hidden": None if hidden is None else tuple(np.ravel(hidden).tolist()),
-            "activation": self.activation, "dropout": self.dropout, "epochs": self.max_iter,
-            "lr": self.learning_rate_init, "valid": self.validation_fraction,
-            "patience": self.n_iter_no_change,
-            "batch_size": None if self.batch_size == "auto" else int(self.batch_size),
-        }  # fmt: skip
-        own = {name: value for name, value in own.items() if value is not None}
-        if self.preset == "simple":
-            if self.n_members not in (None, 1):
-                raise ValueError(
-                    f'n_members is {self.n_members}, but preset "simple" trains one network: use '
-                    '"strong" or "ensemble"'
-                )
-            if (interval := getattr(self, "interval", None)) is not None:
-                raise ValueError(
-                    f'interval is {interval}, but preset "simple" learns no quantiles: use '
-                    '"strong" or "ensemble"'
-                )
-            return TableRun(table, target, test=0.0, wanted_engine="compiled", **own, **settings)
-        recipe = Recipe(members=self.n_members or MEMBERS[self.preset], **own)
-        goal = {name: getattr(self, name) for name in GOALS if hasattr(self, name)}
-        return EnsembleRun(table, target, recipe, **goal, **settings)
+    def _settings(self) -> dict[str, Any]:
+        """What was set, under the names of a run."""
+        given = {name: getattr(self, own) for own, name in SETTINGS.items() if hasattr(self, own)}
+        if given["hidden"] is not None:
+            given["hidden"] = tuple(np.ravel(given["hidden"]).tolist())
+        given["batch_size"] = None if self.batch_size == "auto" else int(self.batch_size)
+        return {name: value for name, value in given.items() if value is not None}
 
-    def _train(self, run: TableRun | EnsembleRun) -> None:
+    def _train(self, run: TableRun) -> None:
         """Epoch by epoch until the end, patience or the time limit; the best epoch stays."""
         stages = run.train()
         try:
@@ -137,23 +121,21 @@ class BaseTabular(TableInput):
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", ConvergenceWarning, stacklevel=3)
         except Diverged as error:
-            if not run.records:
-                raise ValueError(str(error)) from error
-            warnings.warn(f"{error}; the best epoch is kept", ConvergenceWarning, stacklevel=3)
+            raise ValueError(str(error)) from error
         finally:
             stages.close()
+        for told in run.divergences:
+            warnings.warn(f"{told}; the best epoch is kept", ConvergenceWarning, stacklevel=3)
 
-    def _say(self, run: TableRun | EnsembleRun) -> None:
+    def _say(self, run: TableRun) -> None:
         """What the columns are taken for, and what the preset has set for this table, and why."""
         self.columns_ = {
             column.name: f"{column.role}, {column.kind}{f': {column.why}' if column.why else ''}"
-            for column in run.schema.columns
+            for column in run.data.schema.columns
         }
-        if self.verbose:
-            for title, lines in (("columns", self.columns_), (f"preset {self.preset}", run.told())):
-                print(f"{title}:")
-                for name, value in lines.items():
-                    print(f"  {name}: {value}")
+        for title, lines in (("columns", self.columns_), (f"preset {self.preset}", run.reasons)):
+            if self.verbose:
+                print("\n  ".join([f"{title}:", *(f"{name}: {lines[name]}" for name in lines)]))
 
     def _asked(self, X: Any) -> tuple[Model, Table]:
         """The model, and rows to answer; a warning says what no training row held."""
@@ -192,6 +174,8 @@ class BaseTabular(TableInput):
             given["random_state"] = self.random_state
         if isinstance(given["hidden_layer_sizes"], np.ndarray):
             given["hidden_layer_sizes"] = given["hidden_layer_sizes"].tolist()
+        if isinstance(given.get("class_weight"), dict):  # labels need not be texts
+            given["class_weight"] = list(map(list, given["class_weight"].items()))
         return save(replace(self.model_, facts={**self.model_.facts, "estimator": told}), path)
 
     @classmethod
@@ -209,6 +193,8 @@ class BaseTabular(TableInput):
             raise ValueError(f"{path} answers {kind}: load it by {other}")
         told = {key: value for key, value in model.facts.get("estimator", {}).items() if value}
         known, given = cls._get_param_names(), told.get("parameters", {})
+        if isinstance(given.get("class_weight"), list):
+            given = given | {"class_weight": dict(given["class_weight"])}
         found = cls(**{name: value for name, value in given.items() if name in known})
         for name, value in told.get("attributes", {}).items():
             if name in ATTRIBUTES:
@@ -230,14 +216,8 @@ class BaseTabular(TableInput):
         model = getattr(self, "model_", None)
         if model is None:
             return with_network(self, None, None, None)
-        return with_network(self, model.net, model.preparation.feature_names, self._outputs(model))
-
-    def _outputs(self, model: Model) -> Sequence[object]:
-        """What the network's outputs stand for."""
-        name = str(model.schema.target)  # type: ignore[union-attr]
-        if isinstance(model.loss, Pinball) and model.net.n_out > 1:
-            return [f"{name}, {q:.3g} quantile" for q in np.atleast_1d(model.loss.quantile)]
-        return model.classes or [name]
+        names = model.preparation.feature_names
+        return with_network(self, model.net, names, model.output_names)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -251,19 +231,21 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     """The likeliest class of each row of a table, as it comes.
 
     Columns become numbers as `chainrule.tables` prepares them. `preset` is "simple", one network as
-    a textbook would build it; "strong", four networks of a recipe for tables, averaged; or
-    "ensemble", sixteen. `metric` is what the best epoch is best by: "accuracy", with smoothed
-    labels, or "log_loss". What else is None the preset sets, and `settings_` tells its reason.
+    a textbook would build it; "strong", four networks built for tables, averaged; or "ensemble",
+    sixteen. `metric` is what the best epoch is best by: "accuracy", "log_loss" or "auc".
+    `class_weight` is "balanced" or a weight for each class. What is None the preset sets, and
+    `settings_` gives its reason.
     """
 
     _task = "classification"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseTabular._parameter_constraints, "metric": [StrOptions(set(METRICS))],
+        **BaseTabular._parameter_constraints, "metric": [StrOptions(set(FOR_CLASSES)), None],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
     }  # fmt: skip
 
     def __init__(
-        self, *, preset: str = "strong", n_members: int | None = None, metric: str = "accuracy",
-        hidden_layer_sizes: Any = None, activation: str | None = None,
+        self, *, preset: str = "strong", n_members: int | None = None, metric: str | None = None,
+        class_weight: Any = None, hidden_layer_sizes: Any = None, activation: str | None = None,
         dropout: float | None = None, learning_rate_init: float | None = None,
         batch_size: Any = "auto", max_iter: int | None = None, n_iter_no_change: int | None = None,
         validation_fraction: float = 0.2, time_limit: float | None = None,
@@ -306,18 +288,20 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 class TabularRegressor(RegressorMixin, BaseTabular):
     """The number that each row of a table leads to, as it comes; otherwise TabularClassifier.
 
-    `interval`, a share such as 0.9, makes `predict` answer the median and `predict_interval` the
-    two quantiles around it that hold this share.
+    `metric` is "rmse", or "mae" to learn by the absolute error. `interval`, a share such as 0.9,
+    makes `predict` answer the median and `predict_interval` the two quantiles around it that hold
+    this share.
     """
 
     _task = "regression"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseTabular._parameter_constraints,
+        "metric": [StrOptions({"rmse", "mae"}), None],
         "interval": [Interval(Real, 0, 1, closed="neither"), None],
     }
 
     def __init__(
-        self, *, preset: str = "strong", n_members: int | None = None,
+        self, *, preset: str = "strong", n_members: int | None = None, metric: str | None = None,
         interval: float | None = None, hidden_layer_sizes: Any = None,
         activation: str | None = None, dropout: float | None = None,
         learning_rate_init: float | None = None, batch_size: Any = "auto",

@@ -12,7 +12,7 @@ from ..core.arrays import Array
 from ..core.branch_layers import Average
 from ..core.checks import require_count
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
-from ..core.layers import BatchNorm, Dense, LayerNorm, Scale
+from ..core.layers import BatchNorm, Dense, LayerNorm, Scale, Temperature
 from . import made
 from .address import Address, resolve
 from .explanation import FEW, Explanation, Number, Path, Term, add_up, term
@@ -187,6 +187,9 @@ def _hop(trace: Trace, hop: Hop, row: int) -> Number:
     if isinstance(place.layer, Scale):
         gamma = term(trace, f"{place.name}.gamma", hop.start)
         return Number(symbol, hop.value, Formula("gamma"), {"gamma": gamma})
+    if isinstance(place.layer, Temperature):
+        names = {"T": term(trace, f"{place.name}.T", 0)}
+        return Number(symbol, hop.value, Formula("1 / T"), names)
     if f"{place.name}.M" in trace.values:
         mask = term(trace, f"{place.name}.M", row, hop.start)
         return Number(symbol, hop.value, Formula("m"), {"m": mask})

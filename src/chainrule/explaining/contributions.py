@@ -13,9 +13,10 @@ from ..core.activation_layers import ElementwiseLayer, ParametricActivation, PRe
 from ..core.arrays import Array
 from ..core.branch_layers import Branched
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, Scale, inner, within
+from ..core.layers import BatchNorm, Dense, Dropout, Layer, Scale, Temperature, inner, within
 from ..core.network import Network
 
+LINEAR = (Dense, CategoryEmbedding, Scale, BatchNorm, Dropout, Temperature)  # in prediction
 POINTS = 256  # on the straight line from the baseline to the input
 
 
@@ -140,9 +141,7 @@ def _through(layer: Layer, p: Mapping[str, Array], X: Array, Y: Array, M: Array)
         ]
         found = [branch for branch in back if branch is not None]
         return layer.combine_dX(M, found) if len(found) == len(back) else None
-    if isinstance(
-        layer, Dense | CategoryEmbedding | Scale | BatchNorm | Dropout
-    ):  # linear in prediction
+    if isinstance(layer, LINEAR):
         return layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
     if not isinstance(layer, ElementwiseLayer | PReLU | ParametricActivation | CosineEmbedding):
         return None

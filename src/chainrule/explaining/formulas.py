@@ -245,6 +245,7 @@ NORMALISED = {  # how LayerNorm (over a row) and BatchNorm (over a column) make 
 }
 MOVED = Formula("momentum * before + (1 - momentum) * batch")  # a running mean or variance
 SCALED = Formula("gamma * x")
+TEMPERED = Formula("x / T")
 TURN = "6.283185307179586"  # 2π
 WAVES = {  # of a CosineEmbedding
     "C": Formula("cos(2 * pi * x * w + b)", f"cos({TURN} * x * w + b)"),

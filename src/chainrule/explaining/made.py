@@ -8,7 +8,7 @@ import numpy as np
 from ..core.activation_layers import ParametricActivation
 from ..core.branch_layers import Average, Residual
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
-from ..core.layers import BatchNorm, Dense, Dropout, LayerNorm, Scale
+from ..core.layers import BatchNorm, Dense, Dropout, LayerNorm, Scale, Temperature
 from ..core.losses import Huber, Pinball, SoftmaxCrossEntropy
 from .address import Address
 from .contributions import Contributions, contributions
@@ -22,6 +22,7 @@ from .formulas import (
     OPTIMIZERS,
     PENALTY,
     SCALED,
+    TEMPERED,
     Formula,
     d,
     kind,
@@ -128,6 +129,8 @@ def _formula(
         return MIXED, names | {"z": x, "f": term(trace, f"{place.name}.F", row, j)}
     if isinstance(place.layer, Scale):
         return SCALED, {"gamma": term(trace, f"{place.name}.gamma", j), "x": x}
+    if isinstance(place.layer, Temperature):
+        return TEMPERED, {"x": x, "T": term(trace, f"{place.name}.T", 0)}
     if isinstance(place.layer, Dropout):
         return Formula("x * m"), {"x": x, "m": term(trace, f"{place.name}.M", row, j)}
     if isinstance(place.layer, BatchNorm | LayerNorm):

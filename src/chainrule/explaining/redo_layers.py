@@ -8,6 +8,7 @@ from .formulas import (
     MIXED,
     NORMALISED,
     SCALED,
+    TEMPERED,
     TURN,
     WAVES,
     Formula,
@@ -38,7 +39,7 @@ class Forward:
         rules = self.redo.rules
         if self.kind in ACTIVATIONS:
             rules[self.place.y] = self.bend
-        elif self.kind in ("Dense", "Scale", "Dropout"):
+        elif self.kind in ("Dense", "Scale", "Dropout", "Temperature"):
             rules[self.place.y] = getattr(self, self.kind.lower())
             if f"{self.name}.M" in self.redo.trace.values:
                 rules[f"{self.name}.M"] = self.mask
@@ -66,6 +67,11 @@ class Forward:
         """y = gamma x."""
         gamma = self.redo.at(f"{self.name}.gamma", j)
         return self.redo.formula(SCALED, gamma=gamma, x=self.redo.at(self.x, r, j))
+
+    def temperature(self, r: int, j: int) -> Made:
+        """z = x / T."""
+        T = self.redo.at(f"{self.name}.T", 0)
+        return self.redo.formula(TEMPERED, x=self.redo.at(self.x, r, j), T=T)
 
     def branched(self, r: int, j: int) -> Made:
         """y = [x +] share Σ_m f_m(x)."""
@@ -196,8 +202,8 @@ class Backward:
                 rules[f"{name}.dE{g}"] = lambda i, o, g=g: self.level(g, i, o)
         elif self.kind == "Scale":
             rules[self._target()], rules[f"{name}.dgamma"] = self.scale, self.factor
-        elif self.kind == "Dropout":
-            rules[self._target()] = self.dropout
+        elif self.kind in ("Dropout", "Temperature"):
+            rules[self._target()] = getattr(self, self.kind.lower())
         elif self.kind in ("LayerNorm", "BatchNorm"):
             rules[self._target()] = self.normal
             rules[f"{name}.dgamma"], rules[f"{name}.dbeta"] = self.gain, self.column
@@ -286,6 +292,11 @@ class Backward:
         )
         dy = self.redo.at(self.dy, r, j)
         return dy * slope, abs(float(dy)) * (off + abs(float(slope)))
+
+    def temperature(self, r: int, j: int) -> Made:
+        """dx = dz / T."""
+        T = self.redo.at(f"{self.name}.T", 0)
+        return self.redo.formula(TEMPERED, x=self.redo.at(self.dy, r, j), T=T)
 
     def dropout(self, r: int, j: int) -> Made:
         """dx = dy m."""

@@ -151,9 +151,9 @@ def add_given(redo: Redo) -> None:
             for name, view in trace.net.views(vector).items():
                 redo.rules[f"{name}.{key}_before"] = lambda *at, v=view: (of(float(v[at])), 0.0)
     for place in trace.places:
-        if kind(place.layer) == "Dropout":
-            rate = f"{place.name}.rate"
-            redo.rules[f"{rate}.after"] = lambda r=rate: (of(float(trace.net[r])), 0.0)
+        for name in {"Dropout": ["rate"], "Temperature": ["T"]}.get(kind(place.layer), []):
+            kept = trace.net[f"{place.name}.{name}"]
+            redo.rules[f"{place.name}.{name}.after"] = lambda *at, v=kept: (of(float(v[at])), 0.0)
 
 
 def add_update(redo: Redo) -> None:

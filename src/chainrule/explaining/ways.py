@@ -14,12 +14,12 @@ from ..core.activation_layers import ElementwiseLayer, ParametricActivation, PRe
 from ..core.arrays import Array
 from ..core.branch_layers import Branched
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
-from ..core.layers import Dense, Dropout, LayerNorm, Scale
+from ..core.layers import Dense, Dropout, LayerNorm, Scale, Temperature
 from .formulas import d
 from .trace import Place, Trace
 
 # Layers in which each unit goes alone, and in which no row looks at another.
-APART = (ElementwiseLayer, PReLU, ParametricActivation, Dropout, Scale)
+APART = (ElementwiseLayer, PReLU, ParametricActivation, Dropout, Scale, Temperature)
 ROW_BY_ROW = (*APART, CosineEmbedding, CategoryEmbedding, Dense, LayerNorm, Branched)
 
 

@@ -3,6 +3,7 @@
 import math
 import re
 import textwrap
+from collections.abc import Mapping
 
 # What neither XML nor a terminal can show; matplotlib would write it into an SVG all the same.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]+")
@@ -69,3 +70,12 @@ def score(metric: str, value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "–" if value is None else number(value)
     return f"{100 * value:.2f} %" if metric == "accuracy" else number(value)
+
+
+def coverage_in_words(found: Mapping[str, float], target: str) -> str:
+    """What share of the test rows lies within their intervals, and how wide these are."""
+    return (
+        f"Intervals meant to hold {percent(found['share'])} of the answers hold "
+        f"{percent(found['coverage'])} ± {100 * found['error']:.1f} points of these rows; they are "
+        f"{number(found['width'])} wide on average, in the unit of {target}."
+    )

@@ -13,7 +13,9 @@ FACTS: dict[str, tuple[type, ...]] = {
     "source": (str,), "rows": (dict,), "data_sha256": (str,), "seed": (int,), "epochs": (int,),
     "best_epoch": (int, type(None)), "best_epochs": (list,), "average": (list,),
     "estimator": (dict,), "optimizer": (str,), "lr": NUMBER,
-    "batch_size": (int,), "engine": (str, type(None)), "seconds": NUMBER, "test": (dict,),
+    "batch_size": (int,), "preset": (str,), "metric": (str,),
+    "temperature": (float, type(None)), "interval": (dict, type(None)),
+    "engine": (str, type(None)), "seconds": NUMBER, "test": (dict,),
 }  # fmt: skip
 
 
@@ -52,6 +54,12 @@ def check_facts(facts: Any) -> None:
     for name, count in facts.get("rows", {}).items():
         if type(count) is not int or count < 0:
             raise ValueError(f'"rows" of facts has {count!r} for "{name}"')
+    interval = facts.get("interval")
+    if interval is not None and not (
+        interval.keys() == {"share", "coverage", "error", "width"}
+        and all(type(v) in NUMBER for v in interval.values())
+    ):
+        raise ValueError(f'"interval" of facts is {interval!r}: no coverage of an interval')
     for name, found in facts.get("test", {}).items():
         fits = isinstance(found, dict)
         if not fits or not all(v is None or type(v) in NUMBER for v in found.values()):

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-FORMAT = 2  # 2: layers and limits that readers of format 1 do not know
+FORMAT = 3  # 2: layers and limits, 3: a temperature, that earlier readers do not know
 FIELDS = {
     "format", "kind", "n_in", "dtype", "seed", "layers", "loss", "preparation", "schema", "facts",
     "versions",

@@ -16,7 +16,7 @@ import numpy as np
 from ..core.activation_layers import ACTIVATION_LAYERS, ParametricActivation
 from ..core.branch_layers import Average, Residual
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale
+from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale, Temperature
 from ..core.losses import LOSSES, Loss
 from ..core.schedules import SCHEDULES, Schedule
 
@@ -29,6 +29,7 @@ LAYERS: dict[str, type] = {
         CosineEmbedding,
         CategoryEmbedding,
         Scale,
+        Temperature,
         Dropout,
         BatchNorm,
         LayerNorm,

@@ -119,6 +119,26 @@ class Preparation:
             start = stop
         return X
 
+    def for_trees(self, table: Table) -> tuple[Matrix, list[bool]]:
+        """(X (n, m), which of its columns are categories) as decision trees take it: numbers as
+        they are, categories as codes, missing cells and new categories nan.
+        """
+        self._check(table)
+        found, categories = list[Matrix](), list[bool]()
+        for plan in self.columns:
+            values = table.columns[plan.name]
+            encoded = encode(plan, impute(plan, values), values)
+            gone = is_missing(values) & (plan.kind != "text")
+            if plan.kind == "category" and not plan.single:
+                gone |= ~encoded.any(axis=1)
+                encoded = encoded.argmax(axis=1).astype(np.float64)[:, None]
+            elif plan.indicator:
+                encoded = encoded[:, :-1]
+            encoded[gone] = np.nan
+            found.append(encoded)
+            categories += [plan.kind == "category"] * encoded.shape[1]
+        return np.hstack(found), categories
+
     def _check(self, table: Table) -> None:
         _require(table, [plan.name for plan in self.columns])
         check_reading(table, [(plan.name, plan.kind, plan.reading) for plan in self.columns])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +26,7 @@ ROLES = ("feature", "target", "weight", "group", "time", "left out")
 USABLE = ("number", "category", "boolean", "date", "pixel")
 _FEWEST_ROWS = 5
 _LEAST_WEIGHT = 1e-280
+_REPEATED = re.compile(r"(, |^)\d+ (distinct values?|levels?)$")
 _EXPECTED = {"pixel": "whole numbers from 0 to 255", "date": "dates", "boolean": "two values"}
 
 
@@ -41,6 +44,11 @@ class Column:
     missing: int
     distinct: int
     reading: str
+
+    @property
+    def short_why(self) -> str:
+        """Why, without the count that stands beside it."""
+        return _REPEATED.sub("", self.why)
 
 
 @dataclass(frozen=True)
@@ -173,6 +181,18 @@ def infer_schema(
 def describe_columns(table: Table) -> list[Column]:
     """What each column of a table looks like when no target is chosen yet."""
     return [_describe(table, name, None, False, None) for name in table.names]
+
+
+def column_rows(columns: Sequence[Column], most: int) -> list[dict[str, Any]]:
+    """The columns as rows for a person, without what is empty in all of them; of more than `most`
+    how many there are of each role and kind.
+    """
+    if len(columns) > most:
+        kinds = Counter((c.role, c.kind) for c in columns)
+        return [{"columns": n, "role": r, "kind": k} for (r, k), n in kinds.most_common()]
+    keys = ("name", "role", "kind", "missing", "distinct")
+    rows = [{key: getattr(c, key) for key in keys} | {"why": c.short_why} for c in columns]
+    return [{key: row[key] for key in row if any(r[key] for r in rows)} for row in rows]
 
 
 def closest(name: str, names: Sequence[str]) -> str:

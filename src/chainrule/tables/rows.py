@@ -1,0 +1,119 @@
+"""From a table to the numbers that a network learns from: which rows count, which are the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .prepare import Preparation
+from .reading import check_reading
+from .schema import Schema, row_weights
+from .split import split_rows
+from .table import Table, is_missing
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a table and what a preparation makes of them: X (n, d), y (n,), weight (n,) or None.
+    `places` (n,) are their numbers in `table`, counted from 0.
+    """
+
+    table: Table
+    places: Array
+    X: Array
+    y: Array
+    weight: Array | None
+
+    @classmethod
+    def of(cls, table: Table, places: Array, preparation: Preparation, schema: Schema) -> Rows:
+        """The given rows of a table, which have a target."""
+        known, y, weight = labelled(preparation, schema, table.take(places))
+        return cls(table, places, preparation.transform(known), y, weight)
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    @property
+    def known(self) -> Table:
+        """These rows of the table."""
+        return self.table.take(self.places)
+
+
+def training_and_test(
+    table: Table, schema: Schema, *, test: float, test_table: Table | None, scaling: str, seed: int
+) -> tuple[Preparation, Rows, Rows | None, tuple[str, ...]]:
+    """(the preparation that the training rows teach, these rows, the test rows or None, notes).
+
+    The test is a share `test` of the rows, or a table of its own. Rows without a target and rows of
+    weight 0 are in neither.
+    """
+    counted, lost = counted_rows(table, schema)
+    share = test if test_table is None else 0.0
+    split = split_rows(schema, table.take(counted), valid=0.0, test=share, seed=seed)
+    preparation = Preparation.fit(table, schema, counted[split.train], scaling=scaling)
+    notes = [*table.notes, *schema.notes, *lost, *split.notes]
+    tested, origin = counted[split.test], table
+    if test_table is not None:
+        origin, (tested, lost) = test_table, counted_rows(test_table, schema)
+        notes += [*_notes_of(test_table, table), *unseen_notes(preparation, test_table), *lost]
+    train = Rows.of(table, counted[split.train], preparation, schema)
+    held = Rows.of(origin, tested, preparation, schema) if len(tested) else None
+    return preparation, train, held, tuple(dict.fromkeys(notes))
+
+
+def counted_rows(table: Table, schema: Schema) -> tuple[Array, list[str]]:
+    """(the rows that have a target and a weight above 0, a note of those that weigh nothing)."""
+    places = np.flatnonzero(~is_missing(_target(table, schema)))
+    if len(places) == 0:
+        raise ValueError(f'column "{schema.target}" of {table.source} is empty: nothing to score')
+    if schema.weight is None or schema.weight not in table.columns:
+        return places, []
+    weighs = row_weights(table.take(places), schema.weight) > 0
+    lost = int(np.sum(~weighs))
+    if lost == len(places):
+        raise ValueError(f"every row of {table.source} has weight 0: give some a weight above 0")
+    return places[weighs], [f"{lost} row{'s' * (lost > 1)} of weight 0 left out"] if lost else []
+
+
+def _target(table: Table, schema: Schema) -> Array:
+    if schema.target not in table.columns:
+        raise ValueError(
+            f'{table.source} has no column "{schema.target}": scoring needs the true answers'
+        )
+    return table.columns[schema.target]
+
+
+def _notes_of(test: Table, table: Table) -> Iterator[str]:
+    if len(test) == len(table) and test.sha256() == table.sha256():
+        yield f"{test.source} is the table that was trained on: no test at all"
+    yield from (f"{test.source}: {note}" for note in test.notes)
+
+
+def labelled(
+    preparation: Preparation, schema: Schema, table: Table
+) -> tuple[Table, Array, Array | None]:
+    """(rows with a target, their codes or scaled numbers, their weights or None)."""
+    missing = is_missing(_target(table, schema))
+    asked = [c for c in schema.columns if c.role in ("target", "weight")]
+    check_reading(table, [(c.name, c.kind, c.reading) for c in asked if c.name in table.columns])
+    known = table.take(np.flatnonzero(~missing))
+    if len(known) == 0:
+        raise ValueError(f'column "{schema.target}" of {table.source} is empty: nothing to score')
+    weighted = schema.weight is not None and schema.weight in known.columns
+    weight = row_weights(known, schema.weight) if weighted else None  # type: ignore[arg-type]
+    return known, preparation.target(known), weight
+
+
+def unseen_notes(preparation: Preparation, table: Table) -> list[str]:
+    """A sentence for each column of this table with categories that no training row held."""
+    return [
+        f"{count} of {len(table)} row{'s' * (len(table) != 1)} hold{'s' * (count == 1)} a value of "
+        f'"{name}" that no training row held'
+        for name, count in preparation.unseen(table).items()
+    ]

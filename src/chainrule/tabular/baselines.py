@@ -1,0 +1,131 @@
+"""What a network is compared with: other models that learn from the same rows.
+
+Gradient boosting is scikit-learn's with its defaults, the linear model our own network without
+hidden layers, the constant guess the shares of the classes or the mean.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from ..core.arrays import Array
+from ..core.epoch import Batch
+from ..core.losses import Loss, SoftmaxCrossEntropy, SquaredError
+from ..core.network import Network
+from ..core.nonfinite import Diverged
+from ..core.penalty import Penalty
+from ..engines import limit_threads
+from ..lbfgs import minimize
+from ..model import in_terms
+from .data import TableData
+
+BOOSTING, LINEAR, CONSTANT = "gradient boosting", "linear model", "constant guess"
+FIRST_TREES = 10  # that tell how long all of them take
+FEW_CELLS = 200_000  # of a table on which a second thread costs more than it brings
+SHARE = 0.75  # of the time, for gradient boosting
+MOST_ITERATIONS = 200
+Watch = Callable[[str], AbstractContextManager[Any]]
+
+
+class Compared(NamedTuple):
+    """What a model answers for the test rows, P (n, k) or ŷ (n,), None where it has no answer;
+    `note` says why it has none, or not all of its training.
+    """
+
+    name: str
+    answers: Array | None
+    seconds: float
+    note: str | None
+
+
+def compare(
+    data: TableData, rows: Batch, seconds: float, threads: int | None, watch: Watch | None
+) -> Iterator[Compared]:
+    """Gradient boosting, then the linear model, trained on `rows` in at most so many seconds.
+
+    `rows` are the training rows of the data with the weights that the network had. One that cannot
+    be trained is left out with the reason, and Ctrl-C leaves out those that are left.
+    """
+    started, stopped = time.monotonic(), False
+    for name, fit, share in ((BOOSTING, _boosting, SHARE), (LINEAR, _linear, 1.0)):
+        begun, answers = time.monotonic(), None
+        note: str | None = "stopped by you"
+        left = share * seconds - (begun - started)
+        try:
+            if left <= 0 and not stopped:
+                note = f"no time was left of {seconds:.0f} s"
+            elif not stopped:
+                with watch(name) if watch else nullcontext():
+                    answers, note = fit(data, rows, begun + left, threads)
+        except KeyboardInterrupt:
+            stopped = True
+        except (Diverged, MemoryError, ValueError) as error:
+            note = " ".join(str(error).split()) or "there is not enough memory"
+        if answers is None:
+            note = f"{name} left out: {note}"
+        yield Compared(name, answers, time.monotonic() - begun, note)
+
+
+def _boosting(
+    data: TableData, rows: Batch, until: float, threads: int | None
+) -> tuple[Array, str | None]:
+    """HistGradientBoosting with its defaults; fewer trees where the time is short."""
+    from sklearn.ensemble import (  # type: ignore[import-untyped]
+        HistGradientBoostingClassifier,
+        HistGradientBoostingRegressor,
+    )
+
+    assert data.test is not None
+    X, categories = data.preparation.for_trees(data.train.known)
+    kind = HistGradientBoostingClassifier if data.outputs else HistGradientBoostingRegressor
+    model = kind(categorical_features=categories, random_state=data.seed, warm_start=True)
+    y = rows.y if data.outputs else data.preparation.restore_target(rows.y)
+    wanted, begun, note = model.max_iter, time.monotonic(), None
+    with threadpool_limits(1 if X.size < FEW_CELLS else threads):
+        model.set_params(max_iter=min(FIRST_TREES, wanted)).fit(X, y, rows.weight)
+        tree = max(1e-9, (time.monotonic() - begun) / FIRST_TREES)
+        fit = min(wanted, FIRST_TREES + max(0, int((until - time.monotonic()) / tree)))
+        if fit > FIRST_TREES:
+            model.set_params(max_iter=fit).fit(X, y, rows.weight)
+        if fit < wanted:
+            note = f"{BOOSTING} stopped after {fit} of {wanted} rounds: it had no more time"
+        test = data.preparation.for_trees(data.test.known)[0]
+        if not data.outputs:
+            return np.asarray(model.predict(test)), note
+        P = np.zeros((len(test), data.outputs))
+        P[:, model.classes_] = model.predict_proba(test)
+    return P, note
+
+
+def _linear(
+    data: TableData, rows: Batch, until: float, threads: int | None
+) -> tuple[Array, str | None]:
+    """The same inputs without hidden layers, at the minimum of its loss (L-BFGS, slight L2)."""
+    assert data.test is not None
+    loss: Loss = SoftmaxCrossEntropy() if data.outputs else SquaredError()
+    X = data.train.X
+    net = Network.mlp([X.shape[1], data.outputs or 1], init=0.0, rng=0)
+    penalty, note = Penalty(l2=1.0 / len(X)), None
+    with limit_threads(threads):
+        for record in minimize(
+            net, loss, X, rows.y, weight=rows.weight, penalty=penalty, iterations=MOST_ITERATIONS
+        ):
+            if time.monotonic() > until:
+                note = f"{LINEAR} stopped after {record.epoch + 1} iterations: it had no more time"
+                break
+    return in_terms(data.preparation, loss.link(net.predict(data.test.X))), note
+
+
+def constant(data: TableData, rows: Batch, n: int) -> Array:
+    """What the constant guess answers for n rows: the shares of the classes (n, k), or the mean
+    (n,).
+    """
+    w = np.ones(len(rows)) if rows.weight is None else rows.weight
+    if not data.outputs:
+        mean = data.preparation.restore_target(np.sum(w * rows.y) / w.sum())
+        return np.full(n, float(mean))
+    return np.tile(np.bincount(rows.y, w, minlength=data.outputs) / w.sum(), (n, 1))

@@ -1,0 +1,63 @@
+"""What the held-out rows correct once training is over: how sure, how wide.
+
+Each row that members held out is answered by the mean of those members alone, so what is fitted
+here is fitted to answers that the row taught nothing. A row that no member held out is not used.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
+
+from ..core.arrays import Array
+from ..core.epoch import Batch
+from ..core.losses import SoftmaxCrossEntropy
+from .member import Member
+
+COLDEST, HOTTEST = 0.05, 20.0  # temperatures
+
+
+def held_out(members: Sequence[Member], rows: Batch) -> tuple[Array, Batch]:
+    """(Z (n, k), their rows): the mean output of the members that held a row out."""
+    k = members[0].net.n_out
+    total, count = np.zeros((len(rows), k)), np.zeros(len(rows))
+    for member in members:
+        if member.held_out is not None:
+            total[member.places] += member.net.predict(member.held_out.X)
+            count[member.places] += 1
+    places = np.flatnonzero(count)
+    return total[places] / count[places, None], rows.take(places)
+
+
+def temperature(Z: Array, y: Array, weight: Array | None) -> float:
+    """T = argmin of the log loss of softmax(Z / T)   Z (n, k), classes y (n,), weight (n,) or None.
+
+    Labels are smoothed by 1 / (n + 1), as if one row more were of any class: few rows without a
+    mistake do not make the network certain. Guo et al. 2017; n = 0 gives 1.
+    """
+    if len(Z) == 0:
+        return 1.0
+    loss = SoftmaxCrossEntropy(label_smoothing=1.0 / (len(Z) + 1))
+    found = minimize_scalar(
+        lambda log_t: loss.value(Z / np.exp(log_t), y, weight),
+        bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded", options={"xatol": 1e-4},
+    )  # fmt: skip
+    return float(np.exp(found.x))
+
+
+def margin(ends: Array, y: Array, weight: Array | None, share: float) -> float:
+    """What intervals [low, high] (n, 2) must be widened by on either side, or narrowed where it is
+    below 0, to hold `share` of the targets y (n,) and of a row more.
+
+    It is the ⌈(n + 1) share⌉-th smallest of max(low - y, y - high), by weight where there are
+    weights, the largest where there are too few rows. Romano, Patterson and Candès 2019,
+    "Conformalized quantile regression"; n = 0 gives 0.
+    """
+    if len(y) == 0:
+        return 0.0
+    off = np.maximum(ends[:, 0] - y, y - ends[:, 1])
+    w = np.ones(len(y)) if weight is None else weight
+    order, n = np.argsort(off), len(y)
+    reached = np.cumsum(w[order]) / w.sum()
+    first = int(np.searchsorted(reached, min(1.0, share * (n + 1) / n) - 1e-12))
+    return float(off[order[min(first, n - 1)]])

@@ -1,0 +1,203 @@
+"""Outcome: what came of a run, as one plain value. Screen, JSON, report and model file write it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..answers import Answer, explain_answer
+from ..core.layers import Dense
+from ..core.metrics import METRICS, shares
+from ..core.network import Network
+from ..core.nonfinite import finite
+from ..model import Model
+from ..report.words import clean, coverage_in_words, number, plural, score
+from ..tables import Preparation, Schema
+from ..tables.rows import Rows
+from ..tables.table import cell_text
+from ..training import Record
+from .baselines import BOOSTING, CONSTANT, LINEAR
+from .verdict import NETWORK, Tested
+
+SHOWN_CLASSES = 10
+WORST = 5
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+KEYS = {BOOSTING: "boosting", LINEAR: "linear", CONSTANT: "constant"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run: the model, how it was trained, what it is worth beside other models.
+
+    `settings` are the preset's as numbers, `reasons` in words. `ended` is "epochs", "patience",
+    "time", "interrupted" or "diverged", the last with its reason in `warnings`. `tested` is None
+    without test rows, `worst` are the test rows that are missed most, `shown` the test rows, or the
+    training rows where there is no test. Epochs count from 0.
+    """
+
+    model: Model
+    schema: Schema
+    preparation: Preparation
+    table_rows: int
+    settings: Mapping[str, Any]
+    reasons: Mapping[str, str]
+    records: Sequence[Record]
+    ended: str
+    tested: Tested | None
+    interval: Mapping[str, float] | None
+    verdict: str
+    worst: Sequence[Mapping[str, Any]]
+    shown: Rows
+    seconds: Mapping[str, float]
+    notes: Sequence[str]
+    warnings: Sequence[str]
+
+    @property
+    def scores(self) -> dict[str, dict[str, float]]:
+        """The test metrics of each model, the network first; empty without test rows."""
+        return {} if self.tested is None else self.tested.scores
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The models as a person reads them: what the constant guess answers is in its name."""
+        found = {name: name for name in self.scores}
+        if self.tested is not None and CONSTANT in found:
+            guess = self.tested.answers[CONSTANT][0]
+            if self.schema.classes is None:
+                found[CONSTANT] = f"always {number(guess)}, the mean"
+            else:
+                found[CONSTANT] = f'always "{cell_text(self.schema.classes[int(guess.argmax())])}"'
+        return found
+
+    def explain(self, row: int = 0) -> Answer:
+        """The account of one of the shown rows, counted from 0: from its cells to the answer."""
+        return explain_answer(self.model, self.shown.table, int(self.shown.places[row]))
+
+    @cached_property
+    def example(self) -> Answer:
+        """The account of the first of them."""
+        return self.explain()
+
+    @property
+    def named_scores(self) -> dict[str, dict[str, float]]:
+        """The metrics of each model under the name that a person reads."""
+        return {clean(self.names[name]): values for name, values in self.scores.items()}
+
+    @property
+    def score_rows(self) -> list[dict[str, str]]:
+        """The same as rows of texts."""
+        return [
+            {"model": name, **{METRICS[m].name: score(m, v) for m, v in values.items()}}
+            for name, values in self.named_scores.items()
+        ]
+
+    @property
+    def coverage(self) -> list[str]:
+        """How many test rows lie within their intervals, in a sentence if there are intervals."""
+        if self.interval is None:
+            return []
+        return [coverage_in_words(self.interval, self.schema.target)]
+
+    @property
+    def layers(self) -> str:
+        """The layers of the network in words."""
+        return layers_in_words(self.model.net)
+
+    @property
+    def told(self) -> str:
+        """How training ended, in a sentence; epochs are counted from 1."""
+        done, best = plural(len(self.records), "epoch"), self.model.facts["best_epochs"]
+        kept = f"kept epoch {best[0] + 1}"
+        if len(best) > 1:
+            low, high = min(best) + 1, max(best) + 1
+            kept = f"kept each network's best epoch ({f'{low} to {high}' if low < high else low})"
+        all_done = f"All {done} done" if len(self.records) > 1 else "The one epoch is done"
+        return {
+            "epochs": f"{all_done}; {kept}",
+            "patience": f"Stopped after {done} without a new best; {kept}",
+            "time": f"Time ran out after {done}; {kept}",
+            "interrupted": f"Stopped by you after {done}; {kept}",
+            "diverged": f"Diverged after {done}; {kept}",
+        }[self.ended]
+
+    @property
+    def task(self) -> str:
+        """What is predicted: "two classes (benign, malignant)", or a number."""
+        return task_of(self.schema)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As texts, finite numbers, lists and dicts: the document of `train --json`."""
+        model, facts, tested = self.model, self.model.facts, self.tested
+        kept = [self.records[epoch] for epoch in facts["best_epochs"]]
+        held = [r.valid_loss for r in kept if r.valid_loss is not None]
+        gains = {} if tested is None else {
+            KEYS[name]: dict(zip(("gain", "error"), tested.gain(name), strict=True))
+            for name in self.scores if name != NETWORK
+        }  # fmt: skip
+        training = {**self.settings, "planned_epochs": self.settings["epochs"]}
+        training |= {key: facts[key] for key in ("epochs", "best_epoch", "best_epochs", "seed")}
+        training |= {
+            "loss": float(np.mean([r.loss for r in kept])),
+            "valid_loss": float(np.mean(held)) if held else None,
+            "reasons": dict(self.reasons), "stopped": self.ended, "told": self.told,
+        }  # fmt: skip
+        document = {
+            "task": self.schema.task, "target": self.schema.target, "classes": self.schema.classes,
+            "columns": [asdict(column) for column in self.schema.columns],
+            "rows": {"table": self.table_rows, **facts["rows"]},
+            "network": {
+                "layers": [model.net.n_in, *map(str, model.net.layers)],
+                "parameters": model.net.theta.size, "features": self.preparation.feature_names,
+            },
+            "training": training,
+            "metric": facts["metric"], "test": self.scores.get(NETWORK),
+            "baselines": {key: self.scores.get(name) for name, key in KEYS.items()},
+            "gains": gains, "verdict": self.verdict, "worst_rows": list(self.worst),
+            "temperature": facts["temperature"], "interval": self.interval,
+            "seconds": facts["seconds"], "seconds_of": dict(self.seconds),
+            "engine": facts["engine"], "notes": list(self.notes), "warnings": list(self.warnings),
+        }  # fmt: skip
+        found: dict[str, Any] = finite(document)
+        return found
+
+
+def layers_in_words(net: Network) -> str:
+    """The sizes of the layers, inputs first, the other layers, and how many numbers are learned."""
+    layers, which = net.layers, ""
+    if branches := list(net.layers[0].branches.values()):
+        layers, which = branches[0], f"{len(branches)} networks, averaged; the first: "
+    sizes = [net.n_in, *(layer.n for layer in layers if isinstance(layer, Dense))]
+    others = dict.fromkeys(type(one).__name__ for one in layers if not isinstance(one, Dense))
+    told = ", ".join(others) or "no hidden layer"
+    features, learned = plural(net.n_in, "feature"), plural(net.theta.size, "parameter")
+    return f"{which}{' → '.join(map(str, sizes))} ({features}; {told}), {learned}"
+
+
+def task_of(schema: Schema) -> str:
+    """What is predicted: "two classes (benign, malignant)", or a number."""
+    if schema.classes is None:
+        return "a number"
+    labels = [clean(label) for label in schema.classes]
+    told = ", ".join(labels[:SHOWN_CLASSES]) + (", …" if len(labels) > SHOWN_CLASSES else "")
+    many = WORDS[len(labels)] if len(labels) < len(WORDS) else str(len(labels))
+    return f"{many} classes ({told})"
+
+
+def worst_rows(tested: Tested, places: Any, classes: Sequence[Any] | None) -> list[dict[str, Any]]:
+    """The WORST test rows that are missed most: {row, true, answer, probability or error}; rows
+    count from 1, as in their file.
+    """
+    answers, found = tested.answers[NETWORK], list[dict[str, Any]]()
+    wrong = shares("mae" if classes is None else "log_loss", tested.y, answers)
+    for i in np.argsort(-wrong, kind="stable")[:WORST].tolist():
+        row, true = int(places[i]) + 1, tested.y[i].item()
+        if classes is None:
+            answer = float(answers[i])
+            found.append({"row": row, "true": true, "answer": answer, "error": answer - true})
+        else:
+            answer, p = int(answers[i].argmax()), float(answers[i, true])
+            found.append({"row": row, "true": classes[true], "answer": classes[answer],
+                          "probability": p})  # fmt: skip
+    return found

@@ -1,0 +1,264 @@
+"""Presets: how the networks of a table are built and trained, as settings with their reasons.
+
+`Simple` is a network that a textbook would build and that can be followed by hand. `Strong` follows
+RealMLP (Holzmüller et al. 2024, "Better by default"): robust numbers, cosine embeddings, a scaling
+layer, the neural tangent parametrisation, parametric activations, AdamW with a short memory. What
+differs: narrower networks, fewer epochs, several members, no two alike.
+"""
+
+import math
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from ..core import losses
+from ..core.activation_layers import ParametricActivation, get_activation
+from ..core.activations import ACTIVATIONS
+from ..core.checks import require_count
+from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
+from ..core.epoch import StepSettings
+from ..core.layers import Dense, Dropout, Layer, Scale
+from ..core.network import Network
+from ..core.optimizers import OPTIMIZERS, AdamW
+from ..core.schedules import Cosine, CosLog, FlatCosine
+from .data import TableData
+
+LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02}
+SMALL = 0.1  # share of the learning rate that embeddings, biases and mixes get
+ONE_HOT = 8  # levels of a category that stay columns of their own
+QUICK = 6.0  # times the learning rate that the scaling layer gets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simple:
+    """Networks with standardised inputs, ReLU and dropout, AdamW on a cosine schedule; one of them.
+
+    `members` is how many networks are averaged, `hidden` the sizes of the hidden layers, `valid`
+    the share of the training rows that each holds out to choose its best epoch; `patience` epochs
+    without a new best end it, `clip` is the gradient's largest norm. What is None `for_table` sets,
+    except clip and patience: no limit.
+    """
+
+    name: str = "simple"
+    members: int = 1
+    hidden: tuple[int, ...] = (128, 64)
+    activation: str | None = None
+    dropout: float = 0.2
+    epochs: int = 200
+    lr: float | None = None
+    batch_size: int | None = None
+    optimizer: str = "adamw"
+    weight_decay: float | None = None
+    clip: float | None = 5.0
+    patience: int | None = 40
+    valid: float = 0.2
+    engine: str = "auto"
+    calibrated: ClassVar[bool] = False  # whether a temperature is fitted to the classes
+    metric: ClassVar[str] = "log_loss"  # of classes, that chooses the best epoch by default
+    scaling: ClassVar[str] = "standard"
+    dtype: ClassVar[type] = np.float64
+
+    def __post_init__(self) -> None:
+        require_count("preset", "members", self.members)
+        if self.optimizer not in OPTIMIZERS:
+            known = ", ".join(OPTIMIZERS)
+            raise ValueError(f"optimizer is {self.optimizer!r}: use one of {known}")
+        Dropout(self.dropout)
+
+    def for_table(self, data: TableData) -> Self:
+        """With what depends on the number of rows and on the task."""
+        rows = max(1, round((1.0 - self.valid) * len(data.train)))
+        chosen = self._chosen(rows, data.outputs > 0)
+        chosen["lr"] = LEARNING_RATES.get(self.optimizer, chosen["lr"])
+        return replace(self, **{k: v for k, v in chosen.items() if getattr(self, k) is None})
+
+    def _chosen(self, rows: int, classes: bool) -> dict[str, Any]:
+        return {
+            "activation": "relu", "lr": 0.003,
+            "batch_size": int(np.clip(2 ** round(math.log2(rows / 48)), 16, 256)),
+            "weight_decay": float(np.clip(150 / rows, 0.01, 0.3)),
+        }  # fmt: skip
+
+    def loss(self, data: TableData, metric: str, interval: float | None) -> losses.Loss:
+        """The loss that the members learn by."""
+        if data.outputs:
+            return self._class_loss(data.outputs, metric)
+        if interval is not None:
+            return losses.Pinball((0.5 - interval / 2, 0.5, 0.5 + interval / 2))
+        return losses.AbsoluteError() if metric == "mae" else losses.SquaredError()
+
+    def _class_loss(self, classes: int, metric: str) -> losses.Loss:
+        return losses.BinaryCrossEntropy() if classes == 2 else losses.SoftmaxCrossEntropy()
+
+    def network(self, data: TableData, m: int, n_out: int, seed: int) -> Network:
+        """The untrained network of member m."""
+        sizes = [data.train.X.shape[1], *self.hidden, 1 if data.outputs == 2 else n_out]
+        dropout = self.dropout if self.hidden else 0.0
+        return Network.mlp(sizes, self.activation or "relu", dropout=dropout, rng=seed)
+
+    def step(self, loss: losses.Loss) -> StepSettings:
+        """What one step of training is made of."""
+        assert self.lr is not None  # for_table has set it
+        adamw = AdamW(weight_decay=self.weight_decay or 0.0)
+        optimizer = adamw if self.optimizer == "adamw" else OPTIMIZERS[self.optimizer]()
+        return StepSettings(loss, optimizer, Cosine(self.lr), clip=self.clip)
+
+    def reasons(self, net: Network) -> dict[str, str]:
+        """What is set, and why, in words; `net` is one of the members."""
+        several, units = self.members > 1, " → ".join(map(str, self.hidden))
+        whose = ", different ones for each network" if several else ""
+        told = {
+            "networks": f"{self.members}, averaged: their errors differ and partly cancel"
+            if several else "1",
+            "held-out rows": f"{self.valid:.0%}{whose}, to choose the best epoch"
+            if self.valid else "none: the epoch with the lowest loss is kept",
+            "numbers": "mean 0, deviation 1, so that one learning rate suits all columns",
+            "hidden layers": f"{units} units, {self.activation}" if self.hidden else "none",
+            "dropout": f"{self.dropout:g}, to prevent memorising",
+            "optimizer": self.optimizer,
+            "learning rate": f"{self.lr:g}, falling to 0 along half a cosine, to settle",
+            "weight decay": f"{self.weight_decay:g}, more for few rows: 150 / rows, 0.01 to 0.3",
+            "batch size": f"{self.batch_size}, by the number of rows",
+            "epochs": f"at most {self.epochs}, of which the best is kept",
+        }  # fmt: skip
+        if self.patience:
+            told["patience"] = f"{self.patience} epochs without a new best end training"
+        absent = {"dropout": not (self.hidden and self.dropout),
+                  "weight decay": self.optimizer != "adamw"}  # fmt: skip
+        return {name: why for name, why in told.items() if not absent.get(name)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strong(Simple):
+    """Several networks built for tables, whose outputs are averaged.
+
+    `spreads` are those of the members' cosine embeddings in turn, 0 for none: members that see the
+    numbers more and less finely err at different rows. `label_smoothing` holds where accuracy is
+    the metric.
+    """
+
+    name: str = "strong"
+    members: int = 4
+    hidden: tuple[int, ...] = (128, 128, 128)
+    dropout: float = 0.15
+    epochs: int = 128
+    clip: float | None = None
+    patience: int | None = None
+    engine: str = "compiled"
+    spreads: tuple[float, ...] | None = None
+    label_smoothing: float = 0.1
+    calibrated = True
+    metric = "accuracy"
+    scaling = "robust"
+    dtype = np.float32
+
+    def _chosen(self, rows: int, classes: bool) -> dict[str, Any]:
+        sizes = ((1024, 64), (8192, 128), (30_000, 256), (100_000, 512))
+        return {
+            "activation": "selu" if classes else "mish", "lr": 0.04 if classes else 0.07,
+            "spreads": (0.1, 0.3, 0.1, 0.0) if classes else (0.1, 1.0, 0.3, 0.0),
+            "batch_size": next((size for most, size in sizes if rows <= most), 1024),
+            "weight_decay": 0.02,
+        }  # fmt: skip
+
+    def _class_loss(self, classes: int, metric: str) -> losses.Loss:
+        return losses.SoftmaxCrossEntropy(self.label_smoothing if metric == "accuracy" else 0.0)
+
+    def network(self, data: TableData, m: int, n_out: int, seed: int) -> Network:
+        assert self.spreads is not None  # for_table has set it
+        layers = [*_embeddings(data, self.spreads[m % len(self.spreads)]), Scale()]
+        for n in self.hidden:
+            layers += [Dense(n, init="lecun_normal"), self._bend()]
+            layers += [Dropout(FlatCosine(self.dropout))] if self.dropout else []
+        layers.append(Dense(n_out, init=0.0))
+        net = Network(data.train.X.shape[1], layers, rng=seed, dtype=self.dtype)
+        _set_factors(net)
+        return net
+
+    def _bend(self) -> Layer:
+        """The activation with its learned share; "prelu" has a number to learn itself."""
+        assert self.activation is not None  # for_table has set it
+        known = self.activation in ACTIVATIONS
+        return ParametricActivation(self.activation) if known else get_activation(self.activation)
+
+    def step(self, loss: losses.Loss) -> StepSettings:
+        assert self.lr is not None  # for_table has set both
+        plain = super().step(loss)
+        if self.optimizer == "adamw":
+            decay = FlatCosine(self.weight_decay or 0.0)
+            plain = replace(plain, optimizer=AdamW(beta2=0.95, weight_decay=decay))
+        return replace(plain, lr=CosLog(self.lr))
+
+    def reasons(self, net: Network) -> dict[str, str]:
+        told, kinds = super().reasons(net), {type(layer) for layer in net.layers}
+        own = {"numbers": "median 0, quartiles 1 apart, within ±3, so that outliers count less"}
+        if CosineEmbedding in kinds:
+            used = (self.spreads or ())[: self.members]
+            fine = ", ".join(f"{spread:g}" if spread else "none" for spread in used)
+            own["embedding"] = f"cosines of the numbers, spread {fine}: steps are easy to learn"
+        if CategoryEmbedding in kinds:
+            own["categories"] = f"8 learned numbers for those of more than {ONE_HOT} levels"
+        own["scaling layer"] = "a factor for each input, learned quickly: it weighs the columns"
+        own["learning rate"] = (
+            f"{self.lr:g} in four cosine cycles, each longer; times 1/√inputs for matrices, "
+            f"{SMALL:g} for embeddings and biases, {QUICK:g} for the scaling layer"
+        )
+        if self.hidden:
+            own["activation"] = f"{self.activation}, mixed with the identity by a learned share"
+        if "dropout" in told:
+            own["dropout"] = f"{self.dropout:g}, decays to 0 in the second half"
+        if self.optimizer == "adamw":
+            own["optimizer"] = "adamw with β₂ = 0.95: short gradient memory"
+            own["weight decay"] = f"{self.weight_decay:g}, decays to 0 in the second half"
+        return told | own
+
+
+PRESETS: dict[str, Simple] = {
+    preset.name: preset for preset in (Strong(), Strong(name="ensemble", members=16), Simple())
+}
+
+
+def get_preset(name: str, **settings: Any) -> Simple:
+    """The preset of that name with other settings; ValueError for an unknown name or setting."""
+    if name not in PRESETS:
+        raise ValueError(f"preset is {name!r}: use one of {', '.join(PRESETS)}")
+    known = {field.name for field in fields(PRESETS[name])} - {"name"}
+    for setting in settings.keys() - known:
+        told = ", ".join(sorted(known))
+        raise ValueError(f'preset "{name}" has no setting {setting!r}: it has {told}')
+    return replace(PRESETS[name], **settings)
+
+
+def _embeddings(data: TableData, spread: float) -> list[Layer]:
+    """Of the categories with many levels; and, unless the spread is 0, of the features with more
+    than two values: of two values every function is linear.
+    """
+    groups, start = list[tuple[int, int]](), 0
+    for plan in data.preparation.columns:
+        stop = start + len(plan.features)
+        if plan.kind == "category" and len(plan.features) > ONE_HOT:
+            groups.append((start, stop))
+        start = stop
+    found, alone = list[Layer](), tuple(range(start))
+    if groups:
+        found.append(picked := CategoryEmbedding(tuple(groups)))
+        alone = picked.alone(start)
+    fine = tuple(j for j, i in enumerate(alone) if i in data.varied)
+    return [*found, CosineEmbedding(spread=spread, columns=fine)] if fine and spread else found
+
+
+def _set_factors(net: Network) -> None:
+    """Each parameter's own learning rate: 1/√inputs for a matrix, whose decay stays as it is, SMALL
+    for embeddings, biases and mixes, QUICK for scales.
+
+    With W ~ N(0, 1/inputs) this is training the neural tangent parametrisation z = x W′/√inputs
+    with W′ ~ N(0, 1): Adam's step of W′ is the same for all widths.
+    """
+    rates, decays = net.views(net.lr_factor), net.views(net.decay_factor)
+    for name in net.shapes:
+        layer, own = net.layers[int(name.partition(".")[0])], name.partition(".")[2]
+        rates[name][...] = QUICK if isinstance(layer, Scale) else SMALL
+        if isinstance(layer, Dense) and own == "W":
+            width = math.sqrt(len(rates[name]))
+            rates[name][...], decays[name][...] = 1.0 / width, width

@@ -1,0 +1,166 @@
+"""The report of a run: what its outcome says, as sections of one page."""
+
+import platform
+import shlex
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from ..core import metrics
+from ..core.metrics import METRICS
+from ..report.words import count, number
+from ..tables.schema import column_rows
+from .outcome import Outcome
+from .verdict import NETWORK
+
+if TYPE_CHECKING:
+    from ..report.html import Report, Section
+
+MANY = 40
+"""More columns than that are counted, not listed."""
+SHOWN_VALUES = 12
+"""Maximum number of a layer's numbers that are listed."""
+
+
+def training_report(outcome: Outcome, *, command: Sequence[object]) -> "Report":
+    """The report of a trained run: scores, curve, errors, network, columns, one row, settings.
+
+    `command` are the words that repeat it.
+    """
+    from ..report.html import Report, Section
+    from ..report.pictures import loss_curves, network, scores
+
+    model, tested, task = outcome.model, outcome.tested, outcome.task
+    facts: dict[str, object] = {"table rows": outcome.table_rows}
+    told = "\n\n".join([outcome.verdict, *outcome.warnings, *outcome.coverage])
+    worth = Section("What it is worth", told)
+    if tested is not None:
+        name, ours = METRICS[tested.metric].name, outcome.score_rows[0]
+        facts |= {"test rows": len(tested.y), name: ours[name]}
+        worth = Section(
+            "What it is worth", told, outcome.score_rows,
+            scores(outcome.named_scores, title=f"Network: {name} {ours[name]}"),
+            note="Measured on rows that neither training nor the choice of the epoch has seen.",
+        )  # fmt: skip
+    drawing = network(model.net, outcome.preparation.feature_names, model.output_names)
+    sections = [
+        worth,
+        Section("How it was trained", outcome.told, picture=loss_curves(outcome.records)),
+        *_errors(outcome),
+        Section("The network", outcome.layers, picture=drawing),
+        Section("The columns", table=column_rows(outcome.schema.columns, MANY),
+                note="; ".join(outcome.notes)),
+        *_example(outcome),
+        Section("Why it was trained so", table=_pairs("setting", outcome.reasons)),
+        Section("How to repeat it", table=_pairs("setting", _settings(outcome)),
+                code=shlex.join(map(str, command))),
+    ]  # fmt: skip
+    facts["parameters"] = model.net.theta.size
+    subtitle = f"{task[0].upper()}{task[1:]}, learned from {outcome.model.facts['source']}"
+    return Report(f"Predicting {outcome.schema.target}", subtitle, sections, facts)
+
+
+def _errors(outcome: Outcome) -> "list[Section]":
+    """Where the network errs on the test rows: confusion and calibration, or residuals."""
+    from ..report.html import Section
+    from ..report.pictures import calibration, confusion, residuals
+
+    tested, classes = outcome.tested, outcome.schema.classes
+    if tested is None:
+        return []
+    y, answers = tested.y, tested.answers[NETWORK]
+    told = "The test rows that are missed most; rows count from 1, as in the file."
+    worst = Section("Its worst rows", told, [_shown(row) for row in outcome.worst])
+    if classes is None:
+        picture = residuals(y, answers, outcome.schema.target)
+        return [Section("Where it misses", picture=picture), worst]
+    matrix = metrics.confusion_matrix(y, answers.argmax(axis=1), len(classes), tested.weight)
+    found = [Section("Which classes it confuses", picture=confusion(matrix, classes))]
+    if len(classes) == 2:
+        picture = calibration(y, answers[:, 1], positive=classes[1])
+        found.append(Section("Whether its probabilities can be believed", picture=picture))
+    return [*found, worst]
+
+
+def _shown(row: Any) -> dict[str, object]:
+    heads = {"true": "true value", "probability": "probability of the true value"}
+    return {heads.get(k, k): number(v) if isinstance(v, float) else v for k, v in row.items()}
+
+
+def _example(outcome: Outcome) -> "list[Section]":
+    """One row from the raw cells to the answer, in two sections: prepared, then predicted."""
+    from ..report.html import Section
+
+    found = outcome.example
+    cells = [
+        {
+            "column": step.column,
+            "cell": step.raw,
+            "filled in": step.imputed,
+            "(cell - center) / scale": _scaling(plan.center, plan.scale, step.encoded),
+            "features": _values(step.scaled, step.features),
+        }
+        for plan, step in zip(outcome.preparation.columns, found.steps[:MANY], strict=False)
+    ]
+    steps = [
+        {"name": step.name, "is": step.formula, "numbers": _values(step.values)}
+        for step in found.forward
+    ]
+    parts = [
+        {"column": part.name,
+         f"adds, in {found.unit}": number(found.scale * (
+             part.integrated if part.exact is None else part.exact))}
+        for part in found.parts.largest[:MANY]
+    ]  # fmt: skip
+    part = "training" if outcome.tested is None else "test"
+    where = f"Row {found.row + 1} of {found.source}, a {part} row."
+    why = (
+        f"From {number(found.start)} for the average training row to {number(found.end)} for "
+        f"this one, in {found.unit}."
+    )
+    return [
+        Section("How one row is prepared", where, cells),
+        Section("How it is predicted", found.sentence, steps),
+        Section("What each column adds", why, parts),
+    ]
+
+
+def _scaling(center: Sequence[float], scale: Sequence[float], encoded: Sequence[float]) -> str:
+    """(cell - center) / scale in numbers, for a column with one feature that is scaled."""
+    numbers = zip(encoded, center, scale, strict=True)
+    told = [
+        f"({number(x)} - {number(mean)}) / {number(deviation)}"
+        for x, mean, deviation in numbers
+        if (mean, deviation) != (0.0, 1.0)
+    ]
+    return told[0] if len(told) == 1 else ""
+
+
+def _values(values: Any, names: Sequence[str] = ()) -> str:
+    """Numbers in one line, each after its name where it has one."""
+    told = [number(value) for value in values]
+    if len(names) > 1:
+        told = [f"{name}: {value}" for name, value in zip(names, told, strict=True)]
+    more = len(told) - SHOWN_VALUES
+    return ", ".join(told[:SHOWN_VALUES]) + (f", … {more} more" if more > 0 else "")
+
+
+def _settings(outcome: Outcome) -> dict[str, object]:
+    """What repeats the run beside its command."""
+    facts, threads = outcome.model.facts, outcome.settings["threads"]
+    return {
+        "preset": facts["preset"],
+        "epochs": f"{facts['epochs']} of at most {outcome.settings['epochs']}",
+        **{f"{part} rows": count(n) for part, n in facts["rows"].items()},
+        "seed": facts["seed"],
+        "threads": "all" if threads is None else threads,
+        "engine": facts["engine"],
+        **{f"seconds, {what}": number(s, 3) for what, s in outcome.seconds.items()},
+        "hash of the table": facts["data_sha256"],
+        **{name: version(name) for name in ("chainrule", "numpy")},
+        "python": platform.python_version(),
+    }
+
+
+def _pairs(head: str, told: Any) -> list[dict[str, Any]]:
+    return [{head: name, "value": str(value)} for name, value in told.items()]

@@ -1,0 +1,306 @@
+"""TableRun: from the rows of a table to a trained model, by one preset or another.
+
+data → preset → members, each with held-out rows of its own → training, side by side → one network,
+the mean of all → its outcome beside other models.
+"""
+
+import inspect
+import os
+import time
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Self
+
+import numpy as np
+
+from ..core import metrics
+from ..core.epoch import Batch, check_batch, check_settings
+from ..core.layers import Temperature
+from ..core.losses import Loss
+from ..core.network import Network
+from ..core.nonfinite import finite
+from ..memory import require_memory
+from ..model import Model, answer_of, covered, in_terms, repeated, true_terms
+from ..report.words import plural
+from ..storage.spec import check_count
+from ..tables import Table
+from ..training import Plan, Record, Recorded, together
+from .baselines import CONSTANT, Watch, compare, constant
+from .calibrate import held_out, margin, temperature
+from .data import TableData
+from .member import Member
+from .outcome import Outcome, layers_in_words, worst_rows
+from .presets import PRESETS, Simple, get_preset
+from .verdict import NETWORK, Tested, verdict
+
+FEWEST_EPOCHS = 8  # that are planned; a time limit may cut them off
+TRIAL_BATCHES = 16  # that tell how long an epoch takes
+COMPARE_SECONDS = 5.0  # that other models may take in any case
+
+
+@dataclass
+class TableRun(Recorded):
+    """One training run on a table. Built, its networks are there, untrained.
+
+    `metric` is what the best epoch is best by and what the verdict goes by: accuracy, log_loss or
+    auc for classes, rmse or mae for numbers; None leaves it to the preset. `interval`, a share
+    such as 0.9, asks for the quantiles at its ends beside the median. `class_weight` is "balanced"
+    or {class: weight}. `time_limit` in seconds makes the epochs as few as needed, and the members
+    where they are too few. The seed of the data fixes everything but what a time limit cuts.
+
+    Raises ValueError with one sentence for whatever does not fit.
+    """
+
+    data: TableData
+    preset: Simple = PRESETS["strong"]
+    metric: str | None = None
+    interval: float | None = None
+    class_weight: str | Mapping[Any, float] | None = None
+    time_limit: float | None = None
+    threads: int | None = None
+
+    loss: Loss = field(init=False)
+    members: list[Member] = field(init=False)
+    net: Network = field(init=False)
+    records: list[Record] = field(init=False, default_factory=list)
+    ended: str | None = field(init=False, default=None)
+    temperature: float | None = field(init=False, default=None)
+    _notes: list[str] = field(init=False, default_factory=list)
+
+    @classmethod
+    def read(cls, table: Table, target: str, preset: str = "strong", **settings: Any) -> Self:
+        """The run of a table; the settings of `TableData.read`, of the run and of the preset, each
+        by its name.
+        """
+        ours = {f.name for f in fields(cls) if f.init} - {"data", "preset"}
+        theirs = inspect.signature(TableData.read).parameters.keys() - {"scaling"}
+        of_run = {name: settings.pop(name) for name in ours & settings.keys()}
+        of_data = {name: settings.pop(name) for name in theirs & settings.keys()}
+        chosen = get_preset(preset, **settings)
+        data = TableData.read(table, target, scaling=chosen.scaling, **of_data)
+        return cls(data, chosen, **of_run)
+
+    def __post_init__(self) -> None:
+        data = self.data
+        known = metrics.FOR_CLASSES if data.outputs else ("rmse", "mae")
+        if self.metric not in (None, *known):
+            raise ValueError(f"metric is {self.metric!r}: use one of {', '.join(known)}")
+        if self.interval is not None and (data.outputs or not 0.0 < self.interval < 1.0):
+            fix = "it is for numbers" if data.outputs else "give a share such as 0.9"
+            raise ValueError(f"interval is {self.interval}: {fix}")
+        self.preset = preset = self.preset.for_table(data)
+        self.loss = preset.loss(data, self._chosen_by, self.interval)
+        rows, n_out = self._rows(), data.outputs or (3 if self.interval else 1)
+        require_memory([rows.X.shape[1], *preset.hidden, n_out], len(rows), preset.members)
+        Plan(preset.epochs, preset.batch_size, True, preset.patience, "best", self.threads)
+        check_settings(preset.step(self.loss))
+        self.members = [self._member(m, rows, n_out) for m in range(preset.members)]
+        self.net = Network.average([member.net for member in self.members])
+        check_count(self.net.layers)  # so that the model can be saved
+
+    @property
+    def judged_by(self) -> str:
+        """The metric by which the network is compared with other models."""
+        return self.metric or ("accuracy" if self.data.outputs else "rmse")
+
+    @property
+    def _chosen_by(self) -> str:
+        """The metric of the held-out rows that chooses the best epoch."""
+        return self.metric or (self.preset.metric if self.data.outputs else "rmse")
+
+    def _rows(self) -> Batch:
+        """The training rows as the networks take them, with the weights of their classes."""
+        train, y, weight = self.data.train, self.data.train.y, self.data.train.weight
+        if self.class_weight is not None:
+            if not self.data.outputs:
+                raise ValueError("class_weight is for classes, but the target is a number")
+            from sklearn.utils.class_weight import compute_sample_weight  # type: ignore
+
+            labels = self.data.preparation.restore_target(y)
+            own = compute_sample_weight(self.class_weight, labels)
+            weight = own if weight is None else own * weight
+        return Batch(train.X.astype(self.preset.dtype), repeated(self.loss, y), weight)
+
+    def _member(self, m: int, rows: Batch, n_out: int) -> Member:
+        """A network with rows of its own, drawn afresh for each member."""
+        seed, start = np.random.SeedSequence([self.data.seed, m]).generate_state(2).tolist()
+        split = self.data.held_out(self.preset.valid, seed)
+        self._notes += split.notes
+        net = self.preset.network(self.data, m, n_out, start)
+        used, held_out = rows.take(split.train), rows.take(split.valid)
+        for name, part in (("training", used), ("held-out", held_out)):
+            try:
+                if len(part):
+                    check_batch(net, self.loss, part.X, part.y, part.weight)
+            except ValueError as error:
+                raise ValueError(f"in the {name} rows, {error}") from None
+        return Member(net, used, held_out if len(held_out) else None, split.valid, seed)
+
+    def train(self) -> Generator[Record, None, None]:
+        """Train the members side by side; yields the mean of their records after each epoch. A
+        member that has stopped counts with its last record.
+
+        When the loop ends, however it ends, `net` is their average, each at its best epoch. Raises
+        Diverged where a member has no epoch with finite numbers.
+        """
+        self.ended = "interrupted"
+        try:
+            epochs, started = self._affordable()
+            before = time.perf_counter()
+            with closing(self._together(self.members, epochs)) as rounds:
+                for epoch, told in enumerate(rounds):
+                    seconds, before = time.perf_counter() - before, time.perf_counter()
+                    self.records.append(Record.mean(told, epoch, seconds, self.data.seed))
+                    yield self.records[-1]
+                    if self.time_limit and time.monotonic() - started > self.time_limit:
+                        self.ended = "time"
+                        return
+            early = "patience" if len(self.records) < epochs else "epochs"
+            self.ended = "diverged" if self.divergences else early
+        finally:
+            self._calibrate()
+
+    def _calibrate(self) -> None:
+        """Average the members, each at its best epoch, and correct what their held-out rows say:
+        the temperature of the logits, the width of the intervals.
+        """
+        nets = [member.net for member in self.members]
+        Z, rows = held_out(self.members, self._rows())
+        if self.interval is not None:
+            off = margin(Z[:, [0, 2]], rows.y[:, 0], rows.weight, self.interval)
+            self.net = Network.average(nets)
+            for m, net in enumerate(nets):
+                bias = f"{len(net.layers) - 1}.b"
+                self.net[f"0.{m}.{bias}" if len(nets) > 1 else bias] += (-off, 0.0, off)
+            return
+        if self.data.outputs and self.preset.calibrated:
+            self.temperature = temperature(Z, rows.y, rows.weight)
+        cooled = [] if self.temperature is None else [Temperature(self.temperature)]
+        self.net = Network.average(nets, *cooled)
+
+    def _together(self, members: list[Member], epochs: int) -> Generator[list[Record], None, None]:
+        threads = self.threads or os.cpu_count() or 1
+        each = max(1, threads // len(members))
+        return together(
+            [m.train(self.preset, self.loss, self._chosen_by, each, epochs) for m in members],
+            threads,
+        )
+
+    def _affordable(self) -> tuple[int, float]:
+        """(the number of epochs that the time limit allows by how long some batches take, when its
+        time began); where these are too few for a network, fewer members.
+        """
+        planned, members = self.preset.epochs, self.preset.members
+        if self.time_limit is None:
+            return planned, time.monotonic()
+        most = TRIAL_BATCHES * (self.preset.batch_size or 1)
+        rows = max(len(member.rows) for member in self.members)
+        with closing(self._together([m.trial(most) for m in self.members], 2)) as trials:
+            next(trials)  # loads the engine
+            begun = time.monotonic()
+            next(trials, None)
+        epoch = (time.monotonic() - begun) * max(1.0, rows / most)
+        fit, fewest = self.time_limit / max(epoch, 1e-9), min(FEWEST_EPOCHS, planned)
+        if fit < fewest:
+            kept = max(1, int(members * fit / fewest))
+            fit, self.members = fit * members / kept, self.members[:kept]
+        epochs = int(np.clip(fit, fewest, planned))
+        self.preset = replace(self.preset, members=len(self.members), epochs=epochs)
+        if (len(self.members), epochs) != (members, planned):
+            left, of = (
+                f"{plural(n, 'network')} and {plural(k, 'epoch')}"
+                for n, k in ((len(self.members), epochs), (members, planned))
+            )
+            self._notes.append(f"the time limit of {self.time_limit:g} s leaves {left} of {of}")
+        return epochs, begun
+
+    @property
+    def best_epochs(self) -> list[int]:
+        """The epoch of each member whose numbers were kept, -1 before training."""
+        return [member.best.epoch for member in self.members]
+
+    @property
+    def divergences(self) -> list[str]:
+        """Why members stopped that diverged, each keeping its best epoch."""
+        return [member.diverged for member in self.members if member.diverged]
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows train and validate each member, and test."""
+        member, test = self.members[0], self.data.test
+        parts = {"train": member.rows, "valid": member.held_out or (), "test": test or ()}
+        return {name: len(part) for name, part in parts.items()}
+
+    @property
+    def notes(self) -> list[str]:
+        """What happened to the rows on the way here, and what a time limit cut."""
+        return list(dict.fromkeys([*self.data.notes, *self._notes]))
+
+    @property
+    def layers(self) -> str:
+        """The layers of the network in words."""
+        return layers_in_words(self.net)
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """The settings with their reasons, in words."""
+        told = self.preset.reasons(self.members[0].net)
+        goal = {"accuracy": "wrong answers, and the log loss where few rows leave them to chance",
+                "auc": "the AUC, and the log loss where few rows leave it to chance",
+                "log_loss": "the log loss"}  # fmt: skip
+        told["best epoch by"] = goal.get(self._chosen_by, "the loss")
+        told["loss"] = str(self.loss)
+        if self.class_weight is not None:
+            told["class weights"] = f"{self.class_weight}: rare classes count more"
+        return told
+
+    def model(self, tested: Tested | None = None, interval: Any = None) -> Model:
+        """The trained network with everything that prediction needs, ready for `save`; its facts
+        say how it was trained and, if it was tested, how well it did.
+        """
+        data, preset, best = self.data, self.preset, self.best_epochs
+        facts: dict[str, Any] = {
+            "source": data.table.source, "rows": self.rows, "data_sha256": data.table.sha256(),
+            "preset": preset.name, "metric": self.judged_by, "seed": data.seed,
+            "average": data.train.X.mean(axis=0, dtype=np.float64).tolist(),
+            "epochs": len(self.records), "best_epochs": best,
+            "best_epoch": best[0] if len(best) == 1 else None,
+            "optimizer": preset.optimizer, "lr": preset.lr, "batch_size": preset.batch_size,
+            "engine": self.engine, "seconds": self.seconds, "temperature": self.temperature,
+            "test": {} if tested is None else finite(tested.scores), "interval": interval,
+        }  # fmt: skip
+        return Model(self.net, self.loss, data.preparation, data.schema, facts)
+
+    def outcome(self, *, compared: bool = True, watch: Watch | None = None) -> Outcome:
+        """What came of it: the test of the network and, unless `compared` is False, of other models
+        that were trained on the same rows, for at most as long as it or COMPARE_SECONDS.
+
+        `watch` is a context, given the name of a model, in which that is trained.
+        """
+        data, test, model = self.data, self.data.test, self.model()
+        tested, interval, others, worst = None, None, [], []
+        if test is not None:
+            rows = replace(self._rows(), y=data.train.y)
+            if compared:
+                most = max(COMPARE_SECONDS, self.seconds)
+                others = list(compare(data, rows, most, self.threads, watch))
+            answers = {one.name: one.answers for one in others if one.answers is not None}
+            answers[CONSTANT] = constant(data, rows, len(test))
+            output, y = model.linked(test.X), true_terms(data.preparation, test.y)
+            ours = in_terms(data.preparation, output, answer_of(self.loss))
+            tested = Tested(
+                data.schema.target, self.judged_by, y, {NETWORK: ours} | answers, test.weight
+            )
+            if self.interval is not None:
+                interval = covered(model.interval_of(test.X), y, test.weight, self.interval)
+            model = self.model(tested, interval)
+            worst = worst_rows(tested, test.places, data.schema.classes)
+        return Outcome(
+            model, data.schema, data.preparation, len(data.table),
+            asdict(self.preset) | {"threads": self.threads, "class_weight": self.class_weight},
+            self.reasons, self.records, self.ended or "interrupted", tested, interval,
+            verdict(tested, compared=compared), worst, test or data.train,
+            {"training": self.seconds} | {one.name: one.seconds for one in others},
+            self.notes, [*self.divergences, *(one.note for one in others if one.note)],
+        )  # fmt: skip
