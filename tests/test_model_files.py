@@ -34,7 +34,8 @@ UNREAD = dict.fromkeys(
 ) | dict.fromkeys(
     ["1-ac8832b-cosines", "2-1ffd8c2-cosines", "2-59ce542-strong-classes",
      "2-59ce542-strong-interval"],
-    "CosineEmbedding had no columns before 18582e7, and the format stayed 2",
+    "CosineEmbedding had no columns before 18582e7, and put each number beside its own cosines: "
+    "columns = None alone would load these files and answer something else",
 )  # fmt: skip
 
 # What another machine may add to an answer: its libraries sum in another order, and their exp and
