@@ -26,18 +26,6 @@ WRITE = (
     "run `python tests/model_files/write.py`, commit the files, and add them to the README there"
 )
 
-# Files that this version cannot read, and why. The repair of a reader takes its lines away:
-# these marks are strict, so a file that loads again fails the test until they are gone.
-UNREAD = dict.fromkeys(
-    ["1-5f1e22c-number", "1-5f1e22c-plain-columns", "1-d352808-binary"],
-    "columns had no reading before bfa424d, and the format stayed 1",
-) | dict.fromkeys(
-    ["1-ac8832b-cosines", "2-1ffd8c2-cosines", "2-59ce542-strong-classes",
-     "2-59ce542-strong-interval"],
-    "CosineEmbedding had no columns before 18582e7, and put each number beside its own cosines: "
-    "columns = None alone would load these files and answer something else",
-)  # fmt: skip
-
 # What another machine may add to an answer: its libraries sum in another order, and their exp and
 # cos differ in the last places. The float32 files stay within 1.5e-7 when the same numbers go
 # through the network in float64, so 2e-6 leaves room; float64 has 1e-12 for its 2.2e-16. A column
@@ -46,20 +34,9 @@ UNREAD = dict.fromkeys(
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6}
 
 
-def cases(wanted: Any) -> list[Any]:
-    """The names of the samples that are `wanted`, by their answers, with their marks."""
-    return [
-        pytest.param(name, marks=pytest.mark.xfail(reason=UNREAD[stem], raises=ValueError))
-        if (stem := name.removesuffix(".safetensors")) in UNREAD
-        else name
-        for name, told in ANSWERS.items()
-        if wanted(told)
-    ]
-
-
-EVERY = cases(lambda told: True)
-OF_TABLES = cases(lambda told: "predictions" in told)
-ESTIMATORS = cases(lambda told: "estimator" in told)
+def having(key: str) -> list[str]:
+    """The names of the samples that have such an answer."""
+    return [name for name, told in ANSWERS.items() if key in told]
 
 
 def close(name: str, found: Any, wanted: Any) -> None:
@@ -96,7 +73,7 @@ def inputs(columns: int) -> Any:
     return ((np.arange(1.0, 7 * columns + 1).reshape(7, columns) * 37) % 101 - 50.5) / 32
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", ANSWERS)
 def test_a_sample_answers_as_its_own_code_did(name: str, tmp_path: Path) -> None:
     model, told = chainrule.load(FOLDER / name), ANSWERS[name]
     chainrule.save(model, tmp_path / "again")
@@ -114,7 +91,7 @@ def test_a_sample_answers_as_its_own_code_did(name: str, tmp_path: Path) -> None
             close(name, one.predict_interval(table), told["intervals"])
 
 
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("name", having("estimator"))
 def test_an_estimator_comes_back(name: str) -> None:
     told = ANSWERS[name]
     one = getattr(chainrule, told["estimator"]).load(FOLDER / name)
@@ -128,9 +105,8 @@ def test_an_estimator_comes_back(name: str) -> None:
     assert {key: one.get_params()[key] for key in given} == given
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", ANSWERS)
 def test_info(name: str) -> None:
-    chainrule.load(FOLDER / name)  # raises what the mark of an unread file expects
     found, header = document("info", FOLDER / name), HEADERS[name]
     assert found["facts"] == header["facts"]
     assert found["network"]["layers"][0] == header["n_in"]
@@ -140,9 +116,8 @@ def test_info(name: str) -> None:
     assert [column["name"] for column in found["columns"]] == names
 
 
-@pytest.mark.parametrize("name", OF_TABLES)
+@pytest.mark.parametrize("name", having("predictions"))
 def test_predict_evaluate_explain(name: str) -> None:
-    chainrule.load(FOLDER / name)
     told = ANSWERS[name]
     proba = ["--proba"] if "probabilities" in told else []
     found = document("predict", FOLDER / name, TABLE, *proba)
@@ -159,9 +134,8 @@ def test_predict_evaluate_explain(name: str) -> None:
         close(name, [row["answer"], row["end"], largest], [told["predictions"][0]] * 2 + [largest])
 
 
-@pytest.mark.parametrize("name", cases(lambda told: "outputs" in told))
+@pytest.mark.parametrize("name", having("outputs"))
 def test_predict_refuses_what_is_of_no_table(name: str) -> None:
-    chainrule.load(FOLDER / name)
     result = call("predict", FOLDER / name, TABLE)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "without a table's preparation" in result.stderr
@@ -174,8 +148,6 @@ def test_each_sample_has_its_answers_and_a_line_of_the_readme() -> None:
         told = ANSWERS[name]
         assert name.startswith(f"{header['format']}-{told['commit']}-")
         assert f"`{name.removesuffix('.safetensors')}`" in readme, f"{name} is not in the README"
-    known = {name.removesuffix(".safetensors") for name in HEADERS}
-    assert known >= set(UNREAD), "UNREAD names a file that is not there"
 
 
 def test_every_format_has_a_sample() -> None:
