@@ -4,14 +4,13 @@ The samples in tests/model_files show that whole files answer the same; here is 
 """
 
 import json
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from modelfiles import changed, header_of, outcome, places, with_header, with_text
+from modelfiles import SAMPLES, changed, header_of, outcome, places, sample, with_header, with_text
 from models import small_model
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -24,8 +23,6 @@ from chainrule.core.network import Network
 from chainrule.storage import ModelFileError
 from chainrule.storage.cosine_order import BY_COLUMN, group_cosines, order_then
 from chainrule.storage.spec import LAYERS
-
-SAMPLES = Path(__file__).with_name("model_files")
 
 
 class Beside(CosineEmbedding):
@@ -216,7 +213,7 @@ def test_a_reading_that_one_column_has_is_missing_in_the_others(tmp_path: Path, 
 
 def test_an_unknown_reading_is_decided_by_each_file(tmp_path: Path) -> None:
     """Dates with the day first and decimal commas, which no default by kind would read."""
-    model = load(SAMPLES / "1-d352808-binary.safetensors")
+    model = load(sample("1-d352808-binary.safetensors", tmp_path))
     assert model.schema.reading == {}
     assert {plan.reading for plan in model.preparation.columns} == {None}
     table = read_table(SAMPLES / "rows.csv", reading=model.schema.reading)
@@ -240,7 +237,7 @@ WRONG: list[Any] = [None, [], {}, -1, 10**400, "x", True, [[]], {"type": []}]
     "name", ["1-5f1e22c-plain-columns", "1-ac8832b-cosines", "2-375578d-average"]
 )
 def test_a_damaged_header_gets_one_sentence(name: str, tmp_path: Path) -> None:
-    file = Path(shutil.copy(SAMPLES / f"{name}.safetensors", tmp_path / "m"))
+    file = sample(f"{name}.safetensors", tmp_path)
     header = header_of(file)
     assert outcome(file) is None
     for path in places(header):

@@ -2,10 +2,11 @@
 
     python tests/model_files/write.py [NAME …]
 
-A sample's name is "format-commit-name.safetensors". An existing sample is never written again.
+A sample's name is "format-commit-name.safetensors.gz". An existing sample is never written again.
 """
 
 import csv
+import gzip
 import json
 import random
 import subprocess
@@ -25,6 +26,8 @@ from chainrule.storage.header import FORMAT
 HERE = Path(__file__).parent
 TABLE, ANSWERS = HERE / "rows.csv", HERE / "answers.json"
 ROWS = 60
+KEPT = 20
+"""Of how many rows the answers are kept; the scores are those of all rows."""
 TOWNS = ("Aalen", "Bern", "Calw", "Davos", "Ems", "Fulda", "Gera", "Hof", "Jena", "Kiel", "Linz")
 MARGIN = 1e-4
 """The least distance between the two likeliest classes of a row: no rounding may decide."""
@@ -79,14 +82,14 @@ def told(model: Any) -> dict[str, Any]:
     if not isinstance(model, cr.Model) or model.preparation is None:
         return {"outputs": model.predict(matrix(getattr(model, "net", model).n_in)).tolist()}
     table = cr.read_table(TABLE, reading=model.schema.reading)
-    found = {"predictions": model.predict(table).tolist(), "scores": model.evaluate(table)}
+    found = {"predictions": model.predict(table)[:KEPT].tolist(), "scores": model.evaluate(table)}
     if model.classes is not None:
         P = model.predict_proba(table)
         top = np.sort(P, axis=1)
         assert (top[:, -1] - top[:, -2]).min() > MARGIN, "two classes are nearly as likely"
-        found["probabilities"] = P.tolist()
+        found["probabilities"] = P[:KEPT].tolist()
     if model.net.n_out == 3 and model.classes is None:
-        found["intervals"] = model.predict_interval(table).tolist()
+        found["intervals"] = model.predict_interval(table)[:KEPT].tolist()
     return found
 
 
@@ -145,6 +148,14 @@ def every_layer(path: Path) -> dict[str, Any]:
     return told(net)
 
 
+def unknown_reading(path: Path) -> dict[str, Any]:
+    """A model of the first versions, which did not keep how columns were read, saved again."""
+    path.write_bytes(gzip.decompress((HERE / "1-d352808-binary.safetensors.gz").read_bytes()))
+    model = cr.load(path)
+    cr.save(model, path)
+    return told(model)
+
+
 def with_loss(loss: Any, outputs: int) -> Callable[[Path], dict[str, Any]]:
     """A model of matrices with this loss."""
 
@@ -175,6 +186,7 @@ def samples() -> dict[str, Callable[[Path], dict[str, Any]]]:
         "ensemble-classes": by_estimator(classes, "sold", *fine, preset="ensemble", n_members=2),
         "mlp": by_mlp,
         "every-layer": every_layer,
+        "unknown-reading": unknown_reading,
         **{f"loss-{name.lower()}": with_loss(c.loss, c.outputs) for name, c in kinds.items()},
     }
 
@@ -205,15 +217,16 @@ def main(wanted: list[str]) -> None:
     if unknown := set(wanted) - set(known):
         raise SystemExit(f"no sample {', '.join(unknown)}: use some of {', '.join(known)}")
     for name in wanted or known:
-        file = HERE / f"{FORMAT}-{commit}-{name}.safetensors"
+        sample = f"{FORMAT}-{commit}-{name}.safetensors"
+        file = HERE / f"{sample}.gz"
         if file.exists():
             print(f"{file.name} is there already: kept")
             continue
         with tempfile.TemporaryDirectory() as folder:
-            fresh = Path(folder, file.name)  # moved at the end: an error leaves no half sample
+            fresh = Path(folder, sample)  # packed at the end: an error leaves no half sample
             entry = {"format": FORMAT, "commit": commit, "date": when, **known[name](fresh)}
-            add(file.name, entry)
-            file.write_bytes(fresh.read_bytes())
+            add(sample, entry)
+            file.write_bytes(gzip.compress(fresh.read_bytes(), mtime=0))
         print(f"{file.name}: {file.stat().st_size:,} bytes")
 
 
