@@ -1,5 +1,6 @@
 """Model files taken apart, altered and put together again, for the tests of `load`."""
 
+import gzip
 import json
 import struct
 from collections.abc import Callable, Iterator
@@ -12,10 +13,20 @@ from chainrule.core.network import Network
 from chainrule.storage import ModelFileError, load
 from chainrule.tables import Table
 
+SAMPLES = Path(__file__).with_name("model_files")
+
+
+def sample(name: str, folder: Path) -> Path:
+    """The sample of tests/model_files with this name, unpacked to a folder."""
+    file = folder / name
+    file.write_bytes(gzip.decompress((SAMPLES / f"{name}.gz").read_bytes()))
+    return file
+
 
 def parts(file: Path) -> tuple[bytes, bytes]:
     """(header, numbers) of a safetensors file: 8 bytes of length, JSON, numbers end to end."""
     data = file.read_bytes()
+    data = gzip.decompress(data) if file.suffix == ".gz" else data
     (length,) = struct.unpack("<Q", data[:8])
     return data[8 : 8 + length], data[8 + length :]
 

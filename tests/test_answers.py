@@ -12,6 +12,7 @@ from chainrule.answers import explain_answer, forward_steps
 from chainrule.model import Model
 from chainrule.report.words import number
 from chainrule.tables import Table
+from chainrule.tables.table import cell_text
 
 
 def told(net: cr.Network, x: Any) -> list[tuple[str, str, int]]:
@@ -68,7 +69,7 @@ def test_the_sentence_leads_from_the_output_to_the_answer(target: str) -> None:
         found = explain_answer(model, table, row)
         Z = model.net.predict(prepared.transform(table))[row]
         np.testing.assert_allclose(found.forward[-1].values, Z, rtol=1e-9)
-        said = str(table.columns["y"][row])
+        said = cell_text(table.columns["y"][row])
         if target == "regression":
             y = Z[0] * prepared.target_scale + prepared.target_mean
             assert found.answer == pytest.approx(y)
@@ -82,8 +83,8 @@ def test_the_sentence_leads_from_the_output_to_the_answer(target: str) -> None:
         label = model.classes[code]  # type: ignore[index]
         assert found.probability == pytest.approx(P.max())
         assert found.sentence == (
-            f"{link}(Z) = {number(P[code])} is the probability of y = {label}; the answer is "
-            f"{model.predict(table)[row]}; the table says {said}."
+            f"{link}(Z) = {number(P[code])} is the probability of y = {cell_text(label)}; the answer is "
+            f"{cell_text(model.predict(table)[row])}; the table says {said}."
         )
 
 

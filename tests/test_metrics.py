@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from numeric import Array
 from sklearn import metrics as theirs
 from tables import METRICS
@@ -188,3 +191,117 @@ def test_a_class_out_of_range_is_refused(y: list[int], k: int, said: str) -> Non
         ours.confusion_matrix(y, [0, 0], k)
     with pytest.raises(ValueError, match=said):
         ours.log_loss(y, np.full((2, k), 1 / k))
+
+
+def of_classes(draw: st.DrawFn, n: int) -> tuple[Array, Array]:
+    """Classes, each with a row, and probabilities on a coarse grid: many scores tie."""
+    k = draw(st.integers(2, min(4, n)))
+    rest = draw(st.lists(st.integers(0, k - 1), min_size=n - k, max_size=n - k))
+    parts = draw(hnp.arrays(np.int64, (n, k), elements=st.integers(1, 3)))
+    return np.array([*range(k), *rest]), parts / parts.sum(axis=1, keepdims=True)
+
+
+@st.composite
+def any_case(draw: st.DrawFn) -> tuple[str, Array, Array, Array | None]:
+    """A metric with answers that it takes, with ties, and weights, some of which are 0."""
+    name = draw(st.sampled_from(["accuracy", "log_loss", "auc", "rmse", "mae"]))
+    n = draw(st.integers(2, 25))
+    grid = hnp.arrays(np.float64, n, elements=st.integers(-3, 3).map(float))
+    in_classes = name in ours.FOR_CLASSES
+    y, answers = of_classes(draw, n) if in_classes else (draw(grid), draw(grid) / 2)
+    w = draw(hnp.arrays(np.float64, n, elements=st.sampled_from([0.25, 1.0, 3.0])))
+    if not in_classes:
+        w[0] = draw(st.sampled_from([0.0, 2.0]))
+    return name, y, answers, draw(st.sampled_from([None, w]))
+
+
+@settings(max_examples=300)
+@given(any_case())
+def test_the_mean_of_the_shares_is_the_metric(case: tuple[str, Array, Array, Any]) -> None:
+    name, y, answers, w = case
+    shares = ours.shares(name, y, answers, w)
+    assert shares.shape == y.shape
+    guess = answers.argmax(axis=1) if name == "accuracy" else answers
+    mean, error = ours.mean_and_error(shares, w)
+    assert mean == pytest.approx(METRICS[name](y, guess, w), rel=1e-9, abs=1e-12)
+    assert error >= 0
+
+
+def test_no_row_has_a_share_of_r2() -> None:
+    with pytest.raises(ValueError, match="metric is 'r2': no row has a share of it"):
+        ours.shares("r2", np.zeros(3), np.ones(3))
+    assert set(ours.METRICS) == {*ours.FOR_CLASSES, *ours.FOR_NUMBERS}
+    better = {name for name, metric in ours.METRICS.items() if metric.more_is_better}
+    assert better == {"accuracy", "auc", "r2"}
+
+
+def delong(positive: Array, score: Array) -> float:
+    """The variance of an AUC by every pair of rows, as DeLong et al. 1988 write it."""
+    a, b = score[positive], score[~positive]
+    pairs = (a[:, None] > b) + 0.5 * (a[:, None] == b)
+    by_positive, by_negative = pairs.mean(axis=1), pairs.mean(axis=0)
+    return float(by_positive.var() / len(a) + by_negative.var() / len(b))
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_the_error_of_an_auc_is_that_of_delong(ties: bool, rng: np.random.Generator) -> None:
+    for n, rate in ((40, 0.5), (200, 0.1)):
+        y = (np.arange(n) < rate * n).astype(int)
+        score = y + rng.normal(size=n)
+        score = np.round(score * 2) / 2 if ties else score
+        P = np.column_stack([-score, score])
+        mean, error = ours.mean_and_error(ours.shares("auc", y, P))
+        wanted = delong(y == 1, score) * n / (n - 1)
+        assert mean == pytest.approx(theirs.roc_auc_score(y, score), rel=1e-12)
+        assert error == pytest.approx(math.sqrt(wanted), rel=1e-9)
+
+
+def test_the_error_of_several_classes_is_that_of_the_mean_of_their_aucs() -> None:
+    """Each row's share is the mean of its shares of the classes, so that they may cancel."""
+    y, P, _ = chances(0, False, 3)
+    each = [ours.shares("auc", (y == k).astype(int), np.column_stack([-P[:, k], P[:, k]]))
+            for k in range(3)]  # fmt: skip
+    np.testing.assert_allclose(ours.shares("auc", y, P), np.mean(each, axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", ["rmse", "auc", "mae", "log_loss"])
+def test_the_error_is_that_of_the_jackknife(name: str, weighted: bool) -> None:
+    """Leaving out each row in turn (Efron 1982) has the same error, to the order of 1 / n."""
+    rng, n = np.random.default_rng(1), 400
+    w = rng.uniform(0.5, 2.0, n) if weighted else np.ones(n)
+    if name in ours.FOR_NUMBERS:
+        y, answers = rng.normal(size=n), rng.normal(size=n)
+    else:
+        y, answers = rng.integers(0, 2, n), rng.dirichlet(np.ones(2), n)
+    keep = ~np.eye(n, dtype=bool)
+    left_out = np.array([METRICS[name](y[k], answers[k], w[k]) for k in keep])
+    wanted = math.sqrt((n - 1) / n * np.sum((left_out - left_out.mean()) ** 2))
+    error = ours.mean_and_error(ours.shares(name, y, answers, w), w)[1]
+    assert error == pytest.approx(wanted, rel=0.02)
+
+
+def test_mean_and_error_by_hand() -> None:
+    values = np.array([1.0, 3.0, 8.0])
+    assert ours.mean_and_error(values) == pytest.approx((4.0, np.std(values, ddof=1) / 3**0.5))
+    w = np.array([1.0, 1.0, 2.0])  # mean 5: w (v - mean) = -4, -2, 6
+    assert ours.mean_and_error(values, w) == pytest.approx((5.0, 56**0.5 / 4 * 1.5**0.5))
+    nought = np.array([1.0, 1.0, 2.0, 0.0])
+    assert ours.mean_and_error(np.append(values, 99.0), nought) == pytest.approx(
+        ours.mean_and_error(values, w)
+    )
+    assert ours.mean_and_error(np.array([2.0])) == (2.0, math.inf)
+    assert ours.mean_and_error(np.array([2.0, 7.0]), [3.0, 0.0]) == (2.0, math.inf)
+    assert ours.mean_and_error(3 * values, 7 * w) == pytest.approx(
+        np.multiply(3, ours.mean_and_error(values, w))
+    )
+
+
+def test_a_perfect_rmse_has_no_error() -> None:
+    y = np.arange(5.0)
+    assert ours.mean_and_error(ours.shares("rmse", y, y)) == (0.0, 0.0)
+    assert ours.mean_and_error(ours.shares("rmse", y, y + 2.0)) == pytest.approx((2.0, 0.0))
+
+
+def test_shares_of_an_auc_that_cannot_be_told_are_nan() -> None:
+    assert np.isnan(ours.shares("auc", np.zeros(4, int), np.full((4, 2), 0.5))).all()

@@ -178,7 +178,7 @@ def layer(value: Any) -> Callable[[Any], Any]:
 
 DENSE = {"type": "Dense", "n": 5, "bias": True, "init": "he_uniform"}
 MULTICLASS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "other version": (edit("format", 3), "is of format 3, this version reads formats 1 to 2"),
+    "other version": (edit("format", 4), "is of format 4, this version reads formats 1 to 3"),
     "version 0": (edit("format", 0), "is of format 0"),
     "huge version": (edit("format", 10**300), "is of format 1000"),
     "text version": (edit("format", "1"), "no format number"),

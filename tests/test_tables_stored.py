@@ -35,7 +35,7 @@ COLUMN_LIES: list[tuple[int, str, Any]] = [
     (0, "center", [float("inf")]),
     (0, "center", ["0"]),
     (0, "reading", "number"),
-    (0, "reading", None),
+    (0, "reading", True),
     (0, "scale", [0.0]),
     (0, "scale", [-1.0]),
     (0, "scale", []),

@@ -134,7 +134,7 @@ def test_ctrl_c_again_and_again_waits_for_what_is_at_work(
     assert [one.done for one in whole] == [3, 3]
 
 
-@pytest.mark.parametrize("result", [1, 2, 5, 8])
+@pytest.mark.parametrize("result", [3, 4, 7])
 def test_ctrl_c_in_an_epoch_leaves_a_run_that_can_be_told_of(
     result: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
-FORMAT = 3  # 2: layers and limits, 3: a temperature, that earlier readers do not know
+# 2: layers and limits that readers of format 1 do not know. 3: a temperature; a reading may be null,
+# and nothing of an older form is in the file. upgrade.py turns the older formats into this one.
+FORMAT = 3
 FIELDS = {
     "format", "kind", "n_in", "dtype", "seed", "layers", "loss", "preparation", "schema", "facts",
     "versions",
@@ -15,7 +17,9 @@ class ModelFileError(ValueError):
 
 
 def read_header(metadata: dict[str, str] | None) -> dict[str, Any]:
-    """The header if it is ours and of a format that this version reads, else a ValueError."""
+    """The header, as written, if it is ours and of a format that this version reads, else a
+    ValueError.
+    """
     text = (metadata or {}).get("chainrule")
     if text is None:
         raise ValueError("it holds tensors, but was not saved by chainrule")
@@ -34,16 +38,6 @@ def read_header(metadata: dict[str, str] | None) -> dict[str, Any]:
     versions = header["versions"]
     if not isinstance(versions, dict) or not all(isinstance(v, str) for v in versions.values()):
         raise ValueError("versions is no list of names and versions")
-    return _of_format_2(header) if header["format"] == 1 else header
-
-
-def _of_format_2(header: dict[str, Any]) -> dict[str, Any]:
-    """The header of a file of format 1, whose columns had no limit."""
-    preparation = header["preparation"]
-    columns = preparation.get("columns") if isinstance(preparation, dict) else None
-    for column in columns if isinstance(columns, list) else []:
-        if isinstance(column, dict):
-            column.setdefault("limit", 0.0)
     return header
 
 

@@ -25,6 +25,7 @@ from ..tables import Preparation, Schema
 from .agreement import check_agreement, try_out
 from .header import FORMAT, ModelFileError, read_header
 from .spec import Known, check_count, decode_layers, decode_loss, encode, known_with, plain
+from .upgrade import upgrade
 
 # Bytes; a file is read whole, so a bound stands before the memory is taken.
 LARGEST_FILE = 8 * 2**30
@@ -101,7 +102,10 @@ def load(path: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Any:
     try:
         with safe_open(file, framework="numpy") as opened:
             header = read_header(opened.metadata())
+            steps = upgrade(header)
             model = _model(header, opened, known)
+            for step in steps:
+                step(model.net)
             check_agreement(model)
             try_out(model)
     except (SafetensorError, json.JSONDecodeError, OSError) as error:

@@ -39,7 +39,7 @@ class ColumnPlan:
     categories with a feature of their own, or the (no, yes) of a boolean; `pooled` says that rare
     categories share one more feature, `missing_level` that missing cells have theirs. `origin` is
     the day from which a date counts, `hours` whether its hour is a feature. `reading` says how
-    the column's cells are read where they are text.
+    the column's cells are read where they are text; None if that is unknown.
     """
 
     name: str
@@ -54,7 +54,7 @@ class ColumnPlan:
     center: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
     limit: float = 0.0
-    reading: str = TEXT
+    reading: str | None = TEXT
 
     @property
     def features(self) -> list[str]:
@@ -79,7 +79,7 @@ class ColumnPlan:
 
 
 def fit_column(
-    name: str, kind: str, values: Values, reading: str = TEXT, robust: bool = False
+    name: str, kind: str, values: Values, reading: str | None = TEXT, robust: bool = False
 ) -> ColumnPlan:
     """The plan for a column, learned from these cells (n,). `robust`: median and quartiles in the
     place of mean and deviation, for every feature, and a smooth limit.

@@ -34,11 +34,12 @@ def items(data: Any, key: str, kind: type | tuple[type, ...], where: str) -> tup
     return tuple(field({key: value}, key, kind, where) for value in values)
 
 
-def choice(data: Any, key: str, allowed: tuple[str, ...], where: str) -> str:
-    """The text data[key], one of the allowed ones."""
-    value: str = field(data, key, str, where)
+def choice(data: Any, key: str, allowed: tuple[str | None, ...], where: str) -> Any:
+    """The text data[key], one of the allowed ones; None where that is one of them."""
+    value = field(data, key, (str, type(None)) if None in allowed else str, where)
     if value not in allowed:
+        known = ", ".join(name for name in allowed if name is not None)
         raise ValueError(
-            f'"{key}" of {where} is "{value}", not one of {", ".join(allowed)}: the file is damaged'
+            f'"{key}" of {where} is "{value}", not one of {known}: the file is damaged'
         )
     return value

@@ -23,7 +23,7 @@ from .features import (
 )
 from .fields import choice, field, items
 from .names import unique_names
-from .reading import READINGS, check_reading
+from .reading import STORED, check_reading
 from .roles import to_numbers
 from .schema import Schema
 from .spread import mean_and_deviation
@@ -260,7 +260,7 @@ def _plan(data: Any) -> ColumnPlan:
         center=items(data, "center", float, where),
         scale=items(data, "scale", float, where),
         limit=field(data, "limit", float, where),
-        reading=choice(data, "reading", READINGS, where),
+        reading=choice(data, "reading", STORED, where),
         **{flag: field(data, flag, bool, where) for flag in flags},
     )
     where = f'column "{plan.name}" of the preparation'

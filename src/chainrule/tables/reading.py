@@ -28,6 +28,8 @@ DATE_FORMATS = {
 }
 """Reading -> its format in the letters of strptime; a time of day may follow the date."""
 READINGS = (TEXT, TRUTH, COMMA, THOUSANDS, POINT, ISO, *DATE_FORMATS)
+STORED = (*READINGS, None)
+"""What a model file may say: None in one that was first written before readings were kept."""
 _STRICT = ("number", "pixel", "date")
 
 
@@ -65,15 +67,18 @@ def native(values: Values) -> str:
     return {"b": TRUTH, "M": ISO}.get(values.dtype.kind, POINT)
 
 
-def check_reading(table: Table, wanted: Iterable[tuple[str, str, str]]) -> None:
+def check_reading(table: Table, wanted: Iterable[tuple[str, str, str | None]]) -> None:
     """ValueError where the text of a column was read in another way than training read it.
 
     `wanted` holds name, kind and reading of each column. A file read without the stored readings
-    passes where they make no difference: whole numbers, ISO dates.
+    passes where they make no difference: whole numbers, ISO dates. A reading of None is unknown,
+    and its column always passes.
     """
     for name, kind, reading in wanted:
         found = table.reading.get(name)
-        if found is not None and _differs(found, reading, kind, table.columns[name]):
+        if found is None or reading is None:
+            continue
+        if _differs(found, reading, kind, table.columns[name]):
             raise ValueError(
                 f'column "{name}" of {table.source} was read as {found}, but in training as '
                 f"{reading}: read the table with read_table(…, reading=schema.reading)"

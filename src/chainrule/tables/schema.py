@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .fields import choice, field, items
-from .reading import READINGS, first_unread, native
+from .reading import STORED, first_unread, native
 from .roles import counts, first_non_number, judge
 from .table import Table, Values, as_text, is_missing
 from .target import TASKS, infer_task
@@ -34,7 +34,7 @@ _EXPECTED = {"pixel": "whole numbers from 0 to 255", "date": "dates", "boolean":
 class Column:
     """One column: its kind (of KINDS), its role (of ROLES), why, and what was counted.
 
-    `reading` says how its cells are read where they are text.
+    `reading` says how its cells are read where they are text; None if that is unknown.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Column:
     why: str
     missing: int
     distinct: int
-    reading: str
+    reading: str | None
 
     @property
     def short_why(self) -> str:
@@ -74,8 +74,12 @@ class Schema:
 
     @property
     def reading(self) -> dict[str, str]:
-        """Column -> how its text is read, for read_table(…, reading=…): as the training table's."""
-        return {c.name: c.reading for c in self.columns if c.role != "left out"}
+        """Column -> how its text is read, for read_table(…, reading=…): as the training table's.
+
+        A column whose reading is unknown is not in it: then its cells decide.
+        """
+        used = (column for column in self.columns if column.role != "left out")
+        return {column.name: column.reading for column in used if column.reading is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as JSON-able lists, texts and numbers."""
@@ -121,7 +125,7 @@ def _column(data: Any) -> Column:
         kind=choice(data, "kind", KINDS, where),
         role=choice(data, "role", ROLES, where),
         why=field(data, "why", str, where),
-        reading=choice(data, "reading", READINGS, where),
+        reading=choice(data, "reading", STORED, where),
         **numbers,
     )
 
