@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 from cli_tables import QUICK, document, environment, ok, process, write_flowers
 from compiled_runs import toy
+from processes import completed
 from rich.console import Console
 from terminals import Terminal
 
@@ -184,11 +184,8 @@ main()
 
 
 def test_ctrl_c_while_the_engine_is_compiled(folder: Path, told_again: dict[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", STRUCK, *MUCH, "--quiet", "--out", "struck.st"],
-        cwd=folder, env=environment(**told_again), capture_output=True, text=True, timeout=60,
-        check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-c", STRUCK, *MUCH, "--quiet", "--out", "struck.st"]
+    done = completed(command, cwd=folder, env=environment(**told_again))
     stopped = "chainrule: stopped; what was not finished is not written"
     assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", stopped)
     assert not (folder / "struck.st").exists()
@@ -196,9 +193,9 @@ def test_ctrl_c_while_the_engine_is_compiled(folder: Path, told_again: dict[str,
 
 @pytest.fixture
 def broken(tmp_path: Path) -> dict[str, str]:
-    """The variables of a process whose Numba fails when the bar has been drawn."""
-    text = "import time\ntime.sleep(0.5)\nraise ImportError('it is broken')\n"
-    (tmp_path / "numba.py").write_text(text)
+    """The variables of a process whose Numba fails; not before HOLD, if named, is gone."""
+    text = "import os, time\nwhile os.path.exists(os.environ.get('HOLD', '')): time.sleep(0.01)\n"
+    (tmp_path / "numba.py").write_text(text + "raise ImportError('it is broken')\n")
     return {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
 
 
@@ -226,8 +223,11 @@ def test_cache_that_cannot_be_written_is_one_note(folder: Path, tmp_path: Path) 
     )
 
 
-def test_note_stands_above_the_bar(folder: Path, broken: dict[str, str]) -> None:
-    terminal = Terminal(*MUCH, "--json", cwd=folder, **broken)
+def test_note_stands_above_the_bar(folder: Path, broken: dict[str, str], tmp_path: Path) -> None:
+    (hold := tmp_path / "hold").touch()
+    terminal = Terminal(*MUCH, "--json", cwd=folder, **broken, HOLD=str(hold))
+    terminal.wait_for("first epoch")
+    hold.unlink()
     code, out = terminal.finish()
     assert (code, json.loads(out)["engine"]) == (0, "readable")
     assert "first epoch" in terminal.seen.partition("note")[0]
@@ -242,10 +242,8 @@ def test_other_warnings_are_left_alone(folder: Path) -> None:
     code = "import warnings; import chainrule.cli.train as t; real = t.build\n"
     code += "def build(*a):\n    warnings.warn('of others')\n    return real(*a)\n"
     code += "t.build = build\nfrom chainrule.cli import main\nmain()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, *TRAIN, "--epochs", "1"],
-        cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-c", code, *TRAIN, "--epochs", "1"]
+    done = completed(command, cwd=folder, env=environment())
     assert done.returncode == 0
     assert "<string>:3: UserWarning: of others" in done.stderr
     assert "note" not in done.stderr

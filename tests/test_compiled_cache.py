@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from compiled_runs import GOALS, ROWS, environment, python, toy, work
 from numeric import Array
+from processes import PATIENCE, end, start
 
 import chainrule as cr
 from chainrule import engines
@@ -322,17 +322,33 @@ def test_a_damaged_file_is_thrown_away(damage: str, ending: str, kept: Path) -> 
     assert not any(file.exists() and file.read_bytes() == broken[file] for file in files)
 
 
-def test_a_process_killed_while_it_writes(kept: Path) -> None:
+HELD = """
+import os, sys, time
+real, place, written = os.replace, int(sys.argv[1]), []
+def replace(old, new):
+    written.append(new)
+    while len(written) == place:
+        print("held", flush=True)
+        time.sleep(1e9)
+    real(old, new)
+os.replace = replace
+from compiled_runs import work
+work()
+"""
+"""A process that stops before it puts the given file of a kernel, counted from 1, in its place."""
+
+
+@pytest.mark.parametrize("place", [1, 2], ids=["index", "machine code"])
+def test_a_process_killed_while_it_writes(place: int, kept: Path) -> None:
     bits, variables = work(), {"CHAINRULE_CACHE": str(kept.parent)}
     remove(kept, "epochs.train")
-    names = set(kept.glob("*/*"))
-    command, where = [sys.executable, "-c", WORK], environment(**variables)
-    with subprocess.Popen(command, env=where, stderr=subprocess.DEVNULL) as process:
-        end = time.monotonic() + 60
-        while set(kept.glob("*/*")) <= names:
-            assert time.monotonic() < end
-            assert process.poll() is None
-        process.kill()
+    command, where = [sys.executable, "-c", HELD, str(place)], environment(**variables)
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    process = start(command, env=where, **how)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    end(process)
+    assert len(list(kept.glob("*/epochs.train-*"))) == place  # the last of them under another name
     assert not list(kept.glob("float64-*.ready"))
     done = python(WORK, **variables)
     assert done.stdout == f"{bits}\n"
@@ -344,12 +360,12 @@ def test_processes_that_compile_at_once(kept: Path) -> None:
     bits, variables = work(), environment(CHAINRULE_CACHE=str(kept.parent))
     remove(kept, "epochs.train")
     started = [
-        subprocess.Popen([sys.executable, "-c", WORK], env=variables, stdout=subprocess.PIPE,
-                         stderr=subprocess.DEVNULL, text=True)
+        start([sys.executable, "-c", WORK], env=variables, stdout=subprocess.PIPE,
+              stderr=subprocess.DEVNULL, text=True)
         for _ in range(3)
     ]  # fmt: skip
     for process in started:
-        assert process.communicate(timeout=60)[0] == f"{bits}\n"
+        assert process.communicate(timeout=PATIENCE)[0] == f"{bits}\n"
         assert process.returncode == 0
     assert python(WORK, **variables).stderr == ""
 

@@ -12,7 +12,6 @@ import io
 import linecache
 import os
 import re
-import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from processes import completed
 
 ROOT = Path(__file__).parents[1]
 PAGES = [page for page in [ROOT / "README.md"] if page.is_file()] + sorted(
@@ -107,16 +107,7 @@ def commands(block: Block) -> list[str]:
 def run_shell(command: str, folder: Path, environment: dict[str, str]) -> None:
     match = re.search(r"  # exits (\d+)$", command)
     wanted = int(match[1]) if match else 0
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    done = completed(["bash", "-o", "pipefail", "-c", command], cwd=folder, env=environment)
     assert done.returncode == wanted, (
         f"$ {command}\nexits {done.returncode}, not {wanted}\n{done.stdout}{done.stderr}"
     )
