@@ -182,7 +182,7 @@ def test_no_threading_layer(engine: str, tmp_path: Path) -> None:
     cache = {"CHAINRULE_CACHE": str(tmp_path / "cache"), "NUMBA_THREADING_LAYER": "unheard-of"}
     message = falls_back(engine, **cache)
     assert message.startswith("Numba cannot be loaded (The threading layer requested 'unheard-of'")
-    assert not list(tmp_path.glob("cache/*/*/*"))
+    assert not list(tmp_path.glob("cache/*/*/*/*"))
 
 
 class OwnLayer(cr.Tanh):
@@ -275,7 +275,7 @@ def kept(tmp_path: Path) -> Path:
 
 def remove(kept: Path, kernel: str) -> None:
     """Let a kernel and the mark that all are there be missing."""
-    for file in [*kept.glob(f"*/{kernel}-*"), *kept.glob("float64-*.ready")]:
+    for file in [*kept.glob(f"*/*/{kernel}-*"), *kept.glob("*/float64.ready")]:
         file.unlink()
 
 
@@ -294,11 +294,16 @@ def test_compiling_is_told_in_one_line_on_standard_error(kept: Path) -> None:
 
 
 def test_another_processor_is_told_of_its_own_compilation(kept: Path) -> None:
-    """Numba keeps machine code for each processor, under the names that we give it."""
-    ask = "from chainrule.compiled import kernels; print(kernels.stamp('float64').name)"
+    """Machine code for another processor lies in another folder, and is never loaded."""
+    ask = "from chainrule.compiled import kernels; print(kernels.stamp('float64'))"
     variables = {"CHAINRULE_CACHE": str(kept.parent)}
-    generic = python(ask, **variables, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="").stdout
-    assert python(ask, **variables).stdout != generic
+    own = Path(python(ask, **variables).stdout.strip())
+    other = Path(python(ask, **variables, NUMBA_CPU_NAME="generic").stdout.strip())
+    assert own.exists()
+    assert not other.exists()
+    assert other.parent != own.parent
+    assert other.parent.parent == own.parent.parent
+    assert not list(other.parent.rglob("*.nb*"))
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -313,7 +318,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_thrown_away(damage: str, ending: str, kept: Path) -> None:
     bits = work()
-    files = list(kept.glob(f"*/predict.predict_in_parallel-*.{ending}"))
+    files = list(kept.glob(f"*/*/predict.predict_in_parallel-*.{ending}"))
     for file in files:
         file.write_bytes(DAMAGES[damage](file.read_bytes()))
     broken = {file: file.read_bytes() for file in files}
@@ -348,12 +353,12 @@ def test_a_process_killed_while_it_writes(place: int, kept: Path) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     end(process)
-    assert len(list(kept.glob("*/epochs.train-*"))) == place  # the last of them under another name
-    assert not list(kept.glob("float64-*.ready"))
+    assert len(list(kept.glob("*/*/epochs.train-*"))) == place  # the last by a name for a while
+    assert not list(kept.glob("*/float64.ready"))
     done = python(WORK, **variables)
     assert done.stdout == f"{bits}\n"
     assert done.stderr.startswith(LINE)
-    assert list(kept.glob("float64-*.ready"))
+    assert list(kept.glob("*/float64.ready"))
 
 
 def test_processes_that_compile_at_once(kept: Path) -> None:
