@@ -2,13 +2,13 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from click.testing import CliRunner, Result
+from processes import completed
 
 from chainrule.cli import main
 
@@ -56,11 +56,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def process(*args: object, cwd: Path, **variables: str) -> Done:
     """The command as a process of its own."""
-    done = subprocess.run(
-        [*COMMAND, *map(str, args)],
-        cwd=cwd, env=environment(**variables), capture_output=True, text=True, timeout=120,
-        check=False,
-    )  # fmt: skip
+    done = completed([*COMMAND, *map(str, args)], cwd=cwd, env=environment(**variables))
     return Done(done.returncode, done.stdout, done.stderr)
 
 

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any, NamedTuple
 
 import numpy as np
 from numeric import Array
+from processes import PATIENCE, completed
 
 import chainrule as cr
 
@@ -110,16 +111,36 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
         return list(pool.map(start, calls))
 
 
-def watch_threads() -> list[bool]:
+class Seen(list[bool]):
+    """Whether the parallel kernels ran, each time that they could have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._met = Event()
+        self._met.set()
+
+    def meet(self) -> None:
+        """Let the next thread that may run them wait until another one has been refused."""
+        self.clear()
+        self._met.clear()
+
+    def see(self, several: bool) -> None:
+        self.append(several)
+        if not several:
+            self._met.set()
+        assert self._met.wait(PATIENCE), "threads never met"
+
+
+def watch_threads() -> Seen:
     """A list that grows: whether the parallel kernels ran, each time that they could have."""
     from chainrule.compiled import engine, prediction, threads
 
-    seen, real = [], threads.several_threads
+    seen, real = Seen(), threads.several_threads
 
     @contextmanager
     def watched(*wanted: int | None) -> Iterator[bool]:
         with real(*wanted) as several:
-            seen.append(several)
+            seen.see(several)
             yield several
 
     engine.several_threads = prediction.several_threads = watched
@@ -134,10 +155,8 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def python(script: str, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-    """The script as a process that has to end well within a minute."""
-    done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)], env=environment(**variables),
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    """The script as a process that has to end well."""
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    done = completed(command, env=environment(**variables))
     assert done.returncode == 0, f"exit code {done.returncode}\n{done.stderr}"
     return done

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import processes
 import pytest
 from hypothesis import settings
 
@@ -52,6 +53,13 @@ def _floating_point_errors() -> Iterator[None]:
     """
     with np.errstate(divide="raise", over="raise", invalid="raise"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _processes_end() -> Iterator[None]:
+    """What a test started ends with it, also where the test fails or is interrupted."""
+    yield
+    processes.end_all()
 
 
 @pytest.fixture(autouse=True)

@@ -9,26 +9,32 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from pathlib import Path
 
 from cli_tables import COMMAND, environment
+from processes import PATIENCE, end, start
 
-PATIENCE = 60.0
-"""Seconds to wait for something to appear on a terminal; only a hanging program takes so long."""
 SHOWN = re.compile("\x1b\\[[?]?([0-9;]*)([A-Za-z])|([\r\n]|[^\x1b\r\n]+)")
 """An escape sequence's number and letter, or what a terminal shows or ends a line with."""
 
 
 class Terminal:
-    """A process whose standard error, and output if asked, is a terminal 100 characters wide."""
+    """A process whose standard error, and output if asked, is a terminal 100 characters wide.
 
-    def __init__(self, *args: object, cwd: Path, both: bool = False, **variables: str) -> None:
+    It runs `chainrule`, or a script that ends with it.
+    """
+
+    def __init__(
+        self, *args: object, cwd: Path, both: bool = False, script: str = "", **variables: str
+    ) -> None:
+        command = [sys.executable, "-c", script] if script else COMMAND
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 100, 0, 0))
-        self.process = subprocess.Popen(
-            [*COMMAND, *map(str, args)],
+        self.process = start(
+            [*command, *map(str, args)],
             cwd=cwd, stdin=subprocess.DEVNULL, stdout=slave if both else subprocess.PIPE,
             stderr=slave, env=environment(TERM="xterm-256color", **variables),
         )  # fmt: skip
@@ -47,24 +53,23 @@ class Terminal:
         return bool(data)
 
     def wait_for(self, words: str) -> None:
-        end = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while words not in self.seen:
             assert self.read(), f"{words} never came:\n{self.seen}"
-            assert time.monotonic() < end, f"{words} did not come:\n{self.seen}"
+            assert time.monotonic() < deadline, f"{words} did not come:\n{self.seen}"
 
     def interrupt(self, number: int = signal.SIGINT) -> None:
         self.process.send_signal(number)
 
     def finish(self) -> tuple[int, str]:
         """The exit code and what came on standard output, if that is no terminal."""
+        deadline = time.monotonic() + PATIENCE
         while self.read():
-            pass
-        out = self.process.stdout.read().decode() if self.process.stdout else ""
-        code = self.process.wait(PATIENCE)
+            assert time.monotonic() < deadline, f"it does not end:\n{self.seen}"
+        out = (self.process.communicate(timeout=PATIENCE)[0] or b"").decode()
         os.close(self.master)
-        if self.process.stdout:
-            self.process.stdout.close()
-        return code, out
+        end(self.process)
+        return self.process.returncode, out
 
     def screen(self) -> list[str]:
         """The lines that stand there now, as far as they were read."""

@@ -3,12 +3,15 @@
 import os
 import re
 import signal
-import subprocess
-import time
+from contextlib import suppress
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from cli_tables import COMMAND, call, document, environment, process
+from processes import PATIENCE, start, wait_until
+
+from chainrule.cli import check_gradients
 
 LINE = """
 import numpy as np
@@ -89,7 +92,10 @@ MISTAKES: dict[str, tuple[str, list[str], str]] = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_file_that_fails_is_one_sentence(name: str, tmp_path: Path) -> None:
+def test_a_file_that_fails_is_one_sentence(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_gradients, "GRACE", PATIENCE)
     text, options, words = MISTAKES[name]
     result = call("check-gradients", write(tmp_path, text), *options)
     assert result.exit_code == 2, result.output
@@ -113,18 +119,18 @@ def test_a_file_whose_own_lines_never_end(tmp_path: Path) -> None:
 
 ALIVE = {
     "a process": "import subprocess, sys\n"
-    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(90)'])\n",
-    "a thread": "import threading, time\nthreading.Thread(target=time.sleep, args=(90,)).start()\n",
-    "at exit": "import atexit, time\natexit.register(time.sleep, 90)\n",
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(9e4)'])\n",
+    "a thread": "import threading, time\n"
+    "threading.Thread(target=time.sleep, args=(9e4,)).start()\n",
+    "at exit": "import atexit, time\natexit.register(time.sleep, 9e4)\n",
 }
+"""What lasts longer than the longest time limit."""
 
 
 @pytest.mark.parametrize("what", ALIVE)
 def test_the_answer_does_not_wait_for_what_the_file_left_running(what: str, tmp_path: Path) -> None:
-    started = time.monotonic()
     result = call("check-gradients", write(tmp_path, ALIVE[what] + PLAIN))
     assert result.exit_code == 0, result.output
-    assert time.monotonic() - started < 60
 
 
 def test_a_file_that_changes_json_and_odd_limits(tmp_path: Path) -> None:
@@ -138,31 +144,30 @@ def test_a_file_that_changes_json_and_odd_limits(tmp_path: Path) -> None:
 
 def test_a_loop_in_c_is_ended_too(tmp_path: Path) -> None:
     text = PLAIN + "def loss(p): return sum(iter(int, 1))\n"
-    started = time.monotonic()
     result = call("check-gradients", write(tmp_path, text), "--time-limit", "0.5")
     assert result.exit_code == 2
-    assert time.monotonic() - started < 60
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
 def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
-    text = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)\n"
-    write(tmp_path, text)
-    running = subprocess.Popen(
-        [*COMMAND, "check-gradients", "net.py"], cwd=tmp_path, env=environment(),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    text = "import os, time\nopen('new', 'w').write(str(os.getpid()))\nos.rename('new', 'pid')\n"
+    write(tmp_path, text + "time.sleep(1e9)\n")
+    command = [*COMMAND, "check-gradients", "net.py", "--time-limit", "86400"]
+    pipes = {"stdout": PIPE, "stderr": PIPE, "text": True}
+    running = start(command, cwd=tmp_path, env=environment(), **pipes)
     pid = tmp_path / "pid"
-    for _ in range(300):
-        if pid.is_file() and pid.read_text():
-            break
-        time.sleep(0.1)
-    running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=30)
-    assert running.returncode == 130, told
-    assert "Traceback" not in told
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(pid.read_text()), 0)
+    wait_until(pid.is_file, "the file does not run")
+    child = int(pid.read_text())
+    try:
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=PATIENCE)
+        assert running.returncode == 130, told
+        assert "Traceback" not in told
+        with pytest.raises(ProcessLookupError):
+            os.kill(child, 0)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
 
 
 def test_as_a_process_of_its_own(tmp_path: Path) -> None:

@@ -5,13 +5,13 @@ import os
 import re
 import signal
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cli_tables import COMMAND, QUICK, Done, document, environment, ok, process, write_flowers
+from processes import completed
 from terminals import Terminal
 
 import chainrule
@@ -26,8 +26,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 ENDLESS = ["train", "flowers.csv", "--target", "kind", "--epochs", "1000000", "--lr", "1e-9"]
 ENDLESS += ["--optimizer", "sgd", "--json"]
-SLOW = [*ENDLESS, "--hidden", "1500,1500", "--batch-size", "4"]
-"""An epoch of ninety steps of 0.05 seconds or more."""
+HELD = """
+import sys, time
+from chainrule.compiled import engine
+first, real, calls = int(sys.argv.pop(1)), engine.train, []
+def train(*arguments):
+    stopped = real(*arguments)
+    calls.append(stopped)
+    if len(calls) >= first:
+        print(f"call {len(calls)} is held", file=sys.stderr, flush=True)
+    while len(calls) >= first:
+        time.sleep(0.1)
+    return stopped
+engine.train = train
+from chainrule.cli import main
+main()
+"""
+"""The command line; from the given call of the kernel on, epochs last until a signal ends them."""
 
 
 @pytest.mark.parametrize(
@@ -50,7 +65,9 @@ def test_signal_keeps_the_best_epoch(number: int, code: int, who: str, folder: P
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_in_the_first_epoch_writes_nothing(number: int, folder: Path) -> None:
-    terminal = Terminal(*SLOW, "--out", "first.safetensors", cwd=folder)
+    arguments = [1, *ENDLESS, "--hidden", "4", "--out", "first.safetensors"]
+    terminal = Terminal(*arguments, cwd=folder, script=HELD)
+    terminal.wait_for("call 1 is held")
     terminal.wait_for("first epoch")
     terminal.interrupt(number)
     code, out = terminal.finish()
@@ -62,8 +79,8 @@ def test_signal_in_the_first_epoch_writes_nothing(number: int, folder: Path) -> 
 def test_second_ctrl_c_leaves_at_once(folder: Path) -> None:
     old = folder / "old.safetensors"
     old.write_bytes(b"an older model")
-    slow = [*ENDLESS, "--hidden", "1500,1500", "--batch-size", "16"]  # an epoch of a second
-    terminal = Terminal(*slow, "--out", old, cwd=folder)
+    terminal = Terminal(2, *ENDLESS, "--hidden", "4", "--out", old, cwd=folder, script=HELD)
+    terminal.wait_for("call 2 is held")
     terminal.wait_for("best")
     terminal.interrupt()
     terminal.wait_for("Ctrl-C again leaves at once")
@@ -74,15 +91,27 @@ def test_second_ctrl_c_leaves_at_once(folder: Path) -> None:
     assert old.read_bytes() == b"an older model"
 
 
-def test_ctrl_c_leaves_out_the_linear_model(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    X, labels = rng.normal(size=(1500, 150)).round(3), rng.integers(20, size=1500)
-    lines = [",".join([*map(str, x), f"class {k}"]) for x, k in zip(X, labels, strict=True)]
-    head = ",".join([*(f"x{j}" for j in range(150)), "y"])
-    (tmp_path / "noise.csv").write_text("\n".join([head, *lines]), encoding="utf-8")
-    arguments = ["train", "noise.csv", "--target", "y", "--hidden", "2", "--epochs", "2", "--json"]
-    terminal = Terminal(*arguments, cwd=tmp_path)
+HELD_LINEAR = """
+import sys, time
+from chainrule import lbfgs
+def minimize(*arguments, **how):
+    print("the linear model is held", file=sys.stderr, flush=True)
+    while True:
+        time.sleep(0.1)
+    yield
+lbfgs.minimize = minimize
+from chainrule.cli import main
+main()
+"""
+"""The command line, whose linear model takes until a signal ends it."""
+
+
+def test_ctrl_c_leaves_out_the_linear_model(folder: Path, tmp_path: Path) -> None:
+    arguments = ["train", folder / "flowers.csv", "--target", "kind", "--out", "m.safetensors"]
+    arguments += ["--hidden", "2", "--epochs", "2", "--json"]
+    terminal = Terminal(*arguments, cwd=tmp_path, script=HELD_LINEAR)
     terminal.wait_for("Fitting a linear model")
+    terminal.wait_for("the linear model is held")
     terminal.interrupt()
     code, out = terminal.finish()
     assert code == 0, terminal.seen
@@ -91,7 +120,7 @@ def test_ctrl_c_leaves_out_the_linear_model(tmp_path: Path) -> None:
     assert told["baselines"]["linear"] is None
     assert told["baselines"]["constant"]["accuracy"] > 0
     assert told["training"]["stopped"] == "epochs"
-    assert (tmp_path / "noise.safetensors").exists()
+    assert (tmp_path / "m.safetensors").exists()
 
 
 def test_divergence_after_an_epoch_keeps_the_best(tmp_path: Path) -> None:
@@ -153,11 +182,9 @@ def test_signal_at_any_moment(
 ) -> None:
     """No traceback, no half-written file, and a network that is trained is not lost."""
     arguments = [folder / "flowers.csv", "--target", "kind", *QUICK, "--out", "m.st"]
-    done = subprocess.run(
-        [sys.executable, "-c", STRUCK, where, str(int(number)), "train", *map(str, arguments),
-         "--report", "r.html", "--quiet"],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    command = [sys.executable, "-c", STRUCK, where, str(int(number)), "train"]
+    command += [*map(str, arguments), "--report", "r.html", "--quiet"]
+    done = completed(command, cwd=tmp_path, env=environment())
     assert done.returncode == 128 + number, done.stderr
     told = f"chainrule: stopped; {words}" if words else ""
     assert done.stderr.strip() == told
@@ -168,10 +195,8 @@ def test_signal_at_any_moment(
 
 def shell(line: str, cwd: Path) -> Done:
     """The line in bash, `chainrule` in it being the command; a pipe's failure counts."""
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", line.replace("chainrule", " ".join(COMMAND), 1)],
-        cwd=cwd, env=environment(), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    line = line.replace("chainrule", " ".join(COMMAND), 1)
+    done = completed(["bash", "-o", "pipefail", "-c", line], cwd=cwd, env=environment())
     return Done(done.returncode, done.stdout, done.stderr)
 
 

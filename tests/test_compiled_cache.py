@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from compiled_runs import GOALS, ROWS, environment, python, toy, work
 from numeric import Array
+from processes import PATIENCE, end, start
 
 import chainrule as cr
 from chainrule import engines
@@ -182,7 +182,7 @@ def test_no_threading_layer(engine: str, tmp_path: Path) -> None:
     cache = {"CHAINRULE_CACHE": str(tmp_path / "cache"), "NUMBA_THREADING_LAYER": "unheard-of"}
     message = falls_back(engine, **cache)
     assert message.startswith("Numba cannot be loaded (The threading layer requested 'unheard-of'")
-    assert not list(tmp_path.glob("cache/*/*/*"))
+    assert not list(tmp_path.glob("cache/*/*/*/*"))
 
 
 class OwnLayer(cr.Tanh):
@@ -275,7 +275,7 @@ def kept(tmp_path: Path) -> Path:
 
 def remove(kept: Path, kernel: str) -> None:
     """Let a kernel and the mark that all are there be missing."""
-    for file in [*kept.glob(f"*/{kernel}-*"), *kept.glob("float64-*.ready")]:
+    for file in [*kept.glob(f"*/*/{kernel}-*"), *kept.glob("*/float64.ready")]:
         file.unlink()
 
 
@@ -294,11 +294,16 @@ def test_compiling_is_told_in_one_line_on_standard_error(kept: Path) -> None:
 
 
 def test_another_processor_is_told_of_its_own_compilation(kept: Path) -> None:
-    """Numba keeps machine code for each processor, under the names that we give it."""
-    ask = "from chainrule.compiled import kernels; print(kernels.stamp('float64').name)"
+    """Machine code for another processor lies in another folder, and is never loaded."""
+    ask = "from chainrule.compiled import kernels; print(kernels.stamp('float64'))"
     variables = {"CHAINRULE_CACHE": str(kept.parent)}
-    generic = python(ask, **variables, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="").stdout
-    assert python(ask, **variables).stdout != generic
+    own = Path(python(ask, **variables).stdout.strip())
+    other = Path(python(ask, **variables, NUMBA_CPU_NAME="generic").stdout.strip())
+    assert own.exists()
+    assert not other.exists()
+    assert other.parent != own.parent
+    assert other.parent.parent == own.parent.parent
+    assert not list(other.parent.rglob("*.nb*"))
 
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
@@ -313,7 +318,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_thrown_away(damage: str, ending: str, kept: Path) -> None:
     bits = work()
-    files = list(kept.glob(f"*/predict.predict_in_parallel-*.{ending}"))
+    files = list(kept.glob(f"*/*/predict.predict_in_parallel-*.{ending}"))
     for file in files:
         file.write_bytes(DAMAGES[damage](file.read_bytes()))
     broken = {file: file.read_bytes() for file in files}
@@ -322,34 +327,50 @@ def test_a_damaged_file_is_thrown_away(damage: str, ending: str, kept: Path) -> 
     assert not any(file.exists() and file.read_bytes() == broken[file] for file in files)
 
 
-def test_a_process_killed_while_it_writes(kept: Path) -> None:
+HELD = """
+import os, sys, time
+real, place, written = os.replace, int(sys.argv[1]), []
+def replace(old, new):
+    written.append(new)
+    while len(written) == place:
+        print("held", flush=True)
+        time.sleep(1e9)
+    real(old, new)
+os.replace = replace
+from compiled_runs import work
+work()
+"""
+"""A process that stops before it puts the given file of a kernel, counted from 1, in its place."""
+
+
+@pytest.mark.parametrize("place", [1, 2], ids=["index", "machine code"])
+def test_a_process_killed_while_it_writes(place: int, kept: Path) -> None:
     bits, variables = work(), {"CHAINRULE_CACHE": str(kept.parent)}
     remove(kept, "epochs.train")
-    names = set(kept.glob("*/*"))
-    command, where = [sys.executable, "-c", WORK], environment(**variables)
-    with subprocess.Popen(command, env=where, stderr=subprocess.DEVNULL) as process:
-        end = time.monotonic() + 60
-        while set(kept.glob("*/*")) <= names:
-            assert time.monotonic() < end
-            assert process.poll() is None
-        process.kill()
-    assert not list(kept.glob("float64-*.ready"))
+    command, where = [sys.executable, "-c", HELD, str(place)], environment(**variables)
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    process = start(command, env=where, **how)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    end(process)
+    assert len(list(kept.glob("*/*/epochs.train-*"))) == place  # the last by a name for a while
+    assert not list(kept.glob("*/float64.ready"))
     done = python(WORK, **variables)
     assert done.stdout == f"{bits}\n"
     assert done.stderr.startswith(LINE)
-    assert list(kept.glob("float64-*.ready"))
+    assert list(kept.glob("*/float64.ready"))
 
 
 def test_processes_that_compile_at_once(kept: Path) -> None:
     bits, variables = work(), environment(CHAINRULE_CACHE=str(kept.parent))
     remove(kept, "epochs.train")
     started = [
-        subprocess.Popen([sys.executable, "-c", WORK], env=variables, stdout=subprocess.PIPE,
-                         stderr=subprocess.DEVNULL, text=True)
+        start([sys.executable, "-c", WORK], env=variables, stdout=subprocess.PIPE,
+              stderr=subprocess.DEVNULL, text=True)
         for _ in range(3)
     ]  # fmt: skip
     for process in started:
-        assert process.communicate(timeout=60)[0] == f"{bits}\n"
+        assert process.communicate(timeout=PATIENCE)[0] == f"{bits}\n"
         assert process.returncode == 0
     assert python(WORK, **variables).stderr == ""
 

@@ -5,7 +5,6 @@ gives the same bits, and never ends the process.
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -25,6 +24,7 @@ from compiled_runs import (
     trained,
     work,
 )
+from processes import PATIENCE, start
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import chainrule as cr
@@ -129,6 +129,7 @@ seen = watch_threads()
 sizes = [1, 7, 100, 512, 512, 512]
 alone = {n: net.predict(ROWS[:n]) for n in sizes}
 assert seen == [True] * 3, seen
+seen.meet()
 def predict(n):
     return all(np.array_equal(net.predict(ROWS[:n]), alone[n]) for _ in range(40))
 if part == "train":
@@ -157,6 +158,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.request import urlopen
 from compiled_runs import ROWS, at_once, trained, work
+from processes import PATIENCE
 net = trained()
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
@@ -171,7 +173,7 @@ server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 Thread(target=server.serve_forever, daemon=True).start()
 def ask(n):
     address = f"http://127.0.0.1:{server.server_port}/{n}"
-    return all(urlopen(address, timeout=30).read() == alone[n] for _ in range(15))
+    return all(urlopen(address, timeout=PATIENCE).read() == alone[n] for _ in range(15))
 print(*at_once([*(lambda n=n: ask(n) for n in (1, 400, 512, 512, 400, 400)), work]))
 server.shutdown()
 """
@@ -209,7 +211,7 @@ epochs = 0
 try:
     for record in run:
         epochs += 1
-        if epochs == 2:
+        if epochs == 10:
             print("running", flush=True)
 except KeyboardInterrupt:
     del run
@@ -220,15 +222,12 @@ except KeyboardInterrupt:
 def interrupted(*arguments: str) -> tuple[int, str]:
     """(epochs that were handed out, digest of theta) of a run that got Ctrl-C."""
     command = [sys.executable, "-c", INTERRUPTED, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "running\n"
-        time.sleep(0.25)
-        began = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        epochs, engine, bits = process.communicate(timeout=60)[0].split()
-        assert time.monotonic() - began < 10
-        assert process.returncode == 0
+    process = start(command, stdout=subprocess.PIPE, text=True, env=environment())
+    assert process.stdout is not None
+    assert process.stdout.readline() == "running\n"
+    process.send_signal(signal.SIGINT)
+    epochs, engine, bits = process.communicate(timeout=PATIENCE)[0].split()
+    assert process.returncode == 0
     assert engine == "compiled"
     return int(epochs), bits
 
@@ -340,6 +339,7 @@ def test_blas_has_its_threads_back_after_trainings_at_once(three: list[int]) -> 
 FORKED_INSIDE = """
 import os, sys
 from threading import Event, Thread
+from processes import PATIENCE, start
 from threadpoolctl import threadpool_limits
 from test_compiled_safety import blas, engines, toy
 toy()

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import pytest
 from compiled_cases import Case, cases
-from compiled_runs import python
+from compiled_runs import Seen, python
 from hypothesis import given, settings
 from numeric import Array
 
@@ -54,16 +54,16 @@ def run(name: str, dtype: str, threads: int | None) -> bytes:
 
 
 @pytest.fixture
-def given_threads(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+def given_threads(monkeypatch: pytest.MonkeyPatch) -> Seen:
     """Whether several threads were given, each time that they were asked for."""
-    given: list[bool] = []
+    given = Seen()
     for module in (engine, prediction):
         original = module.several_threads
 
         @contextmanager
         def spy(wanted: int | None = None, original: Any = original) -> Iterator[bool]:
             with original(wanted) as several:
-                given.append(several)
+                given.see(several)
                 yield several
 
         monkeypatch.setattr(module, "several_threads", spy)
@@ -128,10 +128,10 @@ def test_any_number_of_threads_gives_the_same_bits() -> None:
 
 
 @SEVERAL
-def test_training_in_several_python_threads_at_once(given_threads: list[bool]) -> None:
+def test_training_in_several_python_threads_at_once(given_threads: Seen) -> None:
     """One of them gets the parallel kernels, the others run the serial ones: same bits."""
     alone = run("adam", "float64", 1)
-    given_threads.clear()
+    given_threads.meet()
     results: list[bytes] = []
 
     def work() -> None:

@@ -3,12 +3,12 @@ them is run.
 """
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import completed
 from uncompiled_runs import Checked
 
 SCRIPT = Path(__file__).with_name("uncompiled_runs.py")
@@ -17,9 +17,7 @@ SCRIPT = Path(__file__).with_name("uncompiled_runs.py")
 def test_every_line_of_the_kernels_runs_uncompiled_and_within_bounds() -> None:
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
     command = [sys.executable, "-W", "error", str(SCRIPT)]
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    done = completed(command, env=environment)
     assert done.returncode == 0, done.stderr
     assert "lines of the kernels were run" in done.stdout
     assert int(done.stdout.split()[0]) > 400

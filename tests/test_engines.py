@@ -58,7 +58,7 @@ while "numba" not in sys.modules:
     time.sleep(0.001)
 child = os.fork()
 if child == 0:
-    signal.alarm(40)
+    signal.alarm(600)
     os._exit(0 if engines.load_engine() else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """

@@ -2,17 +2,17 @@
 
 import os
 import resource
-import signal
 import stat
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
+from processes import end, start
 
 from chainrule.files import check_writable, write_atomically
 
@@ -233,26 +233,22 @@ def test_interrupt_in_the_check_leaves_nothing(
 WRITER = """
 import sys
 from chainrule.files import write_atomically
-print("ready", flush=True)
 while True:
     for letter in b"abcdef":
         write_atomically(sys.argv[1], bytes([letter]) * 300_000)
+        print("written", flush=True)
 """
 
 
 def test_killed_writers_never_leave_half_a_file(tmp_path: Path) -> None:
     file = tmp_path / "a"
     for round_number in range(20):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(file)], stdout=subprocess.PIPE, text=True
-        )
+        file.unlink(missing_ok=True)
+        writer = start([sys.executable, "-c", WRITER, str(file)], stdout=PIPE, text=True)
         assert writer.stdout is not None
-        with writer, writer.stdout:
-            assert writer.stdout.readline() == "ready\n"
-            time.sleep(0.004 + 0.0007 * round_number)
-            writer.send_signal(signal.SIGKILL)
-        if file.exists():
-            data = file.read_bytes()
-            assert data == data[:1] * 300_000
-    assert file.exists()
+        assert writer.stdout.readline() == "written\n"
+        time.sleep(0.0007 * round_number)  # another place in the work each time
+        end(writer)
+        data = file.read_bytes()
+        assert data == data[:1] * 300_000
     assert len(os.listdir(tmp_path)) <= 21  # at most one left behind by each kill

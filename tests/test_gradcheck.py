@@ -8,6 +8,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import cache
+from itertools import count
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +20,11 @@ from planted_bugs import BUGS, HELD_OUT, TUNED, Bug
 from planted_deeper import by_rows, outputs
 from planted_networks import Problem, deep, neuron, people, two_layer
 from planted_right import RIGHT, wide
+from processes import PATIENCE
 
 import chainrule as cr
 from chainrule import GradientReport, check_gradients
+from chainrule.gradcheck import code, limit
 from chainrule.gradcheck.report import CAUSES
 
 DESIGN = (
@@ -196,8 +200,12 @@ W = np.ones((2, 3))
 GOOD: tuple[Any, Any, Any] = (lambda p: np.sum(p**2), lambda p: 2 * p, W)
 
 
+hanging = threading.Event()
+
+
 def forever(p: Any) -> Any:
     while True:
+        hanging.set()
         try:
             time.sleep(0.01)
         except Exception:  # as careless code does
@@ -256,6 +264,20 @@ def test_foreign_code_that_fails_is_one_sentence(name: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.fixture
+def _time_ends_when_it_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the code might not have come so far within its time."""
+
+    class Late(threading.Thread):
+        def join(self, timeout: float | None = None) -> None:
+            assert hanging.wait(PATIENCE)
+            super().join(timeout)
+
+    hanging.clear()
+    monkeypatch.setattr(limit, "threading", SimpleNamespace(Thread=Late))
+
+
+@pytest.mark.usefixtures("_time_ends_when_it_hangs")
 @pytest.mark.parametrize("which", ["value", "gradient"])
 def test_code_that_never_ends_is_stopped(which: str) -> None:
     before = threading.active_count()
@@ -264,13 +286,17 @@ def test_code_that_never_ends_is_stopped(which: str) -> None:
     assert threading.active_count() >= before  # what hangs is left behind, as a daemon
 
 
-def test_slow_code_is_told_from_code_that_hangs() -> None:
-    def slow(p: Any) -> Any:
-        time.sleep(0.02)
-        return np.sum(p**2)
+@pytest.mark.usefixtures("_time_ends_when_it_hangs")
+def test_slow_code_is_told_from_code_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call takes 0.01 s by its clock; the 31st never ends."""
+    clock = count()
+    monkeypatch.setattr(code, "time", SimpleNamespace(perf_counter=lambda: next(clock) / 100))
 
-    with pytest.raises(TimeoutError, match=r"its \d+ calls took 0.01\d s each"):
-        check_gradients(*broken(value=slow), time_limit=1.0)
+    def slow(p: Any) -> Any:
+        return forever(p) if next(clock) > 90 else np.sum(p**2)
+
+    with pytest.raises(TimeoutError, match=r"its \d\d calls took 0.01\d* s each"):
+        check_gradients(*broken(value=slow), time_limit=0.3)
 
 
 @pytest.mark.parametrize(

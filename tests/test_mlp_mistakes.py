@@ -1,11 +1,11 @@
 """What MLPClassifier and MLPRegressor cannot take, and what they take beside NumPy."""
 
-import subprocess
 import sys
 from typing import Any
 
 import numpy as np
 import pytest
+from processes import completed
 from sklearn.datasets import load_iris
 
 import chainrule as cr
@@ -76,7 +76,5 @@ for fit in (cr.MLPClassifier(**quick), cr.MLPRegressor(**quick), cr.TabularClass
 
 
 def test_arrays_of_other_libraries_are_accepted() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", DISPATCHED], capture_output=True, text=True, check=False, timeout=300
-    )
+    done = completed([sys.executable, "-c", DISPATCHED])
     assert done.returncode == 0, done.stderr

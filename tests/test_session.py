@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import PATIENCE
 
 import chainrule as cr
 from chainrule.session import Session
@@ -114,11 +115,11 @@ def test_pause_from_another_thread() -> None:
         seen.set()
         return False
 
-    runner = threading.Thread(target=one.run, args=(told,))
+    runner = threading.Thread(target=one.run, args=(told,), daemon=True)
     runner.start()
-    assert seen.wait(20)
+    assert seen.wait(PATIENCE)
     one.pause()
-    runner.join(20)
+    runner.join(PATIENCE)
     assert not runner.is_alive()
     assert 0 < one.done < one.planned
     assert len(one.history) == one.done

@@ -3,7 +3,6 @@
 import json
 import os
 import struct
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from modelfiles import edit, header_of, joined, outcome, parts, with_header
+from processes import completed
 from safetensors.numpy import save as tensors_to_bytes
 
 from chainrule.core.layers import BatchNorm, Dense
@@ -188,10 +188,7 @@ def test_lies_about_size_take_no_memory(tmp_path: Path) -> None:
         outer["0.W"]["shape"] = shape
         names.append(tmp_path / f"shape{shape[0]}")
         names[-1].write_bytes(joined(json.dumps(outer).encode(), numbers))
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(good), *map(str, names)],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    done = completed([sys.executable, "-c", LIMITED, str(good), *map(str, names)])
     assert done.returncode == 0, done.stderr
     told = done.stdout.splitlines()
     assert len(told) == len(names)

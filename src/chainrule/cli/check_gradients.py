@@ -19,8 +19,8 @@ from .document import emit
 from .errors import NO
 from .options import AS_JSON, COUNT, filled
 
-STARTING, LONGEST = 60.0, 86_400.0
-"""Seconds for Python to start, and the longest time limit."""
+STARTING, LONGEST, GRACE = 60.0, 86_400.0, 5.0
+"""Seconds for Python to start, the longest time limit, and how long the check has to report it."""
 
 
 @click.command(short_help="Check the gradient of your own code, and name its bug.")
@@ -100,7 +100,7 @@ def _ends(process: "subprocess.Popen[bytes]", started: Path, seconds: float) -> 
     while process.poll() is None and not started.exists() and time.monotonic() < begun + STARTING:
         time.sleep(0.02)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(seconds + 1.0)  # the check itself stops at the limit, and says where it was
+        process.wait(seconds + GRACE)  # the check itself stops at the limit, and says where it was
         return True
     return False
 

@@ -2,7 +2,9 @@
 
 Numba looks only at the file of the kernel itself, so a kernel whose constants or callees changed in
 another file would be taken from an old cache. Therefore the folder is named by a hash of all
-sources and versions that go into the machine code.
+sources and versions that go into the machine code. Below it each processor has a folder of its own:
+Numba keeps the machine code of several in one, but two of them that write at once can leave one's
+code under the other's name.
 """
 
 import hashlib
@@ -62,9 +64,28 @@ def folder() -> Path:
     return place
 
 
+@cache
+def processor() -> str:
+    """A short name for the processor that Numba compiles for: this one, or that of NUMBA_CPU_NAME
+    and NUMBA_CPU_FEATURES.
+    """
+    from numba.core.registry import cpu_target
+
+    told = repr(cpu_target.target_context.codegen().magic_tuple())
+    return hashlib.sha256(told.encode()).hexdigest()[:8]
+
+
+def kernels_folder() -> Path:
+    """The folder of this processor's kernels, made if it is not there, as it may be deleted."""
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = folder() / processor()
+    place.mkdir(mode=0o700, exist_ok=True)
+    return place
+
+
 def empty() -> None:
-    """Throw all kept kernels away."""
-    for entry in folder().iterdir():
+    """Throw this processor's kernels away."""
+    for entry in kernels_folder().iterdir():
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
         else:

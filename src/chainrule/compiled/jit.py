@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .cache import folder
+from .cache import kernels_folder
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}
 SHARED = {"cache": True, "nogil": True, "error_model": "numpy"}
@@ -29,7 +29,7 @@ def _kept(**options: Any) -> Compile:
     """njit whose machine code is kept in our own folder."""
 
     def decorate(function: Any) -> Any:
-        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder())
+        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(kernels_folder())
         try:
             return numba.njit(**options)(function)
         finally:

@@ -1,6 +1,5 @@
 """Every kernel, compiled for a dtype: once for a machine, and from the disk cache afterwards."""
 
-import hashlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +7,12 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core.registry import cpu_target
 from numpy.typing import DTypeLike
 
 from ..core.layers import Dense
 from ..core.network import Network
 from . import epochs, losses, passes, predict, step
-from .cache import folder
+from .cache import kernels_folder
 from .draws import Draws
 from .jit import address
 from .program import LAYOUT, Program, program
@@ -83,7 +81,6 @@ def addresses(dtype: str, show: Show | None = None) -> dict[str, int]:
     show = show or (lambda share: _line(told, share))
     if mark.exists() or numba.config.DISABLE_JIT:
         show = _silent
-    folder().mkdir(mode=0o700, parents=True, exist_ok=True)  # it may have been deleted since
     kernels = _kernels(dtype)
     done, whole = 0, sum(COST.get(name, 1) for name in kernels)
     for name, (function, *arguments) in kernels.items():
@@ -99,8 +96,7 @@ def addresses(dtype: str, show: Show | None = None) -> dict[str, int]:
 
 def stamp(dtype: str) -> Path:
     """The file that says that all kernels for a dtype and this processor are in the folder."""
-    processor = repr(cpu_target.target_context.codegen().magic_tuple())
-    return folder() / f"{dtype}-{hashlib.sha256(processor.encode()).hexdigest()[:8]}.ready"
+    return kernels_folder() / f"{dtype}.ready"
 
 
 def _silent(share: float) -> None:
