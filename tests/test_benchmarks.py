@@ -17,6 +17,7 @@ BENCHMARKS = ROOT / "benchmarks"
 
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(BENCHMARKS)
+    import accuracy
     import engine_cold
     import engine_ours
     import engine_process
@@ -345,3 +346,41 @@ def test_what_cannot_be_done_is_told_before_anything_is_measured(
         run(program, monkeypatch, *arguments)
     assert ended.value.code == 2
     assert told in capsys.readouterr().err
+
+
+def test_log_loss_takes_each_class_from_its_own_column() -> None:
+    P = np.array([[0.5, 0.25, 0.25], [0.0, 1.0, 0.0]])
+    model = SimpleNamespace(classes_=np.array(["b", "a", "c"]), predict_proba=lambda X: P)
+    found = accuracy.log_loss(model, None, ["b", "c"])
+    assert found == pytest.approx((np.log(2) + 15 * np.log(10)) / 2)
+    numbers = SimpleNamespace(classes_=np.array([2, 10, 11]), predict_proba=lambda X: P)
+    assert accuracy.log_loss(numbers, None, [10, 10]) == pytest.approx(np.log(4) / 2)
+
+
+def accuracies(**means: float) -> dict[str, Any]:
+    """Canned errors and log losses of two seeds, and times, by model."""
+    found = {name: [mean, mean] for name, mean in means.items()}
+    return {"rows": 9, "errors": found, "log_losses": found, "seconds": dict.fromkeys(means, 1.0)}
+
+
+def test_claims_compare_geometric_means_of_the_models_that_every_table_has() -> None:
+    same = {"sklearn MLP": 0.4, "HistGB": 0.4}
+    results = {"a": accuracies(**same, strong=0.2), "b": accuracies(**same, strong=0.4, CatBoost=1)}
+    assert accuracy.models(results, "errors") == ["sklearn MLP", "HistGB", "strong"]
+    assert accuracy.claims(results, "strong", "log_losses") == (
+        "strong, log loss: worse than scikit-learn's MLP on no table; "
+        "-29.3 % of HistGB's log loss, better on 1, worse on 0"
+    )
+    table = accuracy.shown(results, "strong", "errors")
+    assert list(table.columns[-2].cells)[2:4] == ["0.2828", "1.50"]
+
+
+def test_coverage_comes_with_its_standard_error_over_the_splits() -> None:
+    found = {"coverage": [0.7, 0.8, 0.9], "width": [1.0, 2.0, 3.0]}
+    assert accuracy.summary(found) == pytest.approx((0.8, 0.1 / np.sqrt(3), 2.0))
+    table = accuracy.intervals_shown(
+        {name: {"rows": 9, "intervals": {"strong": {"0.8": found, "0.9": found}}} for name in "ab"}
+    )
+    assert [list(column.cells) for column in table.columns][2] == [
+        "0.800 ± 0.058; 2.00", "0.800 ± 0.058; 2.00", "0.800 ± 0.041; 2.00",
+    ]  # fmt: skip
