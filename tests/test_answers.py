@@ -82,9 +82,10 @@ def test_the_sentence_leads_from_the_output_to_the_answer(target: str) -> None:
         link, code = ("sigmoid", 1) if len(Z) == 1 else ("softmax", int(P.argmax()))
         label = model.classes[code]  # type: ignore[index]
         assert found.probability == pytest.approx(P.max())
+        answer = cell_text(model.predict(table)[row])
         assert found.sentence == (
-            f"{link}(Z) = {number(P[code])} is the probability of y = {cell_text(label)}; the answer is "
-            f"{cell_text(model.predict(table)[row])}; the table says {said}."
+            f"{link}(Z) = {number(P[code])} is the probability of y = {cell_text(label)}; "
+            f"the answer is {answer}; the table says {said}."
         )
 
 

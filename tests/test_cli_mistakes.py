@@ -45,8 +45,17 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         ["predict", "good.safetensors", "flowers.csv", "--out", "good.safetensors"],
         "which is MODEL as well",
     ),
-    "diverged": ([*T, "--lr", "1e300", "--optimizer", "sgd", "--activation", "identity", "--quiet"],
-                 "training diverged at epoch 0"),
+    "diverged": ([*T, "--preset", "simple", "--lr", "1e300", "--optimizer", "sgd", "--activation",
+                  "identity", "--quiet"], "training diverged at epoch 1, step 1"),
+    "diverged of four": ([*T, "--lr", "1e300", "--optimizer", "sgd", "--batch-size", "8", "--quiet"],
+                         "training diverged at epoch 1, step"),
+    "metric of numbers": ([*T, "--metric", "rmse"],
+                          "metric is 'rmse': use one of accuracy, log_loss, auc"),
+    "metric of classes": (["train", "plain.csv", "--target", "b", "--task", "regression",
+                           "--metric", "auc"], "metric is 'auc': use one of rmse, mae"),
+    "interval of classes": ([*T, "--interval", "0.9"], "interval is 0.9: it is for numbers"),
+    "weights of a number": (["train", "plain.csv", "--target", "b", "--task", "regression",
+                             "--class-weight", "balanced"], "class_weight is for classes"),
 }  # fmt: skip
 OPTIONS: dict[str, tuple[list[str], str]] = {
     "hidden 0": ([*T, "--hidden", "0"], "at least 1 such as 64,32"),
@@ -69,6 +78,15 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
     "huge layers": ([*T, "--hidden", "999999999,999999999"], "memory"),
     "many layers": ([*T, "--hidden", "1" + ",1" * 1000], "--hidden lists 1001 layers"),
     "more than a file holds": ([*T, "--hidden", "1" + ",1" * 400], "a model file holds 1000"),
+    "metric": ([*T, "--metric", "f1"], "'f1' is not one of 'accuracy', 'log_loss', 'auc', 'rmse'"),
+    "preset": ([*T, "--preset", "strnog"], "'strnog' is not one of 'strong', 'ensemble', 'simple'"),
+    "class weight": ([*T, "--class-weight", "equal"], "'equal' is not 'balanced'"),
+    "time limit 0": ([*T, "--time-limit", "0"], "0.0 is not in the range x>0"),
+    "time limit nan": ([*T, "--time-limit", "nan"], "time_limit is nan"),
+    "interval 1.5": (["train", "plain.csv", "--target", "b", "--task", "regression", "--interval",
+                      "1.5"], "interval is 1.5: give a share such as 0.9"),
+    "interval nan": (["train", "plain.csv", "--target", "b", "--task", "regression", "--interval",
+                      "nan"], "interval is nan: give a share such as 0.9"),
     "dropout -1": ([*T, "--dropout", "-1"], "-1.0"),
     "dropout nan": ([*T, "--dropout", "nan"], "nan"),
     "test nan": ([*T, "--test", "nan"], "nan"),
@@ -118,8 +136,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "plain.csv").write_text("\n".join(["a,b", *numbers * 3]), encoding="utf-8")
     kept = (line.rsplit(",", 2)[0] for line in lines)
     (place / "answerless.csv").write_text("\n".join(kept), encoding="utf-8")
-    ok(*T, *QUICK, "--out", "good.safetensors", cwd=place)
-    ok("train", "plain.csv", "--target", "b", "--task", "regression", *QUICK,
+    ok(*T, *QUICK, "--no-compare", "--out", "good.safetensors", cwd=place)
+    ok("train", "plain.csv", "--target", "b", "--task", "regression", *QUICK, "--no-compare",
        "--out", "number.safetensors", cwd=place)  # fmt: skip
     good = place / "good.safetensors"
     (place / "cut.st").write_bytes(good.read_bytes()[:-7])

@@ -9,8 +9,13 @@ from models import small_model, small_table
 from sklearn import metrics as sk
 
 from chainrule import Dense, Model, Network
-from chainrule.core.losses import BinaryCrossEntropy, Poisson, SoftmaxCrossEntropy, SquaredError
-from chainrule.core.losses import Pinball
+from chainrule.core.losses import (
+    BinaryCrossEntropy,
+    Pinball,
+    Poisson,
+    SoftmaxCrossEntropy,
+    SquaredError,
+)
 from chainrule.model import answer_of, covered, in_terms, probabilities, scores, true_terms
 from chainrule.tables import Preparation, Table, infer_schema
 from chainrule.tables.rows import labelled

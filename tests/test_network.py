@@ -332,12 +332,12 @@ def small(seed: int, dtype: type = np.float64) -> cr.Network:
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("many", [1, 2, 5])
 def test_an_average_of_networks_gives_the_mean_of_what_they_give(many: int, dtype: type) -> None:
-    nets, X = [small(seed, dtype) for seed in range(many)], np.random.default_rng(9).normal(
-        size=(6, 3)
-    )
+    nets = [small(seed, dtype) for seed in range(many)]
+    X = np.random.default_rng(9).normal(size=(6, 3))
     whole = cr.Network.average(nets)
     wanted = np.mean([net.predict(X) for net in nets], axis=0)
-    np.testing.assert_allclose(whole.predict(X), wanted, rtol=1e-5 if dtype is np.float32 else 1e-12)
+    rtol = 1e-5 if dtype is np.float32 else 1e-12
+    np.testing.assert_allclose(whole.predict(X), wanted, rtol=rtol)
     assert whole.dtype == dtype
     assert whole.theta.size == sum(net.theta.size for net in nets)
     assert (whole.layers == nets[0].layers) == (many == 1)

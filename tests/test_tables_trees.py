@@ -61,21 +61,22 @@ def test_rare_levels_are_one_code_and_a_new_level_goes_to_them() -> None:
 
 
 def test_dates_booleans_and_text() -> None:
-    days = np.array(["2024-01-31", "NaT", "2023-02-01", "2024-03-05", "NaT"], "M8[us]")
-    notes = np.array([f"a note of some length, number {i} of them" for i in range(5)], object)
-    flags = np.array([True, False, True, True, False])
+    n = 40
+    days = np.array(["2024-01-31", "NaT", "2023-02-01", "2024-03-05"] * 10, "M8[us]")
+    notes = np.array([f"a note of some length, number {i} of them all" for i in range(n)], object)
     notes[1] = None
-    preparation, table = of(day=days, flag=flags, note=notes, x=np.arange(5.0))
+    preparation, table = of(day=days, flag=np.arange(n) % 3 == 0, note=notes, x=np.arange(40.0))
+    assert [plan.kind for plan in preparation.columns] == ["date", "boolean", "text", "number"]
     X, categories = preparation.for_trees(table)
     names = [n for p in preparation.columns for n in p.features if n != "day missing"]
-    assert X.shape == (5, len(names))
+    assert X.shape == (n, len(names))
     assert not any(categories)
-    found = dict(zip(names, X.T, strict=True))
-    np.testing.assert_array_equal(found["day year"], [2024, np.nan, 2023, 2024, np.nan])
-    np.testing.assert_array_equal(found["day days"], [364, np.nan, 0, 398, np.nan])
-    assert found["flag"].tolist() == [1.0, 0.0, 1.0, 1.0, 0.0]
-    assert "note missing" in names
+    found = dict(zip(names, X[:5].T, strict=True))
+    np.testing.assert_array_equal(found["day year"], [2024, np.nan, 2023, 2024, 2024])
+    np.testing.assert_array_equal(found["day days"], [364, np.nan, 0, 398, 364])
+    assert found["flag"].tolist() == [1.0, 0.0, 0.0, 1.0, 0.0]
     assert found["note missing"].tolist() == [0.0, 1.0, 0.0, 0.0, 0.0]
+    assert found["x"].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
 
 
 @pytest.mark.parametrize("scaling", ["standard", "robust"])

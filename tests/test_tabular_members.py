@@ -161,7 +161,7 @@ def test_a_time_limit_makes_epochs_fewer_and_ends_the_schedule() -> None:
     records = list(run.train())
     planned = run.preset.epochs
     assert 8 <= planned < 10**6
-    assert run.reasons()["epochs"].startswith(f"at most {planned}, of which")
+    assert run.reasons["epochs"].startswith(f"at most {planned}, of which")
     if len(records) == planned:  # else a busy machine cut it off
         assert records[-1].lr < 0.1 * max(record.lr for record in records)
     assert any("the time limit of 1 s leaves 3 networks and" in note for note in run.notes)
@@ -250,7 +250,7 @@ def test_no_held_out_rows_keep_the_epoch_of_the_lowest_loss() -> None:
     records = list(run.train())
     assert all(record.valid_loss is None for record in records)
     assert run.rows == {"train": 160, "valid": 0, "test": 0}
-    assert run.reasons()["held-out rows"] == "none: the epoch with the lowest loss is kept"
+    assert run.reasons["held-out rows"] == "none: the epoch with the lowest loss is kept"
     alone = made(valid=0.0)
     for member, other in zip(run.members, alone.members, strict=True):
         own = [r.loss for r in other.train(alone.preset, alone.loss, "accuracy", 1, 12)]
@@ -332,14 +332,14 @@ REASONS: dict[str, Callable[[TableRun], object]] = {
 
 def test_the_reasons_are_those_of_this_run() -> None:
     run = made(spreads=(0.1, 0.3, 0.0), class_weight="balanced")
-    told = run.reasons()
+    told = run.reasons
     for name, wanted in REASONS.items():
         assert told[name] == wanted(run)
-    assert "dropout" not in made(dropout=0.0).reasons()
-    assert "weight decay" not in made(optimizer="adam").reasons()
-    assert made(hidden=()).reasons()["hidden layers"] == "none"
-    assert "embedding" not in made(spreads=(0.0,)).reasons()
-    assert made(preset="simple", members=1).reasons()["networks"] == "1"
+    assert "dropout" not in made(dropout=0.0).reasons
+    assert "weight decay" not in made(optimizer="adam").reasons
+    assert made(hidden=()).reasons["hidden layers"] == "none"
+    assert "embedding" not in made(spreads=(0.0,)).reasons
+    assert made(preset="simple", members=1).reasons["networks"] == "1"
 
 
 def test_records_are_the_means_of_the_members_records() -> None:

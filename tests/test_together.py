@@ -86,11 +86,9 @@ def test_a_break_closes_every_stream() -> None:
 def test_what_one_raises_ends_all() -> None:
     whole, running = streams(9, 9)
     failing = Stream(9, fails=2)
-    rounds = together([*running, failing.run()], 3)
-    seen = []
+    rounds, seen = together([*running, failing.run()], 3), list[int]()
     with pytest.raises(Diverged, match="at epoch 2"):
-        for records in rounds:
-            seen.append(records[0].epoch)
+        seen.extend(records[0].epoch for records in rounds)
     assert seen == [0, 1]
     assert all(one.closed for one in [*whole, failing])
     assert not any(one.closed_at_work for one in whole)

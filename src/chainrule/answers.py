@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .core.arrays import Array
-from .core.layers import Dense, Dropout, inner
+from .core.branch_layers import Average
+from .core.layers import Dense, Dropout, Temperature, inner
 from .core.network import Network
 from .explaining.contributions import Contributions, contributions
 from .model import Model, answer_of, in_terms
@@ -38,14 +39,17 @@ def forward_steps(net: Network, x: Array) -> list[ForwardStep]:
     before, steps, Y = "X", list[ForwardStep](), net.as_input(x[None])
     for i, layer in enumerate(net.layers):
         p = inner({name: net[name] for name in (*net.shapes, *net.buffer_shapes)}, i)
-        Y, _ = layer.forward(p, Y)
+        Y, cache = layer.forward(p, Y)
         if isinstance(layer, Dropout):
             steps.append(ForwardStep(str(i), "Dropout passes its input through", np.zeros(0)))
             continue
-        name, formula = f"{i}.A", f"{type(layer).__name__}({before})"
+        key = next((key for key, array in cache.items() if array is Y), "Y")  # as a trace has it
+        name, formula = f"{i}.{key}", f"{type(layer).__name__}({before})"
         if isinstance(layer, Dense):
-            name, formula = f"{i}.Z", f"{before} @ {i}.W" + f" + {i}.b" * layer.bias
-        elif layer.branches:
+            formula = f"{before} @ {i}.W" + f" + {i}.b" * layer.bias
+        elif isinstance(layer, Temperature):
+            formula = f"{before} / {i}.T"
+        elif isinstance(layer, Average):
             formula = f"mean of {len(layer.branches)} networks of {before}"
         steps.append(ForwardStep(name, formula, Y[0]))
         before = name

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ..model import Model
     from ..session import Session
     from ..tables import Table
-    from ..tables.rows import labelled
 
 FORMATS = ("text", "markdown", "latex", "html")
 ROW = click.option("--row", type=click.IntRange(1), default=1, show_default=True,
@@ -75,6 +74,7 @@ def session(model: "Model", table: "Table", row: int, lr: float, rows: int = 1) 
     from ..core.optimizers import SGD
     from ..model import repeated
     from ..session import Session
+    from ..tables.rows import labelled
 
     assert model.preparation is not None
     assert model.schema is not None

@@ -32,20 +32,22 @@ class LossRecord(Protocol):
         """The validation loss, None without validation rows."""
 
 
-def loss_curves(records: Sequence[LossRecord]) -> Figure:
+def loss_curves(records: Sequence[LossRecord], held_out: str = "validation loss") -> Figure:
     """Training and validation loss by epoch, the lowest marked; logarithmic from a factor of 50.
 
-    Epochs count from 0, as in the records. Raises ValueError without records or finite losses.
+    `held_out` is what the records' `valid_loss` is called. Epochs are shown counted from 1. Raises
+    ValueError without records or finite losses.
     """
     if not records:
         raise ValueError("records is empty: keep what train() hands out, list(train(…))")
-    epochs = np.array([record.epoch for record in records])
+    epochs = np.array([record.epoch + 1 for record in records])
     valid = [np.nan if r.valid_loss is None else r.valid_loss for r in records]
-    curves = {"training": np.array([r.loss for r in records], float), "validation": np.array(valid)}
+    losses = np.array([record.loss for record in records], float)
+    curves = {"training loss": losses, held_out: np.array(valid)}
     curves = {name: values for name, values in curves.items() if np.isfinite(values).any()}
     if not curves:
         raise ValueError("records hold no finite loss: there is nothing to draw")
-    watched = "validation" if "validation" in curves else list(curves)[-1]
+    watched = list(curves)[-1]
     best = int(np.nanargmin(np.where(np.isfinite(curves[watched]), curves[watched], np.nan)))
     figure = style.new_figure()
     axes = figure.subplots()
@@ -97,8 +99,9 @@ def _label_ends(axes: Axes, curves: Mapping[str, Any], watched: str) -> None:
     heights = [float(to_axes.transform((0.0, value))[1]) for value in ends.values()]
     places = style.spread(heights, 0.065)
     for (name, value), height in zip(ends.items(), places, strict=True):
+        short = name.removesuffix(" loss")
         axes.text(
-            1.02, height, f"{name} {number(value, 3)}", transform=axes.transAxes, va="center",
+            1.02, height, f"{short} {number(value, 3)}", transform=axes.transAxes, va="center",
             fontsize=8.5, color=style.BLUE if name == watched else style.ORANGE,
         )  # fmt: skip
 
@@ -108,15 +111,14 @@ def _said_of(
 ) -> tuple[str, str]:
     values = curves[watched]
     told = "; ".join(
-        f"{name} loss goes from {number(v[0], 3)} to {number(v[-1], 3)}"
-        for name, v in curves.items()
+        f"{name} goes from {number(v[0], 3)} to {number(v[-1], 3)}" for name, v in curves.items()
     )
     told = f"Over {plural(len(epochs), 'epoch')}, {told}."
     if len(epochs) == 1:
-        return f"After one epoch the {watched} loss is {number(values[0], 3)}", told
+        return f"After one epoch the {watched} is {number(values[0], 3)}", told
     if np.ptp(values[np.isfinite(values)]) == 0:
-        return f"The {watched} loss stays at {number(values[0], 3)}", told
-    lowest = f"{watched.capitalize()} loss is lowest at epoch {epochs[best]}"
+        return f"The {watched} stays at {number(values[0], 3)}", told
+    lowest = f"{watched.capitalize()} is lowest at epoch {epochs[best]}"
     return f"{lowest}: {number(values[best], 3)}", told
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
-from ..core.layers import within
+from ..core.layers import Temperature, within
 from . import style
 from .words import number, plural, shorten
 
@@ -58,11 +58,12 @@ def network(
     """Each Dense layer's units and weights: blue + and orange dashed −, width |w| within its layer.
 
     `feature_names` has n_in names, `class_names` one for each output (or two classes for one
-    output: the second is the one whose logit it is). Of an Average the first member is drawn.
-    Raises ValueError where they do not fit or no layer has a matrix W.
+    output: the second is the one whose logit it is). Of an Average the first member is drawn, also
+    where a Temperature comes after it. Raises ValueError where they do not fit or no layer has a
+    matrix W.
     """
     parameters, members = np.asarray(net.theta).size, len(net.layers[0].branches)
-    if members > 1 and len(net.layers) == 1:
+    if members > 1 and all(isinstance(layer, Temperature) for layer in net.layers[1:]):
         net = _Member(net)
     names = [name for name in net.shapes if re.search(r"\.W$", name) and net[name].ndim == 2]
     if not names:

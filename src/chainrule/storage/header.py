@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-# 2: layers and limits that readers of format 1 do not know. 3: a temperature; a reading may be null,
-# and nothing of an older form is in the file. upgrade.py turns the older formats into this one.
+# 2: layers and limits that readers of format 1 do not know. 3: a temperature; a reading may be
+# null, and nothing of an older form is in the file. upgrade.py turns older formats into this one.
 FORMAT = 3
 FIELDS = {
     "format", "kind", "n_in", "dtype", "seed", "layers", "loss", "preparation", "schema", "facts",

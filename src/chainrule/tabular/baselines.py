@@ -120,12 +120,13 @@ def _linear(
     return in_terms(data.preparation, loss.link(net.predict(data.test.X))), note
 
 
-def constant(data: TableData, rows: Batch, n: int) -> Array:
+def constant(data: TableData, n: int) -> Array:
     """What the constant guess answers for n rows: the shares of the classes (n, k), or the mean
-    (n,).
+    (n,); without the weights of classes, which would make it guess a rare one.
     """
-    w = np.ones(len(rows)) if rows.weight is None else rows.weight
+    y, w = data.train.y, data.train.weight
     if not data.outputs:
-        mean = data.preparation.restore_target(np.sum(w * rows.y) / w.sum())
+        mean = data.preparation.restore_target(np.average(y, weights=w))
         return np.full(n, float(mean))
-    return np.tile(np.bincount(rows.y, w, minlength=data.outputs) / w.sum(), (n, 1))
+    shares = np.bincount(y, w, minlength=data.outputs)
+    return np.tile(shares / shares.sum(), (n, 1))

@@ -31,7 +31,8 @@ KEYS = {BOOSTING: "boosting", LINEAR: "linear", CONSTANT: "constant"}
 class Outcome:
     """What came of a run: the model, how it was trained, what it is worth beside other models.
 
-    `settings` are the preset's as numbers, `reasons` in words. `ended` is "epochs", "patience",
+    `settings` are the preset's as numbers, `reasons` in words, `watched` is what the records'
+    `valid_loss` is called. `ended` is "epochs", "patience",
     "time", "interrupted" or "diverged", the last with its reason in `warnings`. `tested` is None
     without test rows, `worst` are the test rows that are missed most, `shown` the test rows, or the
     training rows where there is no test. Epochs count from 0.
@@ -44,6 +45,7 @@ class Outcome:
     settings: Mapping[str, Any]
     reasons: Mapping[str, str]
     records: Sequence[Record]
+    watched: str
     ended: str
     tested: Tested | None
     interval: Mapping[str, float] | None

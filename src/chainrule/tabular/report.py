@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..core import metrics
 from ..core.metrics import METRICS
 from ..report.words import count, number
+from ..tables.features import ColumnPlan
 from ..tables.schema import column_rows
 from .outcome import Outcome
 from .verdict import NETWORK
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MANY = 40
 """More columns than that are counted, not listed."""
+PARTS = {"train": "training", "valid": "held-out", "test": "test"}
 SHOWN_VALUES = 12
 """Maximum number of a layer's numbers that are listed."""
 
@@ -45,7 +47,8 @@ def training_report(outcome: Outcome, *, command: Sequence[object]) -> "Report":
     drawing = network(model.net, outcome.preparation.feature_names, model.output_names)
     sections = [
         worth,
-        Section("How it was trained", outcome.told, picture=loss_curves(outcome.records)),
+        Section("How it was trained", outcome.told,
+                picture=loss_curves(outcome.records, outcome.watched)),
         *_errors(outcome),
         Section("The network", outcome.layers, picture=drawing),
         Section("The columns", table=column_rows(outcome.schema.columns, MANY),
@@ -97,7 +100,7 @@ def _example(outcome: Outcome) -> "list[Section]":
             "column": step.column,
             "cell": step.raw,
             "filled in": step.imputed,
-            "(cell - center) / scale": _scaling(plan.center, plan.scale, step.encoded),
+            "(cell - center) / scale": _scaling(plan, step.encoded),
             "features": _values(step.scaled, step.features),
         }
         for plan, step in zip(outcome.preparation.columns, found.steps[:MANY], strict=False)
@@ -125,13 +128,13 @@ def _example(outcome: Outcome) -> "list[Section]":
     ]
 
 
-def _scaling(center: Sequence[float], scale: Sequence[float], encoded: Sequence[float]) -> str:
+def _scaling(plan: ColumnPlan, encoded: Sequence[float]) -> str:
     """(cell - center) / scale in numbers, for a column with one feature that is scaled."""
-    numbers = zip(encoded, center, scale, strict=True)
     told = [
-        f"({number(x)} - {number(mean)}) / {number(deviation)}"
-        for x, mean, deviation in numbers
-        if (mean, deviation) != (0.0, 1.0)
+        f"({number(x)} - {number(c)}) / {number(s)}"
+        + f", within ±{plan.limit:g}" * bool(plan.limit)
+        for x, c, s in zip(encoded, plan.center, plan.scale, strict=True)
+        if (c, s) != (0.0, 1.0)
     ]
     return told[0] if len(told) == 1 else ""
 
@@ -151,7 +154,7 @@ def _settings(outcome: Outcome) -> dict[str, object]:
     return {
         "preset": facts["preset"],
         "epochs": f"{facts['epochs']} of at most {outcome.settings['epochs']}",
-        **{f"{part} rows": count(n) for part, n in facts["rows"].items()},
+        **{f"{PARTS[part]} rows": count(n) for part, n in facts["rows"].items()},
         "seed": facts["seed"],
         "threads": "all" if threads is None else threads,
         "engine": facts["engine"],

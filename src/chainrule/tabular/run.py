@@ -238,6 +238,13 @@ class TableRun(Recorded):
         return list(dict.fromkeys([*self.data.notes, *self._notes]))
 
     @property
+    def watched(self) -> str:
+        """What the score of the held-out rows is called: a loss, or wrong answers or 1 - AUC with a
+        little of the log loss.
+        """
+        return "held-out score" if self._chosen_by in ("accuracy", "auc") else "held-out loss"
+
+    @property
     def layers(self) -> str:
         """The layers of the network in words."""
         return layers_in_words(self.net)
@@ -286,7 +293,7 @@ class TableRun(Recorded):
                 most = max(COMPARE_SECONDS, self.seconds)
                 others = list(compare(data, rows, most, self.threads, watch))
             answers = {one.name: one.answers for one in others if one.answers is not None}
-            answers[CONSTANT] = constant(data, rows, len(test))
+            answers[CONSTANT] = constant(data, len(test))
             output, y = model.linked(test.X), true_terms(data.preparation, test.y)
             ours = in_terms(data.preparation, output, answer_of(self.loss))
             tested = Tested(
@@ -299,7 +306,7 @@ class TableRun(Recorded):
         return Outcome(
             model, data.schema, data.preparation, len(data.table),
             asdict(self.preset) | {"threads": self.threads, "class_weight": self.class_weight},
-            self.reasons, self.records, self.ended or "interrupted", tested, interval,
+            self.reasons, self.records, self.watched, self.ended or "interrupted", tested, interval,
             verdict(tested, compared=compared), worst, test or data.train,
             {"training": self.seconds} | {one.name: one.seconds for one in others},
             self.notes, [*self.divergences, *(one.note for one in others if one.note)],
