@@ -73,14 +73,10 @@ class Outcome:
                 found[CONSTANT] = f'always "{cell_text(self.schema.classes[int(guess.argmax())])}"'
         return found
 
-    def explain(self, row: int = 0) -> Answer:
-        """The account of one of the shown rows, counted from 0: from its cells to the answer."""
-        return explain_answer(self.model, self.shown.table, int(self.shown.places[row]))
-
     @cached_property
     def example(self) -> Answer:
-        """The account of the first of them."""
-        return self.explain()
+        """The account of the first of the shown rows: from its cells to the answer."""
+        return explain_answer(self.model, self.shown.table, int(self.shown.places[0]))
 
     @property
     def named_scores(self) -> dict[str, dict[str, float]]:
@@ -123,11 +119,6 @@ class Outcome:
             "interrupted": f"Stopped by you after {done}; {kept}",
             "diverged": f"Diverged after {done}; {kept}",
         }[self.ended]
-
-    @property
-    def task(self) -> str:
-        """What is predicted: "two classes (benign, malignant)", or a number."""
-        return task_of(self.schema)
 
     def to_dict(self) -> dict[str, Any]:
         """As texts, finite numbers, lists and dicts: the document of `train --json`."""

@@ -11,7 +11,7 @@ from ..core.metrics import METRICS
 from ..report.words import count, number
 from ..tables.features import ColumnPlan
 from ..tables.schema import column_rows
-from .outcome import Outcome
+from .outcome import Outcome, task_of
 from .verdict import NETWORK
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def training_report(outcome: Outcome, *, command: Sequence[object]) -> "Report":
     from ..report.html import Report, Section
     from ..report.pictures import loss_curves, network, scores
 
-    model, tested, task = outcome.model, outcome.tested, outcome.task
+    model, tested, task = outcome.model, outcome.tested, task_of(outcome.schema)
     facts: dict[str, object] = {"table rows": outcome.table_rows}
     told = "\n\n".join([outcome.verdict, *outcome.warnings, *outcome.coverage])
     worth = Section("What it is worth", told)
@@ -130,9 +130,9 @@ def _example(outcome: Outcome) -> "list[Section]":
 
 def _scaling(plan: ColumnPlan, encoded: Sequence[float]) -> str:
     """(cell - center) / scale in numbers, for a column with one feature that is scaled."""
+    limited = f", within ±{plan.limit:g}" if plan.limit else ""
     told = [
-        f"({number(x)} - {number(c)}) / {number(s)}"
-        + f", within ±{plan.limit:g}" * bool(plan.limit)
+        f"({number(x)} - {number(c)}) / {number(s)}{limited}"
         for x, c, s in zip(encoded, plan.center, plan.scale, strict=True)
         if (c, s) != (0.0, 1.0)
     ]

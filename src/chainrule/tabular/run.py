@@ -239,9 +239,7 @@ class TableRun(Recorded):
 
     @property
     def watched(self) -> str:
-        """What the score of the held-out rows is called: a loss, or wrong answers or 1 - AUC with a
-        little of the log loss.
-        """
+        """What the score of the held-out rows is called; for accuracy and AUC it is no loss."""
         return "held-out score" if self._chosen_by in ("accuracy", "auc") else "held-out loss"
 
     @property
