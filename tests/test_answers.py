@@ -41,7 +41,7 @@ def test_layers_of_branches_are_one_step() -> None:
     nets = [cr.Network.mlp([2, 3, 2], rng=seed) for seed in range(3)]
     whole, x = cr.Network.average(nets, cr.Temperature(2.0)), np.array([0.3, -1.0])
     assert told(whole, x) == [
-        ("0.A", "mean of 3 networks of X", 2), ("1.A", "Temperature(0.A)", 2),
+        ("0.Y", "mean of 3 networks of X", 2), ("1.Z", "0.Y / 1.T", 2),
     ]  # fmt: skip
     steps = forward_steps(whole, x)
     wanted = np.mean([net.predict(x[None])[0] for net in nets], axis=0)

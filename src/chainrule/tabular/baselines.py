@@ -125,8 +125,7 @@ def constant(data: TableData, n: int) -> Array:
     (n,); without the weights of classes, which would make it guess a rare one.
     """
     y, w = data.train.y, data.train.weight
+    w = np.ones(len(y)) if w is None else w
     if not data.outputs:
-        mean = data.preparation.restore_target(np.average(y, weights=w))
-        return np.full(n, float(mean))
-    shares = np.bincount(y, w, minlength=data.outputs)
-    return np.tile(shares / shares.sum(), (n, 1))
+        return np.full(n, float(data.preparation.restore_target(np.sum(w * y) / np.sum(w))))
+    return np.tile(np.bincount(y, w, minlength=data.outputs) / np.sum(w), (n, 1))
