@@ -1,6 +1,5 @@
 """EnsembleRun: several networks for one table, each with rows and an embedding of its own."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -97,14 +96,12 @@ def test_a_break_leaves_the_best_so_far() -> None:
 
 def test_a_time_limit_makes_epochs_fewer_and_ends_the_schedule() -> None:
     run = made(recipe=replace(QUICKLY, epochs=10**6), time_limit=1.0)
-    started = time.monotonic()
-    records = list(run.train())
+    records = list(run.train())  # without the limit they would take days
     planned = run.recipe.epochs
     assert 8 <= planned < 10**6
     assert run.told()["epochs"].startswith(f"{planned}, of which")
     if len(records) == planned:  # else a busy machine cut it off
         assert records[-1].lr < 0.1 * max(record.lr for record in records)
-    assert time.monotonic() - started < 30  # a machine at work: the limit itself is not measured
     assert len(list(made(time_limit=1000.0).train())) == 12
 
 
