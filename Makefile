@@ -4,15 +4,15 @@ PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 # The rooms whose types are checked strictly.
-STRICT := $(addprefix src/chainrule/,core explaining gradcheck diagnosing)
+STRICT := $(addprefix src/chainrule/,core explaining gradcheck diagnosing tabular)
 # Two test workers on two cores: a BLAS that starts threads of its own would only get in their way.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench clean
+.PHONY: help demo test test-portable bench clean
 
 help: ## list these verbs
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 15
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 demo: .venv/.base ## install, train a network on a real table, and show what it learned
 	@$(BIN)/chainrule demo
@@ -22,6 +22,9 @@ test: .venv/.dev ## everything the CI runs: lint, format, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(STRICT)
 	$(ONE_THREAD) $(BIN)/pytest -n 2 --dist loadfile
+
+test-portable: .venv/.dev ## the tests again, with the kernels of other processors
+	$(ONE_THREAD) $(BIN)/python tests/portable.py $(PYTEST)
 
 bench: .venv/.bench ## time the engine and the estimators beside their peers; accuracy on real tables
 	@mkdir -p build

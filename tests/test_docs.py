@@ -3,7 +3,8 @@
 Blocks: `python` (one namespace a file), `console` or `sh` (lines that start with `$ `).
 Claims: `expression  # → repr`, `print(x)  # → output`, where a final `…` leaves the rest open, and
 an earlier one the last digits of a number, which may depend on the processor; a python block that
-begins with `# prints` is compared with the `text` block that follows, in the same way; a shell line that ends in `  # exits 2` must exit 2. A `no-run` block may only hold make, git, pip and cd.
+begins with `# prints` is compared with the `text` block that follows, in the same way; a shell line
+that ends in `  # exits 2` must exit 2. A `no-run` block may only hold make, git, pip and cd.
 A file that begins with `<!-- needs data -->` finds the folder of real tables in $DATA.
 """
 
