@@ -32,9 +32,9 @@ def inside(table: Table, target: str, metric: str) -> float:
     """Mean over seeds of the score on the run's own test rows."""
     found = []
     for seed in SEEDS:
-        run = cr.TableRun(table, target, seed=seed)
+        run = cr.TableRun.read(table, target, seed=seed)
         list(run.train())
-        found.append(run.scores(linear=False)["network"][metric])
+        found.append(run.outcome(compared=False).scores["network"][metric])
     return float(np.mean(found))
 
 
@@ -44,9 +44,9 @@ def outside(table: Table, target: str, metric: str, folder: Path) -> float:
     for seed in SPLITS:
         order = np.random.default_rng(seed).permutation(len(table))
         held, kept = order[: len(table) // 5], order[len(table) // 5 :]
-        run = cr.TableRun(table.take(np.sort(kept)), target, seed=seed)
+        run = cr.TableRun.read(table.take(np.sort(kept)), target, seed=seed)
         list(run.train())
-        model = cr.load(cr.save(run.model({}), folder / "model.safetensors"))
+        model = cr.load(cr.save(run.model(), folder / "model.safetensors"))
         found.append(model.evaluate(table.take(np.sort(held)))[metric])
     return float(np.mean(found))
 

@@ -32,10 +32,10 @@ def main() -> int:
     test = idx_test_part(asked.folder)
     if test is None:
         parser.error(f"{asked.folder} holds no test images")
-    run = TableRun(
-        read_table(asked.folder), "label", test_table=test, hidden=(100,), epochs=asked.epochs,
-        batch_size=asked.batch_size, lr=asked.lr, dropout=asked.dropout, valid=asked.valid,
-        seed=asked.seed, threads=asked.threads,
+    run = TableRun.read(
+        read_table(asked.folder), "label", "simple", test_table=test, hidden=(100,),
+        epochs=asked.epochs, batch_size=asked.batch_size, lr=asked.lr, dropout=asked.dropout,
+        valid=asked.valid, seed=asked.seed, threads=asked.threads,
     )  # fmt: skip
     ready = time.perf_counter() - started
     for record in run.train():
@@ -43,11 +43,11 @@ def main() -> int:
             f"epoch {record.epoch + 1}: loss {record.loss:.4f}, validation {record.monitored:.4f}"
         )
         print(f"{told}, {record.seconds:.1f} s", file=sys.stderr)
-    found = run.scores(linear=False)["network"]
+    found = run.outcome(compared=False).scores["network"]
     answer = {
         "accuracy": found["accuracy"],
         "epochs": len(run.records),
-        "best_epoch": run.best_epoch,
+        "best_epoch": run.best_epochs[0],
         "engine": run.records[-1].engine,
         "seconds_reading": round(ready, 2),
         "seconds_training": round(run.seconds, 2),

@@ -22,18 +22,19 @@ def wine(path: Path) -> tuple[str, str]:
 
 
 def main(file: str, target: str) -> dict[str, dict[str, float]]:
-    """Train, print the scores, save the model, load it and answer for the first rows."""
-    run = cr.TableRun(cr.read_table(file), target, seed=0)
+    """Train, compare with other models, save the network, load it, answer for the first rows."""
+    run = cr.TableRun.read(cr.read_table(file), target, seed=0)
     for record in run.train():
-        if record.epoch % 50 == 0:
-            print(f"epoch {record.epoch:3d}  validation loss {record.valid_loss:.4f}")
-    scores = run.scores()
-    for name, metrics in scores.items():
-        print(f"{name:15s}", {key: round(value, 4) for key, value in metrics.items()})
-    path = cr.save(run.model(), Path(file).with_suffix(".safetensors").name)
+        if record.epoch % 32 == 31:
+            print(f"epoch {record.epoch + 1:3d}  held-out score {record.valid_loss:.4f}")
+    outcome = run.outcome()
+    for name, metrics in outcome.scores.items():
+        print(f"{name:18s}", {key: round(value, 4) for key, value in metrics.items()})
+    print(outcome.verdict)
+    path = cr.save(outcome.model, Path(file).with_suffix(".safetensors").name)
     model = cr.load(path)
     print(model.predict(cr.read_table(file))[:5])
-    return scores
+    return outcome.scores
 
 
 if __name__ == "__main__":

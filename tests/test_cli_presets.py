@@ -22,7 +22,7 @@ from chainrule.tables import Table
 
 SMALL = {
     "strong": ["--preset", "strong", "--hidden", "8", "--epochs", "3"],
-    "ensemble": ["--preset", "ensemble", "--hidden", "6", "--epochs", "2"],
+    "ensemble": ["--preset", "ensemble", "--hidden", "4", "--epochs", "2"],
     "simple": ["--preset", "simple", "--hidden", "8", "--epochs", "3"],
 }
 MEMBERS = {"strong": 4, "ensemble": 16, "simple": 1}
@@ -124,7 +124,7 @@ def words(page: str) -> str:
 def test_train_says_what_was_done(trained: Trained) -> None:
     told, training = trained.told, trained.told["training"]
     assert training["members"] == len(training["best_epochs"]) == MEMBERS[trained.preset]
-    assert training["hidden"] == [6 if trained.preset == "ensemble" else 8]
+    assert training["hidden"] == [4 if trained.preset == "ensemble" else 8]
     assert training["epochs"] == training["planned_epochs"] == (
         2 if trained.preset == "ensemble" else 3
     )
@@ -245,7 +245,8 @@ def test_coverage_is_counted_on_the_rows(trained: Trained) -> None:
 def test_explain_adds_up_to_the_answer(trained: Trained) -> None:
     where = ["--file", "fresh.csv", "--row", 3]
     found, model = trained.document("explain", *where), trained.model()
-    assert found["answer"] == model.predict(trained.read()).tolist()[2]
+    answer = model.predict(trained.read()).tolist()[2]
+    assert found["answer"] == (answer if model.classes else pytest.approx(answer, rel=1e-12))
     added = sum(
         part["integrated" if part["exact"] is None else "exact"] for part in found["contributions"]
     )
@@ -263,10 +264,9 @@ def test_explain_adds_up_to_the_answer(trained: Trained) -> None:
 
 
 def test_verify_proves_a_step(trained: Trained) -> None:
-    found = trained.document("verify", "--file", "fresh.csv", "--rows", 2)
+    found = trained.document("verify", "--file", "fresh.csv", "--row", 2)
     assert found["holds"], found["failures"]
-    assert found["rows"] == 2
-    assert trained.text("verify", "--file", "fresh.csv").startswith("proven: ")
+    assert found["differences"] > 0
 
 
 def test_info_shows_the_layers_of_the_first_network(trained: Trained) -> None:

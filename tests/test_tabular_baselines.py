@@ -142,7 +142,7 @@ def test_a_class_that_no_training_row_holds_has_no_chance() -> None:
         assert P.shape == (50, 3)
         np.testing.assert_allclose(P.sum(axis=1), 1.0)
         assert P[:, 0].max() < (1e-12 if name == BOOSTING else 0.5)
-    assert constant(data, training(data), 3)[:, 0].tolist() == [0.0] * 3
+    assert constant(data, 3)[:, 0].tolist() == [0.0] * 3
 
 
 def test_one_class_alone_is_no_obstacle() -> None:
@@ -308,12 +308,18 @@ def test_the_constant_guess_by_hand(weight: str | None) -> None:
     for target in ("y", "z"):
         data = read(with_gaps(), target, weight)
         values, w = data.train.known.columns[target], data.train.weight
-        found = constant(data, training(data), 4)
+        found = constant(data, 4)
         if target == "z":
             assert found.tolist() == pytest.approx([np.average(values, weights=w)] * 4)
             continue
         share = np.average(values == "yes", weights=w)
         np.testing.assert_allclose(found, np.tile([1 - share, share], (4, 1)))
+
+
+def test_the_constant_guess_goes_without_the_weights_of_classes() -> None:
+    plain, weighed = (trained(made_up(), class_weight=w) for w in (None, {"yes": 99.0}))
+    guesses = [run.outcome(compared=False).tested.answers[CONSTANT] for run in (plain, weighed)]  # type: ignore[union-attr]
+    np.testing.assert_array_equal(guesses[0], guesses[1])
 
 
 @pytest.mark.parametrize(("trained_for", "most"), [(0.1, 5.0), (4.9, 5.0), (60.0, 60.0)])

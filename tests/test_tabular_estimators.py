@@ -1,6 +1,7 @@
 """TabularClassifier and TabularRegressor: raw tables in, answers in the table's own terms out."""
 
 import pickle
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import pytest
 from cli_tables import write_flowers, write_slope
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import chainrule as cr
+from chainrule.tabular.member import Member
 
 QUICK: dict[str, Any] = {"max_iter": 40, "random_state": 0}
 ROWS = "the held-out rows are drawn from the rows: a weight of 2 is no second row"
@@ -106,7 +108,7 @@ def test_weights_roles_and_settings_count(
     told = capsys.readouterr().out
     assert told.startswith("columns:\n")
     assert "  kind: target, category" in told
-    assert "preset strong:\n  members: 4, averaged: their errors differ" in told
+    assert "preset strong:\n  networks: 4, averaged: their errors differ" in told
     assert ", held-out score = " in told
     assert "Iteration 1, loss = " in told
     cr.TabularClassifier(preset="simple", verbose=True, **QUICK).fit(frame, "kind")
@@ -146,6 +148,75 @@ def test_one_seed_gives_one_result_on_any_number_of_threads(flowers: Path, prese
     assert (seeded.fit(flowers, "kind").predict_proba(flowers) != answers[0]).any()
 
 
+def imbalanced(n: int = 400) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """One row in ten is of class 7; the classes overlap."""
+    rng = np.random.default_rng(0)
+    y = np.where(np.arange(n) % 10 == 0, 7, 3)
+    return rng.normal(size=(n, 2)) + (y == 7)[:, None], y
+
+
+@pytest.mark.parametrize("preset", ["simple", "strong"])
+def test_class_weights_are_those_of_the_rows(preset: str, tmp_path: Path) -> None:
+    X, y = imbalanced()
+    how: dict[str, Any] = {"preset": preset, "max_iter": 10, "random_state": 0}
+    how |= {} if preset == "simple" else {"n_members": 2}
+    weight = np.where(y == 7, 200 / 40, 200 / 360)
+    fits = [
+        cr.TabularClassifier(**how, class_weight="balanced").fit(X, y),
+        cr.TabularClassifier(**how, class_weight={7: 5.0, 3: 200 / 360}).fit(X, y),
+        cr.TabularClassifier(**how).fit(X, y, sample_weight=weight),
+        cr.TabularClassifier(**how).fit(X, y),
+    ]
+    balanced, by_class, by_row, plain = (fit.predict_proba(X) for fit in fits)
+    np.testing.assert_allclose(by_class, balanced, rtol=1e-6)
+    np.testing.assert_allclose(by_row, balanced, rtol=1e-4, atol=1e-5)
+    assert balanced[:, 1].mean() > plain[:, 1].mean() + 0.1
+    assert fits[0].settings_["class weights"] == "balanced: rare classes count more"
+    loaded = cr.TabularClassifier.load(fits[1].save(tmp_path / "m.safetensors"))
+    assert loaded.get_params() == fits[1].get_params()
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], [False, True], [1.0, 2.0]])
+def test_class_weights_go_by_the_labels_of_any_type(labels: list[Any]) -> None:
+    X, y = imbalanced(100)
+    names = np.array(labels)[(y == 7).astype(int)]
+    how: dict[str, Any] = {"preset": "simple", "max_iter": 5, "random_state": 0}
+    first, second = np.unique(names).tolist()
+    fit = cr.TabularClassifier(**how, class_weight={first: 1.0, second: 9.0}).fit(X, names)
+    other = cr.TabularClassifier(**how, class_weight={3: 1.0, 7: 9.0}).fit(X, y)
+    np.testing.assert_allclose(fit.predict_proba(X), other.predict_proba(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("weight", ["even", 3, {"x": 1.0}])
+def test_class_weights_of_another_kind_are_refused(weight: Any) -> None:
+    X, y = imbalanced(60)
+    with pytest.raises(ValueError, match="class_weight|classes|class weights"):
+        cr.TabularClassifier(preset="simple", max_iter=2, class_weight=weight).fit(X, y)
+
+
+def test_ctrl_c_keeps_a_model_whose_best_epoch_is_one_of_those_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    X, y = imbalanced(60)
+    looks, result = list[int](), Future.result
+    scores = iter(range(100, 0, -1))  # every epoch is the best
+
+    def interrupted(future: Any, timeout: Any = None) -> Any:
+        looks.append(1)
+        if len(looks) == 4:
+            raise KeyboardInterrupt
+        return result(future, timeout)
+
+    monkeypatch.setattr(Member, "score", lambda *_: float(next(scores)))
+    monkeypatch.setattr(Future, "result", interrupted)
+    fit = cr.TabularClassifier(preset="simple", max_iter=9, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="Training interrupted by user"):
+        fit.fit(X, y)
+    assert fit.n_iter_ == len(fit.loss_curve_) == 3
+    assert fit.best_iter_ < fit.n_iter_
+    assert np.isfinite(fit.predict_proba(X)).all()
+
+
 def test_an_interval_holds_its_share_of_new_rows() -> None:
     rng = np.random.default_rng(0)
     x = rng.uniform(-2, 2, 1200)
@@ -163,7 +234,7 @@ def test_an_interval_holds_its_share_of_new_rows() -> None:
     assert (high - low)[wide].mean() > 1.5 * (high - low)[narrow].mean()
     assert fit.explain(new, row=2).answer == pytest.approx(fit.predict(new)[2])
     plain = cr.TabularRegressor(n_members=1, max_iter=8).fit(frame[:100], "y")
-    with pytest.raises(ValueError, match="train it for an interval, such as Tabular"):
+    with pytest.raises(ValueError, match="train it for an interval, as in chainrule train"):
         plain.predict_interval(new)
 
 
@@ -183,14 +254,14 @@ def test_one_row_is_explained_beside_the_average_training_row(
         fit.explain(frame, row=-1)
     with pytest.raises(ValueError, match=r"strong.safetensors answers classes: load it by Tabular"):
         cr.TabularRegressor.load(path)
-    with pytest.raises(ValueError, match=r"interval is 0\.8, but preset \"simple\" learns no"):
-        cr.TabularRegressor(preset="simple", interval=0.8).fit(frame.assign(y=1.5), "y")
+    with pytest.raises(ValueError, match=r"The 'interval' parameter of TabularRegressor must be"):
+        cr.TabularRegressor(preset="simple", interval=1.0).fit(frame, "length")
 
 
 def test_the_members_of_an_ensemble_are_one_network(flowers: Path) -> None:
     fit = cr.TabularClassifier(**QUICK).fit(flowers, "kind")
     net = fit.model_.net
-    assert [type(layer).__name__ for layer in net.layers] == ["Average"]
+    assert [type(layer).__name__ for layer in net.layers] == ["Average", "Temperature"]
     assert len(net.layers[0].branches) == 4
     account = fit.explain(flowers, row=1)
     picture = 'alt="the network" src="data:image/svg+xml;base64,'

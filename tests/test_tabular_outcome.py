@@ -260,7 +260,6 @@ def test_the_example_is_the_first_test_row(whole: Outcome) -> None:
     place = int(whole.shown.places[0])
     assert whole.example.row == place
     assert whole.example.answer == whole.model.predict(made_up())[place]
-    assert whole.explain(3).row == int(whole.shown.places[3])
     without = finished(made_up(), test=0.0)
     page = report_html(training_report(without, command=[]))
     assert f"Row {without.example.row + 1} of dict of columns, a training row." in page

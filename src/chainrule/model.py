@@ -206,9 +206,10 @@ def repeated(loss: Loss | None, y: Array) -> Array:
 def covered(ends: Array, y: Array, weight: Array | None, share: float) -> dict[str, float]:
     """How many of the true values y (n,) lie within their intervals [low, high] (n, 2): {share,
     coverage, error, width}; share is what they are meant to hold, error the standard error of the
-    coverage, width their mean in the target's unit.
+    coverage where they do, width their mean in the target's unit.
     """
+    w = np.ones(len(y)) if weight is None else weight
     inside = (ends[:, 0] <= y) & (y <= ends[:, 1])
-    coverage, error = metrics.mean_and_error(inside.astype(float), weight)
-    width, _ = metrics.mean_and_error(ends[:, 1] - ends[:, 0], weight)
+    coverage, width = (float(np.sum(w * v) / w.sum()) for v in (inside, ends[:, 1] - ends[:, 0]))
+    error = float(np.sqrt(share * (1 - share) * np.sum(w**2)) / w.sum())
     return {"share": share, "coverage": coverage, "error": error, "width": width}

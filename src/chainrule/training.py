@@ -6,7 +6,7 @@ A callback is the body of the caller's `for` loop, early stopping by hand is `br
 import math
 import time
 from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -220,7 +220,8 @@ def together(
     streams: Sequence[Generator[Record, None, None]], threads: int
 ) -> Generator[list[Record], None, None]:
     """The records of several trainings, epoch by epoch, as many at work at once as there are
-    threads. One that has ended counts with its last record; it is over when all have ended.
+    threads. One that has ended counts with its last record; it is over when all have ended. Ctrl-C
+    takes effect when the records of the epoch at work have been handed out.
 
     However it ends, nothing is at work any more and every stream is closed, also where Ctrl-C comes
     again.
@@ -228,20 +229,35 @@ def together(
     pool, latest = ThreadPoolExecutor(min(threads, len(streams))), dict[int, Record]()
     try:
         while True:
-            futures = [pool.submit(next, stream, None) for stream in streams]
-            try:
-                told = {i: f.result() for i, f in enumerate(futures)}
-            finally:
-                wait(futures)
-            fresh = {i: record for i, record in told.items() if record is not None}
+            told, stopped = _results([pool.submit(next, stream, None) for stream in streams])
+            fresh = {i: record for i, record in enumerate(told) if record is not None}
             if not fresh:
                 return
             latest |= fresh
             yield [latest[i] for i in range(len(streams))]
+            if stopped is not None:
+                raise stopped
     finally:
         _settle(pool)
         for stream in streams:
             stream.close()
+
+
+def _results(
+    futures: "list[Future[Record | None]]",
+) -> tuple[list[Record | None], KeyboardInterrupt | None]:
+    """(what each gave, a Ctrl-C that came meanwhile): the epoch at work counts, as its numbers may
+    be the best.
+    """
+    stopped: KeyboardInterrupt | None = None
+    while True:
+        try:
+            wait(futures)
+            return [future.result() for future in futures], stopped
+        except KeyboardInterrupt as asked:
+            stopped = asked
+            if any(f.done() and isinstance(f.exception(), KeyboardInterrupt) for f in futures):
+                raise
 
 
 def _settle(pool: ThreadPoolExecutor) -> None:

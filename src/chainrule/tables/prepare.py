@@ -27,7 +27,7 @@ from .reading import STORED, check_reading
 from .roles import to_numbers
 from .schema import Schema
 from .spread import mean_and_deviation
-from .table import Table, Values, is_missing
+from .table import Table, Values, as_text, is_missing
 from .target import TASKS, class_codes
 
 _BLOCK = 512
@@ -129,9 +129,10 @@ class Preparation:
             values = table.columns[plan.name]
             encoded = encode(plan, impute(plan, values), values)
             gone = is_missing(values) & (plan.kind != "text")
-            if plan.kind == "category" and not plan.single:
-                gone |= ~encoded.any(axis=1)
-                encoded = encoded.argmax(axis=1).astype(np.float64)[:, None]
+            if plan.kind == "category":
+                known = {*plan.levels, None}
+                gone |= [not plan.pooled and text not in known for text in as_text(values)]
+                encoded = encoded if plan.single else encoded.argmax(axis=1)[:, None].astype(float)
             elif plan.indicator:
                 encoded = encoded[:, :-1]
             encoded[gone] = np.nan

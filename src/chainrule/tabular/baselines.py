@@ -4,6 +4,7 @@ Gradient boosting is scikit-learn's with its defaults, the linear model our own 
 hidden layers, the constant guess the shares of the classes or the mean.
 """
 
+import importlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -50,6 +51,7 @@ def compare(
     `rows` are the training rows of the data with the weights that the network had. One that cannot
     be trained is left out with the reason, and Ctrl-C leaves out those that are left.
     """
+    importlib.import_module("sklearn.ensemble")  # seconds that are no training
     started, stopped = time.monotonic(), False
     for name, fit, share in ((BOOSTING, _boosting, SHARE), (LINEAR, _linear, 1.0)):
         begun, answers = time.monotonic(), None
@@ -74,15 +76,15 @@ def _boosting(
     data: TableData, rows: Batch, until: float, threads: int | None
 ) -> tuple[Array, str | None]:
     """HistGradientBoosting with its defaults; fewer trees where the time is short."""
-    from sklearn.ensemble import (  # type: ignore[import-untyped]
-        HistGradientBoostingClassifier,
-        HistGradientBoostingRegressor,
-    )
-
+    trees = importlib.import_module("sklearn.ensemble")
     assert data.test is not None
     X, categories = data.preparation.for_trees(data.train.known)
-    kind = HistGradientBoostingClassifier if data.outputs else HistGradientBoostingRegressor
-    model = kind(categorical_features=categories, random_state=data.seed, warm_start=True)
+    filled = ~np.isnan(X).all(axis=0)  # a column without a training cell has no bins
+    X = X[:, filled]
+    name = "Classifier" if data.outputs else "Regressor"
+    model = getattr(trees, f"HistGradientBoosting{name}")(
+        categorical_features=np.array(categories)[filled], random_state=data.seed, warm_start=True
+    )
     y = rows.y if data.outputs else data.preparation.restore_target(rows.y)
     wanted, begun, note = model.max_iter, time.monotonic(), None
     with threadpool_limits(1 if X.size < FEW_CELLS else threads):
@@ -93,7 +95,7 @@ def _boosting(
             model.set_params(max_iter=fit).fit(X, y, rows.weight)
         if fit < wanted:
             note = f"{BOOSTING} stopped after {fit} of {wanted} rounds: it had no more time"
-        test = data.preparation.for_trees(data.test.known)[0]
+        test = data.preparation.for_trees(data.test.known)[0][:, filled]
         if not data.outputs:
             return np.asarray(model.predict(test)), note
         P = np.zeros((len(test), data.outputs))

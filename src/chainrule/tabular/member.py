@@ -33,6 +33,7 @@ class Member:
     places: Array
     seed: int
     best: Best = field(init=False)
+    kept: Record | None = None  # of its best epoch
     diverged: str | None = None
 
     def __post_init__(self) -> None:
@@ -60,8 +61,10 @@ class Member:
             with closing(records):
                 for record in records:
                     score = self.score(loss, metric)
-                    self.best.see(record.loss if score is None else score, record.epoch)
-                    yield record._replace(valid_loss=score)
+                    record = record._replace(valid_loss=score)
+                    self.best.see(record.monitored, record.epoch)
+                    self.kept = record if self.best.epoch == record.epoch else self.kept
+                    yield record
                     if preset.patience and record.epoch - self.best.epoch >= preset.patience:
                         return
         except Diverged as error:
@@ -75,8 +78,8 @@ class Member:
         """What the best epoch has least of, on the held-out rows; None where there are none.
 
         A number's loss, or the log loss ℓ of classes, or e + s ℓ / ln k with s = √(e (1 - e) / n),
-        where e is the share of wrong answers, or 1 - AUC, of n rows and k classes: s is the
-        standard error of e, so ℓ decides where few rows leave e to chance.
+        at least 1 / n, where e is the share of wrong answers, or 1 - AUC, of n rows and k classes:
+        s is the standard error of e, so ℓ decides where few rows leave e to chance.
         """
         if self.held_out is None:
             return None

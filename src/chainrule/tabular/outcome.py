@@ -123,8 +123,6 @@ class Outcome:
     def to_dict(self) -> dict[str, Any]:
         """As texts, finite numbers, lists and dicts: the document of `train --json`."""
         model, facts, tested = self.model, self.model.facts, self.tested
-        kept = [self.records[epoch] for epoch in facts["best_epochs"]]
-        held = [r.valid_loss for r in kept if r.valid_loss is not None]
         gains = {} if tested is None else {
             KEYS[name]: dict(zip(("gain", "error"), tested.gain(name), strict=True))
             for name in self.scores if name != NETWORK
@@ -132,8 +130,6 @@ class Outcome:
         training = {**self.settings, "planned_epochs": self.settings["epochs"]}
         training |= {key: facts[key] for key in ("epochs", "best_epoch", "best_epochs", "seed")}
         training |= {
-            "loss": float(np.mean([r.loss for r in kept])),
-            "valid_loss": float(np.mean(held)) if held else None,
             "reasons": dict(self.reasons), "stopped": self.ended, "told": self.told,
         }  # fmt: skip
         document = {

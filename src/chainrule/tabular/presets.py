@@ -64,6 +64,8 @@ class Simple:
         if self.optimizer not in OPTIMIZERS:
             known = ", ".join(OPTIMIZERS)
             raise ValueError(f"optimizer is {self.optimizer!r}: use one of {known}")
+        if self.lr is not None and not 0.0 < self.lr < math.inf:
+            raise ValueError(f"lr is {self.lr}: give a finite number above 0")
         Dropout(self.dropout)
 
     def for_table(self, data: TableData) -> Self:
@@ -219,7 +221,7 @@ PRESETS: dict[str, Simple] = {
 }
 
 
-def get_preset(name: str, **settings: Any) -> Simple:
+def get_preset(name: str, /, **settings: Any) -> Simple:
     """The preset of that name with other settings; ValueError for an unknown name or setting."""
     if name not in PRESETS:
         raise ValueError(f"preset is {name!r}: use one of {', '.join(PRESETS)}")

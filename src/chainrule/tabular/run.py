@@ -93,7 +93,8 @@ class TableRun(Recorded):
         self.loss = preset.loss(data, self._chosen_by, self.interval)
         rows, n_out = self._rows(), data.outputs or (3 if self.interval else 1)
         require_memory([rows.X.shape[1], *preset.hidden, n_out], len(rows), preset.members)
-        Plan(preset.epochs, preset.batch_size, True, preset.patience, "best", self.threads)
+        Plan(preset.epochs, preset.batch_size, True, preset.patience, "best", self.threads,
+             preset.engine)  # fmt: skip
         check_settings(preset.step(self.loss))
         self.members = [self._member(m, rows, n_out) for m in range(preset.members)]
         self.net = Network.average([member.net for member in self.members])
@@ -248,6 +249,16 @@ class TableRun(Recorded):
         return layers_in_words(self.net)
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """The settings as numbers and texts, with the losses of the members' best epochs."""
+        kept = [member.kept for member in self.members if member.kept is not None]
+        mean = Record.mean(kept, 0, 0.0, 0) if kept else None
+        return asdict(self.preset) | {
+            "threads": self.threads, "class_weight": self.class_weight,
+            "loss": mean and mean.loss, "valid_loss": mean and mean.valid_loss,
+        }  # fmt: skip
+
+    @property
     def reasons(self) -> dict[str, str]:
         """The settings with their reasons, in words."""
         told = self.preset.reasons(self.members[0].net)
@@ -303,7 +314,7 @@ class TableRun(Recorded):
             worst = worst_rows(tested, test.places, data.schema.classes)
         return Outcome(
             model, data.schema, data.preparation, len(data.table),
-            asdict(self.preset) | {"threads": self.threads, "class_weight": self.class_weight},
+            self.settings,
             self.reasons, self.records, self.watched, self.ended or "interrupted", tested, interval,
             verdict(tested, compared=compared), worst, test or data.train,
             {"training": self.seconds} | {one.name: one.seconds for one in others},

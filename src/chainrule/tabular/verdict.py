@@ -140,4 +140,4 @@ def _worth(tested: Tested) -> str:
         told = f"Right for {shown} of {plural(n, 'test row')}, by their weight"
     hits = metrics.shares("accuracy", tested.y, tested.answers[NETWORK])
     error = 100 * metrics.mean_and_error(hits, tested.weight)[1]
-    return f"{told}, give or take {error:.1f} points." if 0 < right < n else f"{told}."
+    return f"{told}, give or take {error:.1f} points." if 0 < share < 1 else f"{told}."
