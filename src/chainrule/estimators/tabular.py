@@ -36,13 +36,12 @@ ATTRIBUTES = (
     "notes_",
 )  # fmt: skip
 SETTINGS = {
-    "n_members": "members", "hidden_layer_sizes": "hidden", "activation": "activation",
-    "dropout": "dropout", "learning_rate_init": "lr", "batch_size": "batch_size",
+    "n_members": "members", "hidden_layer_sizes": "hidden", "learning_rate_init": "lr",
     "max_iter": "epochs", "n_iter_no_change": "patience", "validation_fraction": "valid",
-    "metric": "metric", "interval": "interval", "class_weight": "class_weight",
-    "roles": "roles", "time_limit": "time_limit", "n_threads": "threads",
+    "n_threads": "threads",
 }  # fmt: skip
-"""Parameter, by scikit-learn's name where it has one -> setting of a run."""
+"""Parameter, by scikit-learn's name where it has one -> setting of a run that has another name."""
+OWN = {"preset", "random_state", "verbose"}  # parameters that are no settings of a run
 
 
 class BaseTabular(TableInput):
@@ -103,7 +102,8 @@ class BaseTabular(TableInput):
 
     def _settings(self) -> dict[str, Any]:
         """What was set, under the names of a run."""
-        given = {name: getattr(self, own) for own, name in SETTINGS.items() if hasattr(self, own)}
+        names = set(self._get_param_names()) - OWN
+        given = {SETTINGS.get(name, name): getattr(self, name) for name in names}
         if given["hidden"] is not None:
             given["hidden"] = tuple(np.ravel(given["hidden"]).tolist())
         given["batch_size"] = None if self.batch_size == "auto" else int(self.batch_size)

@@ -81,10 +81,9 @@ def _boosting(
     X, categories = data.preparation.for_trees(data.train.known)
     filled = ~np.isnan(X).all(axis=0)  # a column without a training cell has no bins
     X = X[:, filled]
-    name = "Classifier" if data.outputs else "Regressor"
-    model = getattr(trees, f"HistGradientBoosting{name}")(
-        categorical_features=np.array(categories)[filled], random_state=data.seed, warm_start=True
-    )
+    name = f"HistGradientBoosting{'Classifier' if data.outputs else 'Regressor'}"
+    asked = {"categorical_features": np.array(categories)[filled], "random_state": data.seed}
+    model = getattr(trees, name)(warm_start=True, **asked)
     y = rows.y if data.outputs else data.preparation.restore_target(rows.y)
     wanted, begun, note = model.max_iter, time.monotonic(), None
     with threadpool_limits(1 if X.size < FEW_CELLS else threads):

@@ -89,11 +89,9 @@ class Member:
             return loss.value(Z, y, weight)
         P = probabilities(loss.link(Z))
         log_loss = metrics.log_loss(y, P, weight)
-        right = (
-            metrics.auc(y, P, weight)
-            if metric == "auc"
-            else metrics.accuracy(y, P.argmax(axis=1), weight)
-        )
+        right = metrics.accuracy(y, P.argmax(axis=1), weight)
+        if metric == "auc":
+            right = metrics.auc(y, P, weight)
         if metric == "log_loss" or math.isnan(right):
             return log_loss
         error = 1.0 - right

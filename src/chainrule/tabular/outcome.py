@@ -32,16 +32,16 @@ class Outcome:
     """What came of a run: the model, how it was trained, what it is worth beside other models.
 
     `settings` are the preset's as numbers, `reasons` in words, `watched` is what the records'
-    `valid_loss` is called. `ended` is "epochs", "patience",
-    "time", "interrupted" or "diverged", the last with its reason in `warnings`. `tested` is None
-    without test rows, `worst` are the test rows that are missed most, `shown` the test rows, or the
-    training rows where there is no test. Epochs count from 0.
+    `valid_loss` is called; `ended` is "epochs", "patience", "time", "interrupted" or "diverged".
+    `tested` is None without test rows, `worst` are those that are missed most, `shown` the test
+    rows, or the training rows where there is no test. Epochs count from 0.
     """
 
     model: Model
     schema: Schema
     preparation: Preparation
     table_rows: int
+    layers: str
     settings: Mapping[str, Any]
     reasons: Mapping[str, str]
     records: Sequence[Record]
@@ -99,11 +99,6 @@ class Outcome:
         return [coverage_in_words(self.interval, self.schema.target)]
 
     @property
-    def layers(self) -> str:
-        """The layers of the network in words."""
-        return layers_in_words(self.model.net)
-
-    @property
     def told(self) -> str:
         """How training ended, in a sentence; epochs are counted from 1."""
         done, best = plural(len(self.records), "epoch"), self.model.facts["best_epochs"]
@@ -127,9 +122,9 @@ class Outcome:
             KEYS[name]: dict(zip(("gain", "error"), tested.gain(name), strict=True))
             for name in self.scores if name != NETWORK
         }  # fmt: skip
-        training = {**self.settings, "planned_epochs": self.settings["epochs"]}
-        training |= {key: facts[key] for key in ("epochs", "best_epoch", "best_epochs", "seed")}
-        training |= {
+        training = {
+            **self.settings, "planned_epochs": self.settings["epochs"],
+            **{key: facts[key] for key in ("epochs", "best_epoch", "best_epochs", "seed")},
             "reasons": dict(self.reasons), "stopped": self.ended, "told": self.told,
         }  # fmt: skip
         document = {

@@ -96,19 +96,13 @@ def _example(outcome: Outcome) -> "list[Section]":
 
     found = outcome.example
     cells = [
-        {
-            "column": step.column,
-            "cell": step.raw,
-            "filled in": step.imputed,
-            "(cell - center) / scale": _scaling(plan, step.encoded),
-            "features": _values(step.scaled, step.features),
-        }
+        {"column": step.column, "cell": step.raw, "filled in": step.imputed,
+         "(cell - center) / scale": _scaling(plan, step.encoded),
+         "features": _values(step.scaled, step.features)}
         for plan, step in zip(outcome.preparation.columns, found.steps[:MANY], strict=False)
-    ]
-    steps = [
-        {"name": step.name, "is": step.formula, "numbers": _values(step.values)}
-        for step in found.forward
-    ]
+    ]  # fmt: skip
+    steps = [{"name": step.name, "is": step.formula, "numbers": _values(step.values)}
+             for step in found.forward]  # fmt: skip
     parts = [
         {"column": part.name,
          f"adds, in {found.unit}": number(found.scale * (

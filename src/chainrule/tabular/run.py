@@ -183,10 +183,8 @@ class TableRun(Recorded):
     def _together(self, members: list[Member], epochs: int) -> Generator[list[Record], None, None]:
         threads = self.threads or os.cpu_count() or 1
         each = max(1, threads // len(members))
-        return together(
-            [m.train(self.preset, self.loss, self._chosen_by, each, epochs) for m in members],
-            threads,
-        )
+        how = self.preset, self.loss, self._chosen_by, each, epochs
+        return together([member.train(*how) for member in members], threads)
 
     def _affordable(self) -> tuple[int, float]:
         """(the number of epochs that the time limit allows by how long some batches take, when its
@@ -305,17 +303,16 @@ class TableRun(Recorded):
             answers[CONSTANT] = constant(data, len(test))
             output, y = model.linked(test.X), true_terms(data.preparation, test.y)
             ours = in_terms(data.preparation, output, answer_of(self.loss))
-            tested = Tested(
-                data.schema.target, self.judged_by, y, {NETWORK: ours} | answers, test.weight
-            )
+            answers = {NETWORK: ours} | answers
+            tested = Tested(data.schema.target, self.judged_by, y, answers, test.weight)
             if self.interval is not None:
                 interval = covered(model.interval_of(test.X), y, test.weight, self.interval)
             model = self.model(tested, interval)
             worst = worst_rows(tested, test.places, data.schema.classes)
         return Outcome(
             model, data.schema, data.preparation, len(data.table),
-            self.settings,
-            self.reasons, self.records, self.watched, self.ended or "interrupted", tested, interval,
+            self.layers, self.settings, self.reasons, self.records, self.watched,
+            self.ended or "interrupted", tested, interval,
             verdict(tested, compared=compared), worst, test or data.train,
             {"training": self.seconds} | {one.name: one.seconds for one in others},
             self.notes, [*self.divergences, *(one.note for one in others if one.note)],

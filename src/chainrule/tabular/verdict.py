@@ -39,10 +39,8 @@ class Tested:
         differences row by row, in the unit of the metric; negative where it is worse.
         """
         chosen = metric or self.metric
-        ours, theirs = (
-            metrics.shares(chosen, self.y, self.answers[name], self.weight)
-            for name in (NETWORK, other)
-        )
+        ours, theirs = (metrics.shares(chosen, self.y, self.answers[name], self.weight)
+                        for name in (NETWORK, other))  # fmt: skip
         sign = 1.0 if METRICS[chosen].more_is_better else -1.0
         mean, error = metrics.mean_and_error(sign * (ours - theirs), self.weight)
         return mean + 0.0, error
