@@ -133,12 +133,24 @@ def line(bar: progress.Bar, width: int) -> str:
     return re.sub("[╸╺]", "━", re.sub(r"\x1b\[[0-9;]*m", "", captured.get()).rstrip())
 
 
+def test_line_names_the_networks_and_the_best_epoch_so_far(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    bar = progress.Bar(shown_run(20, members=4), progress.Interrupt())
+    assert re.fullmatch("Epoch  0/20 of 4 networks ━+ first epoch", line(bar, 120))
+    for epoch, score in enumerate((0.5, 0.25, 0.375)):
+        bar(Record(epoch, 0.75, score, 0.1, 1.0, "compiled"))
+    told = "loss 0.750  held out 0.375  best 0.250 at 2  ≤ "
+    assert re.fullmatch(f"Epoch  3/20 of 4 networks ━+ {told}[0-9:]+ left", line(bar, 120))
+
+
 def test_line_after_ctrl_c() -> None:
     bar = progress.Bar(shown_run(20), asked := progress.Interrupt(armed=True))
     bar.compiling(0.25)
     assert line(bar, 80) == f"{COMPILING} {'━' * 30} 25 %"
     asked(signal.SIGINT)
-    again = "Ctrl-C again leaves at once"
+    again = "Ctrl-C again saves nothing"
     assert line(bar, 80) == f"Compiling the engine ━━━━━ stopping after this part; {again}"
     bar(Record(0, 0.5, None, 0.1, 1.0, "compiled"))
     assert line(bar, 80) == f"Epoch  1/20 ━━━━ stopping after this epoch; {again}"

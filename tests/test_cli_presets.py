@@ -125,9 +125,8 @@ def test_train_says_what_was_done(trained: Trained) -> None:
     told, training = trained.told, trained.told["training"]
     assert training["members"] == len(training["best_epochs"]) == MEMBERS[trained.preset]
     assert training["hidden"] == [4 if trained.preset == "ensemble" else 8]
-    assert training["epochs"] == training["planned_epochs"] == (
-        2 if trained.preset == "ensemble" else 3
-    )
+    wanted = 2 if trained.preset == "ensemble" else 3
+    assert training["epochs"] == training["planned_epochs"] == wanted
     assert training["best_epoch"] == (
         training["best_epochs"][0] if trained.preset == "simple" else None
     )

@@ -47,7 +47,9 @@ OVERRIDES: list[tuple[list[str], dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "wanted", "layer"), OVERRIDES, ids=lambda v: " ".join(v) if isinstance(v, list) else "")
+@pytest.mark.parametrize(
+    ("options", "wanted", "layer"), OVERRIDES, ids=lambda v: v[0] if isinstance(v, list) else ""
+)
 def test_options_override_what_the_preset_chose(
     options: list[str], wanted: dict[str, Any], layer: str, folder: Path
 ) -> None:
@@ -65,7 +67,7 @@ def test_options_override_what_the_preset_chose(
 @pytest.mark.parametrize("preset", ["strong", "simple"])
 @pytest.mark.parametrize(
     ("command", "metric"),
-    [*((ALONE, m) for m in ("accuracy", "log_loss", "auc")), *((NUMBER, m) for m in ("rmse", "mae"))],
+    [(ALONE, "accuracy"), (ALONE, "log_loss"), (ALONE, "auc"), (NUMBER, "rmse"), (NUMBER, "mae")],
 )
 def test_metric(command: list[str], metric: str, preset: str, folder: Path) -> None:
     """It chooses the best epoch and the loss, and the verdict goes by it."""
@@ -98,8 +100,8 @@ def test_class_weight_counts_rare_classes_more(tmp_path: Path) -> None:
         answers = document("predict", "m.st", "rare.csv", "--proba", cwd=tmp_path)
         found[told["training"]["class_weight"]] = np.array(answers["probabilities"])[:, 0]
     assert found["balanced"].mean() > 2 * found[None].mean()
-    told = ok(*command, "--class-weight", "balanced", "--verbose", cwd=tmp_path)
-    assert "class weights: balanced: rare classes count more" in told
+    text = ok(*command, "--class-weight", "balanced", "--verbose", cwd=tmp_path)
+    assert "class weights: balanced: rare classes count more" in text
 
 
 def test_time_limit_makes_the_epochs_fewer(folder: Path) -> None:
@@ -117,7 +119,7 @@ def test_time_limit_makes_the_epochs_fewer(folder: Path) -> None:
 @pytest.mark.parametrize("preset", ["strong", "ensemble", "simple"])
 def test_verbose_gives_the_reason_of_every_setting(preset: str, folder: Path) -> None:
     command = [*ALONE, "--preset", preset]
-    text, reasons = ok(*command, "--verbose", cwd=folder), None
+    text = ok(*command, "--verbose", cwd=folder)
     reasons = document(*command, cwd=folder)["training"]["reasons"]
     for name, why in reasons.items():
         assert f"  {name}: {why}\n" in text
@@ -167,7 +169,7 @@ def test_ctrl_c_leaves_out_the_models_that_are_left(
 
 def diverging(after: int) -> Any:
     """`train`, whose numbers become infinite after some epochs."""
-    real = member.train
+    real = cr.train
 
     def train(*args: Any, **settings: Any) -> Iterator[Any]:
         for record in real(*args, **settings):

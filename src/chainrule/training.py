@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -220,12 +221,16 @@ def together(
     streams: Sequence[Generator[Record, None, None]], threads: int
 ) -> Generator[list[Record], None, None]:
     """The records of several trainings, epoch by epoch, as many at work at once as there are
-    threads. One that has ended counts with its last record; it is over when all have ended. Ctrl-C
-    takes effect when the records of the epoch at work have been handed out.
+    threads. One that has ended counts with its last record; it is over when all have ended.
 
-    However it ends, nothing is at work any more and every stream is closed, also where Ctrl-C comes
-    again.
+    However it ends, nothing is at work any more and every stream is closed. Ctrl-C takes effect
+    when the epoch at work has ended and its records are handed out; of a single training, which
+    needs no other thread, at once.
     """
+    if len(streams) == 1:
+        with closing(streams[0]) as records:
+            yield from ([record] for record in records)
+        return
     pool, latest = ThreadPoolExecutor(min(threads, len(streams))), dict[int, Record]()
     try:
         while True:

@@ -25,7 +25,7 @@ PLAIN_EVERY = 10.0
 """Seconds between two plain lines where no bar can be drawn."""
 LEAST_BAR, USUAL = 4, 64
 """Characters: the bar's at least, and those of the losses and the time left as a rule."""
-STOPPING = "stopping after this {}; Ctrl-C again leaves at once"
+STOPPING = "stopping after this {}; Ctrl-C again saves nothing"
 
 
 @dataclass

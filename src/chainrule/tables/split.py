@@ -108,8 +108,8 @@ def _by_group(
     wanted = np.array([1 - valid - test, valid, test])
     if len(places) < np.count_nonzero(wanted):
         raise ValueError(
-            f'the group column "{group}" has {len(places)} group{"s" * (len(places) > 1)}: '
-            f"{np.count_nonzero(wanted)} are needed to split the rows"
+            f'the group column "{group}" has {len(places)} group{"s" * (len(places) > 1)} in '
+            f"{len(names)} rows: {np.count_nonzero(wanted)} are needed to split them"
         )
     table_counts = np.zeros((len(places), codes.max() + 1))
     np.add.at(table_counts, (member, codes), 1)
@@ -122,8 +122,9 @@ def _by_group(
         if miss < best_miss:
             best, best_miss = sides, miss
     side = best[member]
-    told = ", ".join(str(int((side == i).sum())) for i in range(3))
-    return side, [f'{len(places)} groups of "{group}" kept whole: {told} rows']
+    parts = zip(("training", "validation", "the test"), wanted, strict=True)
+    told = [f"{int((side == i).sum())} for {name}" for i, (name, w) in enumerate(parts) if w]
+    return side, [f'{len(places)} groups of "{group}" kept whole: rows {", ".join(told)}']
 
 
 def _deal(order: Rows, sizes: NDArray[np.float64], wanted: NDArray[np.float64]) -> Rows:

@@ -22,6 +22,7 @@ from ..core.layers import Dense, Dropout, Layer, Scale
 from ..core.network import Network
 from ..core.optimizers import OPTIMIZERS, AdamW
 from ..core.schedules import Cosine, CosLog, FlatCosine
+from ..report.words import percent
 from .data import TableData
 
 LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02}
@@ -87,7 +88,8 @@ class Simple:
         if data.outputs:
             return self._class_loss(data.outputs, metric)
         if interval is not None:
-            return losses.Pinball((0.5 - interval / 2, 0.5, 0.5 + interval / 2))
+            low = round(0.5 - interval / 2, 12)
+            return losses.Pinball((low, 0.5, round(1.0 - low, 12)))
         return losses.AbsoluteError() if metric == "mae" else losses.SquaredError()
 
     def _class_loss(self, classes: int, metric: str) -> losses.Loss:
@@ -113,7 +115,7 @@ class Simple:
         told = {
             "networks": f"{self.members}, averaged: their errors differ and partly cancel"
             if several else "1",
-            "held-out rows": f"{self.valid:.0%}{whose}, to choose the best epoch"
+            "held-out rows": f"{percent(self.valid)}{whose}, to choose the best epoch"
             if self.valid else "none: the epoch with the lowest loss is kept",
             "numbers": "mean 0, deviation 1, so that one learning rate suits all columns",
             "hidden layers": f"{units} units, {self.activation}" if self.hidden else "none",

@@ -89,6 +89,8 @@ class TableRun(Recorded):
         if self.interval is not None and (data.outputs or not 0.0 < self.interval < 1.0):
             fix = "it is for numbers" if data.outputs else "give a share such as 0.9"
             raise ValueError(f"interval is {self.interval}: {fix}")
+        if self.time_limit is not None and not self.time_limit > 0:
+            raise ValueError(f"time_limit is {self.time_limit}: give seconds, such as 60")
         self.preset = preset = self.preset.for_table(data)
         self.loss = preset.loss(data, self._chosen_by, self.interval)
         rows, n_out = self._rows(), data.outputs or (3 if self.interval else 1)
@@ -127,7 +129,6 @@ class TableRun(Recorded):
         """A network with rows of its own, drawn afresh for each member."""
         seed, start = np.random.SeedSequence([self.data.seed, m]).generate_state(2).tolist()
         split = self.data.held_out(self.preset.valid, seed)
-        self._notes += split.notes
         net = self.preset.network(self.data, m, n_out, start)
         used, held_out = rows.take(split.train), rows.take(split.valid)
         for name, part in (("training", used), ("held-out", held_out)):
@@ -152,6 +153,8 @@ class TableRun(Recorded):
             with closing(self._together(self.members, epochs)) as rounds:
                 for epoch, told in enumerate(rounds):
                     seconds, before = time.perf_counter() - before, time.perf_counter()
+                    if epoch == 0:  # without what loads the engine
+                        seconds = min(seconds, sum(record.seconds for record in told))
                     self.records.append(Record.mean(told, epoch, seconds, self.data.seed))
                     yield self.records[-1]
                     if self.time_limit and time.monotonic() - started > self.time_limit:
@@ -222,7 +225,11 @@ class TableRun(Recorded):
     @property
     def divergences(self) -> list[str]:
         """Why members stopped that diverged, each keeping its best epoch."""
-        return [member.diverged for member in self.members if member.diverged]
+        return [
+            f"network {m}: {member.diverged}" if len(self.members) > 1 else member.diverged
+            for m, member in enumerate(self.members, start=1)
+            if member.diverged
+        ]
 
     @property
     def rows(self) -> dict[str, int]:
@@ -251,7 +258,8 @@ class TableRun(Recorded):
         """The settings as numbers and texts, with the losses of the members' best epochs."""
         kept = [member.kept for member in self.members if member.kept is not None]
         mean = Record.mean(kept, 0, 0.0, 0) if kept else None
-        return asdict(self.preset) | {
+        chosen = asdict(self.preset)
+        return {"preset": chosen.pop("name"), **chosen} | {
             "threads": self.threads, "class_weight": self.class_weight,
             "loss": mean and mean.loss, "valid_loss": mean and mean.valid_loss,
         }  # fmt: skip
