@@ -225,11 +225,8 @@ class TableRun(Recorded):
     @property
     def divergences(self) -> list[str]:
         """Why members stopped that diverged, each keeping its best epoch."""
-        return [
-            f"network {m}: {member.diverged}" if len(self.members) > 1 else member.diverged
-            for m, member in enumerate(self.members, start=1)
-            if member.diverged
-        ]
+        told = {f"network {m}: ": one.diverged for m, one in enumerate(self.members, start=1)}
+        return [m * (len(told) > 1) + why for m, why in told.items() if why]
 
     @property
     def rows(self) -> dict[str, int]:
