@@ -21,8 +21,7 @@ from ..training import Record
 from .baselines import BOOSTING, CONSTANT, LINEAR
 from .verdict import NETWORK, Tested
 
-SHOWN_CLASSES = 10
-WORST = 5
+SHOWN_CLASSES, WORST = 10, 5
 WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 KEYS = {BOOSTING: "boosting", LINEAR: "linear", CONSTANT: "constant"}
 

@@ -95,8 +95,9 @@ def _beside(tested: Tested, rival: str) -> str:
         return f"{told} is better by {apart}.{_other_way(tested, rival, -1)}"
     if word == "worse than":
         return f"{told} loses by {apart}.{_other_way(tested, rival, 1)}"
-    side = "is level with it" if mean == 0 else f"is {'ahead' if mean > 0 else 'behind'} by {apart}"
-    return f"{told} {side}, too little to tell them apart on these rows."
+    side = f"{'ahead' if mean > 0 else 'behind'} by {apart}"
+    close = f"{side}, too little to tell them apart on these rows" if mean else "level with it"
+    return f"{told} is {close}."
 
 
 def _other_way(tested: Tested, rival: str, sign: int) -> str:
