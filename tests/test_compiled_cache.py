@@ -264,11 +264,13 @@ def test_auto_chooses_by_the_work_alone() -> None:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
-    """A copy of the folder with all kernels for float64, in a cache of its own."""
+    """A copy of this processor's kernels for float64, in a cache of its own."""
     toy()
     from chainrule.compiled import cache
 
-    shutil.copytree(cache.folder(), place := tmp_path / "cache" / cache.folder().name)
+    own = cache.kernels_folder()
+    place = tmp_path / "cache" / own.parent.name
+    shutil.copytree(own, place / own.name)
     place.chmod(0o700)
     return place
 
