@@ -90,7 +90,7 @@ def test_groups_are_kept_whole(seed: int) -> None:
 
 def test_too_few_groups() -> None:
     table = made([0, 1] * 20, g=[0, 0, 1, 1] * 10)
-    with pytest.raises(ValueError, match='"g" has 2 groups: 3 are needed'):
+    with pytest.raises(ValueError, match='"g" has 2 groups in 40 rows: 3 are needed'):
         split_rows(infer_schema(table, "y", group="g"), table)
     split = split_rows(infer_schema(table, "y", group="g"), table, valid=0)
     assert [len(rows) for rows in parts(split)] == [20, 0, 20]
