@@ -32,8 +32,7 @@ def main(file: str, target: str) -> dict[str, dict[str, float]]:
         print(f"{name:18s}", {key: round(value, 4) for key, value in metrics.items()})
     print(outcome.verdict)
     path = cr.save(outcome.model, Path(file).with_suffix(".safetensors").name)
-    model = cr.load(path)
-    print(model.predict(cr.read_table(file))[:5])
+    print(cr.load(path).predict(cr.read_table(file))[:5])
     return outcome.scores
 
 

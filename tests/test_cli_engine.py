@@ -151,7 +151,7 @@ def test_line_after_ctrl_c() -> None:
     assert line(bar, 80) == f"{COMPILING} {'━' * 30} 25 %"
     asked(signal.SIGINT)
     again = "Ctrl-C again saves nothing"
-    assert line(bar, 80) == f"Compiling the engine ━━━━━ stopping after this part; {again}"
+    assert line(bar, 80) == f"Compiling the engine ━━━━━━ stopping after this part; {again}"
     bar(Record(0, 0.5, None, 0.1, 1.0, "compiled"))
     assert line(bar, 80) == f"Epoch  1/20 ━━━━ stopping after this epoch; {again}"
 

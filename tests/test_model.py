@@ -241,7 +241,7 @@ def test_how_many_rows_lie_within_their_intervals() -> None:
     ends = np.array([[-1.0, 0.0], [0.0, 3.0], [3.0, 4.0], [8.0, 9.0]])
     found = covered(ends, y, None, 0.8)
     assert found == pytest.approx(
-        {"share": 0.8, "coverage": 0.75, "error": np.sqrt(0.75 * 0.25 / 3), "width": 1.5}
+        {"share": 0.8, "coverage": 0.75, "error": np.sqrt(0.8 * 0.2 / 4), "width": 1.5}
     )
     w = np.array([1.0, 1.0, 2.0, 0.0])
     weighed = covered(ends, y, w, 0.8)

@@ -61,21 +61,21 @@ def test_loss_curves_draw_both_losses_and_mark_the_best_epoch() -> None:
     records = falling(20)
     figure = pictures.loss_curves(records)
     for label, values in [
-        ("training", [r.loss for r in records]),
-        ("validation", [r.valid_loss for r in records]),
+        ("training loss", [r.loss for r in records]),
+        ("validation loss", [r.valid_loss for r in records]),
     ]:
-        np.testing.assert_array_equal(line(figure, label).get_xdata(), np.arange(20))
+        np.testing.assert_array_equal(line(figure, label).get_xdata(), np.arange(1, 21))
         np.testing.assert_array_equal(line(figure, label).get_ydata(), values)
-    assert line(figure, "lowest").get_xydata().tolist() == [[7.0, 0.2]]
-    assert title(figure) == "Validation loss is lowest at epoch 7: 0.200"
+    assert line(figure, "lowest").get_xydata().tolist() == [[8.0, 0.2]]
+    assert title(figure) == "Validation loss is lowest at epoch 8: 0.200"
     assert figure.axes[0].get_yscale() == "linear"
     assert figure.get_label().startswith(title(figure))
 
 
 def test_loss_curves_without_validation_mark_the_lowest_training_loss() -> None:
     figure = pictures.loss_curves([Epoch(0, 2.0), Epoch(1, 0.5), Epoch(2, 0.7)])
-    assert title(figure) == "Training loss is lowest at epoch 1: 0.500"
-    assert [drawn.get_label() for drawn in figure.axes[0].get_lines()].count("validation") == 0
+    assert title(figure) == "Training loss is lowest at epoch 2: 0.500"
+    assert [drawn.get_label() for drawn in figure.axes[0].get_lines()].count("validation loss") == 0
 
 
 def test_loss_curves_turn_logarithmic_when_the_range_asks_for_it() -> None:

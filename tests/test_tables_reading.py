@@ -275,21 +275,20 @@ def test_the_command_line_reads_as_in_training(tmp_path: Path) -> None:
     from click.testing import CliRunner
 
     from chainrule.cli.evaluate import evaluate
+    from chainrule.cli.options import built
     from chainrule.cli.predict import predict
-    from chainrule.cli.train import build
 
     columns = {"x": cycle("07/25/2016", "01/09/2018"), "y": cycle("a", "b")}
     train = write(tmp_path / "train.csv", columns)
     new = write(tmp_path / "new.csv", {"x": ["01/09/2018"] * 2, "y": ["b", "b"]})
-    run = build(str(train), {"target": "y", "test": str(new)})
-    assert run.test_table is not None
+    run = built(str(train), {"target": "y", "test": str(new), "preset": "simple"})
+    rows, test = run.data.train, run.data.test
+    assert test is not None
     day = np.datetime64("2018-01-09", "us")
-    assert run.test_table.columns["x"].tolist() == [day.item()] * 2
-    assert run.test_part is not None
-    row = run.train_part[0][run.train_part[1] == 1][0]
-    np.testing.assert_array_equal(run.test_part[0][0], row)
+    assert test.known.columns["x"].tolist() == [day.item()] * 2
+    np.testing.assert_array_equal(test.X[0], rows.X[rows.y == 1][0])
     save(run.model(), tmp_path / "m.safetensors")
-    expected = run.model().predict(run.test_table).tolist()
+    expected = run.model().predict(test.known).tolist()
     model = str(tmp_path / "m.safetensors")
     answers = json.loads(CliRunner().invoke(predict, [model, str(new), "--json"]).stdout)
     assert answers["predictions"] == expected

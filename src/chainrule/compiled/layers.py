@@ -173,9 +173,12 @@ def scale_backward(memory, x, d, gamma, d_gamma, rows, n):
 
 @jit
 def temper(memory, x, y, numbers, temperature, n):
-    """Z = X / T of n numbers; backwards dX = dZ / T."""
+    """Z = X / T of n numbers; backwards dX = dZ / T. A product, since vectors divide otherwise than
+    lone numbers do, and a row must not depend on the rows beside it.
+    """
+    share = memory.dtype.type(1) / numbers[at(temperature)]
     for i in range(n):
-        memory[at(y + i)] = memory[at(x + i)] / numbers[at(temperature)]
+        memory[at(y + i)] = share * memory[at(x + i)]
 
 
 @jit

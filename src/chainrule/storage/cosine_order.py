@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from ..core.activation_layers import ACTIVATION_LAYERS, ParametricActivation
 from ..core.branch_layers import Average, Residual
 from ..core.embedding_layers import CosineEmbedding
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale
+from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale, Temperature
 from ..core.network import Network
 
 Order = NDArray[np.intp] | None
 # Layers that give their columns in the order in which they take them. Each of their parameters and
 # buffers has one entry per column, or is a single number.
 BY_COLUMN: set[type] = {
-    *(Scale, BatchNorm, LayerNorm, Dropout, ParametricActivation),
+    *(Scale, BatchNorm, LayerNorm, Dropout, Temperature, ParametricActivation),
     *ACTIVATION_LAYERS.values(),
 }
 
@@ -105,7 +105,7 @@ class _Moving:
     def _by_column(self, prefix: str, layer: Layer, n: int, order: Order) -> None:
         _, params, buffers = layer.shapes(n)
         for name, shape in (params | buffers).items():
-            if shape:
+            if shape not in ((), (1,)):
                 self._move(prefix + name, order)
 
     def _move(self, name: str, order: Order, axis: int = 0) -> None:
