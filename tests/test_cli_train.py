@@ -188,7 +188,7 @@ def test_divergence_keeps_the_best_epochs(
     told = json.loads(result.stdout)
     assert (result.exit_code, told["training"]["stopped"]) == (1, "diverged")
     assert told["training"]["told"] == "Diverged after 1 epoch; kept each network's best epoch (1)"
-    assert told["warnings"] == ["the numbers burst"] * 4
+    assert told["warnings"] == [f"network {m}: the numbers burst" for m in (1, 2, 3, 4)]
     assert cr.load(tmp_path / "m.st").facts["test"]["network"] == told["test"]
 
 

@@ -242,7 +242,7 @@ def test_what_diverges_keeps_its_best_epoch(monkeypatch: pytest.MonkeyPatch) -> 
     why = "training diverged at epoch 3: the loss became nan"
     assert run.divergences == [f"network {m}: {why}" for m in (1, 2, 3)]
     outcome = run.outcome()
-    assert outcome.warnings[0] == "training diverged at epoch 3: the loss became nan"
+    assert outcome.warnings[0] == f"network 1: {why}"
     assert outcome.told.startswith("Diverged after 3 epochs; kept each network's best epoch (")
 
 
