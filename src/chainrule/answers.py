@@ -37,9 +37,9 @@ def forward_steps(net: Network, x: Array) -> list[ForwardStep]:
     of branches is one step, and a Dropout, which passes its input through, has no values.
     """
     before, steps, Y = "X", list[ForwardStep](), net.as_input(x[None])
+    p = {name: net[name] for name in (*net.shapes, *net.buffer_shapes)}
     for i, layer in enumerate(net.layers):
-        p = inner({name: net[name] for name in (*net.shapes, *net.buffer_shapes)}, i)
-        Y, cache = layer.forward(p, Y)
+        Y, cache = layer.forward(inner(p, i), Y)
         if isinstance(layer, Dropout):
             steps.append(ForwardStep(str(i), "Dropout passes its input through", np.zeros(0)))
             continue
