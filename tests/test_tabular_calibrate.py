@@ -13,6 +13,7 @@ from chainrule.core.activations import softmax
 from chainrule.core.epoch import Batch
 from chainrule.tabular.calibrate import COLDEST, HOTTEST, held_out, margin, temperature
 from chainrule.tabular.member import Member
+from chainrule.training import Record
 
 SMALL: dict[str, Any] = {"hidden": (8,), "epochs": 4, "seed": 3, "threads": 1}
 SEEDS = st.integers(0, 2**32 - 1)
@@ -65,7 +66,7 @@ def test_a_weight_of_two_is_two_rows() -> None:
 
 
 def test_margin_by_hand() -> None:
-    """Off by -1, 0, 1, … 7: of 9 rows the 9th of (9 + 1) 0.9 = 9, the 5th for half of them."""
+    """Off by -0.5, 0, 1, … 7: of 9 rows the 9th of (9 + 1) 0.9 = 9, the 5th for half of them."""
     ends = np.tile([0.0, 1.0], (9, 1))
     y = np.array([0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, -7.0])
     assert margin(ends, y, None, 0.9) == 7.0
@@ -73,8 +74,13 @@ def test_margin_by_hand() -> None:
     assert margin(ends, y, None, 0.99) == 7.0  # more than 9 rows can tell
     assert margin(ends, np.full(9, 0.5), None, 0.8) == -0.5  # narrower
     assert margin(np.zeros((0, 2)), np.zeros(0), None, 0.9) == 0.0
-    heavy = np.r_[np.full(8, 1.0), 100.0]
-    assert margin(ends, y, heavy, 0.5) == 7.0
+    assert margin(ends, y, None, 0.56) == pytest.approx(3.6)  # between the 5th and the 6th
+    double = np.r_[np.full(8, 1.0), 2.0]  # 7 weighs 2 of 10, so 6 is reached at 8 of 10: rank 7.2
+    assert margin(ends, y, double, 0.72) == pytest.approx(6.0)
+    assert margin(ends, y, double, 0.81) == pytest.approx(6.5)
+    unused = np.r_[np.ones(8), 0.0]
+    assert margin(ends, y, unused, 0.5) == margin(ends[:8], y[:8], None, 0.5)
+    assert margin(ends, y, np.zeros(9), 0.5) == 0.0
 
 
 @given(SEEDS, st.integers(3, 80), st.sampled_from([0.5, 0.8, 0.9]))
@@ -84,7 +90,7 @@ def test_as_many_rows_are_held_as_the_rank_says(seed: int, n: int, share: float)
     ends = np.column_stack([low, low + rng.uniform(0, 1, n)])
     off = margin(ends, y, None, share)
     inside = (ends[:, 0] - off <= y + 1e-12) & (y - 1e-12 <= ends[:, 1] + off)
-    assert inside.sum() == min(n, math.ceil(share * (n + 1) - 1e-9))
+    assert inside.sum() == min(n, math.floor(share * (n + 1) + 1e-9))
 
 
 def test_a_row_more_is_held_as_often_as_promised() -> None:
@@ -94,8 +100,7 @@ def test_a_row_more_is_held_as_often_as_promised() -> None:
         y = rng.normal(size=41)
         off = margin(np.zeros((40, 2)), y[:40], None, share)
         hits += abs(y[40]) <= off
-    wanted = math.ceil(share * 41) / 41
-    assert hits / 4000 == pytest.approx(wanted, abs=4 * math.sqrt(wanted * (1 - wanted) / 4000))
+    assert hits / 4000 == pytest.approx(share, abs=4 * math.sqrt(share * (1 - share) / 4000))
 
 
 def constant(value: float) -> cr.Network:
@@ -112,6 +117,8 @@ def test_a_row_is_answered_by_the_members_that_held_it_out() -> None:
             (1.0, np.array([0, 1])), (3.0, np.array([1, 4])), (9.0, np.array([], int)),
         )
     ]  # fmt: skip
+    for member in members:
+        member.see(Record(0, 1.0, None, 0.1, 0.0, "readable"), cr.SquaredError(), "rmse")
     Z, used = held_out(members, rows)
     np.testing.assert_array_equal(used.y, [0.0, 1.0, 4.0])
     np.testing.assert_array_equal(Z[:, 0], [1.0, 2.0, 3.0])

@@ -1,7 +1,7 @@
 """What the held-out rows correct once training is over: how sure, how wide.
 
-Each row that members held out is answered by the mean of those members alone, so what is fitted
-here is fitted to answers that the row taught nothing. A row that no member held out is not used.
+Each row that members held out is answered by the mean of those members alone, each at an epoch that
+the row did not help to choose. A row that no member held out is not used.
 """
 
 from collections.abc import Sequence
@@ -22,9 +22,8 @@ def held_out(members: Sequence[Member], rows: Batch) -> tuple[Array, Batch]:
     k = members[0].net.n_out
     total, count = np.zeros((len(rows), k)), np.zeros(len(rows))
     for member in members:
-        if member.held_out is not None:
-            total[member.places] += member.net.predict(member.held_out.X)
-            count[member.places] += 1
+        total[member.places] += member.answers
+        count[member.places] += 1
     places = np.flatnonzero(count)
     return total[places] / count[places, None], rows.take(places)
 
@@ -49,15 +48,14 @@ def margin(ends: Array, y: Array, weight: Array | None, share: float) -> float:
     """What intervals [low, high] (n, 2) must be widened by on either side, or narrowed where it is
     below 0, to hold `share` of the targets y (n,) and of a row more.
 
-    It is the ⌈(n + 1) share⌉-th smallest of max(low - y, y - high), by weight where there are
-    weights, the largest where there are too few rows. Romano, Patterson and Candès 2019,
-    "Conformalized quantile regression"; n = 0 gives 0.
+    It is the (n + 1) share-th smallest of max(low - y, y - high), between two ranks in proportion,
+    by weight where there are weights, the largest where there are too few rows. Romano, Patterson
+    and Candès 2019, "Conformalized quantile regression"; n = 0 gives 0.
     """
-    if len(y) == 0:
-        return 0.0
-    off = np.maximum(ends[:, 0] - y, y - ends[:, 1])
     w = np.ones(len(y)) if weight is None else weight
-    order, n = np.argsort(off), len(y)
-    reached = np.cumsum(w[order]) / w.sum()
-    first = int(np.searchsorted(reached, min(1.0, share * (n + 1) / n) - 1e-12))
-    return float(off[order[min(first, n - 1)]])
+    used, off = w > 0, np.maximum(ends[:, 0] - y, y - ends[:, 1])
+    if not used.any():
+        return 0.0
+    order, n = np.argsort(off[used]), np.count_nonzero(used)
+    rank = np.cumsum(w[used][order]) * n / w.sum()
+    return float(np.interp((n + 1) * share, rank, off[used][order]))

@@ -1,6 +1,5 @@
 """Member: one network of a run with its rows, trained to its own best epoch."""
 
-import math
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -17,14 +16,17 @@ from ..model import probabilities
 from ..training import Best, Record, train
 from .presets import Simple
 
+TINY = np.finfo(np.float64).tiny
+
 
 @dataclass
 class Member:
     """One network with the rows that train it and those it holds out, and its best epoch so far.
 
     It depends on nothing of the other members, so it may be trained anywhere. `places` are its
-    held-out rows among the training rows of the data; `diverged` says why it stopped where its
-    numbers became infinite.
+    held-out rows among the training rows of the data, `answers` the outputs for them (n, k), each
+    of the epoch that the other held-out rows find best, so that its own row has not chosen it.
+    `diverged` says why it stopped where its numbers became infinite.
     """
 
     net: Network
@@ -33,11 +35,14 @@ class Member:
     places: Array
     seed: int
     best: Best = field(init=False)
+    answers: Array = field(init=False)
     kept: Record | None = None  # of its best epoch
     diverged: str | None = None
 
     def __post_init__(self) -> None:
+        n = 0 if self.held_out is None else len(self.held_out)
         self.best = Best(self.net, latest=True)
+        self.answers, self._lowest = np.zeros((n, self.net.n_out)), np.full(n, np.inf)
 
     def trial(self, rows: int) -> "Member":
         """A copy that trains on the first rows."""
@@ -60,9 +65,7 @@ class Member:
         try:
             with closing(records):
                 for record in records:
-                    score = self.score(loss, metric)
-                    record = record._replace(valid_loss=score)
-                    self.best.see(record.monitored, record.epoch)
+                    record = self.see(record, loss, metric)
                     self.kept = record if self.best.epoch == record.epoch else self.kept
                     yield record
                     if preset.patience and record.epoch - self.best.epoch >= preset.patience:
@@ -74,26 +77,43 @@ class Member:
         finally:
             self.best.put_back()
 
-    def score(self, loss: Loss, metric: str) -> float | None:
-        """What the best epoch has least of, on the held-out rows; None where there are none.
+    def see(self, record: Record, loss: Loss, metric: str) -> Record:
+        """The record with its score. The network's numbers are kept if the score is the best so
+        far, and a held-out row's answer if it is the best by the other held-out rows.
+        """
+        if self.held_out is not None:
+            Z = self.net.predict(self.held_out.X).astype(np.float64)
+            score, without = np.split(self.scores(Z, loss, metric), [1])
+            better = without <= self._lowest
+            self.answers[better], self._lowest[better] = Z[better], without[better]
+            record = record._replace(valid_loss=float(score[0]))
+        self.best.see(record.monitored, record.epoch)
+        return record
+
+    def scores(self, Z: Array, loss: Loss, metric: str) -> Array:
+        """What the best epoch has least of, on the held-out rows, whose outputs are Z (n, k), and
+        on all but each of them (1 + n,).
 
         A number's loss, or the log loss ℓ of classes, or e + s ℓ / ln k with s = √(e (1 - e) / n),
         at least 1 / n, where e is the share of wrong answers, or 1 - AUC, of n rows and k classes:
         s is the standard error of e, so ℓ decides where few rows leave e to chance.
         """
-        if self.held_out is None:
-            return None
-        y, weight = self.held_out.y, self.held_out.weight
-        Z = self.net.predict(self.held_out.X).astype(np.float64)
+        assert self.held_out is not None
+        y, n = self.held_out.y, len(Z)
+        w = np.ones(n) if self.held_out.weight is None else self.held_out.weight
+
+        def mean(values: Array) -> Array:
+            """Of all rows, then of all but each; 0 where these weigh nothing."""
+            sums, mass = w @ values - np.r_[0.0, w * values], w.sum() - np.r_[0.0, w]
+            return np.asarray(sums / np.maximum(mass, TINY))
+
         if metric not in metrics.FOR_CLASSES:
-            return loss.value(Z, y, weight)
+            return mean(loss.terms(Z, loss.targets(Z, y)).sum(axis=1))
         P = probabilities(loss.link(Z))
-        log_loss = metrics.log_loss(y, P, weight)
-        right = metrics.accuracy(y, P.argmax(axis=1), weight)
-        if metric == "auc":
-            right = metrics.auc(y, P, weight)
-        if metric == "log_loss" or math.isnan(right):
+        log_loss = mean(metrics.shares("log_loss", y, P))
+        if metric == "log_loss":
             return log_loss
-        error = 1.0 - right
-        deviation = math.sqrt(max(error * (1.0 - error), 1.0 / len(y)) / len(y))
-        return error + deviation * log_loss / math.log(P.shape[1])
+        error = 1.0 - mean(metrics.shares(metric, y, P, w))
+        deviation = np.sqrt(np.maximum(error * (1.0 - error), 1.0 / n) / n)
+        whole = error + deviation * log_loss / np.log(P.shape[1])
+        return np.where(np.isnan(error), log_loss, whole)
