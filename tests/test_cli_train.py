@@ -113,7 +113,7 @@ def test_time_limit_makes_the_epochs_fewer(folder: Path) -> None:
     assert training["stopped"] in ("time", "epochs")
     note = next(note for note in told["notes"] if "time limit" in note)
     assert note.startswith("the time limit of 0.3 s leaves ")
-    assert note.endswith(" of 4 networks and 1,000,000 epochs")
+    assert note.endswith(f" of 4 networks, {training['planned_epochs']:,} of 1,000,000 epochs")
 
 
 @pytest.mark.parametrize("preset", ["strong", "ensemble", "simple"])

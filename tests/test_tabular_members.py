@@ -204,7 +204,7 @@ def test_a_time_limit_makes_epochs_fewer_and_ends_the_schedule() -> None:
     assert run.reasons["epochs"].startswith(f"at most {planned}, of which")
     if len(records) == planned:  # else a busy machine cut it off
         assert records[-1].lr < 0.1 * max(record.lr for record in records)
-    assert any("the time limit of 1 s leaves 3 networks and" in note for note in run.notes)
+    assert any("the time limit of 1 s leaves 3 of 3 networks, " in note for note in run.notes)
     unhurried = made(time_limit=1e6)
     assert len(list(unhurried.train())) == 12
     assert unhurried.ended == "epochs"
@@ -229,8 +229,10 @@ def test_where_time_is_short_fewer_members_train(
             break
     assert len(run.members) == run.preset.members == members
     assert len(run.model().facts["best_epochs"]) == members
-    whole = f"of 3 networks and {10**9:,} epochs"
-    assert any(note.endswith(whole) for note in run.notes)
+    planned = f"{run.preset.epochs:,} of {10**9:,} epochs"
+    assert f"the time limit of {run.time_limit:g} s leaves {members} of 3 networks, {planned}" in (
+        run.notes
+    )
     assert run.rows["train"] == len(run.members[0].rows)
 
 

@@ -18,8 +18,6 @@ from .options import (
     test_share,
 )
 
-METRICS = click.Choice(["accuracy", "log_loss", "auc", "rmse", "mae"])
-
 
 @click.command(short_help="Train a network on a table.")
 @click.argument("file", callback=filled)
@@ -27,7 +25,8 @@ METRICS = click.Choice(["accuracy", "log_loss", "auc", "rmse", "mae"])
 @click.option("--test", metavar="SHARE|FILE", callback=filled,
               help="Rows for the test, or their file.  [default: 0.2]")  # fmt: skip
 @network_options
-@click.option("--metric", type=METRICS, help="What to be best at.  [default: accuracy or rmse]")
+@click.option("--metric", type=click.Choice(["accuracy", "log_loss", "auc", "rmse", "mae"]),
+              help="What to be best at.  [default: accuracy or rmse]")  # fmt: skip
 @click.option("--interval", type=float, metavar="SHARE",
               help="Answer intervals that hold this share of the numbers too.")  # fmt: skip
 @click.option("--class-weight", type=click.Choice(["balanced"]),

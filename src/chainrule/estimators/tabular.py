@@ -192,16 +192,13 @@ class BaseTabular(TableInput):
             other = "TabularRegressor" if numbers else "TabularClassifier"
             raise ValueError(f"{path} answers {kind}: load it by {other}")
         told = {key: value for key, value in model.facts.get("estimator", {}).items() if value}
-        known, given = cls._get_param_names(), told.get("parameters", {})
+        kept, given = told.get("attributes", {}), told.get("parameters", {})
         if isinstance(given.get("class_weight"), list):
             given = given | {"class_weight": dict(given["class_weight"])}
-        found = cls(**{name: value for name, value in given.items() if name in known})
-        for name, value in told.get("attributes", {}).items():
-            if name in ATTRIBUTES:
-                setattr(found, name, value)
-        schema, kept = model.schema, told.get("attributes", {})
+        found = cls(**{name: given[name] for name in given.keys() & {*cls._get_param_names()}})
+        vars(found).update((name, kept[name]) for name in ATTRIBUTES if name in kept)
+        schema, found.model_, found._named = model.schema, model, kept.get("_named") is not False
         names = [c.name for c in schema.columns if c.name not in (schema.target, schema.weight)]
-        found.model_, found._named = model, kept.get("_named") is not False
         found._names = names
         found._set_features(names)
         if not found._named and kept.get("_names") == names:

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -43,10 +43,6 @@ class Member:
         n = 0 if self.held_out is None else len(self.held_out)
         self.best = Best(self.net, latest=True)
         self.answers, self._lowest = np.zeros((n, self.net.n_out)), np.full(n, np.inf)
-
-    def trial(self, rows: int) -> "Member":
-        """A copy that trains on the first rows."""
-        return replace(self, net=self.net.copy(), rows=self.rows.take(slice(rows)))
 
     def train(
         self, preset: Simple, loss: Loss, metric: str, threads: int, epochs: int

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..answers import Answer, explain_answer
-from ..core.layers import Dense
 from ..core.metrics import METRICS, shares
-from ..core.network import Network
 from ..core.nonfinite import finite
 from ..model import Model
 from ..report.words import clean, coverage_in_words, number, plural, score
@@ -146,18 +144,6 @@ class Outcome:
         return found
 
 
-def layers_in_words(net: Network) -> str:
-    """The sizes of the layers, inputs first, the other layers, and how many numbers are learned."""
-    layers, which = net.layers, ""
-    if branches := list(net.layers[0].branches.values()):
-        layers, which = branches[0], f"{len(branches)} networks, averaged; the first: "
-    sizes = [net.n_in, *(layer.n for layer in layers if isinstance(layer, Dense))]
-    others = dict.fromkeys(type(one).__name__ for one in layers if not isinstance(one, Dense))
-    told = ", ".join(others) or "no hidden layer"
-    features, learned = plural(net.n_in, "feature"), plural(net.theta.size, "parameter")
-    return f"{which}{' → '.join(map(str, sizes))} ({features}; {told}), {learned}"
-
-
 def task_of(schema: Schema) -> str:
     """What is predicted: "two classes (benign, malignant)", or a number."""
     if schema.classes is None:
@@ -175,12 +161,11 @@ def worst_rows(tested: Tested, places: Any, classes: Sequence[Any] | None) -> li
     answers, found = tested.answers[NETWORK], list[dict[str, Any]]()
     wrong = shares("mae" if classes is None else "log_loss", tested.y, answers)
     for i in np.argsort(-wrong, kind="stable")[:WORST].tolist():
-        row, true = int(places[i]) + 1, tested.y[i].item()
+        true, answer = tested.y[i].item(), answers[i]
         if classes is None:
-            answer = float(answers[i])
-            found.append({"row": row, "true": true, "answer": answer, "error": answer - true})
+            told = {"true": true, "answer": float(answer), "error": float(answer) - true}
         else:
-            answer, p = int(answers[i].argmax()), float(answers[i, true])
-            found.append({"row": row, "true": classes[true], "answer": classes[answer],
-                          "probability": p})  # fmt: skip
+            told = {"true": classes[true], "answer": classes[answer.argmax()]}
+            told["probability"] = float(answer[true])
+        found.append({"row": int(places[i]) + 1, **told})
     return found

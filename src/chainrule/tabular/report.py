@@ -17,11 +17,9 @@ from .verdict import NETWORK
 if TYPE_CHECKING:
     from ..report.html import Report, Section
 
-MANY = 40
-"""More columns than that are counted, not listed."""
+MANY = 40  # columns; further ones are counted, not listed
 PARTS = {"train": "training", "valid": "held-out", "test": "test"}
-SHOWN_VALUES = 12
-"""Maximum number of a layer's numbers that are listed."""
+SHOWN_VALUES = 12  # of a layer's numbers
 
 
 def training_report(outcome: Outcome, *, command: Sequence[object]) -> "Report":

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core import metrics
 from ..core.epoch import Batch, check_batch, check_settings
-from ..core.layers import Temperature
+from ..core.layers import Dense, Temperature
 from ..core.losses import Loss
 from ..core.network import Network
 from ..core.nonfinite import finite
@@ -30,7 +30,7 @@ from .baselines import CONSTANT, Watch, compare, constant
 from .calibrate import held_out, margin, temperature
 from .data import TableData
 from .member import Member
-from .outcome import Outcome, layers_in_words, worst_rows
+from .outcome import Outcome, worst_rows
 from .presets import PRESETS, Simple, get_preset
 from .verdict import NETWORK, Tested, verdict
 
@@ -198,7 +198,8 @@ class TableRun(Recorded):
             return planned, time.monotonic()
         most = TRIAL_BATCHES * (self.preset.batch_size or 1)
         rows = max(len(member.rows) for member in self.members)
-        with closing(self._together([m.trial(most) for m in self.members], 2)) as trials:
+        few = [replace(m, net=m.net.copy(), rows=m.rows.take(slice(most))) for m in self.members]
+        with closing(self._together(few, 2)) as trials:
             next(trials)  # loads the engine
             begun = time.monotonic()
             next(trials, None)
@@ -210,11 +211,10 @@ class TableRun(Recorded):
         epochs = int(np.clip(fit, fewest, planned))
         self.preset = replace(self.preset, members=len(self.members), epochs=epochs)
         if (len(self.members), epochs) != (members, planned):
-            left, of = (
-                f"{plural(n, 'network')} and {plural(k, 'epoch')}"
-                for n, k in ((len(self.members), epochs), (members, planned))
+            left = (
+                f"{len(self.members)} of {plural(members, 'network')}, {epochs:,} of {planned:,} epochs"
             )
-            self._notes.append(f"the time limit of {self.time_limit:g} s leaves {left} of {of}")
+            self._notes.append(f"the time limit of {self.time_limit:g} s leaves {left}")
         return epochs, begun
 
     @property
@@ -232,8 +232,7 @@ class TableRun(Recorded):
     def rows(self) -> dict[str, int]:
         """How many rows train and validate each member, and test."""
         member, test = self.members[0], self.data.test
-        parts = {"train": member.rows, "valid": member.held_out or (), "test": test or ()}
-        return {name: len(part) for name, part in parts.items()}
+        return {"train": len(member.rows), "valid": len(member.places), "test": len(test or ())}
 
     @property
     def notes(self) -> list[str]:
@@ -247,8 +246,15 @@ class TableRun(Recorded):
 
     @property
     def layers(self) -> str:
-        """The layers of the network in words."""
-        return layers_in_words(self.net)
+        """Their sizes, inputs first, the other layers, and how many numbers are learned."""
+        net, layers, which = self.net, self.net.layers, ""
+        if branches := list(net.layers[0].branches.values()):
+            layers, which = branches[0], f"{len(branches)} networks, averaged; the first: "
+        sizes = [net.n_in, *(layer.n for layer in layers if isinstance(layer, Dense))]
+        others = dict.fromkeys(type(one).__name__ for one in layers if not isinstance(one, Dense))
+        told = ", ".join(others) or "no hidden layer"
+        features, learned = plural(net.n_in, "feature"), plural(net.theta.size, "parameter")
+        return f"{which}{' → '.join(map(str, sizes))} ({features}; {told}), {learned}"
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -274,9 +280,9 @@ class TableRun(Recorded):
             told["class weights"] = f"{self.class_weight}: rare classes count more"
         return told
 
-    def model(self, tested: Tested | None = None, interval: Any = None) -> Model:
+    def model(self) -> Model:
         """The trained network with everything that prediction needs, ready for `save`; its facts
-        say how it was trained and, if it was tested, how well it did.
+        say how it was trained, and in an outcome how well it did.
         """
         data, preset, best = self.data, self.preset, self.best_epochs
         facts: dict[str, Any] = {
@@ -287,7 +293,7 @@ class TableRun(Recorded):
             "best_epoch": best[0] if len(best) == 1 else None,
             "optimizer": preset.optimizer, "lr": preset.lr, "batch_size": preset.batch_size,
             "engine": self.engine, "seconds": self.seconds, "temperature": self.temperature,
-            "test": {} if tested is None else finite(tested.scores), "interval": interval,
+            "test": {}, "interval": None,
         }  # fmt: skip
         return Model(self.net, self.loss, data.preparation, data.schema, facts)
 
@@ -312,7 +318,7 @@ class TableRun(Recorded):
             tested = Tested(data.schema.target, self.judged_by, y, answers, test.weight)
             if self.interval is not None:
                 interval = covered(model.interval_of(test.X), y, test.weight, self.interval)
-            model = self.model(tested, interval)
+            model.facts.update(test=finite(tested.scores), interval=interval)
             worst = worst_rows(tested, test.places, data.schema.classes)
         return Outcome(
             model, data.schema, data.preparation, len(data.table),

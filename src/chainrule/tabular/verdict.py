@@ -14,7 +14,6 @@ from .baselines import BOOSTING, CONSTANT
 
 NETWORK = "network"
 CLEAR = 2.0  # standard errors from which a difference counts
-Scores = Mapping[str, Mapping[str, float | None]]
 
 
 @dataclass(frozen=True)
