@@ -93,4 +93,6 @@ def test_of_an_average_the_first_member_is_drawn() -> None:
     assert {"size", "age", "town 0", "town 1", "age ~0", "age ~1", "left", "right"} <= texts
     assert "Dense 9" not in texts
     assert figure._suptitle is not None
-    assert figure._suptitle.get_text().startswith("The first of 2 members, averaged: 6-4-2")
+    learned = sum(net[name].size for name in net.shapes if name.startswith("0.0."))
+    title = f"The first of 2 networks: 6-4-2 network, {learned} parameters"
+    assert figure._suptitle.get_text().startswith(title)

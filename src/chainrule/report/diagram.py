@@ -29,7 +29,6 @@ class Drawable(Protocol):
 
     n_in: int
     shapes: dict[str, tuple[int, ...]]
-    theta: NDArray[Any]
 
     @property
     def layers(self) -> Sequence[Any]:
@@ -62,9 +61,10 @@ def network(
     where a Temperature comes after it. Raises ValueError where they do not fit or no layer has a
     matrix W.
     """
-    parameters, members = np.asarray(net.theta).size, len(net.layers[0].branches)
+    members = len(net.layers[0].branches)
     if members > 1 and all(isinstance(layer, Temperature) for layer in net.layers[1:]):
         net = _Member(net)
+    parameters = sum(net[name].size for name in net.shapes)
     names = [name for name in net.shapes if re.search(r"\.W$", name) and net[name].ndim == 2]
     if not names:
         raise ValueError("this network has no Dense layer: there are no weights to draw")
@@ -91,7 +91,7 @@ def network(
     _write_names(axes, len(columns) - 1, columns[-1], outputs, "left", 17 if numbered else 13)
     _write_key(axes, columns, numbered)
     title, told = _said_of(parameters, weights, columns, inputs)
-    drawn = f"The first of {members} members, averaged: " if members > 1 else ""
+    drawn = f"The first of {members} networks: " if members > 1 else ""
     return style.finish(figure, f"{drawn}{title}", told)
 
 
@@ -100,7 +100,7 @@ class _Member:
 
     def __init__(self, net: Drawable) -> None:
         prefix, chain = next(iter(net.layers[0].branches.items()))
-        self.n_in, self.layers, self.theta = net.n_in, chain, net.theta
+        self.n_in, self.layers = net.n_in, chain
         self._net, self._start = net, f"0.{prefix}"
         self.shapes = within(net.shapes, self._start)
 

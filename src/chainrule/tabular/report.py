@@ -2,7 +2,7 @@
 
 import platform
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,8 @@ def training_report(outcome: Outcome, *, command: Sequence[object]) -> "Report":
 
     model, tested, task = outcome.model, outcome.tested, task_of(outcome.schema)
     facts: dict[str, object] = {"table rows": outcome.table_rows}
-    told = "\n\n".join([outcome.verdict, *outcome.warnings, *outcome.coverage])
+    notes = [f"Note: {warning}." for warning in outcome.warnings]
+    told = "\n\n".join([outcome.verdict, *notes, *outcome.coverage])
     worth = Section("What it is worth", told)
     if tested is not None:
         name, ours = METRICS[tested.metric].name, outcome.score_rows[0]
@@ -121,19 +122,19 @@ def _example(outcome: Outcome) -> "list[Section]":
 
 
 def _scaling(plan: ColumnPlan, encoded: Sequence[float]) -> str:
-    """(cell - center) / scale in numbers, for a column with one feature that is scaled."""
-    limited = f", within ±{plan.limit:g}" if plan.limit else ""
-    told = [
-        f"({number(x)} - {number(c)}) / {number(s)}{limited}"
-        for x, c, s in zip(encoded, plan.center, plan.scale, strict=True)
+    """(cell - center) / scale in numbers, of each feature that is scaled."""
+    told = {
+        name: f"({number(x)} - {number(c)}) / {number(s)}"
+        for name, x, c, s in zip(plan.features, encoded, plan.center, plan.scale, strict=True)
         if (c, s) != (0.0, 1.0)
-    ]
-    return told[0] if len(told) == 1 else ""
+    }
+    limited = f", within ±{plan.limit:g}" if plan.limit and told else ""
+    return _values(told.values(), [*told]) + limited
 
 
-def _values(values: Any, names: Sequence[str] = ()) -> str:
-    """Numbers in one line, each after its name where it has one."""
-    told = [number(value) for value in values]
+def _values(values: Iterable[float | str], names: Sequence[str] = ()) -> str:
+    """Numbers in one line, each after its name where there are several names."""
+    told = [value if isinstance(value, str) else number(value) for value in values]
     if len(names) > 1:
         told = [f"{name}: {value}" for name, value in zip(names, told, strict=True)]
     more = len(told) - SHOWN_VALUES

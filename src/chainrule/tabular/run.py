@@ -211,10 +211,10 @@ class TableRun(Recorded):
         epochs = int(np.clip(fit, fewest, planned))
         self.preset = replace(self.preset, members=len(self.members), epochs=epochs)
         if (len(self.members), epochs) != (members, planned):
-            left = (
-                f"{len(self.members)} of {plural(members, 'network')}, {epochs:,} of {planned:,} epochs"
+            self._notes.append(
+                f"the time limit of {self.time_limit:g} s leaves {len(self.members)} of "
+                f"{plural(members, 'network')}, {epochs:,} of {planned:,} epochs"
             )
-            self._notes.append(f"the time limit of {self.time_limit:g} s leaves {left}")
         return epochs, begun
 
     @property
