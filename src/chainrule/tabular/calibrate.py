@@ -1,7 +1,7 @@
 """What the held-out rows correct once training is over: how sure, how wide.
 
-Each row that members held out is answered by the mean of those members alone, each at an epoch that
-the row did not help to choose. A row that no member held out is not used.
+Each row that members held out is answered by the mean of those members alone. A row that no member
+held out is not used.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,18 @@ COLDEST, HOTTEST = 0.05, 20.0  # temperatures
 
 
 def held_out(members: Sequence[Member], rows: Batch) -> tuple[Array, Batch]:
-    """(Z (n, k), their rows): the mean output of the members that held a row out."""
+    """(Z (n, k), their rows): the mean output of the members that held a row out.
+
+    A single one answers at the epoch that the other held-out rows find best, as a row must not
+    choose what it is measured by. With several that is made up for: fewer answer it than a new row.
+    """
     k = members[0].net.n_out
     total, count = np.zeros((len(rows), k)), np.zeros(len(rows))
     for member in members:
-        total[member.places] += member.answers
-        count[member.places] += 1
+        if member.held_out is not None:
+            Z = member.answers if len(members) == 1 else member.net.predict(member.held_out.X)
+            total[member.places] += Z
+            count[member.places] += 1
     places = np.flatnonzero(count)
     return total[places] / count[places, None], rows.take(places)
 

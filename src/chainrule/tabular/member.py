@@ -16,8 +16,6 @@ from ..model import probabilities
 from ..training import Best, Record, train
 from .presets import Simple
 
-TINY = np.finfo(np.float64).tiny
-
 
 @dataclass
 class Member:
@@ -101,7 +99,7 @@ class Member:
         def mean(values: Array) -> Array:
             """Of all rows, then of all but each; 0 where these weigh nothing."""
             sums, mass = w @ values - np.r_[0.0, w * values], w.sum() - np.r_[0.0, w]
-            return np.asarray(sums / np.maximum(mass, TINY))
+            return np.asarray(sums / np.maximum(mass, 1e-300))
 
         if metric not in metrics.FOR_CLASSES:
             return mean(loss.terms(Z, loss.targets(Z, y)).sum(axis=1))

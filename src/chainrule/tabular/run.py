@@ -173,12 +173,9 @@ class TableRun(Recorded):
         Z, rows = held_out(self.members, self._rows())
         if self.interval is not None:
             off = margin(Z[:, [0, 2]], rows.y[:, 0], rows.weight, self.interval)
-            self.net = Network.average(nets)
-            for m, net in enumerate(nets):
-                bias = f"{len(net.layers) - 1}.b"
-                self.net[f"0.{m}.{bias}" if len(nets) > 1 else bias] += (-off, 0.0, off)
-            return
-        if self.data.outputs and self.preset.calibrated:
+            for net in nets:
+                net[f"{len(net.layers) - 1}.b"] += (-off, 0.0, off)
+        elif self.data.outputs and self.preset.calibrated:
             self.temperature = temperature(Z, rows.y, rows.weight)
         cooled = [] if self.temperature is None else [Temperature(self.temperature)]
         self.net = Network.average(nets, *cooled)
