@@ -299,7 +299,7 @@ def test_report(table: str, target: str, own: list[str], folder: Path, tmp_path:
     parser.feed(page)
     wanted = ["What it is worth", "How it was trained", *own, "The network", "The columns"]
     wanted += ["Its worst rows", "How one row is prepared", "How it is predicted"]
-    wanted += ["What each column adds", "Why it was trained so", "How to repeat it"]
+    wanted += ["What each column adds", "Settings and their reasons", "How to reproduce it"]
     for heading in wanted:
         assert any(found.startswith(heading) for found in parser.headings), heading
     assert parser.headings[0] == f"Predicting {target}"

@@ -282,12 +282,13 @@ def test_info_shows_the_layers_of_the_first_network(trained: Trained) -> None:
 
 def test_report_is_whole(trained: Trained) -> None:
     page, told = words(trained.page), trained.told
-    own = {"binary": ["Which classes it confuses", "Whether its probabilities can be believed"],
+    own = {"binary": ["Which classes it confuses", "Are its probabilities reliable?"],
            "multiclass": ["Which classes it confuses"]}  # fmt: skip
     for heading in (
         "What it is worth", "How it was trained", *own.get(trained.task, ["Where it misses"]),
         "Its worst rows", "The network", "The columns", "How one row is prepared",
-        "How it is predicted", "What each column adds", "Why it was trained so", "How to repeat it",
+        "How it is predicted", "What each column adds", "Settings and their reasons",
+        "How to reproduce it",
     ):  # fmt: skip
         assert re.search(rf"<h2[^>]*>{heading}</h2>", trained.page), heading
     for name, why in told["training"]["reasons"].items():

@@ -101,7 +101,7 @@ def test_class_weight_counts_rare_classes_more(tmp_path: Path) -> None:
         found[told["training"]["class_weight"]] = np.array(answers["probabilities"])[:, 0]
     assert found["balanced"].mean() > 2 * found[None].mean()
     text = ok(*command, "--class-weight", "balanced", "--verbose", cwd=tmp_path)
-    assert "class weights: balanced: rare classes count more" in text
+    assert "class weights: balanced: every class weighs the same" in text
 
 
 def test_time_limit_makes_the_epochs_fewer(folder: Path) -> None:
@@ -111,7 +111,9 @@ def test_time_limit_makes_the_epochs_fewer(folder: Path) -> None:
     training = told["training"]
     assert 1 <= training["epochs"] <= training["planned_epochs"] < 1_000_000
     assert training["stopped"] in ("time", "epochs")
-    note = next(note for note in told["notes"] if "time limit" in note)
+    note = next(note for note in told["warnings"] if "time limit" in note)
+    shown = " ".join(ok(*endless, cwd=folder).split())
+    assert "note: the time limit of 0.3 s leaves " in shown
     assert note.startswith("the time limit of 0.3 s leaves ")
     assert note.endswith(f" of 4 networks, {training['planned_epochs']:,} of 1,000,000 epochs")
 

@@ -150,6 +150,8 @@ def test_r2_of_the_mean_is_0() -> None:
 def test_log_loss_of_a_sure_mistake_is_finite() -> None:
     assert ours.log_loss([0], [[0.0, 1.0]]) == -math.log(np.finfo(float).tiny)
     assert ours.log_loss([1], [[0.0, 1.0]]) == 0.0
+    with pytest.raises(ValueError, match=r"P has shape \(2,\): give a probability for each class"):
+        ours.log_loss([0, 1], [0.2, 0.9])
 
 
 PAIRS = ("accuracy", "mse", "rmse", "mae", "r2")

@@ -161,11 +161,10 @@ def test_balanced_classes_weigh_alike_and_the_test_is_as_it_was() -> None:
     rare = made_up().take(np.r_[np.arange(200), np.arange(200)])
     rare.columns["y"] = np.where(np.arange(400) % 10 == 3, "rare", "usual").astype(object)
     run = built(rare, class_weight="balanced")
-    rows = run._rows()
-    assert rows.weight is not None
-    totals = np.bincount(rows.y, rows.weight)
+    assert run.weight is not None
+    totals = np.bincount(run.data.train.y, run.weight)
     assert totals[0] == pytest.approx(totals[1])
-    assert totals.sum() == pytest.approx(len(rows))
+    assert totals.sum() == pytest.approx(len(run.data.train))
     plain, balanced = (trained(rare, class_weight=w, epochs=20) for w in (None, "balanced"))
     k = plain.data.schema.classes.index("rare")  # type: ignore[union-attr]
     P, Q = (run.model().predict_proba(rare)[:, k].mean() for run in (plain, balanced))
@@ -212,7 +211,7 @@ def test_rows_of_weight_0_in_a_test_table_are_left_out_as_well() -> None:
     test = table.take(np.arange(100, 200))
     run = trained(table.take(np.arange(100)), weight="w", test_table=test)
     assert run.rows["test"] == 75
-    assert run.notes[-1] == "25 rows of weight 0 left out"
+    assert run.notes[-1] == "dict of columns: 25 rows of weight 0 left out"
     nothing = Table({**test.columns, "w": np.zeros(100)}, "nothing.csv")
     with pytest.raises(ValueError, match=r"every row of nothing\.csv has weight 0: give some"):
         built(table, weight="w", test_table=nothing)
@@ -293,14 +292,32 @@ def test_a_class_that_the_test_lacks_is_no_obstacle(tmp_path: Path) -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_five_rows_are_enough(preset: str, tmp_path: Path) -> None:
     table = read_table({"a": np.arange(5.0), "y": np.array([1.5, 2.5, 3.5, 4.5, 5.5])})
-    outcome = TableRun.read(table, "y", **QUICK[preset]).outcome()
-    save(outcome.model, tmp_path / "m")
+    run = TableRun.read(table, "y", **QUICK[preset])
+    with pytest.raises(ValueError, match=r"this run has no epochs yet: go through run\.train"):
+        run.outcome()
+    list(run.train())
+    with pytest.raises(ValueError, match="this run is trained: build another one"):
+        next(run.train())
+    save(run.outcome().model, tmp_path / "m")
     assert load(tmp_path / "m").predict(table).shape == (5,)
+
+
+def test_rows_without_a_target_in_a_test_table_are_counted() -> None:
+    table, test = made_up(), made_up()
+    test.columns["y"][:20] = None
+    run = built(table, test_table=Table(test.columns, "new.csv"))
+    assert run.rows["test"] == 180
+    assert run.notes[-1] == 'new.csv: 20 rows without "y" dropped'
+
+
+def test_other_class_weights_are_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match="class_weight is 'balance': give \"balanced\" or a dict"):
+        built(made_up(), class_weight="balance")
 
 
 def test_a_test_on_the_training_table_is_called_none() -> None:
     table = made_up()
     for test, told in ((made_up(), True), (table.take(np.arange(199, -1, -1)), False)):
         run = built(table, test_table=test, hidden=())
-        assert any("no test at all" in note for note in run.notes) is told
+        assert any("so its scores are no test" in note for note in run.notes) is told
     assert run.rows == {"train": 160, "valid": 40, "test": 200}

@@ -107,8 +107,8 @@ def test_one_network_answers_at_an_epoch_that_the_row_did_not_choose() -> None:
     rows = Batch(np.zeros((2, 1)), np.zeros(2))
     one = Member(net, rows, rows, np.arange(2), 0)
     one.answers[...] = [[1.0], [2.0]]
-    np.testing.assert_array_equal(held_out([one], rows)[0], [[1.0], [2.0]])
-    np.testing.assert_array_equal(held_out([one, one], rows)[0], [[3.0], [3.0]])
+    np.testing.assert_array_equal(held_out([one], 2)[0], [[1.0], [2.0]])
+    np.testing.assert_array_equal(held_out([one, one], 2)[0], [[3.0], [3.0]])
 
 
 def constant(value: float) -> cr.Network:
@@ -125,8 +125,8 @@ def test_a_row_is_answered_by_the_members_that_held_it_out() -> None:
             (1.0, np.array([0, 1])), (3.0, np.array([1, 4])), (9.0, np.array([], int)),
         )
     ]  # fmt: skip
-    Z, used = held_out(members, rows)
-    np.testing.assert_array_equal(used.y, [0.0, 1.0, 4.0])
+    Z, places = held_out(members, 5)
+    np.testing.assert_array_equal(places, [0, 1, 4])
     np.testing.assert_array_equal(Z[:, 0], [1.0, 2.0, 3.0])
 
 
@@ -153,8 +153,9 @@ def test_strong_networks_are_cooled_by_their_held_out_rows(members: int) -> None
     run = trained("kind", "strong", members=members)
     assert isinstance(run.net.layers[-1], cr.Temperature)
     last = f"{len(run.net.layers) - 1}.T"
-    Z, rows = held_out(run.members, run._rows())
-    assert float(run.net[last][0]) == pytest.approx(temperature(Z, rows.y, rows.weight), rel=1e-6)
+    Z, places = held_out(run.members, len(run.data.train))
+    wanted = temperature(Z, run.data.train.y[places], None)
+    assert float(run.net[last][0]) == pytest.approx(wanted, rel=1e-6)
     assert run.temperature == run.model().facts["temperature"] == run.net.layers[-1].start
     X = run.data.train.X.astype(np.float32)
     plain = cr.Network.average([member.net for member in run.members]).predict(X)
@@ -171,9 +172,10 @@ def test_who_can_be_followed_by_hand_is_not_cooled() -> None:
 @pytest.mark.parametrize("preset", ["simple", "strong", "ensemble"])
 def test_intervals_of_every_preset_hold_their_share_of_the_held_out_rows(preset: str) -> None:
     run = trained("size", preset, interval=0.8, members=2)
-    Z, rows = held_out(run.members, run._rows())
-    assert margin(Z[:, [0, 2]], rows.y[:, 0], None, 0.8) == pytest.approx(0.0, abs=1e-5)
-    X = rows.X.astype(run.preset.dtype)
+    Z, places = held_out(run.members, len(run.data.train))
+    y = run.data.train.y[places]
+    assert margin(Z[:, [0, 2]], y, None, 0.8) == pytest.approx(0.0, abs=1e-5)
+    X = run.data.train.X.astype(run.preset.dtype)
     mean = np.mean([member.net.predict(X) for member in run.members], axis=0)
     np.testing.assert_allclose(run.net.predict(X), mean, atol=1e-5)
     outcome = run.outcome(compared=False)

@@ -171,7 +171,7 @@ def test_class_weights_are_those_of_the_rows(preset: str, tmp_path: Path) -> Non
     np.testing.assert_allclose(by_class, balanced, rtol=1e-6)
     np.testing.assert_allclose(by_row, balanced, rtol=1e-4, atol=1e-5)
     assert balanced[:, 1].mean() > plain[:, 1].mean() + 0.1
-    assert fits[0].settings_["class weights"] == "balanced: rare classes count more"
+    assert fits[0].settings_["class weights"] == "balanced: every class weighs the same"
     loaded = cr.TabularClassifier.load(fits[1].save(tmp_path / "m.safetensors"))
     assert loaded.get_params() == fits[1].get_params()
 
@@ -215,6 +215,19 @@ def test_ctrl_c_keeps_a_model_whose_best_epoch_is_one_of_those_told(
     assert fit.n_iter_ == len(fit.loss_curve_) == 2  # two looks an epoch
     assert max(fit.best_iter_) < fit.n_iter_
     assert np.isfinite(fit.predict_proba(X)).all()
+
+
+def test_ctrl_c_before_the_first_epoch_leaves_nothing_fitted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Member, "see", interrupted)
+    fit = cr.TabularClassifier(preset="simple", max_iter=9)
+    with pytest.raises(KeyboardInterrupt):
+        fit.fit(*imbalanced(60))
+    assert not hasattr(fit, "model_")
 
 
 def test_an_interval_holds_its_share_of_new_rows() -> None:

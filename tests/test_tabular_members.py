@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.cli.saving import exit_code
 from chainrule.core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from chainrule.core.epoch import Batch
 from chainrule.core.nonfinite import Diverged
@@ -288,12 +289,45 @@ def test_what_diverges_keeps_its_best_epoch(monkeypatch: pytest.MonkeyPatch) -> 
     assert outcome.told.startswith("Diverged after 3 epochs; kept each network's best epoch (")
 
 
+@pytest.mark.parametrize("limit", [None, 1e6])
+def test_one_that_diverges_does_not_end_the_others(
+    limit: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = made("x")
+    second = run.members[1].seed
+
+    def diverging(net: cr.Network, *args: Any, **how: Any) -> Any:
+        for record in train(net, *args, **how):
+            yield record
+            if record.epoch == 2 and how["rng"] == second:
+                raise Diverged("training diverged at epoch 3: the loss became nan")
+
+    monkeypatch.setattr("chainrule.tabular.member.train", diverging)
+    for record in run.train():
+        if limit and record.epoch == 5:
+            run.time_limit = 1e-9
+    outcome = run.outcome()
+    assert outcome.ended == ("time" if limit else "epochs")
+    assert outcome.told.startswith("Time ran out after 6" if limit else "All 12 epochs done; kept")
+    assert outcome.told.endswith("; 1 of 3 networks diverged")
+    assert exit_code(outcome) == 1
+
+
+def test_with_a_time_the_latest_rows_are_held_out_by_all() -> None:
+    assert len({tuple(member.places) for member in made(time="x").members}) == 1
+    assert made(time="x").reasons["held-out rows"].startswith("20 %, the latest, to choose")
+    drawn = made()
+    assert len({tuple(member.places) for member in drawn.members}) == 3
+    assert drawn.reasons["held-out rows"].startswith("20 %, drawn anew for each network, to")
+
+
 def test_no_held_out_rows_keep_the_epoch_of_the_lowest_loss() -> None:
     run = made(valid=0.0)
     records = list(run.train())
     assert all(record.valid_loss is None for record in records)
     assert run.rows == {"train": 160, "valid": 0, "test": 0}
     assert run.reasons["held-out rows"] == "none: the epoch with the lowest loss is kept"
+    assert "best epoch by" not in run.reasons
     alone = made(valid=0.0)
     for member, other in zip(run.members, alone.members, strict=True):
         own = [r.loss for r in other.train(alone.preset, alone.loss, "accuracy", 1, 12)]
@@ -364,11 +398,11 @@ def test_the_batch_size_goes_by_the_rows_that_train(preset: Simple, rows: int, s
 
 REASONS: dict[str, Callable[[TableRun], object]] = {
     "networks": lambda run: f"{len(run.members)}, averaged: their errors differ and partly cancel",
-    "embedding": lambda run: "cosines of the numbers, spread 0.1, 0.3, none: steps are easy to "
+    "embedding": lambda run: "cosines of the numbers, spread 0.1, 0.3, none: so jumps are easy to "
                              "learn",
     "hidden layers": lambda run: "16 → 16 units, selu",
-    "batch size": lambda run: f"{run.preset.batch_size}, by the number of rows",
-    "class weights": lambda run: "balanced: rare classes count more",
+    "batch size": lambda run: f"{run.preset.batch_size} rows (by the number of rows, if not given)",
+    "class weights": lambda run: "balanced: every class weighs the same",
     "loss": lambda run: str(run.loss),
 }  # fmt: skip
 

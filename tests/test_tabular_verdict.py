@@ -179,6 +179,16 @@ def test_what_is_worse_than_guessing_is_called_so() -> None:
     assert told.endswith("By RMSE it is worse than guessing (400 against 288.7).")
 
 
+def test_what_is_level_with_the_guess_or_not_compared_is_called_worse_than_guessing_too() -> None:
+    """The same wrong answers as the guess, but certain of them."""
+    level = beside(sure(range(50), 1 - 1e-9), sure(range(50), 0.5))
+    told = verdict(level, compared=True)
+    assert "the network is level with it" in told
+    assert " By log loss it is worse than guessing (" in told
+    alone = verdict(level, compared=False)
+    assert "It was not compared with other kinds of models. By log loss it is worse than" in alone
+
+
 def test_where_the_guess_is_best_that_is_what_it_is_compared_with() -> None:
     told = verdict(beside(sure(range(70)), sure(range(60))), compared=True)
     assert "The best other model is the constant guess (accuracy 50.00 %): the network " in told

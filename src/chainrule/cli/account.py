@@ -60,7 +60,8 @@ def conclude(console: Console, outcome: Outcome, *, brief: bool = False) -> None
     """
     if not brief:
         heading(console, f"Trained in {number(outcome.model.facts['seconds'], 2)} s")
-        style = "" if outcome.ended in ("epochs", "patience", "time") else "bold yellow"
+        well = outcome.ended in ("epochs", "patience", "time") and not outcome.diverged
+        style = "" if well else "bold yellow"
         console.print(outcome.told, style=style)
     if outcome.scores:
         heading(

@@ -20,8 +20,7 @@ AS_JSON = click.option(
 )
 TABLE_NAME = click.option("--table", "table_name", metavar="NAME", help="The table of a database.")
 COUNT = click.IntRange(1, 10**9)
-MOST_SIZES = 1000
-"""A model file holds no more layers."""
+MOST_SIZES = 1000  # hidden layers that a model file can hold
 
 
 def filled(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -29,7 +28,9 @@ def filled(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     if value == "":
         is_option = isinstance(parameter, click.Option)
         name = parameter.opts[0] if is_option else parameter.make_metavar(ctx)
-        raise ValueError(f"{name} is empty: give the path of a file")
+        raise ValueError(
+            f"{name} is empty: give the path of a file{' or a share' * (name == '--test')}"
+        )
     return value
 
 
@@ -37,14 +38,14 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say what the columns of a table are."""
     return _with(command, (
         click.option("--target", required=True, metavar="COL", help="Column to predict."),
-        click.option("--task", help="classification or regression, if not as inferred."),
-        click.option("--role", "role", multiple=True, metavar="COL=KIND", help="What a column is."),
-        click.option("--group", metavar="COL", help="Keep rows of one value on one side."),
-        click.option("--time", metavar="COL", help="Test on the latest rows by this column."),
+        click.option("--task", help="classification or regression; inferred by default."),
+        click.option("--role", "role", multiple=True, metavar="COL=KIND", help="Kind of a column."),
+        click.option("--group", metavar="COL", help="Never split rows that share a value."),
+        click.option("--time", metavar="COL", help="Hold out the latest rows by this column."),
         click.option("--weight", metavar="COL", help="Weights of the rows."),
         click.option("--drop", multiple=True, metavar="COL", help="Leave a column out."),
         TABLE_NAME,
-        click.option("--seed", type=SEED, help="Fixes split, weights, batches.  [default: 0]"),
+        click.option("--seed", type=SEED, help="Of split, weights and batches.  [default: 0]"),
     ))  # fmt: skip
 
 
@@ -60,7 +61,7 @@ def network_options(command: Callable[..., Any]) -> Callable[..., Any]:
                      help="Share of units left out in training."),
         click.option("--epochs", type=COUNT, help="Maximum number of epochs."),
         click.option("--lr", type=float, metavar="RATE", help="Learning rate."),
-        click.option("--batch-size", type=COUNT, help="Rows in a step."),
+        click.option("--batch-size", type=COUNT, help="Rows in a training step."),
         click.option("--optimizer", metavar="NAME", help="sgd, momentum, …, adam, adamw."),
         click.option("--valid", type=float, metavar="SHARE",
                      help="Share of the training rows held out to choose the best epoch."),

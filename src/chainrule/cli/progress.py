@@ -106,7 +106,7 @@ class _Lines(_Silence):
             done = f"{record.epoch + 1:,} of at most {self.run.preset.epochs:,} epochs done"
             told = f"{done}: loss {number(record.loss)}"
             if record.valid_loss is not None:
-                told += f", held-out score {number(record.valid_loss)}"
+                told += f", {self.run.watched} {number(record.valid_loss)}"
             click.echo(told, err=True)
 
 

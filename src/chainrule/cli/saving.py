@@ -79,5 +79,5 @@ def _written(path: Path, what: str) -> str:
 
 
 def exit_code(outcome: "Outcome") -> int:
-    """1 where training diverged and only what it had before was kept, else 0."""
-    return NO if outcome.ended == "diverged" else 0
+    """1 where a network diverged and only what it had before was kept, else 0."""
+    return NO if outcome.diverged else 0

@@ -23,25 +23,25 @@ from .options import (
 @click.argument("file", callback=filled)
 @table_options
 @click.option("--test", metavar="SHARE|FILE", callback=filled,
-              help="Rows for the test, or their file.  [default: 0.2]")  # fmt: skip
+              help="Share of rows for the test, or a file of them.  [default: 0.2]")  # fmt: skip
 @network_options
 @click.option("--metric", type=click.Choice(["accuracy", "log_loss", "auc", "rmse", "mae"]),
-              help="What to be best at.  [default: accuracy or rmse]")  # fmt: skip
+              help="What to optimise and compare by.  [default: accuracy or rmse]")  # fmt: skip
 @click.option("--interval", type=float, metavar="SHARE",
-              help="Answer intervals that hold this share of the numbers too.")  # fmt: skip
+              help="Predict intervals too, which hold this share of the values.")  # fmt: skip
 @click.option("--class-weight", type=click.Choice(["balanced"]),
-              help="Let every class count as much as any other.")  # fmt: skip
+              help="Give every class the same weight in all.")  # fmt: skip
 @click.option("--time-limit", type=TIME, metavar="SECONDS", help="Train for about this long.")
-@click.option("--threads", type=THREADS, help="Threads that compute.  [default: all]")
+@click.option("--threads", type=THREADS, help="Number of threads.  [default: all]")
 @click.option("--no-compare", "compared", is_flag=True, flag_value=False, default=True,
               help="Do not train other models to compare with.")  # fmt: skip
 @click.option("--out", metavar="PATH", callback=filled,
               help="The model file.  [default: FILE's name.safetensors]")  # fmt: skip
 @click.option("--report", metavar="PATH.html", callback=filled,
-              help="Write a report that opens offline.")  # fmt: skip
+              help="Write a one-file HTML report.")  # fmt: skip
 @AS_JSON
-@click.option("--quiet", is_flag=True, help="Print only the scores and the files written.")
-@click.option("--verbose", is_flag=True, help="Print what the preset set, and why.")
+@click.option("--quiet", is_flag=True, help="Print only scores, verdict and files written.")
+@click.option("--verbose", is_flag=True, help="Print every setting with its reason.")
 def train(
     file: str, out: str | None, report: str | None, compared: bool, as_json: bool, quiet: bool,
     verbose: bool, **options: Any,

@@ -85,9 +85,7 @@ def accuracy(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = No
 
 def log_loss(y_true: ArrayLike, P: ArrayLike, weight: ArrayLike | None = None) -> float:
     """-Σ w ln P[i, y_i] / Σ w in nats; P is raised to the smallest float, so it stays finite."""
-    y, P = _scores(y_true, P)
-    right = P[np.arange(len(y)), y]
-    return -_mean(np.log(np.maximum(right, np.finfo(np.float64).tiny)), weight)
+    return _mean(shares("log_loss", y_true, P), weight)
 
 
 def auc(y_true: ArrayLike, P: ArrayLike, weight: ArrayLike | None = None) -> float:
@@ -194,6 +192,9 @@ def shares(
     if metric == "accuracy":
         return np.asarray(a.argmax(axis=1) == y, float)
     if metric == "log_loss":
+        y, a = _scores(y, a)
+        if a.ndim != 2:
+            raise ValueError(f"P has shape {a.shape}: give a probability for each class")
         right = a[np.arange(len(y)), y]
         return np.asarray(-np.log(np.maximum(right, np.finfo(np.float64).tiny)))
     if metric == "mae":

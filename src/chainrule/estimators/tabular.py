@@ -31,10 +31,8 @@ from .html import with_network
 from .mlp_base import in_numpy
 from .table_input import TableInput
 
-ATTRIBUTES = (
-    "n_iter_", "best_iter_", "loss_curve_", "validation_loss_curve_", "columns_", "settings_",
-    "notes_",
-)  # fmt: skip
+ATTRIBUTES = ("n_iter_", "best_iter_", "loss_curve_", "validation_loss_curve_",
+              "columns_", "settings_", "notes_")  # fmt: skip
 SETTINGS = {
     "n_members": "members", "hidden_layer_sizes": "hidden", "learning_rate_init": "lr",
     "max_iter": "epochs", "n_iter_no_change": "patience", "validation_fraction": "valid",
@@ -76,7 +74,7 @@ class BaseTabular(TableInput):
         (n, columns). `y` is the name of the target's column, or its values (n,).
 
         Categories, dates, missing cells and identifiers are recognised; `roles` says otherwise. The
-        seed fixes everything. Raises ValueError in one sentence for what does not fit.
+        seed fixes all but what a time limit cuts. Raises ValueError for what does not fit.
         """
         table, target, weight = self._table(X, y, sample_weight)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -91,8 +89,8 @@ class BaseTabular(TableInput):
         best = run.best_epochs
         self.best_iter_ = best if len(best) > 1 else best[0]
         self.loss_curve_ = [record.loss for record in run.records]
-        held_out = [record.valid_loss for record in run.records]
-        self.validation_loss_curve_ = [score for score in held_out if score is not None]
+        found = (record.valid_loss for record in run.records)
+        self.validation_loss_curve_ = [score for score in found if score is not None]
         self.notes_ = tuple(run.notes)
         self._finish(table, target, y)
         return self
@@ -116,9 +114,11 @@ class BaseTabular(TableInput):
             for record in stages:
                 if self.verbose:
                     held_out = record.valid_loss
-                    score = "" if held_out is None else f", held-out score = {held_out:.8f}"
+                    score = "" if held_out is None else f", {run.watched} = {held_out:.8f}"
                     print(f"Iteration {record.epoch + 1}, loss = {record.loss:.8f}{score}")
         except KeyboardInterrupt:
+            if not run.records:
+                raise
             warnings.warn("Training interrupted by user.", ConvergenceWarning, stacklevel=3)
         except Diverged as error:
             raise ValueError(str(error)) from error
@@ -143,7 +143,7 @@ class BaseTabular(TableInput):
         table = self._rows(X, reset=False, reading=self.model_.schema.reading)
         assert self.model_.preparation is not None
         for note in unseen_notes(self.model_.preparation, table):
-            warnings.warn(f"{note}: it is none of the known ones", stacklevel=3)
+            warnings.warn(f"{note}: it is treated as unknown", stacklevel=3)
         return self.model_, table
 
     def predict(self, X: Any) -> Array:
@@ -225,7 +225,7 @@ class BaseTabular(TableInput):
 
 
 class TabularClassifier(ClassifierMixin, BaseTabular):
-    """The likeliest class of each row of a table, as it comes.
+    """Predicts the class of each row of a raw table.
 
     Columns become numbers as `chainrule.tables` prepares them. `preset` is "simple", one network as
     a textbook would build it; "strong", four networks built for tables, averaged; or "ensemble",
@@ -283,7 +283,7 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
 
 class TabularRegressor(RegressorMixin, BaseTabular):
-    """The number that each row of a table leads to, as it comes; otherwise TabularClassifier.
+    """Predicts a number for each row of a raw table; the parameters are TabularClassifier's.
 
     `metric` is "rmse", or "mae" to learn by the absolute error. `interval`, a share such as 0.9,
     makes `predict` answer the median and `predict_interval` the two quantiles around it that hold

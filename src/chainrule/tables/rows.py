@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,24 +61,48 @@ def training_and_test(
     tested, origin = counted[split.test], table
     if test_table is not None:
         origin, (tested, lost) = test_table, counted_rows(test_table, schema)
-        notes += [*_notes_of(test_table, table), *unseen_notes(preparation, test_table), *lost]
+        notes += [*_notes_of(test_table, table), *unseen_notes(preparation, test_table)]
+        notes += [f"{test_table.source}: {note}" for note in lost]
     train = Rows.of(table, counted[split.train], preparation, schema)
     held = Rows.of(origin, tested, preparation, schema) if len(tested) else None
     return preparation, train, held, tuple(dict.fromkeys(notes))
 
 
 def counted_rows(table: Table, schema: Schema) -> tuple[Array, list[str]]:
-    """(the rows that have a target and a weight above 0, a note of those that weigh nothing)."""
+    """(the rows that have a target and a weight above 0, notes of the others)."""
     places = np.flatnonzero(~is_missing(_target(table, schema)))
+    bare = len(table) - len(places)
+    notes = [f'{bare} row{"s" * (bare > 1)} without "{schema.target}" dropped'] if bare else []
     if len(places) == 0:
         raise ValueError(f'column "{schema.target}" of {table.source} is empty: nothing to score')
     if schema.weight is None or schema.weight not in table.columns:
-        return places, []
+        return places, notes
     weighs = row_weights(table.take(places), schema.weight) > 0
     lost = int(np.sum(~weighs))
     if lost == len(places):
         raise ValueError(f"every row of {table.source} has weight 0: give some a weight above 0")
-    return places[weighs], [f"{lost} row{'s' * (lost > 1)} of weight 0 left out"] if lost else []
+    notes += [f"{lost} row{'s' * (lost > 1)} of weight 0 left out"] if lost else []
+    return places[weighs], notes
+
+
+def class_weighted(
+    rows: Rows, preparation: Preparation, class_weight: str | Mapping[Any, float] | None
+) -> Array | None:
+    """The weights (n,) of rows, times those of their classes: "balanced" or {class: weight}.
+
+    Raises ValueError for something else, a class that is not there, and for a number as target.
+    """
+    if class_weight is None:
+        return rows.weight
+    if preparation.classes is None:
+        raise ValueError("class_weight is for classes, but the target is a number")
+    if class_weight != "balanced" and not isinstance(class_weight, Mapping):
+        fix = 'give "balanced" or a dict from class to weight'
+        raise ValueError(f"class_weight is {class_weight!r}: {fix}")
+    from sklearn.utils.class_weight import compute_sample_weight
+
+    own: Array = compute_sample_weight(class_weight, preparation.restore_target(rows.y))
+    return own if rows.weight is None else own * rows.weight
 
 
 def _target(table: Table, schema: Schema) -> Array:
@@ -91,7 +115,7 @@ def _target(table: Table, schema: Schema) -> Array:
 
 def _notes_of(test: Table, table: Table) -> Iterator[str]:
     if len(test) == len(table) and test.sha256() == table.sha256():
-        yield f"{test.source} is the table that was trained on: no test at all"
+        yield f"{test.source} is the training table itself, so its scores are no test"
     yield from (f"{test.source}: {note}" for note in test.notes)
 
 

@@ -4,7 +4,6 @@ Gradient boosting is scikit-learn's with its defaults, the linear model our own 
 hidden layers, the constant guess the shares of the classes or the mean.
 """
 
-import importlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -14,7 +13,6 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ..core.arrays import Array
-from ..core.epoch import Batch
 from ..core.losses import Loss, SoftmaxCrossEntropy, SquaredError
 from ..core.network import Network
 from ..core.nonfinite import Diverged
@@ -25,11 +23,13 @@ from ..model import in_terms
 from .data import TableData
 
 BOOSTING, LINEAR, CONSTANT = "gradient boosting", "linear model", "constant guess"
-FIRST_TREES = 10  # that tell how long all of them take
-FEW_CELLS = 200_000  # of a table on which a second thread costs more than it brings
+FIRST_TREES = 10  # that are timed, to estimate how long all of them take
+FEW_CELLS = 200_000  # below so many, one thread is faster than two
 SHARE = 0.75  # of the time, for gradient boosting
 MOST_ITERATIONS = 200
 Watch = Callable[[str], AbstractContextManager[Any]]
+Weight = Array | None
+Fitted = tuple[Array, str | None]  # the answers for the test rows, what was cut
 
 
 class Compared(NamedTuple):
@@ -44,14 +44,15 @@ class Compared(NamedTuple):
 
 
 def compare(
-    data: TableData, rows: Batch, seconds: float, threads: int | None, watch: Watch | None
+    data: TableData, weight: Weight, seconds: float, threads: int | None, watch: Watch | None
 ) -> Iterator[Compared]:
-    """Gradient boosting, then the linear model, trained on `rows` in at most so many seconds.
+    """Gradient boosting, then the linear model, trained on the training rows within the seconds.
 
-    `rows` are the training rows of the data with the weights that the network had. One that cannot
-    be trained is left out with the reason, and Ctrl-C leaves out those that are left.
+    `weight` (n,) are the weights that the network had. A model that cannot be trained is left out
+    with the reason; Ctrl-C leaves out those that are to come.
     """
-    importlib.import_module("sklearn.ensemble")  # seconds that are no training
+    import sklearn.ensemble  # type: ignore # noqa: F401 - seconds that are no training
+
     started, stopped = time.monotonic(), False
     for name, fit, share in ((BOOSTING, _boosting, SHARE), (LINEAR, _linear, 1.0)):
         begun, answers = time.monotonic(), None
@@ -62,7 +63,7 @@ def compare(
                 note = f"no time was left of {seconds:.0f} s"
             elif not stopped:
                 with watch(name) if watch else nullcontext():
-                    answers, note = fit(data, rows, begun + left, threads)
+                    answers, note = fit(data, weight, begun + left, threads)
         except KeyboardInterrupt:
             stopped = True
         except (Diverged, MemoryError, ValueError) as error:
@@ -72,28 +73,27 @@ def compare(
         yield Compared(name, answers, time.monotonic() - begun, note)
 
 
-def _boosting(
-    data: TableData, rows: Batch, until: float, threads: int | None
-) -> tuple[Array, str | None]:
+def _boosting(data: TableData, weight: Weight, until: float, threads: int | None) -> Fitted:
     """HistGradientBoosting with its defaults; fewer trees where the time is short."""
-    trees = importlib.import_module("sklearn.ensemble")
+    from sklearn import ensemble
+
     assert data.test is not None
     X, categories = data.preparation.for_trees(data.train.known)
     filled = ~np.isnan(X).all(axis=0)  # a column without a training cell has no bins
     X = X[:, filled]
     name = f"HistGradientBoosting{'Classifier' if data.outputs else 'Regressor'}"
     asked = {"categorical_features": np.array(categories)[filled], "random_state": data.seed}
-    model = getattr(trees, name)(warm_start=True, **asked)
-    y = rows.y if data.outputs else data.preparation.restore_target(rows.y)
+    model = getattr(ensemble, name)(warm_start=True, **asked)
+    y = data.train.y if data.outputs else data.preparation.restore_target(data.train.y)
     wanted, begun, note = model.max_iter, time.monotonic(), None
     with threadpool_limits(1 if X.size < FEW_CELLS else threads):
-        model.set_params(max_iter=min(FIRST_TREES, wanted)).fit(X, y, rows.weight)
+        model.set_params(max_iter=min(FIRST_TREES, wanted)).fit(X, y, weight)
         tree = max(1e-9, (time.monotonic() - begun) / FIRST_TREES)
         fit = min(wanted, FIRST_TREES + max(0, int((until - time.monotonic()) / tree)))
         if fit > FIRST_TREES:
-            model.set_params(max_iter=fit).fit(X, y, rows.weight)
+            model.set_params(max_iter=fit).fit(X, y, weight)
         if fit < wanted:
-            note = f"{BOOSTING} stopped after {fit} of {wanted} rounds: it had no more time"
+            note = f"{BOOSTING} stopped after {fit} of {wanted} rounds: time ran out"
         test = data.preparation.for_trees(data.test.known)[0][:, filled]
         if not data.outputs:
             return np.asarray(model.predict(test)), note
@@ -102,9 +102,7 @@ def _boosting(
     return P, note
 
 
-def _linear(
-    data: TableData, rows: Batch, until: float, threads: int | None
-) -> tuple[Array, str | None]:
+def _linear(data: TableData, weight: Weight, until: float, threads: int | None) -> Fitted:
     """The same inputs without hidden layers, at the minimum of its loss (L-BFGS, slight L2)."""
     assert data.test is not None
     loss: Loss = SoftmaxCrossEntropy() if data.outputs else SquaredError()
@@ -113,10 +111,10 @@ def _linear(
     penalty, note = Penalty(l2=1.0 / len(X)), None
     with limit_threads(threads):
         for record in minimize(
-            net, loss, X, rows.y, weight=rows.weight, penalty=penalty, iterations=MOST_ITERATIONS
+            net, loss, X, data.train.y, weight=weight, penalty=penalty, iterations=MOST_ITERATIONS
         ):
             if time.monotonic() > until:
-                note = f"{LINEAR} stopped after {record.epoch + 1} iterations: it had no more time"
+                note = f"{LINEAR} stopped after {record.epoch + 1} iterations: time ran out"
                 break
     return in_terms(data.preparation, loss.link(net.predict(data.test.X))), note
 

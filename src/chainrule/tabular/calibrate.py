@@ -10,28 +10,26 @@ import numpy as np
 from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 
 from ..core.arrays import Array
-from ..core.epoch import Batch
 from ..core.losses import SoftmaxCrossEntropy
 from .member import Member
 
 COLDEST, HOTTEST = 0.05, 20.0  # temperatures
 
 
-def held_out(members: Sequence[Member], rows: Batch) -> tuple[Array, Batch]:
-    """(Z (n, k), their rows): the mean output of the members that held a row out.
+def held_out(members: Sequence[Member], n: int) -> tuple[Array, Array]:
+    """(Z (m, k), which of the n rows these are): the mean output of the members that held each out.
 
     A single one answers at the epoch that the other held-out rows find best, as a row must not
     choose what it is measured by. With several that is made up for: fewer answer it than a new row.
     """
-    k = members[0].net.n_out
-    total, count = np.zeros((len(rows), k)), np.zeros(len(rows))
+    total, count = np.zeros((n, members[0].net.n_out)), np.zeros(n)
     for member in members:
         if member.held_out is not None:
             Z = member.answers if len(members) == 1 else member.net.predict(member.held_out.X)
             total[member.places] += Z
             count[member.places] += 1
     places = np.flatnonzero(count)
-    return total[places] / count[places, None], rows.take(places)
+    return total[places] / count[places, None], places
 
 
 def temperature(Z: Array, y: Array, weight: Array | None) -> float:

@@ -60,7 +60,8 @@ class Member:
             with closing(records):
                 for record in records:
                     record = self.see(record, loss, metric)
-                    self.kept = record if self.best.epoch == record.epoch else self.kept
+                    if self.best.epoch == record.epoch:
+                        self.kept = record
                     yield record
                     if preset.patience and record.epoch - self.best.epoch >= preset.patience:
                         return
@@ -108,6 +109,5 @@ class Member:
         if metric == "log_loss":
             return log_loss
         error = 1.0 - mean(metrics.shares(metric, y, P, w))
-        deviation = np.sqrt(np.maximum(error * (1.0 - error), 1.0 / n) / n)
-        whole = error + deviation * log_loss / np.log(P.shape[1])
-        return np.where(np.isnan(error), log_loss, whole)
+        s = np.sqrt(np.maximum(error * (1.0 - error), 1.0 / n) / n)
+        return np.where(np.isnan(error), log_loss, error + s * log_loss / np.log(P.shape[1]))

@@ -29,9 +29,10 @@ class Outcome:
     """What came of a run: the model, how it was trained, what it is worth beside other models.
 
     `settings` are the preset's as numbers, `reasons` in words, `watched` is what the records'
-    `valid_loss` is called; `ended` is "epochs", "patience", "time", "interrupted" or "diverged".
-    `tested` is None without test rows, `worst` are those that are missed most, `shown` the test
-    rows, or the training rows where there is no test. Epochs count from 0.
+    `valid_loss` is called; `ended` is "epochs", "patience", "time", "interrupted" or, if every
+    network did, "diverged"; `diverged` is how many did. `tested` is None without test rows, `worst`
+    are those that are missed most, `shown` the test rows, or the training rows where there is no
+    test. Epochs count from 0.
     """
 
     model: Model
@@ -44,6 +45,7 @@ class Outcome:
     records: Sequence[Record]
     watched: str
     ended: str
+    diverged: int
     tested: Tested | None
     interval: Mapping[str, float] | None
     verdict: str
@@ -104,6 +106,8 @@ class Outcome:
             low, high = min(best) + 1, max(best) + 1
             kept = f"kept each network's best epoch ({f'{low} to {high}' if low < high else low})"
         all_done = f"All {done} done" if len(self.records) > 1 else "The one epoch is done"
+        if self.diverged and self.ended != "diverged":
+            kept += f"; {self.diverged} of {len(best)} networks diverged"
         return {
             "epochs": f"{all_done}; {kept}",
             "patience": f"Stopped after {done} without a new best; {kept}",

@@ -108,10 +108,11 @@ class Simple:
         optimizer = adamw if self.optimizer == "adamw" else OPTIMIZERS[self.optimizer]()
         return StepSettings(loss, optimizer, Cosine(self.lr), clip=self.clip)
 
-    def reasons(self, net: Network) -> dict[str, str]:
+    def reasons(self, net: Network, data: TableData) -> dict[str, str]:
         """What is set, and why, in words; `net` is one of the members."""
         several, units = self.members > 1, " → ".join(map(str, self.hidden))
-        whose = ", different ones for each network" if several else ""
+        whose = ", drawn anew for each network" if several else ""
+        whose = ", the latest" if data.schema.time else whose
         told = {
             "networks": f"{self.members}, averaged: their errors differ and partly cancel"
             if several else "1",
@@ -122,8 +123,8 @@ class Simple:
             "dropout": f"{self.dropout:g}, to prevent memorising",
             "optimizer": self.optimizer,
             "learning rate": f"{self.lr:g}, falling to 0 along half a cosine, to settle",
-            "weight decay": f"{self.weight_decay:g}, more for few rows: 150 / rows, 0.01 to 0.3",
-            "batch size": f"{self.batch_size}, by the number of rows",
+            "weight decay": f"{self.weight_decay:g} (150 / rows, from 0.01 to 0.3, if not given)",
+            "batch size": f"{self.batch_size} rows (by the number of rows, if not given)",
             "epochs": f"at most {self.epochs}, of which the best is kept",
         }  # fmt: skip
         if self.patience:
@@ -194,19 +195,19 @@ class Strong(Simple):
             plain = replace(plain, optimizer=AdamW(beta2=0.95, weight_decay=decay))
         return replace(plain, lr=CosLog(self.lr))
 
-    def reasons(self, net: Network) -> dict[str, str]:
-        told, kinds = super().reasons(net), {type(layer) for layer in net.layers}
+    def reasons(self, net: Network, data: TableData) -> dict[str, str]:
+        told, kinds = super().reasons(net, data), {type(layer) for layer in net.layers}
         own = {"numbers": "median 0, quartiles 1 apart, within ±3, so that outliers count less"}
         if CosineEmbedding in kinds:
             used = (self.spreads or ())[: self.members]
             fine = ", ".join(f"{spread:g}" if spread else "none" for spread in used)
-            own["embedding"] = f"cosines of the numbers, spread {fine}: steps are easy to learn"
+            own["embedding"] = f"cosines of the numbers, spread {fine}: so jumps are easy to learn"
         if CategoryEmbedding in kinds:
             own["categories"] = f"8 learned numbers for those of more than {ONE_HOT} levels"
         own["scaling layer"] = "a factor for each input, learned quickly: it weighs the columns"
         own["learning rate"] = (
-            f"{self.lr:g} in four cosine cycles, each longer; times 1/√inputs for matrices, "
-            f"{SMALL:g} for embeddings and biases, {QUICK:g} for the scaling layer"
+            f"{self.lr:g} in four cosine cycles, each longer than the last; times 1/√inputs for "
+            f"matrices, {SMALL:g} for embeddings and biases, {QUICK:g} for the scaling layer"
         )
         if self.hidden:
             own["activation"] = f"{self.activation}, mixed with the identity by a learned share"
@@ -235,8 +236,8 @@ def get_preset(name: str, /, **settings: Any) -> Simple:
 
 
 def _embeddings(data: TableData, spread: float) -> list[Layer]:
-    """Of the categories with many levels; and, unless the spread is 0, of the features with more
-    than two values: of two values every function is linear.
+    """Embeddings for the categories with many levels and, unless the spread is 0, for the features
+    with more than two values: of two values every function is linear.
     """
     groups, start = list[tuple[int, int]](), 0
     for plan in data.preparation.columns:

@@ -53,8 +53,8 @@ def training_report(outcome: Outcome, *, command: Sequence[object]) -> "Report":
         Section("The columns", table=column_rows(outcome.schema.columns, MANY),
                 note="; ".join(outcome.notes)),
         *_example(outcome),
-        Section("Why it was trained so", table=_pairs("setting", outcome.reasons)),
-        Section("How to repeat it", table=_pairs("setting", _settings(outcome)),
+        Section("Settings and their reasons", table=_pairs("setting", outcome.reasons)),
+        Section("How to reproduce it", table=_pairs("setting", _settings(outcome)),
                 code=shlex.join(map(str, command))),
     ]  # fmt: skip
     facts["parameters"] = model.net.theta.size
@@ -71,7 +71,7 @@ def _errors(outcome: Outcome) -> "list[Section]":
     if tested is None:
         return []
     y, answers = tested.y, tested.answers[NETWORK]
-    told = "The test rows that are missed most; rows count from 1, as in the file."
+    told = "The test rows with the largest errors; rows count from 1, as in the file."
     worst = Section("Its worst rows", told, [_shown(row) for row in outcome.worst])
     if classes is None:
         picture = residuals(y, answers, outcome.schema.target)
@@ -80,7 +80,7 @@ def _errors(outcome: Outcome) -> "list[Section]":
     found = [Section("Which classes it confuses", picture=confusion(matrix, classes))]
     if len(classes) == 2:
         picture = calibration(y, answers[:, 1], positive=classes[1])
-        found.append(Section("Whether its probabilities can be believed", picture=picture))
+        found.append(Section("Are its probabilities reliable?", picture=picture))
     return [*found, worst]
 
 

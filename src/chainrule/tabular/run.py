@@ -10,11 +10,13 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 
 from ..core import metrics
+from ..core.arrays import Array
 from ..core.epoch import Batch, check_batch, check_settings
 from ..core.layers import Dense, Temperature
 from ..core.losses import Loss
@@ -25,6 +27,7 @@ from ..model import Model, answer_of, covered, in_terms, repeated, true_terms
 from ..report.words import plural
 from ..storage.spec import check_count
 from ..tables import Table
+from ..tables.rows import class_weighted
 from ..training import Plan, Record, Recorded, together
 from .baselines import CONSTANT, Watch, compare, constant
 from .calibrate import held_out, margin, temperature
@@ -93,7 +96,8 @@ class TableRun(Recorded):
             raise ValueError(f"time_limit is {self.time_limit}: give seconds, such as 60")
         self.preset = preset = self.preset.for_table(data)
         self.loss = preset.loss(data, self._chosen_by, self.interval)
-        rows, n_out = self._rows(), data.outputs or (3 if self.interval else 1)
+        train, n_out = data.train, data.outputs or (3 if self.interval else 1)
+        rows = Batch(train.X.astype(preset.dtype), repeated(self.loss, train.y), self.weight)
         require_memory([rows.X.shape[1], *preset.hidden, n_out], len(rows), preset.members)
         Plan(preset.epochs, preset.batch_size, True, preset.patience, "best", self.threads,
              preset.engine)  # fmt: skip
@@ -112,18 +116,10 @@ class TableRun(Recorded):
         """The metric of the held-out rows that chooses the best epoch."""
         return self.metric or (self.preset.metric if self.data.outputs else "rmse")
 
-    def _rows(self) -> Batch:
-        """The training rows as the networks take them, with the weights of their classes."""
-        train, y, weight = self.data.train, self.data.train.y, self.data.train.weight
-        if self.class_weight is not None:
-            if not self.data.outputs:
-                raise ValueError("class_weight is for classes, but the target is a number")
-            from sklearn.utils.class_weight import compute_sample_weight  # type: ignore
-
-            labels = self.data.preparation.restore_target(y)
-            own = compute_sample_weight(self.class_weight, labels)
-            weight = own if weight is None else own * weight
-        return Batch(train.X.astype(self.preset.dtype), repeated(self.loss, y), weight)
+    @cached_property
+    def weight(self) -> Array | None:
+        """The weights (n,) of the training rows, times those of their classes."""
+        return class_weighted(self.data.train, self.data.preparation, self.class_weight)
 
     def _member(self, m: int, rows: Batch, n_out: int) -> Member:
         """A network with rows of its own, drawn afresh for each member."""
@@ -144,8 +140,10 @@ class TableRun(Recorded):
         member that has stopped counts with its last record.
 
         When the loop ends, however it ends, `net` is their average, each at its best epoch. Raises
-        Diverged where a member has no epoch with finite numbers.
+        Diverged where a member has no epoch with finite numbers, ValueError where it is trained.
         """
+        if self.records:
+            raise ValueError("this run is trained: build another one to train anew")
         self.ended = "interrupted"
         try:
             epochs, started = self._affordable()
@@ -161,7 +159,7 @@ class TableRun(Recorded):
                         self.ended = "time"
                         return
             early = "patience" if len(self.records) < epochs else "epochs"
-            self.ended = "diverged" if self.divergences else early
+            self.ended = "diverged" if all(one.diverged for one in self.members) else early
         finally:
             self._calibrate()
 
@@ -170,13 +168,14 @@ class TableRun(Recorded):
         the temperature of the logits, the width of the intervals.
         """
         nets = [member.net for member in self.members]
-        Z, rows = held_out(self.members, self._rows())
+        Z, places = held_out(self.members, len(self.data.train))
+        y, weight = self.data.train.y[places], None if self.weight is None else self.weight[places]
         if self.interval is not None:
-            off = margin(Z[:, [0, 2]], rows.y[:, 0], rows.weight, self.interval)
+            off = margin(Z[:, [0, 2]], y, weight, self.interval)
             for net in nets:
                 net[f"{len(net.layers) - 1}.b"] += (-off, 0.0, off)
         elif self.data.outputs and self.preset.calibrated:
-            self.temperature = temperature(Z, rows.y, rows.weight)
+            self.temperature = temperature(Z, y, weight)
         cooled = [] if self.temperature is None else [Temperature(self.temperature)]
         self.net = Network.average(nets, *cooled)
 
@@ -208,10 +207,8 @@ class TableRun(Recorded):
         epochs = int(np.clip(fit, fewest, planned))
         self.preset = replace(self.preset, members=len(self.members), epochs=epochs)
         if (len(self.members), epochs) != (members, planned):
-            self._notes.append(
-                f"the time limit of {self.time_limit:g} s leaves {len(self.members)} of "
-                f"{plural(members, 'network')}, {epochs:,} of {planned:,} epochs"
-            )
+            cut = f"{len(self.members)} of {plural(members, 'network')}, {epochs:,} of {planned:,}"
+            self._notes.append(f"the time limit of {self.time_limit:g} s leaves {cut} epochs")
         return epochs, begun
 
     @property
@@ -267,14 +264,16 @@ class TableRun(Recorded):
     @property
     def reasons(self) -> dict[str, str]:
         """The settings with their reasons, in words."""
-        told = self.preset.reasons(self.members[0].net)
-        goal = {"accuracy": "wrong answers, and the log loss where few rows leave them to chance",
-                "auc": "the AUC, and the log loss where few rows leave it to chance",
+        told = self.preset.reasons(self.members[0].net, self.data)
+        close = "and a little of the log loss, which decides between near equals"
+        goal = {"accuracy": f"wrong answers, {close}", "auc": f"the AUC, {close}",
                 "log_loss": "the log loss"}  # fmt: skip
-        told["best epoch by"] = goal.get(self._chosen_by, "the loss")
+        if self.rows["valid"]:
+            told["best epoch by"] = goal.get(self._chosen_by, "the loss")
         told["loss"] = str(self.loss)
         if self.class_weight is not None:
-            told["class weights"] = f"{self.class_weight}: rare classes count more"
+            alike = ": every class weighs the same" if self.class_weight == "balanced" else ""
+            told["class weights"] = f"{self.class_weight}{alike}"
         return told
 
     def model(self) -> Model:
@@ -298,15 +297,16 @@ class TableRun(Recorded):
         """What came of it: the test of the network and, unless `compared` is False, of other models
         that were trained on the same rows, for at most as long as it or COMPARE_SECONDS.
 
-        `watch` is a context, given the name of a model, in which that is trained.
+        `watch(name)` gives a context in which that model is trained. ValueError before training.
         """
+        if not self.records:
+            raise ValueError("this run has no epochs yet: go through run.train() first")
         data, test, model = self.data, self.data.test, self.model()
         tested, interval, others, worst = None, None, [], []
         if test is not None:
-            rows = replace(self._rows(), y=data.train.y)
             if compared:
                 most = max(COMPARE_SECONDS, self.seconds)
-                others = list(compare(data, rows, most, self.threads, watch))
+                others = list(compare(data, self.weight, most, self.threads, watch))
             answers = {one.name: one.answers for one in others if one.answers is not None}
             answers[CONSTANT] = constant(data, len(test))
             output, y = model.linked(test.X), true_terms(data.preparation, test.y)
@@ -320,8 +320,8 @@ class TableRun(Recorded):
         return Outcome(
             model, data.schema, data.preparation, len(data.table),
             self.layers, self.settings, self.reasons, self.records, self.watched,
-            self.ended or "interrupted", tested, interval,
+            self.ended or "interrupted", len(self.divergences), tested, interval,
             verdict(tested, compared=compared), worst, test or data.train,
             {"training": self.seconds} | {one.name: one.seconds for one in others},
-            self.notes, [*self.divergences, *(one.note for one in others if one.note)],
+            data.notes, [*self._notes, *self.divergences, *(o.note for o in others if o.note)],
         )  # fmt: skip

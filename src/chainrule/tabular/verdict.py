@@ -47,12 +47,10 @@ class Tested:
     @property
     def rival(self) -> str | None:
         """The best of the other models by the metric."""
-        more, found = METRICS[self.metric].more_is_better, self.scores
-        known = {n: s[self.metric] for n, s in found.items() if n != NETWORK}
-        known = {n: v for n, v in known.items() if not math.isnan(v)}
-        if not known:
-            return None
-        return max(known, key=lambda name: known[name] if more else -known[name])
+        found = {n: s[self.metric] for n, s in self.scores.items() if n != NETWORK}
+        known = {n: v for n, v in found.items() if not math.isnan(v)}
+        best = max if METRICS[self.metric].more_is_better else min
+        return best(known, key=known.__getitem__, default=None)
 
 
 def standing(tested: Tested, other: str, metric: str | None = None) -> str:
@@ -72,9 +70,9 @@ def verdict(tested: Tested | None, *, compared: bool) -> str:
     told, rival = [_worth(tested)], tested.rival
     if not compared:
         told.append("It was not compared with other kinds of models.")
-    if rival is not None and (compared or rival != CONSTANT):
+    elif rival is not None:
         told.append(_beside(tested, rival))
-    if rival != CONSTANT:
+    if not compared or rival != CONSTANT or standing(tested, CONSTANT).startswith("not"):
         told += _below_guessing(tested)
     return " ".join(told)
 
