@@ -62,7 +62,7 @@ def write_report(outcome: "Outcome", files: Files, command: Sequence[object]) ->
 
 @contextmanager
 def saved(files: Files) -> Iterator[None]:
-    """Whatever ends the work within it, its words begin with the model that is saved."""
+    """An error or Ctrl-C within it begins with the words that the model is saved, and where."""
     lost = f", but not the report {files['report']}" if files["report"] else ""
     told = f"the model is saved in {files['model']}{lost}"
     try:

@@ -1,4 +1,4 @@
-"""What the held-out rows correct once training is over: how sure, how wide.
+"""Calibration: after training, the held-out rows set the temperature and the width of intervals.
 
 Each row that members held out is answered by the mean of those members alone. A row that no member
 held out is not used.
@@ -35,8 +35,8 @@ def held_out(members: Sequence[Member], n: int) -> tuple[Array, Array]:
 def temperature(Z: Array, y: Array, weight: Array | None) -> float:
     """T = argmin of the log loss of softmax(Z / T)   Z (n, k), classes y (n,), weight (n,) or None.
 
-    Labels are smoothed by 1 / (n + 1), as if one row more were of any class: few rows without a
-    mistake do not make the network certain. Guo et al. 2017; n = 0 gives 1.
+    Labels are smoothed by 1 / (n + 1), as if there were one more row of unknown class: a few rows
+    without a mistake do not make the network certain. Guo et al. 2017; n = 0 gives 1.
     """
     if len(Z) == 0:
         return 1.0
@@ -49,8 +49,8 @@ def temperature(Z: Array, y: Array, weight: Array | None) -> float:
 
 
 def margin(ends: Array, y: Array, weight: Array | None, share: float) -> float:
-    """What intervals [low, high] (n, 2) must be widened by on either side, or narrowed where it is
-    below 0, to hold `share` of the targets y (n,) and of a row more.
+    """How far both ends of intervals [low, high] (n, 2) move outwards, or inwards where it is below
+    0, so that they hold `share` of the targets y (n,) and of one more row.
 
     It is the (n + 1) share-th smallest of max(low - y, y - high), between two ranks in proportion,
     by weight where there are weights, the largest where there are too few rows. Romano, Patterson

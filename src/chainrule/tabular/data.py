@@ -13,7 +13,7 @@ from ..tables.rows import Rows, training_and_test
 
 @dataclass(frozen=True)
 class TableData:
-    """A table with its schema, its test rows, and the preparation that its other rows teach.
+    """A table with its schema, its test rows, and the preparation fitted to the others.
 
     `train` are the rows that are not the test: members of a run hold some of them out. `test` is
     None where no row was kept for it. Rows without a target and rows of weight 0 are in neither.

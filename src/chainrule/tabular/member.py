@@ -22,9 +22,9 @@ class Member:
     """One network with the rows that train it and those it holds out, and its best epoch so far.
 
     It depends on nothing of the other members, so it may be trained anywhere. `places` are its
-    held-out rows among the training rows of the data, `answers` the outputs for them (n, k), each
-    of the epoch that the other held-out rows find best, so that its own row has not chosen it.
-    `diverged` says why it stopped where its numbers became infinite.
+    held-out rows among the training rows of the data, `answers` (n, k) the outputs for them: each
+    row's is from the epoch that the other held-out rows find best. `diverged` says why it stopped
+    where its numbers became infinite.
     """
 
     net: Network
@@ -86,8 +86,8 @@ class Member:
         return record
 
     def scores(self, Z: Array, loss: Loss, metric: str) -> Array:
-        """What the best epoch has least of, on the held-out rows, whose outputs are Z (n, k), and
-        on all but each of them (1 + n,).
+        """What the best epoch has least of (1 + n,): on the held-out rows, whose outputs are Z
+        (n, k), then on all of them but the first, but the second, …; there the AUC to first order.
 
         A number's loss, or the log loss ℓ of classes, or e + s ℓ / ln k with s = √(e (1 - e) / n),
         at least 1 / n, where e is the share of wrong answers, or 1 - AUC, of n rows and k classes:

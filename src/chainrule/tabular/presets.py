@@ -3,7 +3,7 @@
 `Simple` is a network that a textbook would build and that can be followed by hand. `Strong` follows
 RealMLP (Holzmüller et al. 2024, "Better by default"): robust numbers, cosine embeddings, a scaling
 layer, the neural tangent parametrisation, parametric activations, AdamW with a short memory. What
-differs: narrower networks, fewer epochs, several members, no two alike.
+differs: narrower networks, fewer epochs, several members with different embeddings.
 """
 
 import math

@@ -44,13 +44,13 @@ COMPARE_SECONDS = 5.0  # that other models may take in any case
 
 @dataclass
 class TableRun(Recorded):
-    """One training run on a table. Built, its networks are there, untrained.
+    """One training run on a table. Once it is built, its networks are there, untrained.
 
-    `metric` is what the best epoch is best by and what the verdict goes by: accuracy, log_loss or
-    auc for classes, rmse or mae for numbers; None leaves it to the preset. `interval`, a share
-    such as 0.9, asks for the quantiles at its ends beside the median. `class_weight` is "balanced"
-    or {class: weight}. `time_limit` in seconds makes the epochs as few as needed, and the members
-    where they are too few. The seed of the data fixes everything but what a time limit cuts.
+    `metric` chooses the best epoch, and the verdict goes by it: accuracy, log_loss or auc for
+    classes, rmse or mae for numbers; None is the preset's for the epoch, accuracy or rmse for the
+    verdict. `interval`, a share such as 0.9, asks for the quantiles at its ends beside the median.
+    `class_weight` is "balanced" or {class: weight}. `time_limit` in seconds reduces the epochs and,
+    where too few are left, the members. The seed of the data fixes everything but what that cuts.
 
     Raises ValueError with one sentence for whatever does not fit.
     """
@@ -90,8 +90,8 @@ class TableRun(Recorded):
         if self.metric not in (None, *known):
             raise ValueError(f"metric is {self.metric!r}: use one of {', '.join(known)}")
         if self.interval is not None and (data.outputs or not 0.0 < self.interval < 1.0):
-            fix = "it is for numbers" if data.outputs else "give a share such as 0.9"
-            raise ValueError(f"interval is {self.interval}: {fix}")
+            fix = ", but the target is a class" if data.outputs else ": give a share such as 0.9"
+            raise ValueError(f"interval is {self.interval}{fix}")
         if self.time_limit is not None and not self.time_limit > 0:
             raise ValueError(f"time_limit is {self.time_limit}: give seconds, such as 60")
         self.preset = preset = self.preset.for_table(data)
