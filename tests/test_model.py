@@ -169,14 +169,19 @@ def test_each_answer_is_independent_of_the_rows_beside_it() -> None:
 
 def test_labelled_gives_codes_and_weights() -> None:
     table = Table(
-        {"a": np.arange(6.0), "y": np.array([*"baab", None, "a"], object), "w": np.arange(6.0)}, "t"
+        {
+            "a": np.arange(7.0),
+            "y": np.array([*"baab", None, "a", "b"], object),
+            "w": np.arange(7.0),
+        },
+        "t",
     )
     schema = infer_schema(table, "y", weight="w")
     known, codes, weight = labelled(Preparation.fit(table, schema), schema, table)
-    assert known.columns["a"].tolist() == [0, 1, 2, 3, 5]
-    assert codes.tolist() == [1, 0, 0, 1, 0]
+    assert known.columns["a"].tolist() == [1, 2, 3, 5, 6]
+    assert codes.tolist() == [0, 0, 1, 0, 1]
     assert weight is not None
-    assert weight.tolist() == [0, 1, 2, 3, 5]
+    assert weight.tolist() == [1, 2, 3, 5, 6]
     assert labelled(Preparation.fit(table, schema), schema, table.without(["w"]))[2] is None
 
 
@@ -240,9 +245,10 @@ def test_how_many_rows_lie_within_their_intervals() -> None:
     y = np.array([0.0, 1.0, 2.0, 9.0])
     ends = np.array([[-1.0, 0.0], [0.0, 3.0], [3.0, 4.0], [8.0, 9.0]])
     found = covered(ends, y, None, 0.8)
-    assert found == pytest.approx(
-        {"share": 0.8, "coverage": 0.75, "error": np.sqrt(0.8 * 0.2 / 4), "width": 1.5}
-    )
+    assert found == pytest.approx({"share": 0.8, "coverage": 0.75, "error": 1 / 4, "width": 1.5})
+    many = covered(np.tile(ends, (25, 1)), np.tile(y, 25), None, 0.8)
+    assert many["error"] == pytest.approx(np.sqrt(0.75 * 0.25 / 100))
+    assert covered(ends, ends[:, 0], None, 0.8)["error"] == 1 / 4  # all within: one row may not be
     w = np.array([1.0, 1.0, 2.0, 0.0])
     weighed = covered(ends, y, w, 0.8)
     assert (weighed["coverage"], weighed["width"]) == pytest.approx((0.5, 1.5))

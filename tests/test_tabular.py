@@ -128,7 +128,8 @@ def test_interval_counts_the_test_rows_within() -> None:
     assert 0 < inside.mean() < 1
     assert found.interval["coverage"] == pytest.approx(np.average(inside, weights=w))
     assert found.interval["width"] == pytest.approx(np.average(high - low, weights=w))
-    error = np.sqrt(0.8 * 0.2 * np.sum(w**2)) / w.sum()
+    held = found.interval["coverage"]
+    error = np.sqrt(held * (1 - held) * np.sum(w**2)) / w.sum()
     assert found.interval["error"] == pytest.approx(error)
 
 

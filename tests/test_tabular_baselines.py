@@ -96,12 +96,12 @@ def test_categories_are_categories_and_what_is_new_is_missing() -> None:
     assert np.isfinite(P[colours == "mauve"]).all()
 
 
-@pytest.mark.parametrize("first", [1, 10, 60, 100, 300])
-def test_a_fit_in_two_parts_is_one_fit(first: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "FIRST_TREES", first)
-    for target in ("y", "z"):
+@pytest.mark.parametrize("target", ["y", "z"])
+def test_a_fit_in_parts_is_one_fit(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for tick in (0.0, 1.0, 5.0):  # all rounds after the first at once, or more and more of them
         data = read(with_gaps(), target)
-        one = compared(data)[BOOSTING]
+        ticking(monkeypatch, tick)
+        one = compared(data, 1000.0)[BOOSTING]
         assert one.note is None
         np.testing.assert_allclose(answered(one), scikit_learns(data), rtol=1e-12, atol=1e-12)
 
@@ -140,17 +140,11 @@ def test_a_class_that_no_training_row_holds_has_no_chance() -> None:
     assert constant(data, 3)[:, 0].tolist() == [0.0] * 3
 
 
-def test_one_class_alone_is_no_obstacle() -> None:
-    """Where all training rows are of one class, a model answers it or says why it cannot."""
+def test_one_class_alone_is_refused() -> None:
     table = late(y="yes")
     table.columns["y"][:150] = "no"
-    data = read(table, time="when", test=0.25)
-    for name, one in compared(data).items():
-        if one.answers is None:
-            assert one.note is not None
-            assert one.note.startswith(f"{name} left out: ")
-            continue
-        assert (one.answers.argmax(axis=1) == 0).all()
+    with pytest.raises(ValueError, match='every training row is "no": there is nothing to tell'):
+        read(table, time="when", test=0.25)
 
 
 class Clock:
@@ -176,7 +170,7 @@ def test_gradient_boosting_has_as_many_rounds_as_fit_into_its_time(
     target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, rounds = read(with_gaps(), target), list[int]()
-    for seconds in (8.0, 12.0):
+    for seconds in (6.0, 8.0, 10.0):
         ticking(monkeypatch, 1.0)
         one = compared(data, seconds)[BOOSTING]
         found = STOPPED.fullmatch(one.note or "")
@@ -184,18 +178,17 @@ def test_gradient_boosting_has_as_many_rounds_as_fit_into_its_time(
         rounds.append(int(found[1]))
         wanted = scikit_learns(data, max_iter=rounds[-1])
         np.testing.assert_allclose(answered(one), wanted, rtol=1e-12, atol=1e-12)
-    assert 10 < rounds[0] < rounds[1] < 100
-    assert rounds[1] - rounds[0] == pytest.approx(30, abs=1)  # 0.75 · 4 s at 0.1 s a round
+    assert 1 < rounds[0] < rounds[1] < rounds[2] < 100
 
 
-def test_the_first_rounds_are_kept_where_they_took_all_the_time(
+def test_the_first_round_is_kept_where_it_took_all_the_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data = read(with_gaps())
     ticking(monkeypatch, 1.0)
     one = compared(data, 4.0)[BOOSTING]
-    assert one.note == "gradient boosting stopped after 10 of 100 rounds: time ran out"
-    wanted = scikit_learns(data, max_iter=10)
+    assert one.note == "gradient boosting stopped after 1 of 100 rounds: time ran out"
+    wanted = scikit_learns(data, max_iter=1)
     np.testing.assert_allclose(answered(one), wanted, rtol=1e-12, atol=1e-12)
 
 

@@ -64,14 +64,14 @@ def test_each_member_has_rows_an_embedding_and_a_best_epoch_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     scores: dict[int, list[float]] = {}
-    own = Member.scores
+    own = Member.see
 
     def kept(member: Member, *how: Any) -> Any:
         found = own(member, *how)
-        scores.setdefault(member.seed, []).append(found[0])
+        scores.setdefault(member.seed, []).append(found.valid_loss)
         return found
 
-    monkeypatch.setattr(Member, "scores", kept)
+    monkeypatch.setattr(Member, "see", kept)
     run = made(threads=1, seed=2, epochs=24)
     records = list(run.train())
     cells = {tuple(np.sort(m.held_out.X[:, 1])) for m in run.members if m.held_out is not None}
@@ -114,18 +114,10 @@ def held_out(net: cr.Network, y: list[int], X: Any = None) -> Member:
 
 
 def scored(member: Member, loss: Any, metric: str) -> float:
-    """By all held-out rows. By all but one it is as if that row weighed nothing; of the AUC only to
-    first order.
-    """
-    assert member.held_out is not None
-    Z = member.net.predict(member.held_out.X).astype(float)
-    whole, *without = member.scores(Z, loss, metric)
-    assert len(without) == len(Z)
-    for i in range(len(Z) if metric != "auc" else 0):
-        weightless = replace(member.held_out, weight=1.0 - np.eye(len(Z))[i])
-        fewer = replace(member, held_out=weightless).scores(Z, loss, metric)[0]
-        assert without[i] == pytest.approx(fewer, rel=1e-12)
-    return float(whole)
+    """The score of one epoch."""
+    found = replace(member).see(told(0), loss, metric).valid_loss
+    assert found is not None
+    return found
 
 
 def told(epoch: int, loss: float = 1.0) -> Record:
@@ -172,6 +164,17 @@ def test_a_held_out_row_does_not_choose_the_epoch_of_its_answer() -> None:
     assert losses == pytest.approx([3.0, 6.75 / 3])
     assert member.best.epoch == 1
     np.testing.assert_array_equal(member.answers, [[0.0], [0.5], [0.5]])
+
+
+def test_a_weight_counts_in_what_the_other_rows_choose() -> None:
+    """The third row weighs so much that it chooses for the first; without weights it would not."""
+    net = cr.Network(1, [cr.Dense(1, bias=False, init=0.0)], rng=0)
+    rows = Batch(np.ones((3, 1)), np.array([[1.0], [0.0], [1.0]]), np.array([1.0, 1.0, 10.0]))
+    member = Member(net, rows, rows, np.arange(3), 0)
+    for epoch, answer in enumerate((0.2, 0.9)):
+        net.theta = [answer]
+        member.see(told(epoch), cr.SquaredError(), "rmse")
+    np.testing.assert_allclose(member.answers, [[0.9], [0.9], [0.2]])
 
 
 def test_held_out_rows_that_weigh_nothing_leave_one_alone() -> None:

@@ -12,11 +12,11 @@ import pytest
 from table_runs import PRESETS, built, finished, made_up, trained
 
 from chainrule.report.html import report_html
-from chainrule.report.words import number, score
+from chainrule.report.words import number, score, task_in_words
 from chainrule.storage import load, save
 from chainrule.tables import Table, read_table
 from chainrule.tabular.baselines import BOOSTING, CONSTANT, LINEAR
-from chainrule.tabular.outcome import Outcome, task_of
+from chainrule.tabular.outcome import Outcome
 from chainrule.tabular.report import training_report
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -264,10 +264,12 @@ def test_the_example_is_the_first_test_row(whole: Outcome) -> None:
 
 
 def test_the_task_in_words() -> None:
-    assert task_of(built(made_up()).data.schema) == "two classes (no, yes)"
-    assert task_of(built(made_up(), "z").data.schema) == "a number"
+    assert task_in_words(built(made_up()).data.schema.classes) == "two classes (no, yes)"
+    assert task_in_words(built(made_up(), "z").data.schema.classes) == "a number"
     many = read_table({"x": np.arange(120.0), "y": np.arange(120) % 12})
-    assert task_of(built(many).data.schema) == ("12 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …)")
+    assert task_in_words(built(many).data.schema.classes) == (
+        "12 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …)"
+    )
 
 
 def test_labels_may_be_anything() -> None:

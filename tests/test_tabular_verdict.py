@@ -213,11 +213,11 @@ def test_without_a_test_nothing_is_known() -> None:
 
 
 @pytest.mark.parametrize(("wrong", "said"), [
-    (range(0), "Right for 100 of 100 test rows (100.00 %). "),
-    (range(N), "Right for 0 of 100 test rows (0.00 %). "),
+    (range(0), "Right for 100 of 100 test rows (100.00 %), give or take 1.0 points. "),
+    (range(N), "Right for 0 of 100 test rows (0.00 %), give or take 1.0 points. "),
     (range(1), "Right for 99 of 100 test rows (99.00 %), give or take 1.0 points. "),
 ])  # fmt: skip
-def test_no_error_is_claimed_where_all_rows_agree(wrong: range, said: str) -> None:
+def test_where_all_rows_agree_one_row_may_be_chance(wrong: range, said: str) -> None:
     assert verdict(beside(sure(wrong)), compared=True).startswith(said)
 
 
@@ -228,8 +228,16 @@ def test_one_row_proves_nothing() -> None:
     assert tested.gain(LINEAR) == (1.0, math.inf)
     assert standing(tested, LINEAR) == "not clearly different from"
     told = verdict(tested, compared=True)
-    assert told.startswith("Right for 1 of 1 test row (100.00 %). ")
+    assert told.startswith("Right for 1 of 1 test row (100.00 %), give or take 100.0 points. ")
     assert "inf" not in told
+
+
+def test_two_rows_that_agree_prove_little() -> None:
+    tested = Scored("kind", "accuracy", Y[:2], {
+        NETWORK: sure(range(2))[:2], LINEAR: sure(range(0))[:2], CONSTANT: GUESS[1:3],
+    })  # fmt: skip
+    assert tested.gain(LINEAR) == (-1.0, 0.5)
+    assert standing(tested, LINEAR) == "not clearly different from"
 
 
 def test_weights_count_in_the_comparison() -> None:
@@ -250,7 +258,10 @@ def test_a_metric_that_cannot_be_told_is_not_compared() -> None:
     tested = Scored("kind", "auc", y, answers)
     assert tested.rival is None
     told = verdict(tested, compared=True)
-    assert told == "Right for 96 of 100 test rows (96.00 %), give or take 2.0 points."
+    assert told == (
+        "Right for 96 of 100 test rows (96.00 %), give or take 2.0 points. Its AUC is unknown, as "
+        "a class has no test row: it was compared with no other model."
+    )
     by_share = verdict(Scored("kind", "accuracy", y, answers), compared=True)
     assert "AUC" not in by_share
 

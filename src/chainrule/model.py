@@ -206,10 +206,11 @@ def repeated(loss: Loss | None, y: Array) -> Array:
 def covered(ends: Array, y: Array, weight: Array | None, share: float) -> dict[str, float]:
     """How many of the true values y (n,) lie within their intervals [low, high] (n, 2): {share,
     coverage, error, width}; share is what they are meant to hold, error the standard error of the
-    coverage where they do, width their mean in the target's unit.
+    coverage, at least 1 / n, width their mean in the target's unit.
     """
     w = np.ones(len(y)) if weight is None else weight
     inside = (ends[:, 0] <= y) & (y <= ends[:, 1])
     coverage, width = (float(np.sum(w * v) / w.sum()) for v in (inside, ends[:, 1] - ends[:, 0]))
-    error = float(np.sqrt(share * (1 - share) * np.sum(w**2)) / w.sum())
+    spread = max(coverage * (1 - coverage), 1 / np.count_nonzero(w))
+    error = float(np.sqrt(spread * np.sum(w**2)) / w.sum())
     return {"share": share, "coverage": coverage, "error": error, "width": width}

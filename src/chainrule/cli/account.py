@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from ..report.words import number, plural
-from ..tabular.outcome import Outcome, task_of
+from ..report.words import number, plural, task_in_words
+from ..tabular.outcome import Outcome
 from .progress import train_watched
 from .screen import heading, is_live, screen, show_next, show_notes, show_profile, show_scores
 
@@ -25,11 +25,11 @@ def announce(console: Console, run: "TableRun", *, verbose: bool = False) -> Non
     size = f"{plural(len(table), 'row')}, {plural(len(table.names), 'column')}"
     console.print(f"{table.source}: {size}", style="bold")
     show_profile(console, schema.columns, folded=True)
-    show_notes(console, run.notes)
+    show_notes(console, run.data.notes)
     rows = ", ".join(f"{n:,} {PARTS[part]}" for part, n in run.rows.items() if n)
     each = " of each network" if len(run.members) > 1 and run.rows["valid"] else ""
     console.print(f"\nRows{each}: {rows} (seed {run.data.seed})")
-    heading(console, f"Network for {schema.target}: {task_of(schema)}")
+    heading(console, f"Network for {schema.target}: {task_in_words(schema.classes)}")
     console.print(run.layers)
     if verbose:
         for name, why in run.reasons.items():
@@ -69,7 +69,7 @@ def conclude(console: Console, outcome: Outcome, *, brief: bool = False) -> None
         )
     show_notes(console, outcome.warnings)
     if outcome.scores:
-        show_scores(console, outcome.named_scores)
+        show_scores(console, outcome.named_scores, ahead=outcome.leads)
     for line in (*outcome.coverage, outcome.verdict):
         console.print(line)
 

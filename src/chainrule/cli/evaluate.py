@@ -26,8 +26,7 @@ WIDEST_MATRIX = 12
 def evaluate(model_file: str, file: str, table_name: str | None, as_json: bool) -> None:
     """Score MODEL on the rows of FILE that have a target, beside the scores of its own test."""
     from ..tables import read_table
-    from ..tables.rows import unseen_notes
-    from ..tables.table import is_missing
+    from ..tables.rows import counted_rows, unseen_notes
 
     model = load_tabular(model_file)
     assert model.preparation is not None
@@ -35,17 +34,15 @@ def evaluate(model_file: str, file: str, table_name: str | None, as_json: bool) 
     table = read_table(file, table=table_name, reading=model.schema.reading)
     scores = model.evaluate(table)
     target = model.preparation.target_name
-    notes = [*table.notes, *unseen_notes(model.preparation, table)]
-    lost = int(is_missing(table.columns[target]).sum())
-    if lost:
-        notes.append(f'{plural(lost, "row")} without "{target}" left out')
+    counted, lost = counted_rows(table, model.schema)
+    notes = [*table.notes, *unseen_notes(model.preparation, table), *lost]
     if table.sha256() == model.facts.get("data_sha256"):
         notes.append("this is the table it was trained on: most of these rows are no test")
     document = {
         "task": model.task,
         "target": target,
         "source": table.source,
-        "rows": len(table) - lost,
+        "rows": len(counted),
         "test": scores,
         "stored": stored_scores(model),
         "interval": model.coverage(table),

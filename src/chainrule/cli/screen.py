@@ -137,19 +137,23 @@ def _show_kinds(console: Console, columns: Sequence["Column"]) -> None:
 
 
 def show_scores(
-    console: Console, by_model: Mapping[str, Mapping[str, float | None]], *, mark: bool = True
-) -> None:
-    """Models below each other, metrics beside each other; `mark` stars the best of each metric."""
+    console: Console, by_model: Mapping[str, Mapping[str, float | None]], *, mark: bool = True,
+    ahead: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
+    """Models below each other, metrics beside each other; `mark` stars the best of each metric, and
+    `ahead` says by how much the network is ahead of a model.
+    """
     metrics = list(next(iter(by_model.values())))
     heads = {m: METRICS[m].name for m in metrics}
-    table = grid("", *heads.values(), numbers=heads.values())
+    columns = [*heads.values(), *(["network ahead by"] if ahead else [])]
+    table = grid("", *columns, numbers=columns)
     for name, values in by_model.items():
         cells = [Text(name, "bold" if name == "network" else "")]
         for metric in metrics:
             best = mark and values[metric] == best_of(by_model, metric)
             told = "* " * best + score(metric, values[metric])
             cells.append(Text(told, "green" if best else ""))
-        table.add_row(*cells)
+        table.add_row(*cells, *([ahead.get(name, "")] if ahead else []))
     console.print(table)
     lower = [heads[m] for m in metrics if not METRICS[m].more_is_better]
     marked = "* best of the column; " * mark

@@ -206,6 +206,24 @@ def shares(
     raise ValueError(f"metric is {metric!r}: no row has a share of it")
 
 
+def held_out_score(
+    metric: str, y_true: ArrayLike, P: ArrayLike, weight: ArrayLike | None = None
+) -> float:
+    """What the best epoch has least of on held-out rows of classes: the log loss ℓ if that is the
+    metric or the AUC cannot be told, else e + s ℓ / ln k with s = √(e (1 - e) / n), at least 1 / n.
+
+    e is the share of wrong answers, or 1 - AUC, of n rows and k classes: s is the standard error of
+    e, so ℓ decides where few rows leave e to chance.
+    """
+    y, P = _scores(y_true, P)
+    loss, n = log_loss(y, P, weight), len(y)
+    right = auc(y, P, weight) if metric == "auc" else accuracy(y, P.argmax(axis=1), weight)
+    if metric == "log_loss" or np.isnan(right):
+        return loss
+    s = np.sqrt(max(right * (1.0 - right), 1.0 / n) / n)
+    return float(1.0 - right + s * loss / np.log(P.shape[1]))
+
+
 def mean_and_error(values: Array, weight: ArrayLike | None = None) -> tuple[float, float]:
     """(Σ w v / Σ w, its standard error): √(Σ w² (v - mean)²) / Σ w · √(n / (n - 1)), n the rows of
     weight above 0; the error of a single row is infinite.

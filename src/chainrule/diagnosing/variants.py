@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import dropwhile, takewhile
 
 import numpy as np
 
@@ -9,6 +10,8 @@ from ..core.activation_layers import (
     HardSigmoid,
     HardTanh,
     LeakyReLU,
+    ParametricActivation,
+    PReLU,
     ReLU,
     Sigmoid,
     Softsign,
@@ -166,17 +169,26 @@ def hidden_sizes(net: Network) -> list[int]:
     return [layer.n for layer in net.layers if isinstance(layer, Dense)][:-1]
 
 
+def input_layers(net: Network) -> list[Layer]:
+    """What comes before the first Dense, such as embeddings, without Dropout."""
+    first = takewhile(lambda x: not isinstance(x, (Dense, Branched)), net.layers)
+    return [layer for layer in first if not isinstance(layer, Dropout)]
+
+
 def activation_of(net: Network) -> Layer:
-    """The first activation of the network, ReLU where it has none."""
+    """The first activation between two Dense layers, ReLU where there is none."""
+    behind = dropwhile(lambda x: not isinstance(x, Dense), net.layers[:-1])
     skipped = (Dense, Dropout, Branched)
-    found = [x for x in net.layers[:-1] if not isinstance(x, skipped) and x.shapes(1)[1] == {}]
-    return found[0] if found else ReLU()
+    for layer in (x for x in behind if not isinstance(x, skipped)):
+        if isinstance(layer, (PReLU, ParametricActivation)) or layer.shapes(1)[1] == {}:
+            return layer
+    return ReLU()
 
 
 def rebuilt(setup: Setup, hidden: list[int], seed: int) -> Setup:
-    """The same activation and output with other hidden layers, without Dropout."""
+    """The same input layers, activation and output with other hidden layers, without Dropout."""
     old = setup.config.net
-    layers: list[Layer] = []
+    layers = input_layers(old)
     for n in hidden:
         layers += [Dense(n), activation_of(old)]
     layers.append(Dense(old.n_out))

@@ -3,8 +3,11 @@
 import math
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+COUNTED = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+SHOWN_CLASSES = 10
 # What neither XML nor a terminal can show; matplotlib would write it into an SVG all the same.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]+")
 
@@ -79,3 +82,13 @@ def coverage_in_words(found: Mapping[str, float], target: str) -> str:
         f"{percent(found['coverage'])} ± {100 * found['error']:.1f} points of these rows; they are "
         f"{number(found['width'])} wide on average, in the unit of {target}."
     )
+
+
+def task_in_words(classes: Sequence[Any] | None) -> str:
+    """What is predicted: "two classes (benign, malignant)", or a number."""
+    if classes is None:
+        return "a number"
+    labels = [clean(label) for label in classes]
+    told = ", ".join(labels[:SHOWN_CLASSES]) + (", …" if len(labels) > SHOWN_CLASSES else "")
+    many = COUNTED[len(labels)] if len(labels) < len(COUNTED) else str(len(labels))
+    return f"{many} classes ({told})"

@@ -13,7 +13,7 @@ from .prepare import Preparation
 from .reading import check_reading
 from .schema import Schema, row_weights
 from .split import split_rows
-from .table import Table, is_missing
+from .table import Table, cell_text, is_missing
 
 Array = NDArray[Any]
 
@@ -64,6 +64,9 @@ def training_and_test(
         notes += [*_notes_of(test_table, table), *unseen_notes(preparation, test_table)]
         notes += [f"{test_table.source}: {note}" for note in lost]
     train = Rows.of(table, counted[split.train], preparation, schema)
+    if schema.classes and len(first := np.unique(train.y)) == 1:
+        only = cell_text(schema.classes[first[0]])
+        raise ValueError(f'every training row is "{only}": there is nothing to tell apart')
     held = Rows.of(origin, tested, preparation, schema) if len(tested) else None
     return preparation, train, held, tuple(dict.fromkeys(notes))
 
@@ -122,13 +125,11 @@ def _notes_of(test: Table, table: Table) -> Iterator[str]:
 def labelled(
     preparation: Preparation, schema: Schema, table: Table
 ) -> tuple[Table, Array, Array | None]:
-    """(rows with a target, their codes or scaled numbers, their weights or None)."""
-    missing = is_missing(_target(table, schema))
+    """(the rows that count, their codes or scaled numbers, their weights or None)."""
+    _target(table, schema)
     asked = [c for c in schema.columns if c.role in ("target", "weight")]
     check_reading(table, [(c.name, c.kind, c.reading) for c in asked if c.name in table.columns])
-    known = table.take(np.flatnonzero(~missing))
-    if len(known) == 0:
-        raise ValueError(f'column "{schema.target}" of {table.source} is empty: nothing to score')
+    known = table.take(counted_rows(table, schema)[0])
     weighted = schema.weight is not None and schema.weight in known.columns
     weight = row_weights(known, schema.weight) if weighted else None  # type: ignore[arg-type]
     return known, preparation.target(known), weight

@@ -159,14 +159,17 @@ def infer_schema(
     lost = len(table) - len(here)
     if len(here) == 0:
         raise ValueError(f'every value of the target "{target}" is missing: choose another column')
-    used = table.take(here) if lost else table
+    if weight is not None:
+        weights = row_weights(table.take(here), weight)
+        _check_total(weights, weight)
+        here = here[weights > 0]
+    used = table.take(here) if len(here) < len(table) else table
     task, classes, found = infer_task(target, used.columns[target], task)
     if len(here) < _FEWEST_ROWS:
         raise ValueError(
-            f"{table.source} has {len(here)} rows with a target: give at least {_FEWEST_ROWS}"
+            f"{table.source} has {len(here)} rows with a target{' and a weight' * bool(weight)}: "
+            f"give at least {_FEWEST_ROWS}"
         )
-    if weight is not None:
-        _check_total(row_weights(used, weight), weight)
     notes = [f'{lost} row{"s" * (lost > 1)} without "{target}" dropped'] if lost else []
     columns = []
     for name in table.names:

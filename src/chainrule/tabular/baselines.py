@@ -23,7 +23,6 @@ from ..model import in_terms
 from .data import TableData
 
 BOOSTING, LINEAR, CONSTANT = "gradient boosting", "linear model", "constant guess"
-FIRST_TREES = 10  # that are timed, to estimate how long all of them take
 FEW_CELLS = 200_000  # below so many, one thread is faster than two
 SHARE = 0.75  # of the time, for gradient boosting
 MOST_ITERATIONS = 200
@@ -85,13 +84,14 @@ def _boosting(data: TableData, weight: Weight, until: float, threads: int | None
     asked = {"categorical_features": np.array(categories)[filled], "random_state": data.seed}
     model = getattr(ensemble, name)(warm_start=True, **asked)
     y = data.train.y if data.outputs else data.preparation.restore_target(data.train.y)
-    wanted, begun, note = model.max_iter, time.monotonic(), None
+    wanted, fit, step, note = model.max_iter, 0, 1, None
     with threadpool_limits(1 if X.size < FEW_CELLS else threads):
-        model.set_params(max_iter=min(FIRST_TREES, wanted)).fit(X, y, weight)
-        tree = max(1e-9, (time.monotonic() - begun) / FIRST_TREES)
-        fit = min(wanted, FIRST_TREES + max(0, int((until - time.monotonic()) / tree)))
-        if fit > FIRST_TREES:
-            model.set_params(max_iter=fit).fit(X, y, weight)
+        while fit < wanted and step > 0:
+            begun = time.monotonic()
+            model.set_params(max_iter=min(wanted, fit + step)).fit(X, y, weight)
+            now, grown = time.monotonic(), model.max_iter - fit
+            fit = model.max_iter if model.n_iter_ == model.max_iter else wanted  # else it has ended
+            step = int((until - now) / max(now - begun, 1e-9) * grown)
         if fit < wanted:
             note = f"{BOOSTING} stopped after {fit} of {wanted} rounds: time ran out"
         test = data.preparation.for_trees(data.test.known)[0][:, filled]

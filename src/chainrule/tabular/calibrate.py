@@ -48,18 +48,20 @@ def temperature(Z: Array, y: Array, weight: Array | None) -> float:
     return float(np.exp(found.x))
 
 
-def margin(ends: Array, y: Array, weight: Array | None, share: float) -> float:
-    """How far both ends of intervals [low, high] (n, 2) move outwards, or inwards where it is below
-    0, so that they hold `share` of the targets y (n,) and of one more row.
+def margin(Z: Array, y: Array, weight: Array | None, share: float) -> float:
+    """How far both ends of intervals Z (n, 3) = [low, median, high] move outwards, or inwards where
+    it is below 0, so that they hold `share` of the targets y (n,) and of one more row.
 
-    It is the (n + 1) share-th smallest of max(low - y, y - high), between two ranks in proportion,
-    by weight where there are weights, the largest where there are too few rows. Romano, Patterson
-    and Candès 2019, "Conformalized quantile regression"; n = 0 gives 0.
+    It is the (n + 1) share-th smallest of low - y below the median and y - high above it, between
+    two ranks in proportion, by weight where there are weights, the largest where there are too few
+    rows; inwards at most half the median width. Romano, Patterson and Candès 2019, "Conformalized
+    quantile regression"; n = 0 gives 0.
     """
     w = np.ones(len(y)) if weight is None else weight
-    used, off = w > 0, np.maximum(ends[:, 0] - y, y - ends[:, 1])
+    used, off = w > 0, np.where(y < Z[:, 1], Z[:, 0] - y, y - Z[:, 2])
     if not used.any():
         return 0.0
     order, n = np.argsort(off[used]), np.count_nonzero(used)
     rank = np.cumsum(w[used][order]) * n / w.sum()
-    return float(np.interp((n + 1) * share, rank, off[used][order]))
+    found = float(np.interp((n + 1) * share, rank, off[used][order]))
+    return max(found, -0.5 * float(np.median(np.abs(Z[:, 2] - Z[:, 0]))))

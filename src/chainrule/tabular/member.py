@@ -22,9 +22,8 @@ class Member:
     """One network with the rows that train it and those it holds out, and its best epoch so far.
 
     It depends on nothing of the other members, so it may be trained anywhere. `places` are its
-    held-out rows among the training rows of the data, `answers` (n, k) the outputs for them: each
-    row's is from the epoch that the other held-out rows find best. `diverged` says why it stopped
-    where its numbers became infinite.
+    held-out rows among the training rows of the data, `answers` (n, k) the outputs for them, as
+    `see` keeps them. `diverged` says why it stopped where its numbers became infinite.
     """
 
     net: Network
@@ -73,41 +72,24 @@ class Member:
             self.best.put_back()
 
     def see(self, record: Record, loss: Loss, metric: str) -> Record:
-        """The record with its score. The network's numbers are kept if the score is the best so
-        far, and a held-out row's answer if it is the best by the other held-out rows.
+        """The record with its score. If that is the best so far, the numbers of the network are
+        kept, and its answers for the held-out rows; of a number, each row's answer is kept if the
+        loss of the other held-out rows is the lowest so far.
         """
         if self.held_out is not None:
+            y, weight = self.held_out.y, self.held_out.weight
             Z = self.net.predict(self.held_out.X).astype(np.float64)
-            score, without = np.split(self.scores(Z, loss, metric), [1])
-            better = without <= self._lowest
-            self.answers[better], self._lowest[better] = Z[better], without[better]
-            record = record._replace(valid_loss=float(score[0]))
+            if metric in metrics.FOR_CLASSES:
+                score = metrics.held_out_score(metric, y, probabilities(loss.link(Z)), weight)
+                others = np.full(len(Z), score)
+            else:
+                score, each = (
+                    loss.value(Z, y, weight),
+                    loss.terms(Z, loss.targets(Z, y)).sum(axis=1),
+                )
+                each = each if weight is None else weight * each
+                others = each.sum() - each
+            better, record = others <= self._lowest, record._replace(valid_loss=score)
+            self.answers[better], self._lowest[better] = Z[better], others[better]
         self.best.see(record.monitored, record.epoch)
         return record
-
-    def scores(self, Z: Array, loss: Loss, metric: str) -> Array:
-        """What the best epoch has least of (1 + n,): on the held-out rows, whose outputs are Z
-        (n, k), then on all of them but the first, but the second, …; there the AUC to first order.
-
-        A number's loss, or the log loss ℓ of classes, or e + s ℓ / ln k with s = √(e (1 - e) / n),
-        at least 1 / n, where e is the share of wrong answers, or 1 - AUC, of n rows and k classes:
-        s is the standard error of e, so ℓ decides where few rows leave e to chance.
-        """
-        assert self.held_out is not None
-        y, n = self.held_out.y, len(Z)
-        w = np.ones(n) if self.held_out.weight is None else self.held_out.weight
-
-        def mean(values: Array) -> Array:
-            """Of all rows, then of all but each; 0 where these weigh nothing."""
-            sums, mass = w @ values - np.r_[0.0, w * values], w.sum() - np.r_[0.0, w]
-            return np.asarray(sums / np.maximum(mass, 1e-300))
-
-        if metric not in metrics.FOR_CLASSES:
-            return mean(loss.terms(Z, loss.targets(Z, y)).sum(axis=1))
-        P = probabilities(loss.link(Z))
-        log_loss = mean(metrics.shares("log_loss", y, P))
-        if metric == "log_loss":
-            return log_loss
-        error = 1.0 - mean(metrics.shares(metric, y, P, w))
-        s = np.sqrt(np.maximum(error * (1.0 - error), 1.0 / n) / n)
-        return np.where(np.isnan(error), log_loss, error + s * log_loss / np.log(P.shape[1]))

@@ -17,10 +17,9 @@ from ..tables.rows import Rows
 from ..tables.table import cell_text
 from ..training import Record
 from .baselines import BOOSTING, CONSTANT, LINEAR
-from .verdict import NETWORK, Tested
+from .verdict import NETWORK, Tested, gap
 
-SHOWN_CLASSES, WORST = 10, 5
-WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+WORST = 5  # rows
 KEYS = {BOOSTING: "boosting", LINEAR: "linear", CONSTANT: "constant"}
 
 
@@ -86,9 +85,16 @@ class Outcome:
     def score_rows(self) -> list[dict[str, str]]:
         """The same as rows of texts."""
         return [
-            {"model": name, **{METRICS[m].name: score(m, v) for m, v in values.items()}}
+            {"model": name, **{METRICS[m].name: score(m, v) for m, v in values.items()},
+             "network ahead by": self.leads.get(name, "")}
             for name, values in self.named_scores.items()
-        ]
+        ]  # fmt: skip
+
+    @property
+    def leads(self) -> dict[str, str]:
+        """By how much the network is ahead of each other model, with the standard error."""
+        others = (name for name in self.scores if name != NETWORK)
+        return {clean(self.names[n]): gap(self.tested, n) for n in others if self.tested}
 
     @property
     def coverage(self) -> list[str]:
@@ -146,16 +152,6 @@ class Outcome:
         }  # fmt: skip
         found: dict[str, Any] = finite(document)
         return found
-
-
-def task_of(schema: Schema) -> str:
-    """What is predicted: "two classes (benign, malignant)", or a number."""
-    if schema.classes is None:
-        return "a number"
-    labels = [clean(label) for label in schema.classes]
-    told = ", ".join(labels[:SHOWN_CLASSES]) + (", …" if len(labels) > SHOWN_CLASSES else "")
-    many = WORDS[len(labels)] if len(labels) < len(WORDS) else str(len(labels))
-    return f"{many} classes ({told})"
 
 
 def worst_rows(tested: Tested, places: Any, classes: Sequence[Any] | None) -> list[dict[str, Any]]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import metrics
 from ..core.metrics import METRICS
-from ..report.words import count, number
+from ..report.words import count, number, task_in_words
 from ..tables.features import ColumnPlan
 from ..tables.schema import column_rows
-from .outcome import Outcome, task_of
+from .outcome import Outcome
 from .verdict import NETWORK
 
 if TYPE_CHECKING:
@@ -30,22 +30,20 @@ def training_report(outcome: Outcome, *, command: Sequence[object]) -> "Report":
     from ..report.html import Report, Section
     from ..report.pictures import loss_curves, network, scores
 
-    model, tested, task = outcome.model, outcome.tested, task_of(outcome.schema)
+    model, tested = outcome.model, outcome.tested
     facts: dict[str, object] = {"table rows": outcome.table_rows}
     notes = [f"Note: {warning}." for warning in outcome.warnings]
     told = "\n\n".join([outcome.verdict, *notes, *outcome.coverage])
-    worth = Section("What it is worth", told)
+    worth: dict[str, Any] = {}
     if tested is not None:
         name, ours = METRICS[tested.metric].name, outcome.score_rows[0]
         facts |= {"test rows": len(tested.y), name: ours[name]}
-        worth = Section(
-            "What it is worth", told, outcome.score_rows,
-            scores(outcome.named_scores, title=f"Network: {name} {ours[name]}"),
-            note="Measured on rows that neither training nor the choice of the epoch has seen.",
-        )  # fmt: skip
+        picture = scores(outcome.named_scores, title=f"Network: {name} {ours[name]}")
+        note = "Measured on rows that neither training nor the choice of the epoch has seen."
+        worth = {"table": outcome.score_rows, "picture": picture, "note": note}
     drawing = network(model.net, outcome.preparation.feature_names, model.output_names)
     sections = [
-        worth,
+        Section("What it is worth", told, **worth),
         Section("How it was trained", outcome.told,
                 picture=loss_curves(outcome.records, outcome.watched)),
         *_errors(outcome),
@@ -58,6 +56,7 @@ def training_report(outcome: Outcome, *, command: Sequence[object]) -> "Report":
                 code=shlex.join(map(str, command))),
     ]  # fmt: skip
     facts["parameters"] = model.net.theta.size
+    task = task_in_words(outcome.schema.classes)
     subtitle = f"{task[0].upper()}{task[1:]}, learned from {outcome.model.facts['source']}"
     return Report(f"Predicting {outcome.schema.target}", subtitle, sections, facts)
 

@@ -24,7 +24,7 @@ from ..core.network import Network
 from ..core.nonfinite import finite
 from ..memory import require_memory
 from ..model import Model, answer_of, covered, in_terms, repeated, true_terms
-from ..report.words import plural
+from ..report.words import percent, plural
 from ..storage.spec import check_count
 from ..tables import Table
 from ..tables.rows import class_weighted
@@ -90,7 +90,14 @@ class TableRun(Recorded):
         if self.metric not in (None, *known):
             raise ValueError(f"metric is {self.metric!r}: use one of {', '.join(known)}")
         if self.interval is not None and (data.outputs or not 0.0 < self.interval < 1.0):
-            fix = ", but the target is a class" if data.outputs else ": give a share such as 0.9"
+            classes = (
+                f', but "{data.schema.target}" is taken for {data.outputs} classes: set the task'
+            )
+            fix = (
+                f"{classes} to regression if it is a number"
+                if data.outputs
+                else ": give a share such as 0.9"
+            )
             raise ValueError(f"interval is {self.interval}{fix}")
         if self.time_limit is not None and not self.time_limit > 0:
             raise ValueError(f"time_limit is {self.time_limit}: give seconds, such as 60")
@@ -171,10 +178,14 @@ class TableRun(Recorded):
         Z, places = held_out(self.members, len(self.data.train))
         y, weight = self.data.train.y[places], None if self.weight is None else self.weight[places]
         if self.interval is not None:
-            off = margin(Z[:, [0, 2]], y, weight, self.interval)
+            off = margin(Z, y, weight, self.interval)
+            if len(y) < self.interval * (len(y) + 1):
+                most = f"{percent(len(y) / (len(y) + 1))} at most" if len(y) else "no share"
+                rows = plural(len(y), "held-out row")
+                self._notes.append(f"{rows} can vouch for intervals that hold {most}")
             for net in nets:
                 net[f"{len(net.layers) - 1}.b"] += (-off, 0.0, off)
-        elif self.data.outputs and self.preset.calibrated:
+        elif self.data.outputs and self.preset.calibrated and len(Z):
             self.temperature = temperature(Z, y, weight)
         cooled = [] if self.temperature is None else [Temperature(self.temperature)]
         self.net = Network.average(nets, *cooled)

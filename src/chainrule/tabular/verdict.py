@@ -42,7 +42,8 @@ class Tested:
                         for name in (NETWORK, other))  # fmt: skip
         sign = 1.0 if METRICS[chosen].more_is_better else -1.0
         mean, error = metrics.mean_and_error(sign * (ours - theirs), self.weight)
-        return mean + 0.0, error
+        least = 1.0 / len(self.y) if chosen == "accuracy" else 0.0  # one row: equal differences
+        return mean + 0.0, max(error, least)
 
     @property
     def rival(self) -> str | None:
@@ -72,18 +73,26 @@ def verdict(tested: Tested | None, *, compared: bool) -> str:
         told.append("It was not compared with other kinds of models.")
     elif rival is not None:
         told.append(_beside(tested, rival))
+    else:
+        unknown = f"{METRICS[tested.metric].name} is unknown, as a class has no test row"
+        told.append(f"Its {unknown}: it was compared with no other model.")
     if not compared or rival != CONSTANT or standing(tested, CONSTANT).startswith("not"):
         told += _below_guessing(tested)
     return " ".join(told)
 
 
+def gap(tested: Tested, other: str) -> str:
+    """By how much the network is ahead of another model, with the standard error."""
+    mean, error = tested.gain(other)
+    scale, unit = (100.0, " points") if tested.metric == "accuracy" else (1.0, "")
+    margin = "" if math.isinf(error) else f" ± {number(scale * error, 2)}"
+    return f"{number(scale * mean, 3)}{margin}{unit}"
+
+
 def _beside(tested: Tested, rival: str) -> str:
     """The network beside the best of the other models."""
-    metric = tested.metric
-    mean, error = tested.gain(rival)
-    scale, unit = (100.0, " points") if metric == "accuracy" else (1.0, "")
-    margin = "" if math.isinf(error) else f" ± {number(scale * error, 2)}"
-    apart = f"{number(scale * abs(mean), 3)}{margin}{unit}"
+    metric, mean = tested.metric, tested.gain(rival)[0]
+    apart = gap(tested, rival).lstrip("-")
     theirs = f"{METRICS[metric].name} {score(metric, tested.scores[rival][metric])}"
     article = "" if rival == BOOSTING else "the "
     told = f"The best other model is {article}{rival} ({theirs}): the network"
@@ -135,5 +144,5 @@ def _worth(tested: Tested) -> str:
     else:
         told = f"Right for {shown} of {plural(n, 'test row')}, by their weight"
     hits = metrics.shares("accuracy", tested.y, tested.answers[NETWORK])
-    error = 100 * metrics.mean_and_error(hits, tested.weight)[1]
-    return f"{told}, give or take {error:.1f} points." if 0 < share < 1 else f"{told}."
+    error = 100 * min(1.0, max(metrics.mean_and_error(hits, tested.weight)[1], 1 / n))
+    return f"{told}, give or take {error:.1f} points."
