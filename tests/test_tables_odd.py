@@ -1,6 +1,7 @@
 """Tables that are almost right: what is mended is told, what cannot be is refused."""
 
 import csv
+import json
 import os
 import sqlite3
 from decimal import Decimal
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from chainrule.tables import Preparation, infer_schema, read_table, row_weights
+from chainrule.tables.table import is_missing
 
 NAN = float("nan")
 
@@ -325,9 +327,9 @@ def test_weights_that_have_no_sum_are_refused(weights: list[float], told: str) -
 
 
 def test_a_part_may_have_no_weight() -> None:
-    table = read_table({"y": [0, 1] * 4, "x": np.arange(8.0) ** 2, "w": [0.0] * 4 + [1.0] * 4})
+    table = read_table({"y": [0, 1] * 5, "x": np.arange(10.0) ** 2, "w": [0.0] * 5 + [1.0] * 5})
     assert infer_schema(table, "y", weight="w").weight == "w"
-    assert row_weights(table.take(np.arange(4)), "w").tolist() == [0, 0, 0, 0]
+    assert row_weights(table.take(np.arange(5)), "w").tolist() == [0] * 5
 
 
 def test_no_two_features_have_one_name() -> None:
@@ -346,3 +348,15 @@ def test_no_two_features_have_one_name() -> None:
     assert names[:3] == ["Age", "Age missing", "Age missing_1"]
     assert len(set(names)) == len(names) == preparation.transform(table).shape[1]
     assert sum((step.features for step in preparation.steps(table, 0)), []) == names
+
+
+@pytest.mark.parametrize("word", ["NA", "None", "nan", "null", ""])
+def test_a_column_of_missing_words_alone_is_empty_wherever_it_comes_from(
+    word: str, tmp_path: Path
+) -> None:
+    columns = {"a": [1.5, 2.5, 3.5], "deck": [word] * 3}
+    (tmp_path / "t.jsonl").write_text(
+        "".join(json.dumps({k: v[i] for k, v in columns.items()}) + "\n" for i in range(3))
+    )
+    for given in (tmp_path / "t.jsonl", {k: np.array(v) for k, v in columns.items()}):
+        assert is_missing(read_table(given).columns["deck"]).all()

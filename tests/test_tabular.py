@@ -1,6 +1,7 @@
 """TableRun: every preset on any table with every option; seeds, splits, weights, refusals."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -322,3 +323,28 @@ def test_a_test_on_the_training_table_is_called_none() -> None:
         run = built(table, test_table=test, hidden=())
         assert any("so its scores are no test" in note for note in run.notes) is told
     assert run.rows == {"train": 160, "valid": 40, "test": 200}
+
+
+def test_rows_of_weight_0_say_nothing_about_classes_task_or_scores(tmp_path: Path) -> None:
+    table = made_up()
+    labels, w = table.columns["y"].copy(), np.ones(200)
+    labels[:5], w[:20] = "zzz", 0.0
+    weighed = Table({**table.columns, "y": labels, "w": w}, "w.csv")
+    run = trained(weighed, weight="w", epochs=3)
+    assert run.data.schema.classes == ("no", "yes")
+    kept = Table({name: values[20:] for name, values in weighed.columns.items()}, "w.csv")
+    model = run.outcome(compared=False).model
+    assert model.evaluate(weighed) == model.evaluate(kept)
+
+
+def test_without_enough_held_out_rows_intervals_are_not_vouched_for() -> None:
+    def notes(**settings: Any) -> list[str]:
+        return [n for n in trained(made_up(), "z", epochs=2, **settings).notes if "vouch" in n]
+
+    assert notes(interval=0.9) == []
+    assert notes(interval=0.9, valid=0.0) == [
+        "0 held-out rows can vouch for intervals that hold no share"
+    ]
+    (told,) = notes(interval=0.999)
+    many = r"\d+ held-out rows can vouch for intervals that hold 9.* % at most"
+    assert re.fullmatch(many, told)

@@ -67,7 +67,10 @@ def training_and_test(
     if schema.classes and len(first := np.unique(train.y)) == 1:
         only = cell_text(schema.classes[first[0]])
         raise ValueError(f'every training row is "{only}": there is nothing to tell apart')
-    held = Rows.of(origin, tested, preparation, schema) if len(tested) else None
+    try:
+        held = Rows.of(origin, tested, preparation, schema) if len(tested) else None
+    except ValueError as error:
+        raise ValueError(f"in {origin.source}, {error}") from None
     return preparation, train, held, tuple(dict.fromkeys(notes))
 
 

@@ -155,21 +155,8 @@ def infer_schema(
     drop = [drop] if isinstance(drop, str) else list(drop)
     parts = {"weight": weight, "group": group, "time": time}
     _check_names(table, target, roles, drop, parts)
-    here = np.flatnonzero(~is_missing(table.columns[target]))
-    lost = len(table) - len(here)
-    if len(here) == 0:
-        raise ValueError(f'every value of the target "{target}" is missing: choose another column')
-    if weight is not None:
-        weights = row_weights(table.take(here), weight)
-        _check_total(weights, weight)
-        here = here[weights > 0]
-    used = table.take(here) if len(here) < len(table) else table
+    used, lost = _rows_that_count(table, target, weight)
     task, classes, found = infer_task(target, used.columns[target], task)
-    if len(here) < _FEWEST_ROWS:
-        raise ValueError(
-            f"{table.source} has {len(here)} rows with a target{' and a weight' * bool(weight)}: "
-            f"give at least {_FEWEST_ROWS}"
-        )
     notes = [f'{lost} row{"s" * (lost > 1)} without "{target}" dropped'] if lost else []
     columns = []
     for name in table.names:
@@ -183,6 +170,21 @@ def infer_schema(
             columns.append(_describe(used, name, roles.get(name), name in drop, part))
     columns = _with_a_feature(columns, table, target, roles)
     return Schema(tuple(columns), target, task, classes, weight, group, time, tuple(notes))
+
+
+def _rows_that_count(table: Table, target: str, weight: str | None) -> tuple[Table, int]:
+    """(the rows with a target and a weight above 0, how many have no target)."""
+    here = np.flatnonzero(~is_missing(table.columns[target]))
+    lost, what = len(table) - len(here), "rows with a target"
+    if len(here) == 0:
+        raise ValueError(f'every value of the target "{target}" is missing: choose another column')
+    if weight is not None:
+        weights, what = row_weights(table.take(here), weight), f"{what} and a weight above 0"
+        _check_total(weights, weight)
+        here = here[weights > 0]
+    if len(here) < _FEWEST_ROWS:
+        raise ValueError(f"{table.source} has {len(here)} {what}: give at least {_FEWEST_ROWS}")
+    return table.take(here) if len(here) < len(table) else table, lost
 
 
 def describe_columns(table: Table) -> list[Column]:

@@ -109,7 +109,8 @@ def _by_group(
     if len(places) < np.count_nonzero(wanted):
         raise ValueError(
             f'the group column "{group}" has {len(places)} group{"s" * (len(places) > 1)} in '
-            f"{len(names)} rows: {np.count_nonzero(wanted)} are needed to split them"
+            f"{len(names)} rows: {np.count_nonzero(wanted)} are needed to split them, or a share "
+            "of 0 for the test or for the held-out rows"
         )
     table_counts = np.zeros((len(places), codes.max() + 1))
     np.add.at(table_counts, (member, codes), 1)

@@ -219,9 +219,9 @@ def _count(
     inner = f"(select {bare} from (select {trimmed} from {relation}))"
     answer = con.execute(f"select {asked} from {inner}").fetchone()
     assert answer is not None
-    width = len(counts)
+    width = len(counts)  # a sum over no cell is None
     return {
-        f: dict(zip(counts, answer[i * width : (i + 1) * width], strict=True))
+        f: {name: n or 0 for name, n in zip(counts, answer[i * width :], strict=False)}
         for i, f in enumerate(fields)
     }
 
