@@ -286,7 +286,7 @@ class _Text(HTMLParser):
 @pytest.mark.parametrize(
     ("table", "target", "own"),
     [
-        ("flowers.csv", "kind", ["Which classes it confuses", "Whether its probabilities"]),
+        ("flowers.csv", "kind", ["Which classes it confuses", "How reliable its probabilities"]),
         ("slope.csv", "y", ["Where it misses"]),
     ],
 )

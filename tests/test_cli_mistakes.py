@@ -53,7 +53,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
                           "metric is 'rmse': use one of accuracy, log_loss, auc"),
     "metric of classes": (["train", "plain.csv", "--target", "b", "--task", "regression",
                            "--metric", "auc"], "metric is 'auc': use one of rmse, mae"),
-    "interval of classes": ([*T, "--interval", "0.9"], "interval is 0.9, but the target is"),
+    "interval of classes": ([*T, "--interval", "0.9"], 'interval is 0.9, but "kind" is taken'),
     "weights of a number": (["train", "plain.csv", "--target", "b", "--task", "regression",
                              "--class-weight", "balanced"], "class_weight is for classes"),
 }  # fmt: skip

@@ -282,7 +282,7 @@ def test_info_shows_the_layers_of_the_first_network(trained: Trained) -> None:
 
 def test_report_is_whole(trained: Trained) -> None:
     page, told = words(trained.page), trained.told
-    own = {"binary": ["Which classes it confuses", "Are its probabilities reliable?"],
+    own = {"binary": ["Which classes it confuses", "How reliable its probabilities are"],
            "multiclass": ["Which classes it confuses"]}  # fmt: skip
     for heading in (
         "What it is worth", "How it was trained", *own.get(trained.task, ["Where it misses"]),

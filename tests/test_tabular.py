@@ -342,9 +342,7 @@ def test_without_enough_held_out_rows_intervals_are_not_vouched_for() -> None:
         return [n for n in trained(made_up(), "z", epochs=2, **settings).notes if "vouch" in n]
 
     assert notes(interval=0.9) == []
-    assert notes(interval=0.9, valid=0.0) == [
-        "0 held-out rows can vouch for intervals that hold no share"
-    ]
+    assert notes(interval=0.9, valid=0.0) == ["0 held-out rows can vouch for no interval"]
     (told,) = notes(interval=0.999)
-    many = r"\d+ held-out rows can vouch for intervals that hold 9.* % at most"
+    many = r"\d+ held-out rows can vouch for 9.* %, no more"
     assert re.fullmatch(many, told)

@@ -75,7 +75,9 @@ def test_every_outcome_is_a_report(case: str, preset: str) -> None:
     headings = {section.heading for section in report.sections}
     assert {"How it was trained", "The network", "How one row is prepared"} <= headings
     assert ("Its worst rows" in headings) == (case != "no test")
-    assert ("Are its probabilities reliable?" in headings) == (target == "y" and case != "no test")
+    assert ("How reliable its probabilities are" in headings) == (
+        target == "y" and case != "no test"
+    )
     assert ("Intervals meant to hold" in page) == (case == "intervals")
 
 

@@ -12,7 +12,6 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from chainrule.core import metrics
 from chainrule.core.arrays import Array
-from chainrule.core.epoch import Batch
 from chainrule.model import scores, true_terms
 from chainrule.storage import load, save
 from chainrule.tables import Table, read_table
@@ -143,8 +142,7 @@ def test_linear_baseline_is_scikit_learns(data: Path, name: str) -> None:
     target, settings = BASELINES[name]
     read = TableData.read(table_of(data / name.strip()), target, seed=1, **settings)
     assert read.test is not None
-    rows = Batch(read.train.X, read.train.y, read.train.weight)
-    found = {one.name: one.answers for one in compare(read, rows, 1e6, 1, None)}
+    found = {one.name: one.answers for one in compare(read, read.train.weight, 1e6, 1, None)}
     ours, y = found["linear model"], true_terms(read.preparation, read.test.y)
     assert ours is not None
     told, wanted = (scores(y, a, read.test.weight) for a in (ours, sk_linear(read)))
@@ -159,6 +157,7 @@ def test_constant_guess_is_worked_out_by_hand(data: Path, name: str) -> None:
     assert run.data.test is not None
     values = run.data.table.columns[target]
     train, test = values[run.data.train.places], values[run.data.test.places]
+    next(run.train())
     found = scores_of(run)["constant guess"]
     if run.data.schema.task == "regression":
         assert found["rmse"] == pytest.approx(np.sqrt(np.mean((test - train.mean()) ** 2)))

@@ -47,7 +47,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"roles": {"Sex": "number"}}, 'column "Sex" of .* cannot be a number'),
     ({"metric": "rmse"}, "metric is 'rmse': use one of accuracy, log_loss, auc"),
     ({"metric": "r2", "target": "Fare"}, "metric is 'r2': use one of rmse, mae"),
-    ({"interval": 0.9}, "interval is 0.9, but the target is a class"),
+    ({"interval": 0.9}, 'interval is 0.9, but "Survived" is taken for 2 classes: set the task'),
     ({"interval": 1.5, "target": "Fare"}, "interval is 1.5: give a share such as 0.9"),
     ({"interval": 0.0, "target": "Fare"}, "interval is 0.0: give a share such as 0.9"),
     ({"class_weight": "balanced", "target": "Fare"}, "class_weight is for classes, but the tar"),

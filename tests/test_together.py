@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from table_runs import built, made_up
 
 import chainrule as cr
 from chainrule.core.nonfinite import Diverged
-from chainrule.tabular.member import Member
 from chainrule.training import Best, Record, together
 
 
@@ -138,7 +138,8 @@ def test_ctrl_c_in_an_epoch_leaves_a_run_that_can_be_told_of(
 ) -> None:
     """Members may have finished the epoch that no record tells of: the outcome is whole anyway."""
     scores = iter(range(1000, 0, -1))
-    monkeypatch.setattr(Member, "score", lambda *_: float(next(scores)))  # each epoch is the best
+    score = "chainrule.tabular.member.metrics.held_out_score"
+    monkeypatch.setattr(score, lambda *_: float(next(scores)))  # each epoch is the best
     run = built(made_up(), preset="strong", epochs=9, threads=1)
     with monkeypatch.context() as patched:
         interrupting(patched, result=result)
@@ -158,7 +159,7 @@ def test_a_second_run_of_the_same_member_begins_where_it_stands() -> None:
     member = run.members[0]
     list(member.train(run.preset, run.loss, "accuracy", 1, 2))
     kept = member.net.theta.copy()
-    trial = member.trial(40)
+    trial = replace(member, net=member.net.copy(), rows=member.rows.take(slice(40)))
     list(trial.train(run.preset, run.loss, "accuracy", 1, 2))
     np.testing.assert_array_equal(member.net.theta, kept)
     assert len(trial.rows) == 40

@@ -89,8 +89,7 @@ class BaseTabular(TableInput):
         best = run.best_epochs
         self.best_iter_ = best if len(best) > 1 else best[0]
         self.loss_curve_ = [record.loss for record in run.records]
-        found = (record.valid_loss for record in run.records)
-        self.validation_loss_curve_ = [score for score in found if score is not None]
+        self.validation_loss_curve_ = [v for r in run.records if (v := r.valid_loss) is not None]
         self.notes_ = tuple(run.notes)
         self._finish(table, target, y)
         return self

@@ -29,7 +29,7 @@ def infer_task(
     if len(found) < 2:
         raise ValueError(
             f'the target "{name}" is constant, always {cell_text(next(iter(found)))}: there is '
-            "nothing to learn, choose another column"
+            "nothing to learn, neither a class nor a number: choose another column"
         )
     if values.dtype.kind == "M":
         raise ValueError(f'the target "{name}" holds dates: predict a number or classes')

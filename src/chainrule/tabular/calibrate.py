@@ -16,30 +16,32 @@ from .member import Member
 COLDEST, HOTTEST = 0.05, 20.0  # temperatures
 
 
-def held_out(members: Sequence[Member], n: int) -> tuple[Array, Array]:
-    """(Z (m, k), which of the n rows these are): the mean output of the members that held each out.
+def held_out(members: Sequence[Member], n: int) -> tuple[Array, Array, Array]:
+    """(Z (m, k), which of the n rows these are, V (m,)): the mean answer of the members that held
+    each out, and how much larger its variance is than that of all M members together.
 
-    A single one answers at the epoch that the other held-out rows find best, as a row must not
-    choose what it is measured by. With several that is made up for: fewer answer it than a new row.
+    Answers of members on the same row differ with variance v, so the mean of c has v / c: V is
+    v (1 / c - 1 / M), of the middle output; v is measured on the rows that several held out.
     """
-    total, count = np.zeros((n, members[0].net.n_out)), np.zeros(n)
+    k, count = members[0].net.n_out, np.zeros(n)
+    total, squares = np.zeros((n, k)), np.zeros(n)
     for member in members:
-        if member.held_out is not None:
-            Z = member.answers if len(members) == 1 else member.net.predict(member.held_out.X)
-            total[member.places] += Z
-            count[member.places] += 1
+        total[member.places] += member.answers
+        squares[member.places] += member.answers[:, k // 2] ** 2
+        count[member.places] += 1
     places = np.flatnonzero(count)
-    return total[places] / count[places, None], places
+    c, Z = count[places], total[places] / count[places, None]
+    apart = (squares[places] - c * Z[:, k // 2] ** 2)[c > 1] / (c[c > 1] - 1)
+    v = max(0.0, float(apart.mean())) if len(apart) else 0.0
+    return Z, places, v * (1.0 / c - 1.0 / len(members))
 
 
 def temperature(Z: Array, y: Array, weight: Array | None) -> float:
     """T = argmin of the log loss of softmax(Z / T)   Z (n, k), classes y (n,), weight (n,) or None.
 
     Labels are smoothed by 1 / (n + 1), as if there were one more row of unknown class: a few rows
-    without a mistake do not make the network certain. Guo et al. 2017; n = 0 gives 1.
+    without a mistake do not make the network certain. Guo et al. 2017.
     """
-    if len(Z) == 0:
-        return 1.0
     loss = SoftmaxCrossEntropy(label_smoothing=1.0 / (len(Z) + 1))
     found = minimize_scalar(
         lambda log_t: loss.value(Z / np.exp(log_t), y, weight),
@@ -48,19 +50,22 @@ def temperature(Z: Array, y: Array, weight: Array | None) -> float:
     return float(np.exp(found.x))
 
 
-def margin(Z: Array, y: Array, weight: Array | None, share: float) -> float:
+def margin(Z: Array, y: Array, weight: Array | None, share: float, V: Array | float = 0.0) -> float:
     """How far both ends of intervals Z (n, 3) = [low, median, high] move outwards, or inwards where
     it is below 0, so that they hold `share` of the targets y (n,) and of one more row.
 
     It is the (n + 1) share-th smallest of low - y below the median and y - high above it, between
     two ranks in proportion, by weight where there are weights, the largest where there are too few
     rows; inwards at most half the median width. Romano, Patterson and Candès 2019, "Conformalized
-    quantile regression"; n = 0 gives 0.
+    quantile regression"; n = 0 gives 0. V (n,) is the part of the variance of y - median that all
+    members together would not have: the distances shrink by it.
     """
     w = np.ones(len(y)) if weight is None else weight
-    used, off = w > 0, np.where(y < Z[:, 1], Z[:, 0] - y, y - Z[:, 2])
+    used, r = w > 0, y - Z[:, 1]
     if not used.any():
         return 0.0
+    r = r * np.sqrt(np.maximum(0.0, 1.0 - V / max(1e-300, w @ r**2 / w.sum())))
+    off = np.where(r < 0, Z[:, 0] - Z[:, 1] - r, r + Z[:, 1] - Z[:, 2])
     order, n = np.argsort(off[used]), np.count_nonzero(used)
     rank = np.cumsum(w[used][order]) * n / w.sum()
     found = float(np.interp((n + 1) * share, rank, off[used][order]))

@@ -79,7 +79,7 @@ def _errors(outcome: Outcome) -> "list[Section]":
     found = [Section("Which classes it confuses", picture=confusion(matrix, classes))]
     if len(classes) == 2:
         picture = calibration(y, answers[:, 1], positive=classes[1])
-        found.append(Section("Are its probabilities reliable?", picture=picture))
+        found.append(Section("How reliable its probabilities are", picture=picture))
     return [*found, worst]
 
 

@@ -175,14 +175,13 @@ class TableRun(Recorded):
         the temperature of the logits, the width of the intervals.
         """
         nets = [member.net for member in self.members]
-        Z, places = held_out(self.members, len(self.data.train))
+        Z, places, V = held_out(self.members, len(self.data.train))
         y, weight = self.data.train.y[places], None if self.weight is None else self.weight[places]
         if self.interval is not None:
-            off = margin(Z, y, weight, self.interval)
+            off = margin(Z, y, weight, self.interval, V)
             if len(y) < self.interval * (len(y) + 1):
-                most = f"{percent(len(y) / (len(y) + 1))} at most" if len(y) else "no share"
-                rows = plural(len(y), "held-out row")
-                self._notes.append(f"{rows} can vouch for intervals that hold {most}")
+                most = f"{percent(len(y) / (len(y) + 1))}, no more" if len(y) else "no interval"
+                self._notes.append(f"{plural(len(y), 'held-out row')} can vouch for {most}")
             for net in nets:
                 net[f"{len(net.layers) - 1}.b"] += (-off, 0.0, off)
         elif self.data.outputs and self.preset.calibrated and len(Z):
