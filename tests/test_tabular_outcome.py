@@ -284,3 +284,14 @@ def test_labels_may_be_anything() -> None:
     assert "\x00" not in page
     assert "\u202e" not in page
     assert "plain &amp; simple" in page
+
+
+def test_the_scores_say_by_how_much_the_network_is_ahead() -> None:
+    outcome = finished(made_up(), "z")
+    head, *others = outcome.score_rows
+    assert head["network ahead, RMSE"] == ""
+    for row, name in zip(others, list(outcome.scores)[1:], strict=True):
+        assert outcome.tested is not None
+        mean, error = outcome.tested.gain(name)
+        assert row["network ahead, RMSE"] == f"{number(mean, 3)} ± {number(error, 2)}"
+    assert score("r2", -2.2e-06) == "0.0000"

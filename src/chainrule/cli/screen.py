@@ -138,14 +138,14 @@ def _show_kinds(console: Console, columns: Sequence["Column"]) -> None:
 
 def show_scores(
     console: Console, by_model: Mapping[str, Mapping[str, float | None]], *, mark: bool = True,
-    ahead: Mapping[str, str] | None = None,
+    ahead: Mapping[str, str] | None = None, by: str = "",
 ) -> None:  # fmt: skip
     """Models below each other, metrics beside each other; `mark` stars the best of each metric, and
-    `ahead` says by how much the network is ahead of a model.
+    `ahead` says by how much the network is ahead of a model, by one metric.
     """
     metrics = list(next(iter(by_model.values())))
     heads = {m: METRICS[m].name for m in metrics}
-    columns = [*heads.values(), *(["network ahead by"] if ahead else [])]
+    columns = [*heads.values(), *([f"network ahead, {by}"] if ahead else [])]
     table = grid("", *columns, numbers=columns)
     for name, values in by_model.items():
         cells = [Text(name, "bold" if name == "network" else "")]

@@ -69,9 +69,13 @@ def plural(n: int, noun: str) -> str:
 
 
 def score(metric: str, value: float | None) -> str:
-    """A metric's value, wherever it is shown: 95.58 % for accuracy, else four digits."""
+    """A metric's value, wherever it is shown: 95.58 % for accuracy, else four digits; an R² of
+    nearly 0, as the mean's, is 0.
+    """
     if value is None or not math.isfinite(value):
         return "–" if value is None else number(value)
+    if metric == "r2" and abs(value) < 5e-5:
+        return "0.0000"
     return f"{100 * value:.2f} %" if metric == "accuracy" else number(value)
 
 

@@ -86,7 +86,7 @@ class Outcome:
         """The same as rows of texts."""
         return [
             {"model": name, **{METRICS[m].name: score(m, v) for m, v in values.items()},
-             "network ahead by": self.leads.get(name, "")}
+             f"network ahead, {METRICS[self.model.facts['metric']].name}": self.leads.get(name, "")}
             for name, values in self.named_scores.items()
         ]  # fmt: skip
 
