@@ -52,13 +52,13 @@ def temperature(Z: Array, y: Array, weight: Array | None) -> float:
 
 def margin(Z: Array, y: Array, weight: Array | None, share: float, V: Array | float = 0.0) -> float:
     """How far both ends of intervals Z (n, 3) = [low, median, high] move outwards, or inwards where
-    it is below 0, so that they hold `share` of the targets y (n,) and of one more row.
+    it is below 0, so that they hold `share` of the targets of new rows like these, y (n,).
 
-    It is the (n + 1) share-th smallest of low - y below the median and y - high above it, between
-    two ranks in proportion, by weight where there are weights, the largest where there are too few
-    rows; inwards at most half the median width. Romano, Patterson and Candès 2019, "Conformalized
-    quantile regression"; n = 0 gives 0. V (n,) is the part of the variance of y - median that all
-    members together would not have: the distances shrink by it.
+    It is the (n share + ½)-th smallest of low - y below the median and y - high above it, by weight
+    where there are weights, inwards at most half the median width; 0 without rows. Rows drawn at
+    random would need (n + 1) share, but those from strips of the target vary less. Romano et al.
+    2019, "Conformalized quantile regression". V (n,) is the part of the variance of
+    y - median that all members together would not have: the distances shrink by it.
     """
     w = np.ones(len(y)) if weight is None else weight
     used, r = w > 0, y - Z[:, 1]
@@ -68,5 +68,5 @@ def margin(Z: Array, y: Array, weight: Array | None, share: float, V: Array | fl
     off = np.where(r < 0, Z[:, 0] - Z[:, 1] - r, r + Z[:, 1] - Z[:, 2])
     order, n = np.argsort(off[used]), np.count_nonzero(used)
     rank = np.cumsum(w[used][order]) * n / w.sum()
-    found = float(np.interp((n + 1) * share, rank, off[used][order]))
+    found = float(np.interp(n * share + 0.5, rank, off[used][order]))
     return max(found, -0.5 * float(np.median(np.abs(Z[:, 2] - Z[:, 0]))))
