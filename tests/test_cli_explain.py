@@ -138,3 +138,15 @@ def test_a_model_of_matrices_is_told_what_to_use() -> None:
     model = cr.Model(cr.Network(2, [cr.Dense(1)], rng=0), cr.SquaredError())
     with pytest.raises(ValueError, match="trained on matrices: use contributions"):
         explain_answer(model, None, 0)  # type: ignore[arg-type]
+
+
+def test_rows_of_weight_0_make_no_step(tmp_path: Path) -> None:
+    rows = [f"{i * 7 % 20},{i % 20},{min(i, 1)}" for i in range(40)]
+    (tmp_path / "w.csv").write_text("x,y,w\n" + "\n".join(rows) + "\n")
+    ok("train", "w.csv", "--target", "y", "--task", "regression", "--weight", "w", *QUICK,
+       "--no-compare", cwd=tmp_path)  # fmt: skip
+    for verb in (["verify"], ["explain", "--number", "0.W[0,0]"]):
+        done = call(*verb, "w.safetensors", "--file", "w.csv", cwd=tmp_path)
+        assert done.exit_code == 2
+        assert "row 1 has weight 0, so there is no step to make: choose another" in done.stderr
+    ok("verify", "w.safetensors", "--file", "w.csv", "--row", 2, cwd=tmp_path)

@@ -74,6 +74,7 @@ def session(model: "Model", table: "Table", row: int, lr: float, rows: int = 1) 
     from ..core.optimizers import SGD
     from ..model import repeated
     from ..session import Session
+    from ..tables import row_weights
     from ..tables.rows import labelled
 
     assert model.preparation is not None
@@ -83,6 +84,12 @@ def session(model: "Model", table: "Table", row: int, lr: float, rows: int = 1) 
     if row > len(table):
         raise ValueError(f"there is no row {row}: {table.source} has {len(table)} rows")
     chosen = table.take(np.arange(row - 1, min(len(table), row - 1 + rows)))
+    name = model.schema.weight
+    if name in chosen.columns and not row_weights(chosen, name).any():
+        where = (
+            f"row {row} has" if len(chosen) == 1 else f"rows {row} to {row + len(chosen) - 1} have"
+        )
+        raise ValueError(f"{where} weight 0, so there is no step to make: choose another --row")
     known, y, weight = labelled(model.preparation, model.schema, chosen)
     loss = model.loss or SquaredError()
     return Session(
