@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from ..core.metrics import METRICS
 from ..report.words import number, plural, task_in_words
 from ..tabular.outcome import Outcome
 from .progress import train_watched
@@ -70,8 +69,7 @@ def conclude(console: Console, outcome: Outcome, *, brief: bool = False) -> None
         )
     show_notes(console, outcome.warnings)
     if outcome.scores:
-        by = METRICS[outcome.model.facts["metric"]].name
-        show_scores(console, outcome.named_scores, ahead=outcome.leads, by=by)
+        show_scores(console, outcome.named_scores, ahead=outcome.ahead)
     for line in (*outcome.coverage, outcome.verdict):
         console.print(line)
 

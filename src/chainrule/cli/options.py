@@ -28,9 +28,7 @@ def filled(ctx: click.Context, parameter: click.Parameter, value: str | None) ->
     if value == "":
         is_option = isinstance(parameter, click.Option)
         name = parameter.opts[0] if is_option else parameter.make_metavar(ctx)
-        raise ValueError(
-            f"{name} is empty: give the path of a file{' or a share' * (name == '--test')}"
-        )
+        raise ValueError(f"{name} is empty: give the path of a file")
     return value
 
 

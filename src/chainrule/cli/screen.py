@@ -138,14 +138,14 @@ def _show_kinds(console: Console, columns: Sequence["Column"]) -> None:
 
 def show_scores(
     console: Console, by_model: Mapping[str, Mapping[str, float | None]], *, mark: bool = True,
-    ahead: Mapping[str, str] | None = None, by: str = "",
+    ahead: tuple[str, Mapping[str, str]] | None = None,
 ) -> None:  # fmt: skip
-    """Models below each other, metrics beside each other; `mark` stars the best of each metric, and
-    `ahead` says by how much the network is ahead of a model, by one metric.
+    """Models below each other, metrics beside each other; `mark` stars the best of each metric.
+    `ahead` is one more column: its heading, and the text of each model.
     """
     metrics = list(next(iter(by_model.values())))
     heads = {m: METRICS[m].name for m in metrics}
-    columns = [*heads.values(), *([f"network ahead, {by}"] if ahead else [])]
+    columns = [*heads.values(), *([ahead[0]] if ahead else [])]
     table = grid("", *columns, numbers=columns)
     for name, values in by_model.items():
         cells = [Text(name, "bold" if name == "network" else "")]
@@ -153,7 +153,7 @@ def show_scores(
             best = mark and values[metric] == best_of(by_model, metric)
             told = "* " * best + score(metric, values[metric])
             cells.append(Text(told, "green" if best else ""))
-        table.add_row(*cells, *([ahead.get(name, "")] if ahead else []))
+        table.add_row(*cells, *([ahead[1].get(name, "")] if ahead else []))
     console.print(table)
     lower = [heads[m] for m in metrics if not METRICS[m].more_is_better]
     marked = "* best of the column; " * mark

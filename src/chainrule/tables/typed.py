@@ -219,9 +219,10 @@ def _count(
     inner = f"(select {bare} from (select {trimmed} from {relation}))"
     answer = con.execute(f"select {asked} from {inner}").fetchone()
     assert answer is not None
-    width = len(counts)  # a sum over no cell is None
+    width = len(counts)
+    found = [n or 0 for n in answer]  # SQL sums no cells to NULL
     return {
-        f: {name: n or 0 for name, n in zip(counts, answer[i * width :], strict=False)}
+        f: dict(zip(counts, found[i * width : (i + 1) * width], strict=True))
         for i, f in enumerate(fields)
     }
 

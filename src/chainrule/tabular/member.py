@@ -83,12 +83,10 @@ class Member:
                 score = metrics.held_out_score(metric, y, probabilities(loss.link(Z)), weight)
                 others = np.full(len(Z), score)
             else:
-                score, each = (
-                    loss.value(Z, y, weight),
-                    loss.terms(Z, loss.targets(Z, y)).sum(axis=1),
-                )
-                each = each if weight is None else weight * each
-                others = each.sum() - each
+                score = loss.value(Z, y, weight)
+                terms = loss.terms(Z, loss.targets(Z, y)).sum(axis=1)
+                terms *= 1.0 if weight is None else weight
+                others = terms.sum() - terms
             better, record = others <= self._lowest, record._replace(valid_loss=score)
             self.answers[better], self._lowest[better] = Z[better], others[better]
         self.best.see(record.monitored, record.epoch)

@@ -84,17 +84,19 @@ class Outcome:
     @property
     def score_rows(self) -> list[dict[str, str]]:
         """The same as rows of texts."""
+        heading, leads = self.ahead
         return [
             {"model": name, **{METRICS[m].name: score(m, v) for m, v in values.items()},
-             f"network ahead, {METRICS[self.model.facts['metric']].name}": self.leads.get(name, "")}
+             heading: leads.get(name, "")}
             for name, values in self.named_scores.items()
         ]  # fmt: skip
 
-    @property
-    def leads(self) -> dict[str, str]:
-        """By how much the network is ahead of each other model, with the standard error."""
+    @cached_property
+    def ahead(self) -> tuple[str, dict[str, str]]:
+        """(a heading, by how much the network is ahead of each other model ± the standard error)"""
         others = (name for name in self.scores if name != NETWORK)
-        return {clean(self.names[n]): gap(self.tested, n) for n in others if self.tested}
+        leads = {clean(self.names[n]): gap(self.tested, n) for n in others if self.tested}
+        return f"network ahead, {METRICS[self.model.facts['metric']].name}", leads
 
     @property
     def coverage(self) -> list[str]:

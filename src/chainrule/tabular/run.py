@@ -89,16 +89,12 @@ class TableRun(Recorded):
         known = metrics.FOR_CLASSES if data.outputs else ("rmse", "mae")
         if self.metric not in (None, *known):
             raise ValueError(f"metric is {self.metric!r}: use one of {', '.join(known)}")
-        if self.interval is not None and (data.outputs or not 0.0 < self.interval < 1.0):
-            classes = (
-                f', but "{data.schema.target}" is taken for {data.outputs} classes: set the task'
-            )
-            fix = (
-                f"{classes} to regression if it is a number"
-                if data.outputs
-                else ": give a share such as 0.9"
-            )
-            raise ValueError(f"interval is {self.interval}{fix}")
+        if self.interval is not None and data.outputs:
+            taken = f'"{data.schema.target}" is taken for {data.outputs} classes'
+            fix = "set the task to regression if it is a number"
+            raise ValueError(f"interval is {self.interval}, but {taken}: {fix}")
+        if self.interval is not None and not 0.0 < self.interval < 1.0:
+            raise ValueError(f"interval is {self.interval}: give a share such as 0.9")
         if self.time_limit is not None and not self.time_limit > 0:
             raise ValueError(f"time_limit is {self.time_limit}: give seconds, such as 60")
         self.preset = preset = self.preset.for_table(data)
