@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .prepare import Preparation
 from .reading import check_reading
-from .schema import Schema, row_weights
+from .schema import Schema, row_weights, rows_that_count
 from .split import split_rows
 from .table import Table, cell_text, is_missing
 
@@ -75,20 +75,13 @@ def training_and_test(
 
 
 def counted_rows(table: Table, schema: Schema) -> tuple[Array, list[str]]:
-    """(the rows that have a target and a weight above 0, notes of the others)."""
-    places = np.flatnonzero(~is_missing(_target(table, schema)))
-    bare = len(table) - len(places)
-    notes = [f'{bare} row{"s" * (bare > 1)} without "{schema.target}" dropped'] if bare else []
-    if len(places) == 0:
+    """`rows_that_count` of a schema; ValueError where there are none."""
+    if is_missing(_target(table, schema)).all():
         raise ValueError(f'column "{schema.target}" of {table.source} is empty: nothing to score')
-    if schema.weight is None or schema.weight not in table.columns:
-        return places, notes
-    weighs = row_weights(table.take(places), schema.weight) > 0
-    lost = int(np.sum(~weighs))
-    if lost == len(places):
+    places, notes = rows_that_count(table, schema.target, schema.weight)
+    if len(places) == 0:
         raise ValueError(f"every row of {table.source} has weight 0: give some a weight above 0")
-    notes += [f"{lost} row{'s' * (lost > 1)} of weight 0 left out"] if lost else []
-    return places[weighs], notes
+    return places, notes
 
 
 def class_weighted(

@@ -155,9 +155,9 @@ def infer_schema(
     drop = [drop] if isinstance(drop, str) else list(drop)
     parts = {"weight": weight, "group": group, "time": time}
     _check_names(table, target, roles, drop, parts)
-    used, lost = _rows_that_count(table, target, weight)
+    used, notes = _counted(table, target, weight)
+    lost = int(is_missing(table.columns[target]).sum())
     task, classes, found = infer_task(target, used.columns[target], task)
-    notes = [f'{lost} row{"s" * (lost > 1)} without "{target}" dropped'] if lost else []
     columns = []
     for name in table.names:
         if name == target:
@@ -172,19 +172,33 @@ def infer_schema(
     return Schema(tuple(columns), target, task, classes, weight, group, time, tuple(notes))
 
 
-def _rows_that_count(table: Table, target: str, weight: str | None) -> tuple[Table, int]:
-    """(the rows with a target and a weight above 0, how many have no target)."""
-    here = np.flatnonzero(~is_missing(table.columns[target]))
-    lost, what = len(table) - len(here), "rows with a target"
-    if len(here) == 0:
+def _counted(table: Table, target: str, weight: str | None) -> tuple[Table, list[str]]:
+    """The rows that count, with notes of the others; ValueError where they are too few."""
+    if is_missing(table.columns[target]).all():
         raise ValueError(f'every value of the target "{target}" is missing: choose another column')
+    here, notes = rows_that_count(table, target, weight)
+    used = table.take(here) if len(here) < len(table) else table
     if weight is not None:
-        weights, what = row_weights(table.take(here), weight), f"{what} and a weight above 0"
-        _check_total(weights, weight)
-        here = here[weights > 0]
+        _check_total(row_weights(used, weight), weight)
     if len(here) < _FEWEST_ROWS:
+        what = f"rows with a target{' and a weight above 0' if weight else ''}"
         raise ValueError(f"{table.source} has {len(here)} {what}: give at least {_FEWEST_ROWS}")
-    return table.take(here) if len(here) < len(table) else table, lost
+    return used, notes
+
+
+def rows_that_count(
+    table: Table, target: str, weight: str | None
+) -> tuple[NDArray[np.intp], list[str]]:
+    """(the places of the rows with a target and a weight above 0, notes of the others)."""
+    places = np.flatnonzero(~is_missing(table.columns[target]))
+    bare = len(table) - len(places)
+    notes = [f'{bare} row{"s" * (bare > 1)} without "{target}" dropped'] if bare else []
+    if weight is not None and weight in table.columns:
+        heavy = row_weights(table.take(places), weight) > 0
+        light = int(np.sum(~heavy))
+        notes += [f"{light} row{'s' * (light > 1)} of weight 0 left out"] if light else []
+        places = places[heavy]
+    return places, notes
 
 
 def describe_columns(table: Table) -> list[Column]:
