@@ -298,7 +298,7 @@ def test_five_rows_are_enough(preset: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"this run has no epochs yet: go through run\.train"):
         run.outcome()
     list(run.train())
-    with pytest.raises(ValueError, match="this run is trained: build another one"):
+    with pytest.raises(ValueError, match="this run has already been trained: build a new run"):
         next(run.train())
     save(run.outcome().model, tmp_path / "m")
     assert load(tmp_path / "m").predict(table).shape == (5,)
@@ -321,7 +321,7 @@ def test_a_test_on_the_training_table_is_called_none() -> None:
     table = made_up()
     for test, told in ((made_up(), True), (table.take(np.arange(199, -1, -1)), False)):
         run = built(table, test_table=test, hidden=())
-        assert any("so its scores are no test" in note for note in run.notes) is told
+        assert any("so these scores are not a test" in note for note in run.notes) is told
     assert run.rows == {"train": 160, "valid": 40, "test": 200}
 
 
@@ -339,10 +339,14 @@ def test_rows_of_weight_0_say_nothing_about_classes_task_or_scores(tmp_path: Pat
 
 def test_without_enough_held_out_rows_intervals_are_not_vouched_for() -> None:
     def notes(**settings: Any) -> list[str]:
-        return [n for n in trained(made_up(), "z", epochs=2, **settings).notes if "vouch" in n]
+        return [n for n in trained(made_up(), "z", epochs=2, **settings).notes if "calibrate" in n]
 
     assert notes(interval=0.9) == []
-    assert notes(interval=0.9, valid=0.0) == ["0 held-out rows can vouch for no interval"]
+    assert notes(interval=0.9, valid=0.0) == [
+        "no rows were held out, so the intervals are not calibrated"
+    ]
     (told,) = notes(interval=0.999)
-    many = r"\d+ held-out rows can vouch for 9.* %, no more"
+    many = (
+        r"\d+ held-out rows can calibrate intervals up to 9.* %: yours may hold less than you asked"
+    )
     assert re.fullmatch(many, told)

@@ -242,7 +242,7 @@ def test_with_a_time_the_latest_rows_are_held_out_by_all() -> None:
     assert made(time="x").reasons["held-out rows"].startswith("20 %, the latest, to choose")
     drawn = made()
     assert len({tuple(member.places) for member in drawn.members}) == 3
-    assert drawn.reasons["held-out rows"].startswith("20 %, drawn anew for each network, to")
+    assert drawn.reasons["held-out rows"].startswith("20 %, drawn separately for each network, to")
 
 
 def test_no_held_out_rows_keep_the_epoch_of_the_lowest_loss() -> None:

@@ -176,7 +176,7 @@ def input_layers(net: Network) -> list[Layer]:
 
 
 def activation_of(net: Network) -> Layer:
-    """The first activation between two Dense layers, ReLU where there is none."""
+    """The first activation after a Dense layer, or ReLU if there is none."""
     behind = dropwhile(lambda x: not isinstance(x, Dense), net.layers[:-1])
     skipped = (Dense, Dropout, Branched)
     for layer in (x for x in behind if not isinstance(x, skipped)):

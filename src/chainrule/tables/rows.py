@@ -114,7 +114,7 @@ def _target(table: Table, schema: Schema) -> Array:
 
 def _notes_of(test: Table, table: Table) -> Iterator[str]:
     if len(test) == len(table) and test.sha256() == table.sha256():
-        yield f"{test.source} is the training table itself, so its scores are no test"
+        yield f"{test.source} is the training table itself, so these scores are not a test"
     yield from (f"{test.source}: {note}" for note in test.notes)
 
 

@@ -90,7 +90,7 @@ def _boosting(data: TableData, weight: Weight, until: float, threads: int | None
             begun = time.monotonic()
             model.set_params(max_iter=min(wanted, fit + step)).fit(X, y, weight)
             now, grown = time.monotonic(), model.max_iter - fit
-            fit = model.max_iter if model.n_iter_ == model.max_iter else wanted  # else it has ended
+            fit = model.max_iter if model.n_iter_ == model.max_iter else wanted  # stopped early
             step = int((until - now) / max(now - begun, 1e-9) * grown)
         if fit < wanted:
             note = f"{BOOSTING} stopped after {fit} of {wanted} rounds: time ran out"

@@ -28,10 +28,10 @@ class Outcome:
     """What came of a run: the model, how it was trained, what it is worth beside other models.
 
     `settings` are the preset's as numbers, `reasons` in words, `watched` is what the records'
-    `valid_loss` is called; `ended` is "epochs", "patience", "time", "interrupted" or, if every
-    network did, "diverged"; `diverged` is how many did. `tested` is None without test rows, `worst`
-    are those that are missed most, `shown` the test rows, or the training rows where there is no
-    test. Epochs count from 0.
+    `valid_loss` is called; `ended` is "epochs", "patience", "time", "interrupted" or, if all
+    networks diverged, "diverged"; `diverged` counts those that did. `tested` is None without test
+    rows, `worst` are the ones with the largest errors, `shown` the test rows, or the training rows
+    if there is no test. Epochs count from 0.
     """
 
     model: Model

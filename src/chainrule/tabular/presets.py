@@ -111,7 +111,8 @@ class Simple:
     def reasons(self, net: Network, data: TableData) -> dict[str, str]:
         """What is set, and why, in words; `net` is one of the members."""
         several, units = self.members > 1, " → ".join(map(str, self.hidden))
-        whose = ", the latest" if data.schema.time else ", drawn anew for each network" * several
+        whose = ", drawn separately for each network" if several else ""
+        whose = ", the latest" if data.schema.time else whose
         told = {
             "networks": f"{self.members}, averaged: their errors differ and partly cancel"
             if several else "1",

@@ -146,7 +146,7 @@ class TableRun(Recorded):
         Diverged where a member has no epoch with finite numbers, ValueError where it is trained.
         """
         if self.records:
-            raise ValueError("this run is trained: build another one to train anew")
+            raise ValueError("this run has already been trained: build a new run to train again")
         self.ended = "interrupted"
         try:
             epochs, started = self._affordable()
@@ -176,8 +176,11 @@ class TableRun(Recorded):
         if self.interval is not None:
             off = margin(Z, y, weight, self.interval, V)
             if len(y) < self.interval * (len(y) + 1):
-                most = f"{percent(len(y) / (len(y) + 1))}, no more" if len(y) else "no interval"
-                self._notes.append(f"{plural(len(y), 'held-out row')} can vouch for {most}")
+                self._notes.append(
+                    f"{plural(len(y), 'held-out row')} can calibrate intervals up to "
+                    f"{percent(len(y) / (len(y) + 1))}: yours may hold less than you asked"
+                    if len(y) else "no rows were held out, so the intervals are not calibrated"
+                )  # fmt: skip
             for net in nets:
                 net[f"{len(net.layers) - 1}.b"] += (-off, 0.0, off)
         elif self.data.outputs and self.preset.calibrated and len(Z):
