@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.core.network import Network
-from chainrule.storage import ModelFileError, load
+from chainrule.models.modelfile import ModelFileError, load
 from chainrule.tables import Table
 
 SAMPLES = Path(__file__).with_name("model_files")

@@ -11,7 +11,7 @@ from chainrule.core import branch_layers, embedding_layers, layers, losses, sche
 from chainrule.core.activations import ACTIVATIONS
 from chainrule.core.arrays import Array, Arrays, Shapes
 from chainrule.core.network import Network
-from chainrule.model import Model
+from chainrule.models.model import Model
 from chainrule.tables import Preparation, Table, infer_schema, read_table
 
 SMALL = st.floats(0.01, 0.9)

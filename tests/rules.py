@@ -7,18 +7,37 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 SEEDED = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64", "Philox"}
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
-PROOF = [f"explaining.{name}" for name in (
-    "verify", "differences", "redo", "redo_layers", "redo_loss", "arithmetic", "formulas", "script",
-)]  # fmt: skip
-READERS = {"explaining", "gradcheck", "diagnosing"}
+# What the rooms that read a training step may import of ours, besides themselves.
+READERS = {
+    "trace": {"core", "formulas"},
+    "chain": {"core", "formulas", "trace"},
+    "proof": {"formulas"},
+    "writing": {"core", "formulas", "trace", "chain"},
+    "gradcheck": {"core"},
+    "diagnosing": {"core"},
+}
+# Who may import the rooms that only users start, besides themselves.
+STARTED = {
+    "cli": {"__main__"},
+    "lab": {"cli", "chain"},  # `Session.show`
+    "cluster": {"cli"},
+}
+LEAVES = 3
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Sources = dict[str, str]
 """Module name -> source text; a package goes by the name `chainrule.core.__init__`."""
+
+
+@cache
+def parse(source: str) -> ast.Module:
+    """The syntax tree of a source, made once."""
+    return ast.parse(source)
 
 
 def read_sources(folder: Path) -> Sources:
@@ -50,7 +69,7 @@ def imports(module: str, source: str) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             yield from visit(child, where)
 
-    yield from visit(ast.parse(source), "module")
+    yield from visit(parse(source), "module")
 
 
 def inside(module: str, *rooms: str) -> bool:
@@ -82,14 +101,15 @@ def ban(module: str, seen: Import) -> str | None:
         return "a layer knows no loss and no optimizer"
     if here == "optimizer" and there in {"layer", "network", "loss"}:
         return "an optimizer knows no layer, network or loss"
-    if inside(module, *PROOF) and (room == "core" or root(target) == "numpy"):
-        return "verify recomputes without core and numpy"
-    if room == "compiled" and not inside(module, "compiled", "engines"):
+    if mine in {"proof", "formulas"} and root(target) == "numpy":
+        return "the proof recomputes without numpy"
+    if room in STARTED:
+        allowed = {room, *STARTED[room]}
+        return None if mine in allowed else f"only {', '.join(sorted(allowed))} may import {room}"
+    if mine in READERS and ours and room not in {mine, *READERS[mine]}:
+        return f"{mine} imports {', '.join(sorted(READERS[mine]))} and itself only"
+    if room == "compiled" and not inside(module, "compiled", "training.engines"):
         return "only engines chooses an engine"
-    if room in {"cli", "lab"} and mine not in {room, "cli", "__main__"}:
-        return "nothing imports cli or lab"
-    if mine in READERS and ours and room not in {"core", mine}:
-        return "explaining, gradcheck and diagnosing import core and themselves only"
     if root(target) == "sklearn" and seen.where == "module" and mine != "estimators":
         return "only estimators imports scikit-learn at module level"
     return None
@@ -114,6 +134,55 @@ def banned_imports(sources: Sources) -> set[str]:
     }
 
 
+def circles(sources: Sources) -> set[str]:
+    """Groups of modules that import each other, in functions and for typing too."""
+    graph = {
+        module: {seen.module for seen in imports(module, source)} & set(sources) - {module}
+        for module, source in sources.items()
+        if not module.endswith("__init__")
+    }
+    reached = {module: _reached(graph, module) for module in graph}
+    groups = {
+        frozenset(other for other in reached[module] if module in reached[other])
+        for module in graph
+        if module in reached[module]
+    }
+    return {" and ".join(sorted(group)) for group in groups}
+
+
+def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    found, left = set[str](), [start]
+    while left:
+        fresh = graph.get(left.pop(), set()) & set(graph) - found
+        found |= fresh
+        left += fresh
+    return found
+
+
+def loose_modules(sources: Sources) -> set[str]:
+    """What stands in the package's root, where it is no leaf or there are too many."""
+    roots = {
+        module: source for module, source in sources.items()
+        if module.count(".") == 1 and not module.endswith("__")
+    }  # fmt: skip
+    leafless = {
+        f"{module} is no leaf: it imports {seen.module}"
+        for module, source in roots.items()
+        for seen in imports(module, source)
+        if target_room(seen.module) is not None
+    }
+    many = (
+        {f"{len(roots)} modules in the root: {', '.join(roots)}"} if len(roots) > LEAVES else set()
+    )
+    return leafless | many
+
+
+def named_like_functions(sources: Sources, public: set[str]) -> set[str]:
+    """Packages with the name of a public function: importing one would take its place."""
+    packages = {module.split(".")[1] for module in sources if module.count(".") > 1}
+    return packages & public
+
+
 def docstring_lines(node: ast.AST) -> set[int]:
     """The line numbers of every docstring at or below `node`."""
     lines: set[int] = set()
@@ -126,7 +195,7 @@ def docstring_lines(node: ast.AST) -> set[int]:
 
 def code_lines(source: str, node: ast.AST | None = None) -> int:
     """Lines of `node`, or of the whole source, that are neither blank nor docstring."""
-    tree = ast.parse(source)
+    tree = parse(source)
     text = source.splitlines()
     first, last = 1, len(text)
     if isinstance(node, Function):
@@ -144,7 +213,7 @@ def long_functions(sources: Sources, limit: int = 40) -> set[str]:
     return {
         f"{module}.{node.name}: {n} lines"
         for module, source in sources.items()
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parse(source))
         if isinstance(node, Function) and (n := code_lines(source, node)) > limit
     }
 
@@ -189,7 +258,7 @@ def bare_methods(classes: dict[str, ast.ClassDef], node: ast.ClassDef) -> set[st
 
 def undocumented(sources: Sources) -> set[str]:
     """Public modules, classes, functions and methods without a docstring of their own or a base."""
-    trees = {module: ast.parse(source) for module, source in sources.items()}
+    trees = {module: parse(source) for module, source in sources.items()}
     nodes = [node for tree in trees.values() for node in ast.walk(tree)]
     classes = {node.name: node for node in nodes if isinstance(node, ast.ClassDef)}
     found: set[str] = set()
@@ -236,7 +305,7 @@ def unsafe(sources: Sources) -> set[str]:
     """Global random numbers, pickles and evaluated text."""
     found: set[str] = set()
     for module, source in sources.items():
-        named = {forbidden(module, node) for node in ast.walk(ast.parse(source))}
+        named = {forbidden(module, node) for node in ast.walk(parse(source))}
         targets = {seen.module for seen in imports(module, source)}
         named |= {target for target in targets if root(target) in PICKLES}
         named |= {

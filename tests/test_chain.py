@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from test_trace import ROWS, alice, traced
 
 import chainrule as cr
-from chainrule.explaining.chain import explain
-from chainrule.explaining.explanation import FEW, Explanation, Sum
-from chainrule.explaining.formulas import d, evaluate
-from chainrule.explaining.trace import Trace, trace_step
+from chainrule.chain.explain import explain
+from chainrule.chain.explanation import FEW, Explanation, Sum
+from chainrule.formulas import d, evaluate
+from chainrule.trace.step import Trace, trace_step
 
 U = 2.0**-53
 SLOW = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])

@@ -21,9 +21,9 @@ from rich.console import Console
 from terminals import Terminal
 
 import chainrule
-from chainrule import engines
 from chainrule.cli import progress
-from chainrule.training import Record
+from chainrule.training import engines
+from chainrule.training.loop import Record
 
 TRAIN = ["train", "flowers.csv", "--target", "kind", "--preset", "simple", "--hidden", "4"]
 TRAIN += ["--no-compare", "--out", "m.st"]

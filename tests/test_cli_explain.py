@@ -9,7 +9,7 @@ import pytest
 from cli_tables import QUICK, call, document, ok, write_flowers, write_slope
 
 import chainrule as cr
-from chainrule.answers import explain_answer
+from chainrule.models.answers import explain_answer
 from chainrule.tables import read_table
 
 

@@ -18,7 +18,7 @@ from numeric import Array
 from processes import PATIENCE, end, start
 
 import chainrule as cr
-from chainrule import engines
+from chainrule.training import engines
 
 PACKAGE = Path(cr.__file__).parent
 FOLDER = "from chainrule.compiled import cache; print(cache.folder())"
@@ -49,7 +49,7 @@ EDITS = [
     ("compiled/threads.py", "", True),
     ("core/activations.py", "SELU_ALPHA = ", True),
     ("core/activation_layers.py", "", True),
-    ("training.py", "", False),
+    ("training/loop.py", "", False),
 ]
 
 

@@ -14,8 +14,8 @@ from numeric import Array
 from tables import OPTIMIZERS
 
 import chainrule as cr
-from chainrule import engines
 from chainrule.compiled import engine, prediction
+from chainrule.training import engines
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(12, 3)), RNG.normal(size=(12, 2))

@@ -28,8 +28,8 @@ from processes import PATIENCE, start
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import chainrule as cr
-from chainrule import engines
-from chainrule.blas import at_most
+from chainrule.training import engines
+from chainrule.training.blas import at_most
 
 LAYERS = pytest.mark.parametrize("layer", ["omp", "workqueue"])
 

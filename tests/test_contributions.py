@@ -6,7 +6,7 @@ from compiled_cases import Case, cases, flat
 from hypothesis import HealthCheck, assume, given, settings
 
 import chainrule as cr
-from chainrule.explaining.contributions import contributions
+from chainrule.chain.contributions import contributions
 
 SLOW = settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 

@@ -51,7 +51,7 @@ def test_a_new_stack_of_layers_compiles_nothing() -> None:
 
 FORK = """
 import os, signal, sys, threading, time
-from chainrule import engines
+from chainrule.training import engines
 loading = threading.Thread(target=engines.load_engine)
 loading.start()
 while "numba" not in sys.modules:

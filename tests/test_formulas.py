@@ -12,7 +12,7 @@ import chainrule as cr
 from chainrule.core.activation_layers import ACTIVATION_LAYERS
 from chainrule.core.losses import LOSSES as CORE_LOSSES
 from chainrule.core.optimizers import OPTIMIZERS as CORE_OPTIMIZERS
-from chainrule.explaining.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, Formula, evaluate
+from chainrule.formulas import ACTIVATIONS, LOSSES, OPTIMIZERS, Formula, evaluate
 
 Z = np.array([[-31.0, -3.5, -2.0, -0.7, -1e-9, 0.0, 1e-9, 0.3, 1.0, 2.5, 4.0, 30.0]])
 NEAR = {"rtol": 1e-13, "atol": 1e-300}

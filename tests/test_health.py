@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.explaining.health import Health
+from chainrule.diagnosing.health import Health
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(200, 3)), RNG.normal(size=200)
@@ -61,7 +61,7 @@ def test_in_the_loop(engine: str) -> None:
 def test_it_keeps_to_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = count()
     clock = SimpleNamespace(perf_counter=lambda: next(ticks) * 3e-4)  # what a look takes
-    monkeypatch.setattr("chainrule.explaining.health.time", clock)
+    monkeypatch.setattr("chainrule.diagnosing.health.time", clock)
     net = cr.Network.mlp([3, 8, 1], "relu", rng=0)
     health = Health(net, cr.SquaredError(), X, Y, share=0.03)
     for epoch in range(300):

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from chainrule.core.network import Network
-from chainrule.memory import COPIES, require_memory, training_bytes
+from chainrule.tabular.memory import COPIES, require_memory, training_bytes
 
 GIB = 2**30
 

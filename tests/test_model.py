@@ -16,7 +16,7 @@ from chainrule.core.losses import (
     SoftmaxCrossEntropy,
     SquaredError,
 )
-from chainrule.model import answer_of, covered, in_terms, probabilities, scores, true_terms
+from chainrule.models.model import answer_of, covered, in_terms, probabilities, scores, true_terms
 from chainrule.tables import Preparation, Table, infer_schema
 from chainrule.tables.rows import labelled
 

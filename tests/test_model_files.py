@@ -14,9 +14,9 @@ from modelfiles import SAMPLES, header_of, places, sample
 from numpy.testing import assert_allclose
 
 import chainrule
-from chainrule.model import Model
-from chainrule.storage.header import FORMAT
-from chainrule.storage.spec import KNOWN
+from chainrule.models.header import FORMAT
+from chainrule.models.model import Model
+from chainrule.models.spec import KNOWN
 
 TABLE = SAMPLES / "rows.csv"
 ROWS = 60

@@ -13,9 +13,9 @@ from test_chain import boolean_trace, some_trace
 from test_trace import ROWS, alice
 
 import chainrule as cr
-from chainrule.explaining.formulas import ACTIVATIONS, LOSSES, Formula
-from chainrule.explaining.mathematics import Notation, Writer, fill, parse
-from chainrule.explaining.typeset import Latex, MathML
+from chainrule.formulas import ACTIVATIONS, LOSSES, Formula
+from chainrule.writing.mathematics import Notation, Writer, fill, parse
+from chainrule.writing.typeset import Latex, MathML
 
 SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 EXACT = cr.Notation(digits=None)

@@ -12,9 +12,12 @@ import pytest
 from rules import (
     Sources,
     banned_imports,
+    circles,
     core_over_budget,
     long_files,
     long_functions,
+    loose_modules,
+    named_like_functions,
     read_sources,
     undocumented,
     unfinished,
@@ -34,21 +37,30 @@ PLANTED: list[tuple[Rule, Sources, str]] = [
     (banned_imports, {"chainrule.core.__init__": "from ..tables import read"}, "outside core"),
     (banned_imports, {"chainrule.core.optimizers": "from .network import N"}, "an optimizer knows"),
     (banned_imports, {"chainrule.tables.read": "from ..core import metrics"}, "outside tables"),
-    (banned_imports, {"chainrule.explaining.verify": "import numpy as np"}, "verify recomputes"),
-    (
-        banned_imports,
-        {"chainrule.explaining.verify": "from ..core.x import y"},
-        "verify recomputes",
-    ),
-    (
-        banned_imports,
-        {"chainrule.gradcheck.a": "from ..explaining import trace"},
-        "import core and",
-    ),
-    (banned_imports, {"chainrule.minimize": "def f():\n import chainrule.compiled"}, "an engine"),
-    (banned_imports, {"chainrule.report": "from chainrule.cli.x import y"}, "imports cli or lab"),
-    (banned_imports, {"chainrule.estimators.a": "from .. import lab"}, "imports cli or lab"),
+    (banned_imports, {"chainrule.proof.verify": "import numpy as np"}, "proof recomputes"),
+    (banned_imports, {"chainrule.formulas": "def f():\n import numpy"}, "proof recomputes"),
+    (banned_imports, {"chainrule.proof.redo": "from ..core.x import y"}, "proof imports formulas"),
+    (banned_imports, {"chainrule.trace.a": "from ..chain import b"}, "trace imports core"),
+    (banned_imports, {"chainrule.chain.a": "from ..writing import b"}, "chain imports core"),
+    (banned_imports, {"chainrule.gradcheck.a": "from ..trace import b"}, "gradcheck imports core"),
+    (banned_imports, {"chainrule.models.a": "def f():\n import chainrule.compiled"}, "an engine"),
+    (banned_imports, {"chainrule.training.a": "from ..compiled import b"}, "chooses an engine"),
+    (banned_imports, {"chainrule.report": "from chainrule.cli.x import y"}, "may import cli"),
+    (banned_imports, {"chainrule.estimators.a": "from .. import lab"}, "may import lab"),
+    (banned_imports, {"chainrule.training.a": "from ..cluster import b"}, "may import cluster"),
     (banned_imports, {"chainrule.lessons.a": "from sklearn.datasets import x"}, "scikit-learn"),
+    (circles, {"chainrule.a.b": "from .c import D", "chainrule.a.c": "from . import b"}, "b and"),
+    (
+        circles,
+        {
+            "chainrule.a.b": "if TYPE_CHECKING:\n from .c import D",
+            "chainrule.a.c": "from .d import E",
+            "chainrule.a.d": "def f():\n from .b import F",
+        },
+        "chainrule.a.b and chainrule.a.c and chainrule.a.d",
+    ),
+    (loose_modules, {"chainrule.files": "from .core import x"}, "files is no leaf"),
+    (loose_modules, dict.fromkeys([f"chainrule.{name}" for name in "abcd"], ""), "4 modules"),
     (long_files, {"chainrule.a": "x = 1\n" * 401}, "401"),
     (long_functions, {"chainrule.a": "def f():\n" + "    x = 1\n" * 40}, "a.f: 41"),
     (
@@ -65,17 +77,20 @@ PLANTED: list[tuple[Rule, Sources, str]] = [
     (unsafe, {"chainrule.core.layers": "np.random.seed(1)"}, "np.random.seed"),
     (unsafe, {"chainrule.core.layers": "np.random.RandomState(1)"}, "RandomState"),
     (unsafe, {"chainrule.core.layers": "from numpy.random import rand"}, "numpy.random.rand"),
-    (unsafe, {"chainrule.storage": "def f():\n    import pickle"}, "pickle"),
-    (unsafe, {"chainrule.storage": "np.load(file, allow_pickle=True)"}, "allow_pickle"),
-    (unsafe, {"chainrule.explaining.verify": "exec('1 + 1')"}, "exec"),
+    (unsafe, {"chainrule.models": "def f():\n    import pickle"}, "pickle"),
+    (unsafe, {"chainrule.models": "np.load(file, allow_pickle=True)"}, "allow_pickle"),
+    (unsafe, {"chainrule.proof.verify": "exec('1 + 1')"}, "exec"),
 ]
 
 ALLOWED: list[tuple[Rule, Sources]] = [
     (banned_imports, {"chainrule.core.layers": "import math\nimport numpy as np\nfrom . import x"}),
     (banned_imports, {"chainrule.cli.demo": "def f():\n    from sklearn import datasets"}),
-    (banned_imports, {"chainrule.engines": "def f():\n    from .compiled import epochs"}),
+    (banned_imports, {"chainrule.training.engines": "def f():\n    from ..compiled import epochs"}),
     (banned_imports, {"chainrule.__main__": "from chainrule.cli import main"}),
     (banned_imports, {"chainrule.estimators.mlp": "from sklearn.base import BaseEstimator"}),
+    (banned_imports, {"chainrule.chain.session": "def f():\n    from ..lab import show"}),
+    (circles, {"chainrule.a.b": "from .c import D", "chainrule.a.c": "from .d import b"}),
+    (loose_modules, {"chainrule.files": "import os", "chainrule.__init__": "from . import core"}),
     (long_files, {"chainrule.short": "x = 1\n" * 400}),
     (
         long_functions,
@@ -156,6 +171,13 @@ def test_public_names_resolve_and_are_mentioned_in_the_docs() -> None:
     assert (
         unmentioned([n for n in chainrule.__all__ if not n.startswith("__")], read_docs()) == set()
     )
+
+
+def test_no_package_takes_the_name_of_a_public_function() -> None:
+    public = set(importlib.import_module("chainrule").__all__)
+    assert named_like_functions(read_sources(SRC), public - {"metrics"}) == set()
+    planted = {"chainrule.explain.a": "", "chainrule.tables.b": ""}
+    assert named_like_functions(planted, public) == {"explain"}
 
 
 def test_unmentioned_name_is_found() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from processes import PATIENCE
 
 import chainrule as cr
-from chainrule.session import Session
+from chainrule.chain.session import Session
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(23, 3)), RNG.integers(0, 2, 23)

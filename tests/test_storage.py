@@ -26,8 +26,8 @@ from chainrule.core.layers import Dense, Dropout, Layer
 from chainrule.core.losses import Hinge, Loss, Pinball, Poisson, SoftmaxCrossEntropy, SquaredError
 from chainrule.core.network import Network
 from chainrule.core.schedules import Schedule
-from chainrule.model import Model, gives_probabilities
-from chainrule.storage import ModelFileError, load, save
+from chainrule.models.model import Model, gives_probabilities
+from chainrule.models.modelfile import ModelFileError, load, save
 
 TARGETS = ("binary", "zero_one", "boolean", "multiclass", "words", "regression")
 SOME = settings(max_examples=60)

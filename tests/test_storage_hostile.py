@@ -17,8 +17,8 @@ from chainrule.core.layers import BatchNorm, Dense, Dropout
 from chainrule.core.losses import Huber, Pinball
 from chainrule.core.network import Network
 from chainrule.core.schedules import WarmUp
-from chainrule.model import Model
-from chainrule.storage import ModelFileError, load, save
+from chainrule.models.model import Model
+from chainrule.models.modelfile import ModelFileError, load, save
 
 WRONG: list[Any] = [None, [], {}, -1, 0, 10**400, 1e308, "x", True, [[]], {"type": []}]
 

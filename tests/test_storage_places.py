@@ -16,7 +16,7 @@ from safetensors.numpy import save as tensors_to_bytes
 
 from chainrule.core.layers import BatchNorm, Dense
 from chainrule.core.network import Network
-from chainrule.storage import ModelFileError, load, save
+from chainrule.models.modelfile import ModelFileError, load, save
 
 
 def altered(name: str, tensor: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:

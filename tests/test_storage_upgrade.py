@@ -20,9 +20,9 @@ from chainrule.core.branch_layers import Average, Residual
 from chainrule.core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from chainrule.core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale
 from chainrule.core.network import Network
-from chainrule.storage import ModelFileError
-from chainrule.storage.cosine_order import BY_COLUMN, group_cosines, order_then
-from chainrule.storage.spec import LAYERS
+from chainrule.models.cosine_order import BY_COLUMN, group_cosines, order_then
+from chainrule.models.modelfile import ModelFileError
+from chainrule.models.spec import LAYERS
 
 
 class Beside(CosineEmbedding):

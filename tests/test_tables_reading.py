@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chainrule import Model, Network, SoftmaxCrossEntropy, load, save
-from chainrule.storage.agreement import check_agreement
+from chainrule.models.agreement import check_agreement
 from chainrule.tables import Preparation, Schema, Table, infer_schema, read_table, split_rows
 from chainrule.tables.reading import READINGS
 

@@ -11,8 +11,8 @@ import pytest
 from table_runs import PRESETS, QUICK, built, finished, made_up, trained
 
 from chainrule import Pinball
-from chainrule.model import Model
-from chainrule.storage import load, save
+from chainrule.models.model import Model
+from chainrule.models.modelfile import load, save
 from chainrule.tables import Table, read_table
 from chainrule.tabular.run import TableRun
 

@@ -9,7 +9,7 @@ import pytest
 import chainrule as cr
 from chainrule.core.epoch import Batch
 from chainrule.tabular.member import Member
-from chainrule.training import Record
+from chainrule.training.loop import Record
 
 
 def held_out(net: cr.Network, y: list[int], X: Any = None) -> Member:

@@ -15,7 +15,7 @@ from chainrule.tables import Table, read_table
 from chainrule.tabular.member import Member
 from chainrule.tabular.presets import ONE_HOT, PRESETS, QUICK, SMALL, Simple, Strong
 from chainrule.tabular.run import TableRun
-from chainrule.training import train
+from chainrule.training.loop import train
 
 QUICKLY: dict[str, Any] = {"preset": "strong", "members": 3, "hidden": (16, 16), "epochs": 12}
 

@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from chainrule.core import metrics
 from chainrule.core.arrays import Array
-from chainrule.model import scores, true_terms
-from chainrule.storage import load, save
+from chainrule.models.model import scores, true_terms
+from chainrule.models.modelfile import load, save
 from chainrule.tables import Table, read_table
 from chainrule.tabular.baselines import compare
 from chainrule.tabular.data import TableData

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from chainrule.core import metrics
-from chainrule.model import scores
+from chainrule.models.model import scores
 from chainrule.tabular.baselines import BOOSTING, CONSTANT, LINEAR
 from chainrule.tabular.verdict import NETWORK, standing, verdict
 from chainrule.tabular.verdict import Tested as Scored  # pytest collects what is called Test…

@@ -13,7 +13,7 @@ from table_runs import built, made_up
 
 import chainrule as cr
 from chainrule.core.nonfinite import Diverged
-from chainrule.training import Best, Record, together
+from chainrule.training.loop import Best, Record, together
 
 
 def record(epoch: int, loss: float = 0.5) -> Record:

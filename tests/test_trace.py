@@ -11,8 +11,8 @@ from numeric import Array
 import chainrule as cr
 from chainrule.core.epoch import StepSettings, check_batch, train_step
 from chainrule.core.schedules import value_at
-from chainrule.explaining.formulas import d
-from chainrule.explaining.trace import Trace, trace_step
+from chainrule.formulas import d
+from chainrule.trace.step import Trace, trace_step
 
 ROWS = tuple((n, None) for n in (1, 2, 3, 7, 20))
 SLOW = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])

@@ -14,12 +14,12 @@ from test_chain import boolean_trace, some_trace
 from test_trace import alice
 
 import chainrule as cr
-from chainrule.explaining.differences import NEAR, Probe, cost
-from chainrule.explaining.formulas import d
-from chainrule.explaining.script import LINES, to_python
-from chainrule.explaining.trace import Trace, replay, trace_step
-from chainrule.explaining.verify import DRAWN, verify
-from chainrule.explaining.verify import given as is_given
+from chainrule.formulas import d
+from chainrule.proof.differences import NEAR, Probe, cost
+from chainrule.proof.script import LINES, to_python
+from chainrule.proof.verify import DRAWN, verify
+from chainrule.proof.verify import given as is_given
+from chainrule.trace.step import Trace, replay, trace_step
 
 FEW = tuple((n, None) for n in (1, 2, 5))
 SLOW = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])

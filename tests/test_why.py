@@ -8,8 +8,8 @@ from test_chain import boolean_trace
 from test_trace import alice
 
 import chainrule as cr
-from chainrule.explaining.trace import Trace, trace_step
-from chainrule.explaining.why import why
+from chainrule.chain.why import why
+from chainrule.trace.step import Trace, trace_step
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,6 @@ from compiled_cases import Case, apart
 from numeric import Array
 
 import chainrule as cr
-from chainrule import engines
 from chainrule.compiled import (
     draws,
     elementary,
@@ -36,6 +35,7 @@ from chainrule.compiled import (
     step,
     updates,
 )
+from chainrule.training import engines
 
 KERNELS = (draws, elementary, epochs, layers, losses, passes, predict, products, step, updates)
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}

@@ -4,8 +4,13 @@ The public names are imported when they are first used, so that `import chainrul
 more than `import numpy`.
 """
 
+import sys
+import warnings
 from importlib import import_module
+from types import ModuleType
 from typing import Any
+
+from .core import showing
 
 _HOMES = {
     "core.network": ["Network"],
@@ -34,35 +39,51 @@ _HOMES = {
     "core.nonfinite": ["Diverged"],
     "core.contracts": ["check_layer", "check_loss"],
     "core": ["metrics"],
-    "engines": ["load_engine"],
-    "explaining.trace": ["trace_step", "Trace", "replay"],
-    "explaining.chain": ["explain"],
-    "explaining.explanation": ["Explanation"],
-    "explaining.mathematics": ["Notation"],
-    "explaining.paper": ["Paper"],
-    "explaining.labels": ["text_labels"],
-    "explaining.verify": ["verify", "Verification"],
-    "explaining.why": ["why"],
-    "explaining.script": ["to_python"],
+    "training.loop": ["train", "Record"],
+    "training.rate_search": ["find_lr"],
+    "training.lbfgs": ["minimize"],
+    "training.engines": ["load_engine"],
+    "trace.step": ["trace_step", "Trace", "replay"],
+    "trace.notation": ["Notation"],
+    "chain.explain": ["explain"],
+    "chain.explanation": ["Explanation"],
+    "chain.paper": ["Paper"],
+    "chain.session": ["Session"],
+    "chain.contributions": ["contributions", "Contributions"],
+    "chain.why": ["why"],
+    "proof.verify": ["verify", "Verification"],
+    "proof.script": ["to_python"],
+    "writing.labels": ["text_labels"],
     "gradcheck.check": ["check_gradients"],
     "gradcheck.report": ["GradientReport"],
     "diagnosing.configuration": ["Configuration"],
     "diagnosing.diagnose": ["diagnose", "Diagnosis"],
-    "explaining.health": ["Health"],
-    "explaining.contributions": ["contributions", "Contributions"],
-    "training": ["train", "Record", "find_lr"],
-    "session": ["Session"],
-    "lbfgs": ["minimize"],
+    "diagnosing.health": ["Health"],
     "tabular.data": ["TableData"],
     "tabular.presets": ["Simple", "Strong"],
     "tabular.run": ["TableRun"],
     "tabular.outcome": ["Outcome"],
-    "model": ["Model"],
-    "storage": ["save", "load"],
+    "models.model": ["Model"],
+    "models.modelfile": ["save", "load"],
+    "models.header": ["ModelFileError"],
     "tables": ["read_table"],
     "estimators.mlp": ["MLPClassifier", "MLPRegressor"],
     "estimators.tabular": ["TabularClassifier", "TabularRegressor"],
 }  # fmt: skip
+
+_WRITERS = {
+    "Network": {"html": "report.diagram:to_html"},
+    "Explanation": {
+        "text": "writing.render:to_text", "markdown": "writing.render:to_markdown",
+        "latex": "writing.render:to_latex", "html": "writing.render:to_html",
+        "json": "writing.render:to_json",
+    },
+}  # fmt: skip
+showing.WRITERS |= {
+    (kind, form): f"chainrule.{where}"
+    for kind, forms in _WRITERS.items()
+    for form, where in forms.items()
+}
 
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted([*_HOME, "__version__"])
@@ -81,6 +102,20 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f"chainrule.{_HOME[name]}"), name)
     globals()[name] = value
     return value
+
+
+class _Moved(ModuleType):
+    """A documented module's old name, for one version more."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name not in _HOME:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        told = f"{self.__name__}.{name} is chainrule.{name} now: import it from there"
+        warnings.warn(told, DeprecationWarning, stacklevel=2)
+        return getattr(sys.modules["chainrule"], name)
+
+
+sys.modules["chainrule.storage"] = _Moved("chainrule.storage")
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..answers import Answer
+    from ..models.answers import Answer
 
 FOLDER = Path("chainrule-demo")
 HIDDEN = 8

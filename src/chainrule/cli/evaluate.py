@@ -13,7 +13,7 @@ from .predict import load_tabular
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..model import Model
+    from ..models.model import Model
 
 WIDEST_MATRIX = 12
 

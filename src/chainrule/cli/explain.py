@@ -10,9 +10,9 @@ from .options import AS_JSON, TABLE_NAME, filled
 from .predict import load_tabular
 
 if TYPE_CHECKING:
-    from ..answers import Answer
-    from ..model import Model
-    from ..session import Session
+    from ..chain.session import Session
+    from ..models.answers import Answer
+    from ..models.model import Model
     from ..tables import Table
 
 FORMATS = ("text", "markdown", "latex", "html")
@@ -52,7 +52,7 @@ def explain(
     if number is not None:
         _number(session(model, table, row, lr), number, form, as_json)
         return
-    from ..answers import explain_answer
+    from ..models.answers import explain_answer
 
     found = explain_answer(model, table, row - 1)
     if as_json:
@@ -70,10 +70,10 @@ def session(model: "Model", table: "Table", row: int, lr: float, rows: int = 1) 
 
     import numpy as np
 
+    from ..chain.session import Session
     from ..core.losses import SquaredError
     from ..core.optimizers import SGD
-    from ..model import repeated
-    from ..session import Session
+    from ..models.model import repeated
     from ..tables import row_weights
     from ..tables.rows import labelled
 
@@ -106,7 +106,7 @@ def session(model: "Model", table: "Table", row: int, lr: float, rows: int = 1) 
 
 def _number(one: "Session", address: str, form: str, as_json: bool) -> None:
     """One number of the session's step."""
-    from ..explaining.render import to_html, to_latex, to_markdown, to_text
+    from ..writing.render import to_html, to_latex, to_markdown, to_text
 
     found = one.explain(address)
     if as_json:

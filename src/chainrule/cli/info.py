@@ -15,7 +15,7 @@ from .options import AS_JSON, TABLE_NAME, filled
 if TYPE_CHECKING:
     from ..core.layers import Layer
     from ..core.network import Network
-    from ..model import Model
+    from ..models.model import Model
     from ..tables import Column, Table
 
 FACTS = {
@@ -87,8 +87,8 @@ def _show_table(file: str, table: "Table", columns: "Sequence[Column]", target: 
 
 
 def _model(file: str, as_json: bool) -> None:
-    from ..model import Model
-    from ..storage import load
+    from ..models.model import Model
+    from ..models.modelfile import load
 
     loaded = load(Path(file))
     model = loaded if isinstance(loaded, Model) else Model(loaded)

@@ -11,7 +11,7 @@ from .document import emit
 from .options import AS_JSON, TABLE_NAME, check_apart, filled
 
 if TYPE_CHECKING:
-    from ..model import Model
+    from ..models.model import Model
 
 
 @click.command(short_help="Answer for the rows of a table with a model.")
@@ -60,8 +60,8 @@ def predict(
 
 def load_tabular(path: str) -> "Model":
     """The model in a file; raises ValueError where it was not trained on a table."""
-    from ..model import Model
-    from ..storage import load
+    from ..models.model import Model
+    from ..models.modelfile import load
 
     model = load(Path(path))
     if not isinstance(model, Model) or model.preparation is None or model.schema is None:

@@ -19,7 +19,7 @@ from .signals import handled
 
 if TYPE_CHECKING:
     from ..tabular.run import TableRun
-    from ..training import Record
+    from ..training.loop import Record
 
 PLAIN_EVERY = 10.0
 """Seconds between two plain lines where no bar can be drawn."""
@@ -58,7 +58,7 @@ def train_watched(run: "TableRun", *, quiet: bool = False) -> None:
 
 @contextmanager
 def _watch(run: "TableRun", asked: Interrupt, quiet: bool) -> "Iterator[Callable[[Record], None]]":
-    from .. import engines
+    from ..training import engines
 
     show = _Silence() if quiet else Bar(run, asked) if is_live(sys.stderr) else _Lines(run)
 

@@ -34,7 +34,7 @@ def save_model(outcome: "Outcome", files: Files) -> str:
 
     Ctrl-C and SIGTERM wait for it; then they raise KeyboardInterrupt.
     """
-    from ..storage import save
+    from ..models.modelfile import save
 
     model = files["model"]
     assert model is not None

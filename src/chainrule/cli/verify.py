@@ -27,9 +27,9 @@ def verify(
     number in plain Python and in 40 digits, gradients by central differences. Exit code 1 if a
     number does not hold.
     """
-    from ..explaining.trace import replay
-    from ..explaining.verify import verify as prove
+    from ..proof.verify import verify as prove
     from ..tables import read_table
+    from ..trace.step import replay
     from .screen import screen
 
     model = load_tabular(model_file)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numba
-from numba.np.ufunc import parallel
+from numba.np.ufunc import parallel  # noqa: F401
 
-from .. import engines
+from ..training.forks import note_start, threads_lost
 
 # OpenMP's threads burn their core for milliseconds while they wait, and where other work shares the
 # machine each step then waits for the scheduler: 15 times slower. A short wait costs 5 % on a quiet
@@ -27,7 +27,7 @@ def several_threads(wanted: int | None = None) -> Iterator[bool]:
     """
     most = numba.config.NUMBA_NUM_THREADS
     wanted = most if wanted is None else min(wanted, most)
-    if wanted < 2 or engines.threads_lost or not _one_at_a_time.acquire(blocking=False):
+    if wanted < 2 or threads_lost() or not _one_at_a_time.acquire(blocking=False):
         yield False
         return
     try:
@@ -55,14 +55,6 @@ def _load_openmp() -> None:
             del os.environ[name]
 
 
-def _threads_of_a_parent() -> bool:
-    """Whether somebody has started Numba's threads, but in a process that was forked since."""
-    try:
-        return parallel._is_initialized and len(os.listdir("/proc/self/task")) == 1
-    except OSError:  # no Linux
-        return False
-
-
-engines.threads_lost = engines.threads_lost or _threads_of_a_parent()
+note_start()
 _load_openmp()
 numba.get_num_threads()  # raises here, and not from a kernel, where no threading layer can be had

@@ -18,6 +18,7 @@ from .checks import as_dtype, as_real, require_count
 from .initializers import Initializer
 from .layers import Dense, Dropout, Layer, chain_shapes, walk
 from .schedules import Schedule
+from .showing import show
 
 RNG = int | np.random.Generator | None
 
@@ -306,6 +307,10 @@ class Network:
         self.seed = state["seed"]
         for name, value in state["numbers"].items():
             getattr(self, name)[...] = value
+
+    def _repr_html_(self) -> str:
+        """The network drawn, for notebooks."""
+        return str(show(self, "html"))
 
     def __repr__(self) -> str:
         chain = " → ".join([str(self.n_in), *map(repr, self.layers)])

@@ -16,6 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ..chain.contributions import Contributions, contributions
 from ..core.activation_layers import ACTIVATION_LAYERS, Identity, Sigmoid, get_activation
 from ..core.arrays import Array
 from ..core.epoch import Batch
@@ -25,9 +26,8 @@ from ..core.nonfinite import Diverged
 from ..core.optimizers import Optimizer
 from ..core.penalty import Penalty
 from ..core.schedules import Schedule
-from ..engines import ENGINES
-from ..explaining.contributions import Contributions, contributions
-from ..lbfgs import Objective
+from ..training.engines import ENGINES
+from ..training.lbfgs import Objective
 from .callbacks import CallbackSupportMixin
 from .html import with_network
 from .stochastic import NON_FINITE, Course

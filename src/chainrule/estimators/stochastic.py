@@ -1,7 +1,7 @@
 """scikit-learn's stochastic training: when it stops, what it keeps, on one run of `train`."""
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -14,12 +14,9 @@ from ..core.network import Network
 from ..core.nonfinite import Diverged
 from ..core.optimizers import SGD, AdamHat, Momentum, Nesterov, Optimizer
 from ..core.schedules import Schedule
-from ..training import Record, train
+from ..training.loop import Record, train
 from .callbacks import told
 from .rates import Adaptive, InverseScaling, Kept, Order
-
-if TYPE_CHECKING:
-    from .mlp_base import BaseMLP
 
 NOT_CONVERGED = (
     "Stochastic Optimizer: Maximum iterations (%d) reached and the optimization hasn't converged "
@@ -35,7 +32,7 @@ class Course:
     """One call of fit or partial_fit: the rows to train on, those held out, and the loop."""
 
     def __init__(
-        self, mlp: "BaseMLP", net: Network, data: Batch, held_out: Batch | None, incremental: bool
+        self, mlp: Any, net: Network, data: Batch, held_out: Batch | None, incremental: bool
     ) -> None:
         self.mlp, self.net, self.incremental = mlp, net, incremental
         if not incremental or not hasattr(mlp, "_optimizer"):

@@ -14,13 +14,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from ..answers import Answer, explain_answer
 from ..core.activation_layers import ACTIVATION_LAYERS
 from ..core.arrays import Array
 from ..core.metrics import FOR_CLASSES
 from ..core.nonfinite import Diverged
-from ..model import Model
-from ..storage import load, save
+from ..models.answers import Answer, explain_answer
+from ..models.model import Model
+from ..models.modelfile import load, save
 from ..tables import Table, read_table
 from ..tables.rows import unseen_notes
 from ..tables.table import as_text

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..chain.session import Session
 from ..core.activation_layers import Sigmoid
 from ..core.layers import Dense
 from ..core.losses import SquaredError
 from ..core.network import Network
 from ..core.optimizers import SGD
-from ..explaining.labels import text_labels
-from ..explaining.mathematics import Notation, Writer
-from ..explaining.page import Equation, page
-from ..explaining.trace import replay
-from ..explaining.verify import verify
-from ..session import Session
-from ..training import train
+from ..proof.verify import verify
+from ..trace.notation import Notation
+from ..trace.step import replay
+from ..training.loop import train
+from ..writing.labels import text_labels
+from ..writing.mathematics import Writer
+from ..writing.page import Equation, page
 from .common import gradients, slope
 from .parts import Lesson, Part, Picture, Table, claim, numbers, say
 

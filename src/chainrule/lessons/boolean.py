@@ -11,7 +11,7 @@ from ..core.layers import Dense
 from ..core.losses import BinaryCrossEntropy, SquaredError
 from ..core.network import Network
 from ..core.optimizers import SGD
-from ..training import train
+from ..training.loop import train
 from .common import (
     BOOLEAN_X,
     BOOLEAN_Y,

@@ -10,7 +10,7 @@ from ..core.layers import Dense
 from ..core.losses import Loss
 from ..core.network import Network
 from ..core.optimizers import SGD
-from ..training import Record, train
+from ..training.loop import Record, train
 from .parts import Cell, Picture, Progress, sketch
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import numpy as np
 from ..core.arrays import Array
 from ..core.losses import BinaryCrossEntropy
 from ..core.network import Network
-from ..training import Record
+from ..training.loop import Record
 from .bugs import find_the_bugs
 from .common import (
     BOOLEAN_X,

@@ -10,7 +10,7 @@ from ..core.layers import Dense
 from ..core.losses import AbsoluteError, BinaryCrossEntropy, Loss, SquaredError, SumOfErrors
 from ..core.network import Network
 from ..core.optimizers import SGD
-from ..training import train
+from ..training.loop import train
 from .parts import Lesson, Part, Picture, Table, claim, numbers, say
 
 if TYPE_CHECKING:

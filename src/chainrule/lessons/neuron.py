@@ -10,7 +10,7 @@ from ..core.arrays import Array
 from ..core.losses import BinaryCrossEntropy
 from ..core.network import Network
 from ..core.optimizers import SGD
-from ..training import Record, train
+from ..training.loop import Record, train
 from .common import (
     BOOLEAN_X,
     BOOLEAN_Y,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from ..core.layers import Temperature, within
 from . import style
+from .inline import inline_svg
 from .words import number, plural, shorten
 
 SHOWN = 10
@@ -36,6 +37,11 @@ class Drawable(Protocol):
         ...
 
     def __getitem__(self, name: str) -> NDArray[Any]: ...
+
+
+def to_html(net: Drawable) -> str:
+    """The network as a picture in a page, for notebooks."""
+    return inline_svg(network(net), f"a network with {net.n_in} inputs", "network-")
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from ..core.losses import Loss, SoftmaxCrossEntropy, SquaredError
 from ..core.network import Network
 from ..core.nonfinite import Diverged
 from ..core.penalty import Penalty
-from ..engines import limit_threads
-from ..lbfgs import minimize
-from ..model import in_terms
+from ..models.model import in_terms
+from ..training.engines import limit_threads
+from ..training.lbfgs import minimize
 from .data import TableData
 
 BOOSTING, LINEAR, CONSTANT = "gradient boosting", "linear model", "constant guess"

@@ -12,8 +12,8 @@ from ..core.epoch import Batch
 from ..core.losses import Loss
 from ..core.network import Network
 from ..core.nonfinite import Diverged
-from ..model import probabilities
-from ..training import Best, Record, train
+from ..models.model import probabilities
+from ..training.loop import Best, Record, train
 from .presets import Simple
 
 

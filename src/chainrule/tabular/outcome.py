@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ..answers import Answer, explain_answer
 from ..core.metrics import METRICS, shares
 from ..core.nonfinite import finite
-from ..model import Model
+from ..models.answers import Answer, explain_answer
+from ..models.model import Model
 from ..report.words import clean, coverage_in_words, number, plural, score
 from ..tables import Preparation, Schema
 from ..tables.rows import Rows
 from ..tables.table import cell_text
-from ..training import Record
+from ..training.loop import Record
 from .baselines import BOOSTING, CONSTANT, LINEAR
 from .verdict import NETWORK, Tested, gap
 

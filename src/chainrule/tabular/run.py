@@ -22,17 +22,17 @@ from ..core.layers import Dense, Temperature
 from ..core.losses import Loss
 from ..core.network import Network
 from ..core.nonfinite import finite
-from ..memory import require_memory
-from ..model import Model, answer_of, covered, in_terms, repeated, true_terms
+from ..models.model import Model, answer_of, covered, in_terms, repeated, true_terms
+from ..models.spec import check_count
 from ..report.words import percent, plural
-from ..storage.spec import check_count
 from ..tables import Table
 from ..tables.rows import class_weighted
-from ..training import Plan, Record, Recorded, together
+from ..training.loop import Plan, Record, Recorded, together
 from .baselines import CONSTANT, Watch, compare, constant
 from .calibrate import held_out, margin, temperature
 from .data import TableData
 from .member import Member
+from .memory import require_memory
 from .outcome import Outcome, worst_rows
 from .presets import PRESETS, Simple, get_preset
 from .verdict import NETWORK, Tested, verdict

@@ -8,7 +8,7 @@ from functools import cached_property
 from ..core import metrics
 from ..core.arrays import Array
 from ..core.metrics import METRICS
-from ..model import scores
+from ..models.model import scores
 from ..report.words import number, plural, score
 from .baselines import BOOSTING, CONSTANT
 

@@ -1,0 +1,142 @@
+"""Numbers as on paper: rounded at every step, as a text does that carries a few digits along."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeGuard
+
+from ..formulas import Formula, d, evaluate
+from ..trace.address import Address, resolve
+from ..trace.step import Trace
+from .explain import MANY, explain
+from .explanation import Number, Term
+
+ALL = 10**9  # parts of a sum: every one
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What each number of a trace becomes where every step is rounded.
+
+    To `digits` significant digits, and where `decimals` names a value ("3.A") or a kind of values
+    ("A", "Z") to so many places behind the point. What is given – inputs, targets, parameters, the
+    learning rate – is not rounded. `changed` puts other numbers in the place of some. Raises
+    ValueError for digits that are no digits, or a value that the trace has not.
+    """
+
+    trace: Trace
+    digits: int = 4
+    decimals: Mapping[str, int] = field(default_factory=dict)
+    changed: Mapping[str | tuple[str, str], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = {*self.trace.values}
+        kinds = names | {name.rpartition(".")[2] for name in names}
+        if type(self.digits) is not int or not 1 <= self.digits <= 17:
+            raise ValueError(f"digits is {self.digits!r}: round to 1 to 17 significant digits")
+        for kind, places in self.decimals.items():
+            if kind not in kinds:
+                raise ValueError(f'decimals names "{kind}", which is no value here: use "A" or "Z"')
+            if type(places) is not int or not 0 <= places <= 17:
+                raise ValueError(f'decimals of "{kind}" is {places!r}: use 0 to 17 places')
+
+    def __call__(self, one: Number) -> Number:
+        """A number made anew from its terms as rounded before; the note says what is lost."""
+        names = {letter: Term(self.term(t), t.address) for letter, t in one.names.items()}
+        value = self.value(one)
+        return replace(one, names=names, value=value, note=one.note or self.lost(one, value))
+
+    def value(self, one: Number) -> float:
+        """A number from its terms as rounded before, rounded itself."""
+        if one.symbol in self.changed:
+            return self.changed[one.symbol]
+        if one.formula is None:
+            known = self.at(one.symbol) if _is_value(one.symbol) else one.value
+            return self.round(_kind(one.symbol), known)
+        names = {letter: self.term(term) for letter, term in one.names.items()}
+        return self.round(_kind(one.symbol), _computed(one.formula, names))
+
+    def lost(self, one: Number, value: float) -> str:
+        """What a number is exactly, where rounding has made another of it."""
+        return "" if value == one.value else f"exactly {one.value:.{self.digits + 2}g}"
+
+    def term(self, term: Term) -> float:
+        """A term as rounded before; a setting as it is."""
+        return self.at(term.address) if term.address else term.value
+
+    def at(self, address: str) -> float:
+        """The number at an address, made anew from what it depends on."""
+        if address in self.changed:
+            return self.changed[address]
+        if address not in self._found:
+            self._found[address] = self._make(address)
+        return self._found[address]
+
+    def round(self, kind: str, value: float) -> float:
+        """One number rounded as its kind is."""
+        places = self.decimals.get(kind, self.decimals.get(kind.rpartition(".")[2]))
+        if places is not None:
+            return round(value, places)
+        return float(f"{value:.{self.digits}g}")
+
+    @cached_property
+    def _found(self) -> dict[str, float]:
+        return {}
+
+    def _make(self, address: str) -> float:
+        at = resolve(self.trace, address)
+        given = (*self.trace.net.shapes, *self.trace.net.buffer_shapes, "X", "Y", "dL_dl")
+        if at.name in given or at.own == "M" or at.own.endswith("_before"):
+            return float(self.trace[at.name][at.index])
+        found = explain(self.trace, address, most=ALL)
+        if found.made is not None:
+            return self.value(found.made)
+        if found.sum is not None:
+            return self.round(_kind(address), sum(self.value(part) for part in found.sum.parts))
+        parameter = self._parameter(at)
+        return found.value if parameter is None else self._gradient(parameter)
+
+    def _parameter(self, at: Address) -> Address | None:
+        """The parameter of which a value is the gradient."""
+        if at.own == "g" and at.owner.name in self.trace.net.shapes:
+            return at.owner
+        named = [name for name in self.trace.net.shapes if d(name) == at.name]
+        return Address(named[0], at.index) if named else None
+
+    def _gradient(self, at: Address) -> float:
+        """The sum over all paths of all rows, each factor and product rounded."""
+        products = []
+        for row in range(len(self.trace.batch)):
+            found = explain(self.trace, str(at), row=row, most=ALL)
+            if found.count > len(found.paths):
+                raise ValueError(
+                    f"{at} has {found.count} paths: rounding at every step is for at most {MANY}"
+                )
+            for path in found.paths:
+                product = math.prod(self.value(factor) for factor in path.factors)
+                products.append(self.round("product", product))
+        return self.round(_kind(str(at)), sum(products))
+
+
+def _computed(formula: Formula, names: Mapping[str, float]) -> float:
+    """What a formula shows comes to; what it runs where floats cannot compute the other."""
+    try:
+        return float(evaluate(Formula(formula.show), names))
+    except (ArithmeticError, ValueError):
+        try:
+            return float(evaluate(formula, names))
+        except (ArithmeticError, ValueError) as error:
+            raise ValueError(f"{formula.show} is beyond the largest float here: {error}") from None
+
+
+def _kind(symbol: str | tuple[str, str]) -> str:
+    """What a number is, for its rounding: "3.A", a product, a slope."""
+    if not isinstance(symbol, str) or "·" in symbol:
+        return ""
+    return symbol.partition("[")[0]
+
+
+def _is_value(symbol: str | tuple[str, str]) -> TypeGuard[str]:
+    """Whether a symbol is an address."""
+    return isinstance(symbol, str) and "[" in symbol and "·" not in symbol

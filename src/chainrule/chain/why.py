@@ -1,0 +1,274 @@
+"""Why is my number different? Mis-steps of a calculation by hand, tried one by one."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.layers import Dense
+from ..formulas import ACTIVATIONS, Formula, d, evaluate, kind
+from ..trace.address import Address, resolve
+from ..trace.step import Place, Trace
+from .explain import explain
+from .explanation import Number
+from .paper import Paper
+
+EXACT = 17  # significant digits: as good as not rounded
+FEW_ROWS, FEW_UNITS = 8, 250  # of a batch that is recomputed with each mis-step; its outputs
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A mis-step that makes the reader's number: its name, in words, and what it gives exactly."""
+
+    cause: str
+    text: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Why:
+    """What `why` found: the right value, and the mis-steps that make the other one, the likeliest
+    first.
+
+    `what` is the number that was asked for: of a parameter ∂L/∂(it). `right` says that the reader's
+    is the value, rounded as it was given, `whole` that mis-steps were tried which need the step
+    to be made anew.
+    """
+
+    what: str
+    mine: float
+    value: float
+    right: bool
+    reasons: tuple[Reason, ...]
+    whole: bool
+
+    def __str__(self) -> str:
+        if self.right:
+            return f"{self.mine} is {self.what}, rounded: exactly {self.value!r}"
+        if self.reasons:
+            text = self.reasons[0].text
+            return f"{self.what} is {self.value!r}; {self.mine} is what comes out {text}"
+        known = "mis-step that is known here"
+        if not self.whole:
+            known = "mis-step of one number (the step is too large to be made anew with others)"
+        return f"{self.what} is {self.value!r}; no {known} makes {self.mine} of it"
+
+
+def why(trace: Trace, address: str, mine: float | str) -> Why:
+    """The mis-step behind a number calculated by hand: of a parameter its gradient, of all else
+    the number itself.
+
+    What must be made anew from the input (rounding on the way, a bias forgotten, another slope) is
+    tried on batches of at most 8 rows and 250 outputs of layers. `mine` as text, "0.250", keeps its
+    last digits; a number counts as written. Raises ValueError for an address that names nothing or
+    a number that is none.
+    """
+    at = resolve(trace, address)
+    if at.column is not None:
+        raise ValueError(f"{at} is a sum over columns: ask for one number, such as X[0,0]")
+    try:
+        number = math.nan if isinstance(mine, bool) else float(mine)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{mine!r} is no number: give it as 0.25 or as text '0.250'")
+    value = explain(trace, address).value
+    near = 1.0000001 * 10.0 ** -_places(mine) + 16 * math.ulp(number)  # rounded, or cut off
+    right = abs(number - value) <= 0.5000001 * 10.0 ** -_places(mine)
+    found, whole = dict[str, Reason](), is_small(trace)
+    for reason in [] if right else _reasons(trace, at, value, whole):
+        if reason.cause == "neighbour" and _digits(mine) < 3:
+            continue  # some other number always has these two digits
+        off, best = abs(reason.value - number), found.get(reason.cause)
+        if off <= near and (best is None or off < abs(best.value - number)):
+            found[reason.cause] = reason
+    what = f"∂L/∂{at}" if at.name in trace.net.shapes else str(at)
+    return Why(what, number, value, right, tuple(found.values()), whole)
+
+
+def is_small(trace: Trace) -> bool:
+    """Whether a step is small enough to be made anew with each mis-step."""
+    units = sum(trace.values[place.y].size for place in trace.places)
+    return len(trace.batch) <= FEW_ROWS and units <= FEW_UNITS
+
+
+def _places(mine: float | str) -> int:
+    """How many places behind the point a number is given to."""
+    mantissa, _, power = str(mine).lower().partition("e")
+    return len(mantissa.partition(".")[2]) - int(power or 0)
+
+
+def _digits(mine: float | str) -> int:
+    """How many significant digits a number is given with."""
+    mantissa = str(mine).lower().partition("e")[0]
+    return len(mantissa.strip("+- ").replace(".", "").lstrip("0"))
+
+
+def _reasons(trace: Trace, at: Address, value: float, whole: bool) -> Iterator[Reason]:
+    """Every mis-step that is known, the likeliest first."""
+    yield from _scaled(trace, value)
+    yield from _update(trace, at)
+    if whole:
+        yield from _changed(trace, at)
+        yield from _rounded(trace, at)
+    yield from _factors(trace, at)
+    yield from _neighbours(trace, at)
+
+
+def _scaled(trace: Trace, value: float) -> Iterator[Reason]:
+    """Sign, ½, the number of rows."""
+    m, outputs = len(trace.batch), trace.values["l"].shape[1]
+    yield Reason("sign", "with the sign turned round", -value)
+    yield Reason("half", "without the ½ of half squares", 2 * value)
+    yield Reason("half", "with the ½ of half squares", value / 2)
+    if m > 1:
+        yield Reason("rows", f"without the division by the {m} rows", value * m)
+        yield Reason("rows", f"divided by the {m} rows once more", value / m)
+    if outputs > 1:
+        yield Reason("outputs", f"divided by the {outputs} outputs", value / outputs)
+
+
+def _update(trace: Trace, at: Address) -> Iterator[Reason]:
+    """The learning rate forgotten, or the step in the wrong direction."""
+    if at.own not in ("after", "delta") or at.owner.name not in trace.net.shapes:
+        return
+    theta = float(trace.net[at.owner.name][at.index])
+    g = float(trace.values[f"{at.owner.name}.g"][at.index])
+    delta = float(trace.values[f"{at.owner.name}.delta"][at.index])
+    start = theta if at.own == "after" else 0.0
+    yield Reason("learning_rate", "without the learning rate", start - g)
+    yield Reason("direction", "with the step uphill instead of down", start - delta)
+    if kind(trace.settings.optimizer) == "SGD":  # whose step is in proportion to the gradient
+        for reason in _scaled(trace, delta):
+            if reason.cause != "sign":
+                yield Reason(reason.cause, reason.text, start + reason.value)
+
+
+def _changed(trace: Trace, at: Address) -> Iterator[Reason]:
+    """One number of another kind in the place of one: no activation, no bias, a slope elsewhere."""
+    yield from _without_biases(trace, at)
+    for place in trace.places:
+        if kind(place.layer) in ACTIVATIONS:
+            every = {str(one): float(trace[place.x][one.index]) for one in _outputs(trace, place)}
+            text = f"with z in the place of a in all of layer {place.name}"
+            yield from _with(trace, at, every, "activation", text)
+        for row in range(len(trace.batch)):
+            for j in range(trace[place.y].shape[1]):
+                one, unit = f"{place.y}[{row},{j}]", f"of {place.y}[{row},{j}]"
+                if kind(place.layer) not in ACTIVATIONS:
+                    continue
+                z, a = float(trace[place.x][row, j]), float(trace[place.y][row, j])
+                yield from _with(
+                    trace, at, {one: z}, "activation", f"with z in the place of a, {unit}"
+                )
+                symbol = one, f"{place.x}[{row},{j}]"
+                bend = ACTIVATIONS[kind(place.layer)]
+                swapped = _slope(bend.slope, z, z)
+                again = _slope(bend.slope, a, _slope(bend.value, a, a))
+                for value, words in ((swapped, "with z for a in the slope"),
+                                     (again, "with the slope taken at a, not at z,"),
+                                     (1.0, "without the slope")):  # fmt: skip
+                    text = f"{words} {unit}"
+                    yield from _with(trace, at, {symbol: value}, "slope", text)
+
+
+def _without_biases(trace: Trace, at: Address) -> Iterator[Reason]:
+    """One bias forgotten, those of a layer, all of them."""
+    every: dict[str, float] = {}
+    for place in trace.places:
+        if not isinstance(place.layer, Dense) or not place.layer.bias:
+            continue
+        mine = {f"{place.name}.b[{j}]": 0.0 for j in range(len(place.p["b"]))}
+        for one in mine:
+            yield from _with(trace, at, {one: 0.0}, "bias", f"without the bias {one}")
+        yield from _with(trace, at, mine, "bias", f"without the biases of layer {place.name}")
+        every |= mine
+    yield from _with(trace, at, every, "bias", "without any bias")
+
+
+def _slope(formula: Formula, z: float, a: float) -> float:
+    try:
+        return float(evaluate(formula, {"z": z, "a": a, "alpha": 0.0}))
+    except (ArithmeticError, ValueError):
+        return math.nan
+
+
+def _with(
+    trace: Trace, at: Address, changed: Mapping[Any, float], cause: str, text: str
+) -> Iterator[Reason]:
+    """The number made anew with some numbers changed, if that changes it."""
+    paper = Paper(trace, EXACT, changed={**changed})
+    value = _made(paper, trace, at)
+    yield Reason(cause, text, value)
+
+
+def _made(paper: Paper, trace: Trace, at: Address) -> float:
+    """A number on this paper; of a parameter its gradient."""
+    if at.name in trace.net.shapes:
+        return paper.at(str(Address(d(at.name), at.index)))
+    return paper.at(str(at))
+
+
+def _rounded(trace: Trace, at: Address) -> Iterator[Reason]:
+    """Rounding on the way: one number alone, one kind of numbers, or every step."""
+    for places in range(4, 0, -1):
+        for one in _outputs(trace):
+            value = round(float(trace[one.name][one.index]), places)
+            text = f"with {one} rounded to {value:g} on the way"
+            yield from _with(trace, at, {str(one): value}, "rounding", text)
+        hidden = {place.y: places for place in trace.places[:-1] if place.y.endswith(".A")}
+        kinds = {place.y.rpartition(".")[2] for place in trace.places}
+        for which, words in (
+            (hidden, "hidden activations"), ({"A": places}, "activations"),
+            ({"Z": places}, "pre-activations"),
+            ({"A": places, "Z": places}, "activations and pre-activations"),
+        ):  # fmt: skip
+            if not {name.rpartition(".")[2] for name in which} <= kinds:
+                continue
+            paper = Paper(trace, EXACT, which)
+            text = f"with all {words} rounded to {places} decimals on the way"
+            yield Reason("rounding", text, _made(paper, trace, at))
+    for digits in range(5, 1, -1):
+        text = f"with every step rounded to {digits} significant digits"
+        yield Reason("rounding", text, _made(Paper(trace, digits), trace, at))
+
+
+def _outputs(trace: Trace, *places: Place) -> Iterator[Address]:
+    """Every output of every layer, or of these."""
+    for place in places or trace.places:
+        for index in np.ndindex(trace[place.y].shape):
+            yield Address(place.y, tuple(int(i) for i in index))
+
+
+def _factors(trace: Trace, at: Address) -> Iterator[Reason]:
+    """A factor of the largest path left out."""
+    found = explain(trace, str(at))
+    if found.count != 1 or len(trace.batch) > 1:
+        return
+    for places in range(4, 0, -1):
+        value = math.prod(round(factor.value, places) for factor in found.factors)
+        yield Reason("rounding", f"with each factor rounded to {places} decimals", value)
+    for left in found.factors:
+        value = math.prod(factor.value for factor in found.factors if factor is not left)
+        yield Reason("factor", f"without the factor {_symbol(left)}", value)
+
+
+def _symbol(one: Number) -> str:
+    return f"∂{one.symbol[0]}/∂{one.symbol[1]}" if isinstance(one.symbol, tuple) else one.symbol
+
+
+def _neighbours(trace: Trace, at: Address) -> Iterator[Reason]:
+    """Another number of the same value: rows and columns confused, or the next one taken."""
+    name = d(at.name) if at.name in trace.net.shapes else at.name
+    array = trace[name]
+    swapped = at.index[::-1]
+    if len(at.index) == 2 and all(i < n for i, n in zip(swapped, array.shape, strict=True)):
+        text = f"at {Address(at.name, swapped)}: rows and columns confused"
+        yield Reason("transposed", text, float(array[swapped]))
+    for index in np.ndindex(array.shape):
+        if index != at.index:
+            other = Address(at.name, tuple(int(i) for i in index))
+            yield Reason("neighbour", f"at {other}", float(array[index]))

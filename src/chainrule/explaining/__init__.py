@@ -1,1 +1,0 @@
-"""Reading the numbers of a training step: trace, chain, proof, health."""

@@ -1,0 +1,211 @@
+"""save() and load(): one safetensors file; its header holds what the numbers mean as JSON.
+
+Every parameter and buffer is a tensor under its own name ("0.W"), readable by any program that
+reads safetensors; the metadata entry "chainrule" holds architecture, loss, preparation and facts.
+"""
+
+import json
+import math
+import os
+import platform
+import stat
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.arrays import Array, Shapes
+from ..core.layers import Layer, chain_shapes
+from ..core.network import Network
+from ..files import write_atomically
+from ..tables import Preparation, Schema
+from .agreement import check_agreement, try_out
+from .header import FORMAT, ModelFileError, read_header
+from .model import Model
+from .spec import Known, check_count, decode_layers, decode_loss, encode, known_with, plain
+from .upgrade import upgrade
+
+# Bytes; a file is read whole, so a bound stands before the memory is taken.
+LARGEST_FILE = 8 * 2**30
+MOST_COLUMNS = 1_000_000
+DTYPES = {"float32": "F32", "float64": "F64"}
+# Vectors like theta that a network may have been given; in the file only where they were changed.
+FACTORS = ("lr_factor", "decay_factor")
+
+
+def save(model: Model | Network, path: str | os.PathLike[str]) -> Path:
+    """Write a model, or a bare network, to one file; returns its path. The same model gives the
+    same bytes.
+
+    Raises OSError where the place cannot be written, ValueError or TypeError for a model that
+    `load` would refuse: numbers that are not finite, parts that do not fit each other, facts that
+    are no JSON. An existing file then stays as it is.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    whole = model if isinstance(model, Model) else Model(model)
+    check_agreement(whole)
+    check_count(whole.net.layers)
+    try:
+        text = json.dumps(_header(whole, "model" if whole is model else "network"))
+    except RecursionError:
+        raise ValueError("the layers are nested too deep for a model file") from None
+    tensors = _tensors(whole.net)
+    for name, tensor in tensors.items():
+        _check_finite(name, tensor)
+    return write_atomically(path, to_bytes(tensors, metadata={"chainrule": text}))
+
+
+def _header(model: Model, kind: str) -> dict[str, Any]:
+    net = model.net
+    return {
+        "format": FORMAT,
+        "kind": kind,
+        "n_in": net.n_in,
+        "dtype": str(net.dtype),
+        "seed": net.seed,
+        "layers": encode(net.layers, "layers"),
+        "loss": None if model.loss is None else encode(model.loss, "loss"),
+        "preparation": None if model.preparation is None else model.preparation.to_dict(),
+        "schema": None if model.schema is None else model.schema.to_dict(),
+        "facts": plain(model.facts, "facts"),
+        "versions": {
+            "chainrule": version("chainrule"),
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _tensors(net: Network) -> dict[str, Array]:
+    tensors = {name: net[name] for name in (*net.shapes, *net.buffer_shapes)}
+    fresh = _built(net.n_in, net.layers, str(net.dtype))
+    for name in FACTORS:
+        if not np.array_equal(getattr(net, name), getattr(fresh, name)):
+            tensors[name] = getattr(net, name)
+    return tensors
+
+
+def load(path: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Any:
+    """Read what `save` wrote: a Model, or the Network that was saved bare. Runs no code of the
+    file.
+
+    `own` lists the classes of own layers and losses. Raises OSError where the file cannot be read
+    and ModelFileError where it is truncated, of another version, not ours, or contradicts itself.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    file, known = Path(path), known_with(own)
+    _check_place(file)
+    try:
+        with safe_open(file, framework="numpy") as opened:
+            header = read_header(opened.metadata())
+            steps = upgrade(header)
+            model = _model(header, opened, known)
+            for step in steps:
+                step(model.net)
+            check_agreement(model)
+            try_out(model)
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise ModelFileError(
+            f"{file} is no model file, or it was cut off: {error}; save the model again"
+        ) from None
+    except RecursionError:
+        raise ModelFileError(f"{file} cannot be used: its header is nested too deep") from None
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ModelFileError(f"{file} cannot be used: {error}") from None
+    return model.net if header["kind"] == "network" else model
+
+
+def _check_place(file: Path) -> None:
+    """Raise one sentence unless there is an ordinary file of a size that a model may have."""
+    try:
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode):  # asked before it is opened: a pipe would wait for ever
+            raise ModelFileError(f"{file} is no ordinary file: give the path of a saved model")
+        open(file, "rb").close()  # safetensors tells every refusal as a missing file
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{file} does not exist: give the path of a saved model") from None
+    except OSError as error:
+        raise type(error)(
+            f"{file} cannot be read: {error.strerror}; give the path of a saved model"
+        ) from None
+    except ModelFileError:
+        raise
+    except ValueError as error:
+        raise ModelFileError(f"{str(file)!r} is no path of a file: {error}") from None
+    if found.st_size > LARGEST_FILE:
+        raise ModelFileError(f"{file} is larger than {LARGEST_FILE >> 30} GiB: no model of ours is")
+
+
+def _model(header: dict[str, Any], opened: Any, known: Known) -> Model:
+    net = _network(header, opened, known)
+    loss, prepared, schema = header["loss"], header["preparation"], header["schema"]
+    facts = header["facts"]
+    if not isinstance(facts, dict):
+        raise ValueError("facts is no object")
+    plain_facts = plain(facts, "facts")
+    if plain_facts != facts:
+        raise ValueError("facts holds a number that is not finite")
+    if header["kind"] == "network" and (loss, prepared, schema, facts) != (None, None, None, {}):
+        raise ValueError("it is said to be a bare network, but holds more")
+    return Model(
+        net,
+        decode_loss(loss, known),
+        None if prepared is None else Preparation.from_dict(prepared),
+        None if schema is None else Schema.from_dict(schema),
+        facts,
+    )
+
+
+def _network(header: dict[str, Any], opened: Any, known: Known) -> Network:
+    n_in, dtype, seed = header["n_in"], header["dtype"], header["seed"]
+    if type(n_in) is not int or not 1 <= n_in <= MOST_COLUMNS:
+        raise ValueError(f"n_in is {n_in!r}: a model file holds up to {MOST_COLUMNS:,} columns")
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise ValueError(f"dtype is {dtype!r}")
+    if seed is not None and (type(seed) is not int or seed < 0):
+        raise ValueError(f"seed is {seed!r}")
+    layers = tuple(decode_layers(header["layers"], known))
+    _, params, buffers = chain_shapes(layers, n_in)
+    shapes = params | buffers
+    size = sum(map(math.prod, params.values()))
+    factors = {name: (size,) for name in FACTORS if name in opened.keys()}
+    _check_shapes(shapes | factors, opened, dtype)  # before anything of that size is allocated
+    net = _built(n_in, layers, dtype)
+    for name in shapes | factors:
+        tensor = opened.get_tensor(name)
+        _check_finite(name, tensor)
+        numbers = net[name] if name in shapes else getattr(net, name)
+        numbers[...] = tensor
+    net.seed = seed
+    return net
+
+
+def _built(n_in: int, layers: tuple[Layer, ...], dtype: str) -> Network:
+    return Network(n_in, layers, rng=0, dtype=dtype)
+
+
+def _check_shapes(shapes: Shapes, opened: Any, dtype: str) -> None:
+    """Raise ValueError unless the file holds exactly these tensors; looks at no number yet."""
+    held = set(opened.keys())
+    for name in sorted(set(shapes) ^ held):
+        where = "the layers have no such number" if name in held else "the file does not hold it"
+        raise ValueError(f'layers and numbers disagree about "{name}": {where}')
+    for name, shape in shapes.items():
+        tensor = opened.get_slice(name)
+        found, kind = tuple(tensor.get_shape()), tensor.get_dtype()
+        if found != shape or kind != DTYPES[dtype]:
+            raise ValueError(
+                f'"{name}" has shape {found} and type {kind}, '
+                f"the layers promise {shape} and {DTYPES[dtype]}"
+            )
+
+
+def _check_finite(name: str, tensor: Array) -> None:
+    if not np.isfinite(tensor).all():
+        raise ValueError(
+            f'"{name}" holds a number that is not finite: keep the network of an earlier epoch'
+        )

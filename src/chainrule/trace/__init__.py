@@ -1,0 +1,1 @@
+"""One training step with every number named, and how a reader names one of them."""

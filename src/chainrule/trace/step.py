@@ -1,0 +1,347 @@
+"""One training step with every number kept and named: forwards, backwards, the update.
+
+Values go by the names of a page: "X", then of each layer "0.Z", "1.A", "2.Z"; the loss's "Yhat",
+"l", "L"; backwards, with a d, "2.dZ", "1.dA", "0.dW"; and of each parameter what the update made of
+it, "0.W.g", "0.W.delta", "0.W.after". All arithmetic is that of `core`, in float64.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..core.arrays import Array
+from ..core.branch_layers import Branched
+from ..core.epoch import Batch, StepSettings, check_batch, check_settings, clip_by_norm, start_state
+from ..core.layers import Layer, inner, within
+from ..core.losses import Loss
+from ..core.network import RNG, Network, make_rng
+from ..core.nonfinite import ADVICE, Diverged
+from ..core.optimizers import Optimizer, State
+from ..core.penalty import Penalty
+from ..core.schedules import Schedule, value_at
+from ..formulas import OPTIMIZERS, d, evaluate, kind
+from .address import resolve
+
+
+class Cells(Protocol):
+    """What `trace_step` asks of a preparation; `chainrule.tables.Preparation` has it."""
+
+    @property
+    def feature_names(self) -> list[str]:
+        """A name for each column of X."""
+
+    def transform(self, table: Any) -> Array:
+        """X (n, d) of a table."""
+
+    def target(self, table: Any) -> Array:
+        """y (n,) of a table."""
+
+    def steps(self, table: Any, row: int) -> Sequence[Any]:
+        """Each cell of one row on its way to X."""
+
+
+class Place(NamedTuple):
+    """A layer on the way from X to Z; those inside of it come before it, one by one.
+
+    `x` and `y` are the names of its input and output among the values, `inside` of what each branch
+    of a Residual or an Average gave.
+    """
+
+    name: str
+    layer: Layer
+    p: dict[str, Array]
+    cache: dict[str, Array]
+    x: str
+    y: str
+    inside: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What `trace_step` saw. `values` holds every number by name, in the order of computation.
+
+    `net` is the network before the step, `places` its layers in order, `rows` the cells of each row
+    on their way through the preparation, where there is one, `unit` the name of a target that is a
+    number, and how much of it a raw output of 1 is. `start` is where the random numbers stood
+    before the step.
+    """
+
+    net: Network
+    settings: StepSettings
+    batch: Batch
+    lr: float
+    decay: float
+    state: Mapping[str, Array]
+    start: Any
+    places: tuple[Place, ...]
+    values: Mapping[str, Array]
+    features: tuple[str, ...]
+    rows: tuple[Sequence[Any], ...] = field(default=(), repr=False)
+    unit: tuple[str, float] = ("", 1.0)
+
+    @property
+    def loss(self) -> float:
+        """L, penalty included."""
+        return float(self.values["L"])
+
+    @property
+    def output(self) -> str:
+        """The name of the raw output, where the layers end and the loss begins."""
+        return self.places[-1].y
+
+    @property
+    def clip_scale(self) -> float:
+        """What clipping multiplied the gradient by."""
+        return float(self.values.get("clip", 1.0))
+
+    @property
+    def numbers(self) -> dict[str, Array]:
+        """The parameters and buffers before the step, by name."""
+        return {name: self.net[name] for name in (*self.net.shapes, *self.net.buffer_shapes)}
+
+    @property
+    def columns(self) -> dict[str, list[int]]:
+        """The columns of X that each input of the table became, by the input's name."""
+        if not self.rows:
+            return {name: [i] for i, name in enumerate(self.features)}
+        found: dict[str, list[int]] = {}
+        start = 0
+        for cell in self.rows[0]:
+            found[cell.column] = list(range(start, start + len(cell.features)))
+            start += len(cell.features)
+        return found
+
+    def find(self, address: str) -> tuple[str, tuple[int, ...]]:
+        """(name, index) of the number at an address. Raises ValueError where there is none."""
+        found = resolve(self, address)
+        return found.name, found.index
+
+    def __getitem__(self, name: str) -> Array:
+        """A value, parameter or buffer by name."""
+        if name in self.values:
+            return self.values[name]
+        return self.net[name]
+
+    @property
+    def theta_after(self) -> Array:
+        """Theta after the step (p,)."""
+        return np.concatenate([self.values[f"{name}.after"].ravel() for name in self.net.shapes])
+
+    def __repr__(self) -> str:
+        count = sum(value.size for value in self.values.values())
+        return f"Trace({len(self.batch)} rows, {count} numbers, L = {self.loss:.6g})"
+
+
+def trace_step(
+    net: Network,
+    loss: Loss,
+    optimizer: Optimizer,
+    X: Any,
+    y: ArrayLike | None = None,
+    *,
+    lr: float | Schedule,
+    weight: ArrayLike | None = None,
+    penalty: Penalty | None = None,
+    clip: float | None = None,
+    state: State | None = None,
+    rng: RNG = 0,
+    preparation: Cells | None = None,
+    step: int = 0,
+    steps: int = 1,
+) -> Trace:
+    """One training step on these rows, computed in float64 and kept whole. Changes nothing.
+
+    `state` is the optimizer's before the step (its start if None), `rng` draws the dropout masks,
+    and `step` of `steps` is where schedules are asked. With a `preparation` X is a table, and y its
+    target column unless given. Raises ValueError for data that do not fit, Diverged at a number
+    that is not finite.
+    """
+    check_settings(StepSettings(loss, optimizer, lr, penalty, clip))
+    X, y, features, rows = _prepared(net, X, y, preparation)
+    if y is None:
+        raise ValueError("y is missing: a training step needs the targets of its rows")
+    twin = net.astype(np.float64)
+    batch = check_batch(twin, loss, X, y, weight)
+    settings = StepSettings(loss, optimizer, lr, penalty and penalty.of(batch.mass), clip)
+    for name, schedule in twin.schedules().items():
+        twin[name] = schedule.at(step, steps, ())
+    generator, _ = make_rng(rng)
+    start = generator.bit_generator.state
+    before = start_state(optimizer, twin.theta, state)
+    with np.errstate(all="ignore"):  # what overflows is found and named below
+        writer = _Writer(twin, settings, batch)
+        writer.forward(generator)
+        writer.backward()
+        writer.update(before, value_at(lr, step, steps), value_at(optimizer.decay, step, steps))
+    return Trace(
+        twin, settings, batch, writer.lr, writer.decay, before, start,
+        tuple(writer.places.values()), writer.values, features, rows, _unit(preparation),
+    )  # fmt: skip
+
+
+def replay(trace: Trace) -> list[str]:
+    """Make the step again from what it was given; the names of the values that have other bits.
+
+    [] where every number is the same to the last bit.
+    """
+    settings, batch = trace.settings, trace.batch
+    net = trace.net.copy()
+    generator = getattr(np.random, trace.start["bit_generator"])()
+    generator.state = trace.start
+    writer = _Writer(net, settings, batch)
+    with np.errstate(all="ignore"):
+        writer.forward(np.random.Generator(generator))
+        writer.backward()
+        before = start_state(settings.optimizer, net.theta, dict(trace.state))
+        writer.update(before, trace.lr, trace.decay)
+    again = {name: value.tobytes() for name, value in writer.values.items()}
+    names = dict.fromkeys((*trace.values, *again))
+    return [n for n in names if n not in again or n not in trace.values
+            or trace.values[n].tobytes() != again[n]]  # fmt: skip
+
+
+def _prepared(
+    net: Network, X: Any, y: ArrayLike | None, preparation: Cells | None
+) -> tuple[Any, ArrayLike | None, tuple[str, ...], tuple[Sequence[Any], ...]]:
+    """X and y, the names of X's columns, and each row's cells on their way to X."""
+    if preparation is None:
+        return X, y, tuple(f"x{i}" for i in range(net.n_in)), ()
+    prepared = preparation.transform(X)
+    rows = tuple(preparation.steps(X, row) for row in range(len(prepared)))
+    answers = preparation.target(X) if y is None else y
+    return prepared, answers, tuple(preparation.feature_names), rows
+
+
+def _unit(preparation: Cells | None) -> tuple[str, float]:
+    """The name and scale of a target that is a number."""
+    name, scale = (getattr(preparation, key, None) for key in ("target_name", "target_scale"))
+    return (str(name), float(scale)) if name and scale else ("", 1.0)
+
+
+class _Writer:
+    """Makes the step, and writes each number down as it is made."""
+
+    def __init__(self, net: Network, settings: StepSettings, batch: Batch) -> None:
+        self.net, self.settings, self.batch = net, settings, batch
+        self.places = dict[str, Place]()
+        self.values = dict[str, Array]()
+        names = (*net.shapes, *net.buffer_shapes)
+        self.p = {name: net[name] for name in names}
+
+    def forward(self, rng: np.random.Generator) -> None:
+        """X, every layer, the loss."""
+        loss, batch = self.settings.loss, self.batch
+        self.values["X"] = batch.X
+        self.output = self._layers(self.net.layers, self.p, "X", "", rng)
+        Z = self.values[self.output]
+        self.values["Y"] = loss.targets(Z, batch.y)
+        self.values["Yhat"], self.values["l"] = loss.link(Z), loss.terms(Z, self.values["Y"])
+        self.values["dl_dZ"] = loss.slopes(Z, self.values["Y"])
+        L = loss.value(Z, batch.y, batch.weight)
+        self.values |= loss.factors(Z, batch.y, batch.weight)
+        self.values["L_data"] = np.asarray(L)
+        if (penalty := self.settings.penalty) is not None:
+            P = penalty.value(self.net.theta, self.net.decay_factor)
+            self.values["penalty"] = np.asarray(P)
+            L += P
+        self.values["L"] = np.asarray(L)
+
+    def _layers(
+        self, layers: Sequence[Layer], p: Mapping[str, Array], x: str, prefix: str,
+        rng: np.random.Generator,
+    ) -> str:  # fmt: skip
+        for i, layer in enumerate(layers):
+            name, own, X = f"{prefix}{i}", inner(p, i), self.values[x]
+            inside = tuple(
+                self._layers(chain, within(own, branch), x, f"{name}.{branch}", rng)
+                for branch, chain in layer.branches.items()
+            )
+            if isinstance(layer, Branched):
+                Y, cache = layer.combine(X, [self.values[F] for F in inside]), dict[str, Array]()
+            else:
+                Y, cache = layer.forward(own, X, train=True, rng=rng)
+            new = {key: array for key, array in cache.items() if array is not X}
+            self.values |= {f"{name}.{key}": array for key, array in new.items()}
+            last = next((key for key, array in new.items() if array is Y), "Y")
+            self.values[f"{name}.{last}"] = Y
+            y = f"{name}.{last}"
+            self.places[name] = Place(name, layer, own, cache, x, y, inside)
+            x = y
+        return x
+
+    def backward(self) -> None:
+        """dL/dZ, and from the last layer to the first the derivative by its input and numbers."""
+        Z = self.values[self.output]
+        dZ = self.settings.loss.grad(Z, self.batch.y, self.batch.weight)
+        self.values["dX"] = self._layers_back(self.net.layers, "", dZ)
+
+    def _layers_back(self, layers: Sequence[Layer], prefix: str, dY: Array) -> Array:
+        for i in reversed(range(len(layers))):
+            place = self.places[f"{prefix}{i}"]
+            self.values[d(place.y)] = dY
+            if isinstance(place.layer, Branched):
+                inputs = []
+                for branch, chain in place.layer.branches.items():
+                    start = f"{place.name}.{branch}"
+                    dF = self._layers_back(chain, start, place.layer.branch_dY(dY))
+                    self.values[f"{start}dX"] = dF  # through this branch alone
+                    inputs.append(dF)
+                dY = place.layer.combine_dX(dY, inputs)
+            else:
+                dY, grads = place.layer.backward(place.p, place.cache, dY)
+                self.values |= {d(f"{place.name}.{name}"): grads[name] for name in grads}
+        return dY
+
+    def update(self, before: State, lr: float, decay: float) -> None:
+        """Penalty, clipping, the optimizer, the new numbers."""
+        net, penalty, optimizer = self.net, self.settings.penalty, self.settings.optimizer
+        grad = np.concatenate([np.zeros(0), *(self.values[d(n)].ravel() for n in net.shapes)])
+        if penalty is not None:
+            slope = penalty.grad(net.theta, net.decay_factor)
+            self._write("penalty", slope)
+            grad = grad + slope
+        if self.settings.clip is not None:
+            norm = float(np.sqrt(np.sum(np.square(grad))))
+            grad = clip_by_norm(grad, self.settings.clip)
+            self.values["norm"] = np.asarray(norm)
+            self.values["clip"] = np.asarray(min(1.0, self.settings.clip / norm) if norm else 1.0)
+        self._write("g", grad)
+        self.lr, self.decay = lr, decay
+        rate, shrink = lr * net.lr_factor, decay * net.decay_factor
+        state = {key: value.copy() for key, value in before.items()}
+        delta = optimizer.update(grad, state, net.theta, rate, shrink)
+        names: dict[str, Any] = {f.name: getattr(optimizer, f.name) for f in fields(optimizer)}
+        names |= {f"{key}_before": value for key, value in before.items()} | state
+        names |= {"lr": rate, "decay": shrink, "theta": net.theta, "g": grad, "delta": delta}
+        for stage in OPTIMIZERS.get(kind(optimizer), ()):
+            if stage.name not in names:
+                names[stage.name] = evaluate(stage.value, names)
+        for name, value in names.items():
+            if name not in ("theta", "g", "lr", "decay") and np.shape(value) == net.theta.shape:
+                self._write(name, value)
+        self._write("after", net.theta + delta)
+        for place in self.places.values():
+            if place.layer.branches:
+                continue  # its inner layers have places of their own
+            buffers = {name: p.copy() for name, p in place.p.items()}
+            place.layer.absorb(buffers, place.cache)
+            self.values |= {
+                f"{place.name}.{name}.after": buffers[name]
+                for name in buffers
+                if f"{place.name}.{name}" in net.buffer_shapes
+            }
+        self._check()
+
+    def _check(self) -> None:
+        for name, array in self.values.items():
+            if name != "dl_dYhat" and not np.isfinite(array).all():  # unfused, 1/0 at a saturated ŷ
+                what = "nan" if np.isnan(array).any() else "inf"
+                raise Diverged(f'the step made {what} in "{name}": {ADVICE}')
+
+    def _write(self, stage: str, vector: Array) -> None:
+        """A theta-shaped vector as a value of each parameter."""
+        views = self.net.views(np.array(vector))
+        self.values |= {f"{name}.{stage}": view for name, view in views.items()}

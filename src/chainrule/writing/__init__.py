@@ -1,0 +1,1 @@
+"""Explanations as pages: text, Markdown, LaTeX, HTML, JSON."""

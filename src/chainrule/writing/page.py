@@ -1,0 +1,261 @@
+"""An explanation as a page: headings, sentences, equations and tables, for any format to write."""
+
+import ast
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from ..chain.contributions import Contributions
+from ..chain.explain import explain
+from ..chain.explanation import Explanation, Number, Path, Sum
+from .mathematics import (
+    Expression,
+    add,
+    fill,
+    multiply,
+    name,
+    number,
+    parse,
+    rename,
+    slope,
+)
+
+TERMS = 6  # of a sum that are written out
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A line above what follows, which may end in an address."""
+
+    text: str
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A sentence or more."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Equation:
+    """side = side = …, the last one a number; `note` says what the number is."""
+
+    sides: tuple[Expression, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: cells are text or mathematics."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str | Expression, ...], ...]
+
+
+Block = Heading | Prose | Equation | Grid
+Seen = Callable[[Number], Number]  # a number as it is, or as rounded on paper
+
+
+def page(found: Explanation, seen: Seen | None = None) -> Iterator[Block]:
+    """The blocks of an explanation; `seen` changes each number before it is written."""
+    see = seen or (lambda one: one)
+    yield _title(found)
+    if found.made is not None:
+        yield from _output(found, see)
+        yield equation(see(found.made))
+    if found.inputs is not None:
+        yield from _inputs(found, found.inputs)
+    if found.is_slope:
+        if not found.paths:
+            yield Prose("It is 0: a factor of every path from it to the loss is 0, as on this one.")
+        yield from _forward(found, see)
+        yield from _backward(found, see)
+        yield from _paths(found)
+        yield from _rows(found)
+        yield from _proof(found)
+    elif found.sum is not None:
+        yield from _cell(found)
+        yield total(str(found.address), found.sum, see)
+    if found.steps:
+        yield Heading("The update")
+        for step in found.steps:
+            yield equation(see(step))
+
+
+def _output(found: Explanation, see: Seen) -> Iterator[Block]:
+    """Before a prediction or a loss: the raw output that it is made of, back to the last sum."""
+    trace, at = found.trace, found.address
+    if at.name not in ("Yhat", "l") or len(at.index) != 2:
+        return
+    lines, name = list[Block](), trace.output
+    made_by = {place.y: place for place in trace.places}
+    while name in made_by:
+        one = explain(trace, f"{name}[{at.index[0]},{at.index[1]}]")
+        if one.sum is not None:
+            lines.append(total(str(one.address), one.sum, see))
+            break
+        if one.made is not None:
+            lines.append(equation(see(one.made)))
+        name = made_by[name].x
+    yield from reversed(lines)
+
+
+def _inputs(found: Explanation, inputs: Contributions) -> Iterator[Block]:
+    """What each input added to a prediction, by three accounts, and what they leave over."""
+    name, scale = found.trace.unit
+    what = name if name and inputs.against is None else f"the raw output {inputs.output}"
+    if inputs.against is not None:
+        what, scale = f"the log-odds of {inputs.output} against {inputs.against}", 1.0
+    yield Heading(f"What each input adds to {what}, from the inputs' zero")
+
+    def cells(values: Iterable[float | None]) -> tuple[str | Expression, ...]:
+        return tuple("–" if v is None else number(scale * v) for v in values)
+
+    rows = [
+        (part.name, *cells((part.exact, part.integrated, part.gradient))) for part in inputs.largest
+    ]
+    gaps = cells(inputs.gaps[key] for key in ("exact", "integrated", "gradient"))
+    rows += [("left over", *gaps)]
+    header = ("input", "along the paths", "integrated gradients", "gradient × input")
+    yield Grid(header, tuple(rows))
+
+
+def _cell(found: Explanation) -> Iterator[Block]:
+    """The cell of the table that an input came from, on its way into the network."""
+    trace, at = found.trace, found.address
+    if at.column is None or not trace.rows:
+        return
+    cell = next(cell for cell in trace.rows[at.index[0]] if cell.column == at.column)
+    raw = "missing" if cell.raw is None else cell.raw
+    pairs = zip(cell.features, cell.encoded, cell.scaled, strict=True)
+    steps = ", ".join(f"{name}: {encoded:.6g} → {scaled:.6g}" for name, encoded, scaled in pairs)
+    yield Prose(f"The cell {raw} becomes {steps}.")
+
+
+def _title(found: Explanation) -> Heading:
+    """What the number is, in words."""
+    parameter = found.address.name in found.trace.net.shapes
+    what = "How the loss changes with" if parameter else "What makes"
+    return Heading(what, str(found.address))
+
+
+def equation(one: Number) -> Equation:
+    """symbol = formula = the formula with numbers = value."""
+    sides: list[Expression] = [_symbol(one)]
+    if one.formula is not None:
+        shown = parse(one.formula, _values(one))
+        if isinstance(shown, ast.Name) and one.names[shown.id].address:
+            sides.append(name(one.names[shown.id].address))
+        elif not isinstance(shown, ast.Constant):
+            sides += [shown, fill(shown, _values(one))]
+    return Equation((*sides, number(one.value)), one.note)
+
+
+def total(symbol: str, whole: Sum, see: Seen) -> Equation:
+    """symbol = Σ of the parts = their numbers = value."""
+    listed = [see(part) for part in whole.parts[:TERMS]]
+    formulas, numbers = list[Expression](), list[Expression]()
+    for part in listed:
+        assert part.formula is not None
+        addresses = {letter: term.address for letter, term in part.names.items()}
+        formulas.append(rename(parse(part.formula), addresses))
+        numbers.append(fill(parse(part.formula), _values(part)))
+    if len(listed) < whole.count:
+        formulas.append(name(f"({whole.count - len(listed)} more)"))
+        numbers.append(number(whole.value - sum(part.value for part in whole.parts[:TERMS])))
+    result = see(Number(symbol, whole.value))
+    sides = (name(symbol), add(formulas), add(numbers), number(result.value))
+    return Equation(sides, result.note)
+
+
+def _values(one: Number) -> dict[str, float]:
+    return {letter: term.value for letter, term in one.names.items()}
+
+
+def _symbol(one: Number) -> Expression:
+    return slope(*one.symbol) if isinstance(one.symbol, tuple) else name(one.symbol)
+
+
+def _forward(found: Explanation, see: Seen) -> Iterator[Block]:
+    """The units on the largest path, from the input to the loss."""
+    trace, shown = found.trace, list[str]()
+    for factor in reversed(found.factors):
+        for symbol in reversed(factor.symbol):
+            owned = symbol.partition("[")[0]
+            if symbol != "L" and owned not in (*trace.net.shapes, "X") and symbol not in shown:
+                shown.append(symbol)
+    if not shown:
+        return
+    yield Heading("Forwards" + (f", row {found.row}" if len(trace.batch) > 1 else ""))
+    for address in shown:
+        one = explain(trace, address)
+        if one.made is not None:
+            yield equation(see(one.made))
+        elif one.sum is not None:
+            yield total(address, one.sum, see)
+
+
+def _backward(found: Explanation, see: Seen) -> Iterator[Block]:
+    """The factors of the largest path and their product."""
+    largest = found.paths[0] if found.paths else found.blocked
+    if largest is None:
+        return
+    which = "" if found.count < 2 else f", along the largest of {found.count} paths"
+    yield Heading(f"Backwards{which}")
+    for factor in largest.factors:
+        yield equation(see(factor))
+    yield _product(found, largest, see)
+
+
+def _product(found: Explanation, path: Path, see: Seen) -> Equation:
+    """∂L/∂ = the product of the factors = value."""
+    factors, bottom = [see(factor) for factor in path.factors], path.factors[-1].symbol[1]
+    whole = see(Number(("L", bottom), path.product))
+    symbol = _symbol(whole) if found.count < 2 else name("product")
+    numbers = [number(f.value) for f in factors]
+    value = whole.value
+    if [f.value for f in factors] != [f.value for f in path.factors]:
+        value = see(Number(symbol="product", value=math.prod(f.value for f in factors))).value
+    return Equation((symbol, multiply(numbers), number(value)), whole.note)
+
+
+def _paths(found: Explanation) -> Iterator[Block]:
+    """Every path with its product, and what they add up to."""
+    if found.count < 2 or not found.paths:
+        return
+    which = f" of row {found.row}" if len(found.trace.batch) > 1 else ""
+    yield Heading(f"All {found.count} paths{which}")
+    rows: list[tuple[str | Expression, ...]] = []
+    for path in found.paths:
+        units = [factor.symbol[1] for factor in path.factors if isinstance(factor.symbol, tuple)]
+        rows.append((" ← ".join(units), number(path.product)))
+    if found.count > len(found.paths):
+        rows.append((f"all {found.count - len(found.paths)} others", number(found.rest)))
+    whole = sum(path.product for path in found.paths) + found.rest
+    rows.append(("sum", number(whole)))
+    yield Grid(("from the output back", "product"), tuple(rows))
+
+
+def _rows(found: Explanation) -> Iterator[Block]:
+    """What each row of the batch adds."""
+    if found.sum is None:
+        return
+    yield Heading("What each row adds")
+    rows: list[tuple[str | Expression, ...]] = [
+        (str(part.symbol), number(part.value)) for part in found.sum.parts
+    ]
+    if found.sum.count > len(rows):
+        rows.append((f"all {found.sum.count - len(rows)} others", number(found.sum.rest)))
+    rows.append(("sum", number(found.value)))
+    yield Grid(("row", "share of the gradient"), tuple(rows))
+
+
+def _proof(found: Explanation) -> Iterator[Block]:
+    """The simplified derivative beside the product it stands for."""
+    if not found.proof:
+        return
+    yield Heading("Simplified, and before")
+    for one in found.proof:
+        yield equation(one)
