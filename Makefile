@@ -24,7 +24,7 @@ test: .venv/.dev ## everything the CI runs: lint, format, types, tests
 	$(ONE_THREAD) $(BIN)/pytest -n 2 --dist loadfile
 
 test-portable: .venv/.dev ## the tests again, with the kernels of other processors
-	$(ONE_THREAD) $(BIN)/python tests/portable.py $(PYTEST)
+	$(ONE_THREAD) $(BIN)/python tests/support/portable.py $(PYTEST)
 
 bench: .venv/.bench ## time the engine and the estimators beside their peers; accuracy on real tables
 	@mkdir -p build

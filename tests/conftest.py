@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import processes
 import pytest
 from hypothesis import settings
+from support import processes
 
 # Before anything imports matplotlib, here and in the processes that tests start.
 os.environ["MPLBACKEND"] = "Agg"

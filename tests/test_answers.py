@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models import small_model
-from table_runs import PRESETS, made_up, trained
+from support.models import small_model
+from support.table_runs import PRESETS, made_up, trained
 
 import chainrule as cr
 from chainrule.models.answers import explain_answer, forward_steps

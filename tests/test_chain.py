@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compiled_cases import Case, cases
 from hypothesis import HealthCheck, assume, given, settings
+from support.compiled_cases import Case, cases
 from test_trace import ROWS, alice, traced
 
 import chainrule as cr

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_tables import QUICK, call, document, ok, write_flowers, write_slope
+from support.cli_tables import QUICK, call, document, ok, write_flowers, write_slope
 
 import chainrule
 from chainrule.cli import main

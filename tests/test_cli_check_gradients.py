@@ -8,8 +8,8 @@ from pathlib import Path
 from subprocess import PIPE
 
 import pytest
-from cli_tables import COMMAND, call, document, environment, process
-from processes import PATIENCE, start, wait_until
+from support.cli_tables import COMMAND, call, document, environment, process
+from support.processes import PATIENCE, start, wait_until
 
 from chainrule.cli import check_gradients
 

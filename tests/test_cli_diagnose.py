@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from cli_tables import call, document, ok, write_flowers
+from support.cli_tables import call, document, ok, write_flowers
 
 
 @pytest.fixture(scope="module")

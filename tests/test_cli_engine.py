@@ -14,11 +14,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from cli_tables import QUICK, document, environment, ok, process, write_flowers
-from compiled_runs import toy
-from processes import completed
 from rich.console import Console
-from terminals import Terminal
+from support.cli_tables import QUICK, document, environment, ok, process, write_flowers
+from support.compiled_runs import toy
+from support.processes import completed
+from support.terminals import Terminal
 
 import chainrule
 from chainrule.cli import progress

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cli_tables import QUICK, Done, call, ok, process, rewrite_header, write_flowers
+from support.cli_tables import QUICK, Done, call, ok, process, rewrite_header, write_flowers
 
 T = ["train", "flowers.csv", "--target", "kind"]
 PARTS = ["train", "parts/p*.csv", "--target", "kind"]

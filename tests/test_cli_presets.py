@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from cli_tables import document, ok, write_flowers, write_slope
+from support.cli_tables import document, ok, write_flowers, write_slope
 
 import chainrule as cr
 from chainrule.core.metrics import METRICS

@@ -9,9 +9,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli_tables import COMMAND, QUICK, Done, document, environment, ok, process, write_flowers
-from processes import completed
-from terminals import Terminal
+from support.cli_tables import (
+    COMMAND,
+    QUICK,
+    Done,
+    document,
+    environment,
+    ok,
+    process,
+    write_flowers,
+)
+from support.processes import completed
+from support.terminals import Terminal
 
 import chainrule
 

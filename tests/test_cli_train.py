@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_tables import call, document, ok, write_flowers, write_slope
-from processes import end
-from terminals import Terminal
+from support.cli_tables import call, document, ok, write_flowers, write_slope
+from support.processes import end
+from support.terminals import Terminal
 
 import chainrule as cr
 from chainrule.core.nonfinite import Diverged

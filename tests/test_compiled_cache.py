@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compiled_runs import GOALS, ROWS, environment, python, toy, work
-from numeric import Array
-from processes import PATIENCE, end, start
+from support.compiled_runs import GOALS, ROWS, environment, python, toy, work
+from support.numeric import Array
+from support.processes import PATIENCE, end, start
 
 import chainrule as cr
 from chainrule.training import engines
@@ -281,7 +281,7 @@ def remove(kept: Path, kernel: str) -> None:
         file.unlink()
 
 
-WORK = "from compiled_runs import work; print(work())"
+WORK = "from support.compiled_runs import work; print(work())"
 LINE = "chainrule: compiling its engine for float64, once for this machine"
 
 
@@ -339,7 +339,7 @@ def replace(old, new):
         time.sleep(1e9)
     real(old, new)
 os.replace = replace
-from compiled_runs import work
+from support.compiled_runs import work
 work()
 """
 """A process that stops before it puts the given file of a kernel, counted from 1, in its place."""

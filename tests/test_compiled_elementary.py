@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from numeric import Array
+from support.numeric import Array
 
 from chainrule.compiled import elementary
 from chainrule.compiled.jit import FAST

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from compiled_runs import GOALS, ROWS, both, large, run
-from numeric import Array
+from support.compiled_runs import GOALS, ROWS, both, large, run
+from support.numeric import Array
 
 import chainrule as cr
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tables
-from compiled_cases import Case, apart, cases
 from hypothesis import assume, given, settings
-from numeric import Array
+from support import tables
+from support.compiled_cases import Case, apart, cases
+from support.numeric import Array
 
 import chainrule as cr
 from chainrule.compiled import prediction

@@ -9,10 +9,10 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from compiled_runs import python
 from hypothesis import given
 from hypothesis import strategies as st
-from numeric import Array
+from support.compiled_runs import python
+from support.numeric import Array
 
 from chainrule.compiled import tile
 from chainrule.compiled.products import DEPTH

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from forms import read_only, strided
-from numeric import Array
-from tables import OPTIMIZERS
+from support.forms import read_only, strided
+from support.numeric import Array
+from support.tables import OPTIMIZERS
 
 import chainrule as cr
 from chainrule.compiled import engine, prediction

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compiled_runs import (
+from support.compiled_runs import (
     GOALS,
     ROWS,
     at_once,
@@ -24,7 +24,7 @@ from compiled_runs import (
     trained,
     work,
 )
-from processes import PATIENCE, start
+from support.processes import PATIENCE, start
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import chainrule as cr
@@ -41,7 +41,7 @@ def expected(seed: int) -> str:
 
 FORK = """
 import os, sys
-from compiled_runs import toy, watch_threads, work
+from support.compiled_runs import toy, watch_threads, work
 first = {"toy": toy, "work": work}[sys.argv[1]]()
 seen = watch_threads()
 print(work(), any(seen), flush=True) if sys.argv[1] == "work" else None
@@ -82,7 +82,7 @@ def own(x):
 own(np.zeros(100_000))
 child = os.fork()
 if child == 0:
-    from compiled_runs import work
+    from support.compiled_runs import work
     print(work(), flush=True)
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
@@ -98,7 +98,7 @@ POOLS = """
 import multiprocessing, sys
 from concurrent.futures import ProcessPoolExecutor
 from joblib import Parallel, delayed
-from compiled_runs import work
+from support.compiled_runs import work
 if __name__ == "__main__":
     kind, seeds = sys.argv[1], (0, 1, 0)
     assert work(0)
@@ -122,7 +122,7 @@ def test_pools_of_workers_give_the_same_bits(kind: str, layer: str) -> None:
 THREADS = """
 import sys
 import numpy as np
-from compiled_runs import ROWS, at_once, trained, watch_threads, work
+from support.compiled_runs import ROWS, at_once, trained, watch_threads, work
 part = sys.argv[1]
 net = trained()
 seen = watch_threads()
@@ -157,8 +157,8 @@ SERVER = """
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.request import urlopen
-from compiled_runs import ROWS, at_once, trained, work
-from processes import PATIENCE
+from support.compiled_runs import ROWS, at_once, trained, work
+from support.processes import PATIENCE
 net = trained()
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
@@ -204,7 +204,7 @@ def toy_run(**how: Any) -> tuple[cr.Network, Iterator[cr.Record]]:
 RUNS = {"long": long_run, "toy": toy_run}
 INTERRUPTED = """
 import sys
-from compiled_runs import digest
+from support.compiled_runs import digest
 from test_compiled_safety import RUNS
 net, run = RUNS[sys.argv[1]](**dict(pair.split("=") for pair in sys.argv[2:]))
 epochs = 0
@@ -339,7 +339,7 @@ def test_blas_has_its_threads_back_after_trainings_at_once(three: list[int]) -> 
 FORKED_INSIDE = """
 import os, sys
 from threading import Event, Thread
-from processes import PATIENCE, start
+from support.processes import PATIENCE, start
 from threadpoolctl import threadpool_limits
 from test_compiled_safety import blas, engines, toy
 toy()

@@ -11,10 +11,10 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from compiled_cases import Case, cases
-from compiled_runs import Seen, python
 from hypothesis import given, settings
-from numeric import Array
+from support.compiled_cases import Case, cases
+from support.compiled_runs import Seen, python
+from support.numeric import Array
 
 import chainrule as cr
 from chainrule.compiled import engine, prediction

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import completed
-from uncompiled_runs import Checked
+from support.processes import completed
+from support.uncompiled_runs import Checked
 
-SCRIPT = Path(__file__).with_name("uncompiled_runs.py")
+HERE = Path(__file__).parent
 
 
 def test_every_line_of_the_kernels_runs_uncompiled_and_within_bounds() -> None:
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
-    command = [sys.executable, "-W", "error", str(SCRIPT)]
-    done = completed(command, env=environment)
+    command = [sys.executable, "-W", "error", "-m", "support.uncompiled_runs"]
+    done = completed(command, env=environment, cwd=HERE)
     assert done.returncode == 0, done.stderr
     assert "lines of the kernels were run" in done.stdout
     assert int(done.stdout.split()[0]) > 400

@@ -10,9 +10,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-import tables
-from numeric import Array, Point
-from tables import LAYER_VARIANTS, LAYERS, LOSSES, OPTIMIZERS, UNTRAINABLE
+from support import tables
+from support.numeric import Array, Point
+from support.tables import LAYER_VARIANTS, LAYERS, LOSSES, OPTIMIZERS, UNTRAINABLE
 
 import chainrule as cr
 import chainrule.core

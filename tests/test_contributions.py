@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from compiled_cases import Case, cases, flat
 from hypothesis import HealthCheck, assume, given, settings
+from support.compiled_cases import Case, cases, flat
 
 import chainrule as cr
 from chainrule.chain.contributions import contributions

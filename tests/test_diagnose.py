@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from broken_cases import BCE, SQ, Case, Run, setup
-from broken_data import blobs, moons, thirds, wave, xor_table
-from broken_held_out import run as held_out
-from broken_runs import run as tuned
-from broken_score import Judged, figures, judge
+from support.broken_cases import BCE, SQ, Case, Run, setup
+from support.broken_data import blobs, moons, thirds, wave, xor_table
+from support.broken_held_out import run as held_out
+from support.broken_runs import run as tuned
+from support.broken_score import Judged, figures, judge
 
 import chainrule as cr
 from chainrule.core.epoch import Batch

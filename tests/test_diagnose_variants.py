@@ -1,7 +1,7 @@
 """The changes that `diagnose` makes, on the networks of tables."""
 
 import pytest
-from table_runs import built, made_up
+from support.table_runs import built, made_up
 
 import chainrule as cr
 from chainrule.diagnosing import variants

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from processes import completed
+from support.processes import completed
 
 ROOT = Path(__file__).parents[1]
 PAGES = [page for page in [ROOT / "README.md"] if page.is_file()] + sorted(

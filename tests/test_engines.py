@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from compiled_runs import python
+from support.compiled_runs import python
 
 import chainrule as cr
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import completed
+from support.processes import completed
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 

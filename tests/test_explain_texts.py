@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numeric import Array
+from support.numeric import Array
 from test_chain import boolean_trace
 from test_trace import alice
 

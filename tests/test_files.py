@@ -12,7 +12,7 @@ from pathlib import Path
 from subprocess import PIPE
 
 import pytest
-from processes import end, start
+from support.processes import end, start
 
 from chainrule.files import check_writable, write_atomically
 

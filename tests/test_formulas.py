@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-import tables
+from support import tables
 
 import chainrule as cr
 from chainrule.core.activation_layers import ACTIVATION_LAYERS

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted_bugs import BUGS, HELD_OUT, TUNED, Bug
-from planted_deeper import by_rows, outputs
-from planted_networks import Problem, deep, neuron, people, two_layer
-from planted_right import RIGHT, wide
-from processes import PATIENCE
+from support.planted_bugs import BUGS, HELD_OUT, TUNED, Bug
+from support.planted_deeper import by_rows, outputs
+from support.planted_networks import Problem, deep, neuron, people, two_layer
+from support.planted_right import RIGHT, wide
+from support.processes import PATIENCE
 
 import chainrule as cr
 from chainrule import GradientReport, check_gradients

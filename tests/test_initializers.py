@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tables import INITIALIZERS
+from support.tables import INITIALIZERS
 
 import chainrule as cr
 from chainrule.core.initializers import constant, get_initializer, normal, uniform

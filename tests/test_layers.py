@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numeric import Array
-from tables import LAYER_VARIANTS, LAYERS
+from support.numeric import Array
+from support.tables import LAYER_VARIANTS, LAYERS
 
 import chainrule as cr
 from chainrule.core.contracts import compare_gradients

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numeric import Array
-from tables import LOSSES, UNTRAINABLE, LossCase, classes, numbers
+from support.numeric import Array
+from support.tables import LOSSES, UNTRAINABLE, LossCase, classes, numbers
 
 import chainrule as cr
 from chainrule.core.contracts import contract

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from numeric import Array
 from sklearn import metrics as theirs
-from tables import METRICS
+from support.numeric import Array
+from support.tables import METRICS
 
 from chainrule import metrics as ours
 

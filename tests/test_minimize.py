@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numeric import Array
 from sklearn.linear_model import LogisticRegression
+from support.numeric import Array
 
 import chainrule as cr
 

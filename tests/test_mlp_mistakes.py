@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from processes import completed
 from sklearn.datasets import load_iris
+from support.processes import completed
 
 import chainrule as cr
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models import small_model, small_table
 from sklearn import metrics as sk
+from support.models import small_model, small_table
 
 from chainrule import Dense, Model, Network
 from chainrule.core.losses import (

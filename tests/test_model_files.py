@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_tables import call, document
-from modelfiles import SAMPLES, header_of, places, sample
 from numpy.testing import assert_allclose
+from support.cli_tables import call, document
+from support.modelfiles import SAMPLES, header_of, places, sample
 
 import chainrule
 from chainrule.models.header import FORMAT

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from forms import read_only
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numeric import Array, Point
-from tables import (
+from support.forms import read_only
+from support.numeric import Array, Point
+from support.tables import (
     ACTIVATION_LAYERS,
     LAYERS,
     Targets,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numeric import Array
+from support.numeric import Array
 
 import chainrule as cr
 from chainrule.core.optimizers import State

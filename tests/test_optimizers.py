@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from numeric import Array
-from tables import OPTIMIZERS
+from support.numeric import Array
+from support.tables import OPTIMIZERS
 
 import chainrule as cr
 

@@ -6,8 +6,8 @@ import sys
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
-from portable import OLD, USED, WIDE, Variables, rounds, run_all, without
-from processes import completed
+from support.portable import OLD, USED, WIDE, Variables, rounds, run_all, without
+from support.processes import completed
 
 FEATURES = "sse2 avx avx2 fma bmi2 avx512f avx512vl amx-tile aes"
 NEW = dict.fromkeys(FEATURES.split(), True) | {"sse4a": False}

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from compiled_cases import Case, cases
 from hypothesis import HealthCheck, given, settings
+from support.compiled_cases import Case, cases
 from test_chain import boolean_trace, some_trace
 from test_trace import ROWS, alice
 

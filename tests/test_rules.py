@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from rules import (
+from support.rules import (
     Sources,
     banned_imports,
     circles,

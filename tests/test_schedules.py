@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tables import SCHEDULES
+from support.tables import SCHEDULES
 
 import chainrule as cr
 from chainrule.core.schedules import value_at

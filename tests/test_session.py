@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processes import PATIENCE
+from support.processes import PATIENCE
 
 import chainrule as cr
 from chainrule.chain.session import Session

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from modelfiles import joined, parts
-from models import OWN, Scaled, Shift, networks, small_model, stirred
-from processes import wait_until
 from safetensors import safe_open
-from tables import LAYER_VARIANTS, LAYERS, LOSSES, SCHEDULES, UNTRAINABLE
+from support.modelfiles import joined, parts
+from support.models import OWN, Scaled, Shift, networks, small_model, stirred
+from support.processes import wait_until
+from support.tables import LAYER_VARIANTS, LAYERS, LOSSES, SCHEDULES, UNTRAINABLE
 
 from chainrule.core.activation_layers import Sigmoid
 from chainrule.core.arrays import Array, Arrays

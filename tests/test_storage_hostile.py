@@ -8,8 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from modelfiles import changed, edit, header_of, outcome, parts, places, with_header, with_text
-from models import small_model
+from support.modelfiles import (
+    changed,
+    edit,
+    header_of,
+    outcome,
+    parts,
+    places,
+    with_header,
+    with_text,
+)
+from support.models import small_model
 
 from chainrule.core.activation_layers import LeakyReLU
 from chainrule.core.branch_layers import Residual

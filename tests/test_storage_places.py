@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from modelfiles import edit, header_of, joined, outcome, parts, with_header
-from processes import completed
 from safetensors.numpy import save as tensors_to_bytes
+from support.modelfiles import edit, header_of, joined, outcome, parts, with_header
+from support.processes import completed
 
 from chainrule.core.layers import BatchNorm, Dense
 from chainrule.core.network import Network

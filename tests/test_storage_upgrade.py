@@ -10,9 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from modelfiles import SAMPLES, changed, header_of, outcome, places, sample, with_header, with_text
-from models import small_model
 from numpy.testing import assert_allclose, assert_array_equal
+from support.modelfiles import (
+    SAMPLES,
+    changed,
+    header_of,
+    outcome,
+    places,
+    sample,
+    with_header,
+    with_text,
+)
+from support.models import small_model
 
 from chainrule import load, read_table, save
 from chainrule.core.activation_layers import ParametricActivation, PReLU, Tanh

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mixed_table import mixed, prepared, through_json
+from support.mixed_table import mixed, prepared, through_json
 
 from chainrule.tables import Preparation, Table, infer_schema, read_table, split_rows
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from mixed_table import mixed, prepared
+from support.mixed_table import mixed, prepared
 
 from chainrule.tables import Preparation
 

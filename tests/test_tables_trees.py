@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from mixed_table import mixed, prepared
+from support.mixed_table import mixed, prepared
 
 from chainrule.tables import Preparation, Table, infer_schema, read_table
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from table_runs import PRESETS, QUICK, built, finished, made_up, trained
+from support.table_runs import PRESETS, QUICK, built, finished, made_up, trained
 
 from chainrule import Pinball
 from chainrule.models.model import Model

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numeric import Array
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
-from table_runs import made_up, trained
+from support.numeric import Array
+from support.table_runs import made_up, trained
 from threadpoolctl import threadpool_limits
 
 from chainrule.tables import Table, read_table

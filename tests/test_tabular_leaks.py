@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from table_runs import PRESETS, built, made_up, trained
+from support.table_runs import PRESETS, built, made_up, trained
 
 from chainrule.tables import Table
 from chainrule.tabular.run import TableRun

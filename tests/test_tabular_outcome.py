@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from table_runs import PRESETS, built, finished, made_up, trained
+from support.table_runs import PRESETS, built, finished, made_up, trained
 
 from chainrule.models.modelfile import load, save
 from chainrule.report.html import report_html

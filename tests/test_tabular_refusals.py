@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from table_runs import built, made_up, trained
+from support.table_runs import built, made_up, trained
 
 from chainrule.core.nonfinite import Diverged
 from chainrule.tables import Table, read_table

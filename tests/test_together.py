@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from table_runs import built, made_up
+from support.table_runs import built, made_up
 
 import chainrule as cr
 from chainrule.core.nonfinite import Diverged

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compiled_cases import Case, cases
 from hypothesis import HealthCheck, assume, given, settings
-from numeric import Array
+from support.compiled_cases import Case, cases
+from support.numeric import Array
 
 import chainrule as cr
 from chainrule.core.epoch import StepSettings, check_batch, train_step

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from forms import read_only, strided
-from numeric import Array
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from support.forms import read_only, strided
+from support.numeric import Array
 
 import chainrule as cr
 

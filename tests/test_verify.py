@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from compiled_cases import Case, cases
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from support.compiled_cases import Case, cases
 from test_chain import boolean_trace, some_trace
 from test_trace import alice
 
@@ -319,7 +319,7 @@ def test_the_boolean_network_of_text_001_is_proven(texts: dict[str, object]) -> 
 
 
 def test_own_layers_are_named_as_not_made_anew() -> None:
-    from models import Shift
+    from support.models import Shift
 
     class Moved(Shift):
         def backward(self, p, cache, dY):  # type: ignore[no-untyped-def]

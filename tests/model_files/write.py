@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from chainrule.storage.header import FORMAT
 
 import chainrule as cr
-from chainrule.storage.header import FORMAT
 
 HERE = Path(__file__).parent
 TABLE, ANSWERS = HERE / "rows.csv", HERE / "answers.json"
@@ -140,7 +140,7 @@ def every_layer(path: Path) -> dict[str, Any]:
     in the outputs, and of one with a dropout by each schedule.
     """
     sys.path.insert(0, str(HERE.parent))
-    from tables import LAYER_VARIANTS, LAYERS, SCHEDULES
+    from support.tables import LAYER_VARIANTS, LAYERS, SCHEDULES
 
     some = LAYER_VARIANTS["cosine_embedding_of_some"]
     chains = [[layer, cr.Dense(2, bias=False)] for layer in (*LAYERS.values(), some)]
@@ -172,7 +172,7 @@ def with_loss(loss: Any, outputs: int) -> Callable[[Path], dict[str, Any]]:
 def samples() -> dict[str, Callable[[Path], dict[str, Any]]]:
     """Name -> what writes the sample to a path and returns what it answers."""
     sys.path.insert(0, str(HERE.parent))
-    from tables import LOSSES, UNTRAINABLE
+    from support.tables import LOSSES, UNTRAINABLE
 
     fine = ("count", "day", "seen", "weight")  # whose embeddings would be large
     classes, numbers = cr.TabularClassifier, cr.TabularRegressor

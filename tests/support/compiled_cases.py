@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from models import RATES
-from numeric import Array, Point
-from tables import LossCase, classes, counts, numbers, probabilities, shares, signs, yes_no
 
 import chainrule as cr
 from chainrule.core import activation_layers as al
+from support.models import RATES
+from support.numeric import Array, Point
+from support.tables import LossCase, classes, counts, numbers, probabilities, shares, signs, yes_no
 
 WIDTHS = st.one_of(st.sampled_from([1, 2, 3, 5, 17]), st.integers(1, 40))
 SOME = st.floats(0.1, 2.0)

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from broken_cases import Run
-
 import chainrule as cr
+from support.broken_cases import Run
 
 
 class Judged(NamedTuple):

@@ -6,8 +6,11 @@ No experiment was changed on account of one of them: what `diagnose` reaches her
 from dataclasses import replace
 
 import numpy as np
-from broken_cases import CE, SQ, Case, Runs, setup
-from broken_data import (
+
+import chainrule as cr
+from chainrule.core.initializers import constant, normal, uniform
+from support.broken_cases import CE, SQ, Case, Runs, setup
+from support.broken_data import (
     blobs,
     circles,
     counts,
@@ -17,9 +20,6 @@ from broken_data import (
     wave,
     xor_cloud,
 )
-
-import chainrule as cr
-from chainrule.core.initializers import constant, normal, uniform
 
 run = Runs(held_out=True)
 

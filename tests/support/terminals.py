@@ -14,8 +14,8 @@ import termios
 import time
 from pathlib import Path
 
-from cli_tables import COMMAND, environment
-from processes import PATIENCE, end, start
+from support.cli_tables import COMMAND, environment
+from support.processes import PATIENCE, end, start
 
 SHOWN = re.compile("\x1b\\[[?]?([0-9;]*)([A-Za-z])|([\r\n]|[^\x1b\r\n]+)")
 """An escape sequence's number and letter, or what a terminal shows or ends a line with."""

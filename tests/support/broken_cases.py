@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from broken_data import Data
 
 import chainrule as cr
+from support.broken_data import Data
 
 BCE, CE, SQ = cr.BinaryCrossEntropy(), cr.SoftmaxCrossEntropy(), cr.SquaredError()
 Array = np.ndarray[Any, np.dtype[Any]]

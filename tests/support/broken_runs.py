@@ -7,11 +7,21 @@ count neither for nor against.
 """
 
 import numpy as np
-from broken_cases import CE, SQ, Case, Runs, setup
-from broken_data import blobs, circles, curved, moons, people, thirds, wave, xor_cloud, xor_table
 
 import chainrule as cr
 from chainrule.core.initializers import normal
+from support.broken_cases import CE, SQ, Case, Runs, setup
+from support.broken_data import (
+    blobs,
+    circles,
+    curved,
+    moons,
+    people,
+    thirds,
+    wave,
+    xor_cloud,
+    xor_table,
+)
 
 run = Runs(held_out=False)
 

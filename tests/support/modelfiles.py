@@ -13,7 +13,7 @@ from chainrule.core.network import Network
 from chainrule.models.modelfile import ModelFileError, load
 from chainrule.tables import Table
 
-SAMPLES = Path(__file__).with_name("model_files")
+SAMPLES = Path(__file__).parents[1] / "model_files"
 
 
 def sample(name: str, folder: Path) -> Path:

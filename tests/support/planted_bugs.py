@@ -8,8 +8,9 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from planted_deeper import by_rows, line, outputs, softmax_vector, square
-from planted_networks import Problem, deep, neuron, people, two_layer
+
+from support.planted_deeper import by_rows, line, outputs, softmax_vector, square
+from support.planted_networks import Problem, deep, neuron, people, two_layer
 
 FOUR = (3, 4, 4, 1)
 OUT2 = (3, 5, 2)

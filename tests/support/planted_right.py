@@ -5,8 +5,18 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from planted_deeper import by_rows, line, outputs, softmax_vector, square
-from planted_networks import PEOPLE, TRUTH, Problem, deep, neuron, people, sigmoid, two_layer
+
+from support.planted_deeper import by_rows, line, outputs, softmax_vector, square
+from support.planted_networks import (
+    PEOPLE,
+    TRUTH,
+    Problem,
+    deep,
+    neuron,
+    people,
+    sigmoid,
+    two_layer,
+)
 
 Array = np.ndarray
 RNG = np.random.default_rng

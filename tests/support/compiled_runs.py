@@ -14,10 +14,10 @@ from threading import Barrier, Event
 from typing import Any, NamedTuple
 
 import numpy as np
-from numeric import Array
-from processes import PATIENCE, completed
 
 import chainrule as cr
+from support.numeric import Array
+from support.processes import PATIENCE, completed
 
 EPSILON = {"float64": 1e-9, "float32": 1e-3}
 
@@ -149,7 +149,7 @@ def watch_threads() -> Seen:
 
 def environment(**variables: str) -> dict[str, str]:
     """For processes that import this module, with two threads on any machine."""
-    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     more = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "NUMBA_NUM_THREADS": "2"}
     return {**os.environ, **more, **variables}
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from click.testing import CliRunner, Result
-from processes import completed
 
 from chainrule.cli import main
+from support.processes import completed
 
 COMMAND = [sys.executable, "-m", "chainrule"]
 QUICK = ["--preset", "simple", "--hidden", "4", "--epochs", "20", "--seed", "1"]

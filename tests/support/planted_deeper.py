@@ -3,7 +3,8 @@
 from typing import Any
 
 import numpy as np
-from planted_networks import Array, Problem, late, sigmoid
+
+from support.planted_networks import Array, Problem, late, sigmoid
 
 SLOPES = {
     "tanh": (np.tanh, lambda z, a: 1 - a**2),

@@ -14,9 +14,6 @@ from typing import Any
 
 import numba
 import numpy as np
-import tables
-from compiled_cases import Case, apart
-from numeric import Array
 
 import chainrule as cr
 from chainrule.compiled import (
@@ -36,6 +33,9 @@ from chainrule.compiled import (
     updates,
 )
 from chainrule.training import engines
+from support import tables
+from support.compiled_cases import Case, apart
+from support.numeric import Array
 
 KERNELS = (draws, elementary, epochs, layers, losses, passes, predict, products, step, updates)
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}

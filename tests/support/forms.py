@@ -1,7 +1,8 @@
 """The same numbers in other forms: what a caller may hand in."""
 
 import numpy as np
-from numeric import Array
+
+from support.numeric import Array
 
 
 def strided(a: Array) -> Array:
