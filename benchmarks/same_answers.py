@@ -1,15 +1,16 @@
 """Does this checkout answer as an earlier commit did? `python benchmarks/same_answers.py COMMIT`.
 
 Both run the same work in one go, through public names alone: training on both engines with every
-layer, loss and optimizer; explanations in every format, proofs, scripts and mis-steps; lessons;
-gradient checks and diagnoses; tables trained, predicted, explained and reported by the command
-line. What differs is listed, with the first lines of the difference. Exit code 1
-where something does.
+layer, loss and optimizer; scikit-learn's estimators; explanations in every format, proofs, scripts
+and mis-steps; lessons; gradient checks and diagnoses; tables trained, predicted, explained and
+reported by the command line. What differs is listed, with the first lines of the difference. Exit
+code 1 where something does.
 """
 
 import argparse
 import difflib
 import hashlib
+import io
 import json
 import os
 import re
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -121,18 +123,120 @@ def cases() -> Iterator[tuple[str, Any, Any, Any, Any, Any, dict[str, Any]]]:
 
 def trainings() -> Answers:
     """The bits that both engines end with, and the losses on the way."""
+    for name, net, loss, optimizer, X, y, settings in cases():
+        run = {"X": X, "y": y, "batch_size": 5, "lr": 0.01} | settings
+        yield from trained(name, net, loss, optimizer, run)
+    for name, net, loss, optimizer, run in long_cases():
+        yield from trained(name, net, loss, optimizer, run)
+
+
+def trained(name: str, net: Any, loss: Any, optimizer: Any, run: dict[str, Any]) -> Answers:
+    """One training on each engine."""
     import chainrule as c
 
-    for name, net, loss, optimizer, X, y, settings in cases():
-        for engine in ("readable", "compiled"):
-            own = net.copy()
-            records = c.train(
-                own, loss, optimizer, X, y, epochs=5, batch_size=5, lr=0.01, engine=engine, rng=1,
-                **settings,
-            )  # fmt: skip
-            told = [f"{record.epoch} {record.loss!r}" for record in records]
-            bits = hashlib.sha256(own.numbers.tobytes()).hexdigest()
-            yield f"train {name}, {engine}", "\n".join([*told, bits, repr(own.predict(X).tolist())])
+    for engine in ("readable", "compiled"):
+        own, lines = net.copy(), list[str]()
+        try:
+            for r in c.train(own, loss, optimizer, epochs=5, engine=engine, rng=1, **run):
+                lines.append(f"{r.epoch} {r.loss!r} {r.valid_loss!r} {r.lr!r} {r.engine}")
+        except c.Diverged as error:
+            lines.append(str(error))
+        bits = hashlib.sha256(own.numbers.tobytes()).hexdigest()
+        predicted = repr(own.predict(run["X"]).tolist())
+        yield f"train {name}, {engine}", "\n".join([*lines, bits, predicted])
+
+
+def long_cases() -> Iterator[tuple[str, Any, Any, Any, dict[str, Any]]]:
+    """(name, network, loss, optimizer, arguments of `train`): every kind of layer, loss and
+    optimizer in both dtypes, in batches that are cut into shards and in batches that are not.
+    """
+    import chainrule as c
+
+    rng = np.random.default_rng(7)
+    X, weight = rng.normal(size=(300, 3)), rng.uniform(0.5, 2.0, 300)
+    rates = [0.02, c.Cosine(0.02), c.OneCycle(0.02), c.Plateau(0.02, patience=1)]
+    goals, makes = losses(), optimizers()
+    settings: list[dict[str, Any]] = [
+        {}, {"weight": weight}, {"clip": 0.05}, {"penalty": c.Penalty(l1=0.001, l2=0.01)},
+        {"penalty": c.Penalty(l2=0.5, per_row=True), "shuffle": False},
+        {"clip": 5.0, "weight": np.where(weight > 1.0, weight, 0.0)},
+    ]  # fmt: skip
+    for i, (name, chain) in enumerate(layers().items()):
+        for dtype in ("float32", "float64"):
+            for width, batch_size in ((3, 1), (3, 64), (130, 300), (130, 77)):
+                if batch_size == 1 and i % 4:
+                    continue
+                goal = list(goals)[i % len(goals)]
+                loss, outputs, targets = goals[goal]
+                make = list(makes)[i % len(makes)]
+                wide = [c.Dense(width), c.Tanh(), c.Dense(width), c.Dropout(c.Cosine(0.2))]
+                net = c.Network(
+                    3, [*wide, c.Dense(3), *chain, c.Dense(7), c.GELU(), c.Dense(outputs)], rng=3,
+                    dtype=dtype,
+                )  # fmt: skip
+                y = targets(np.random.default_rng(6), 300)
+                run = {"X": X, "y": y, "batch_size": batch_size, "lr": rates[i % len(rates)]}
+                if i % 3 == 0:
+                    run["valid"] = (X[:50], y[:50])
+                run |= settings[i % len(settings)]
+                key = f"{name}, {goal}, {make}, {dtype}, {width}, {batch_size}"
+                yield key, net, loss, makes[make], run
+    for goal, (loss, outputs, targets) in goals.items():
+        for make, optimizer in makes.items():
+            dtype = ("float32", "float64")[(len(goal) + len(make)) % 2]
+            net = c.Network.mlp([3, 70, outputs], "relu", rng=4, dtype=dtype)
+            y = targets(np.random.default_rng(6), 300)
+            run = {"X": X, "y": y, "batch_size": 50, "lr": 0.01}
+            yield f"{goal} with {make}", net, loss, optimizer, run
+
+
+def estimators() -> Answers:
+    """The scikit-learn estimators: every solver, schedule and way to stop."""
+    from chainrule.estimators.mlp import MLPClassifier, MLPRegressor
+
+    rng = np.random.default_rng(8)
+    X = rng.normal(size=(150, 4))
+    labels = {
+        "two": (X[:, 0] > 0).astype(int), "three": rng.integers(0, 3, 150),
+        "several": (X[:, :2] > 0).astype(int), "words": np.where(X[:, 1] > 0.3, "a", "b"),
+    }  # fmt: skip
+    ways: list[dict[str, Any]] = [
+        {}, {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.1, "tol": 0.01,
+             "n_iter_no_change": 2},
+        {"solver": "sgd", "learning_rate": "invscaling", "nesterovs_momentum": False},
+        {"solver": "sgd", "momentum": 0.0, "shuffle": False, "batch_size": 31},
+        {"early_stopping": True, "n_iter_no_change": 3}, {"dropout": 0.2, "clip": 0.1},
+        {"solver": "lbfgs", "activation": "logistic"}, {"scoring": "loss", "early_stopping": True},
+        {"activation": ["gelu", "identity"], "hidden_layer_sizes": (7, 5), "alpha": 0.0},
+        {"verbose": True, "callbacks": lambda mlp, record: mlp.n_iter_ == 4, "warm_start": True},
+    ]  # fmt: skip
+    for i, way in enumerate(ways):
+        settings = {"hidden_layer_sizes": (9,), "random_state": 0, "max_iter": 25} | way
+        for name, y in labels.items():
+            more = {"class_weight": "balanced"} if i % 2 and name != "several" else {}
+            more |= {"label_smoothing": 0.1} if i % 3 == 1 else {}
+            yield f"classifier {i}, {name}", fitted(MLPClassifier(**settings, **more), X, y)
+        for loss in ("squared_error", "poisson", "huber", "absolute_error", "quantile"):
+            y = np.exp(X[:, 0]) if loss == "poisson" else X[:, :2] * 3.0
+            yield f"regressor {i}, {loss}", fitted(MLPRegressor(loss, **settings), X, y)
+
+
+def fitted(mlp: Any, X: Any, y: Any) -> str:
+    """Everything that a fit, a second one and partial_fit leave; what they print and warn of."""
+    lines, printed = list[str](), io.StringIO()
+    held_out = None if mlp.solver == "lbfgs" else (X[:40], y[:40])
+    with redirect_stdout(printed), warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for fit in (mlp.fit, partial(mlp.fit, validation_set=held_out), mlp.fit):
+            fit(X, y)
+            if mlp.solver != "lbfgs" and not mlp.early_stopping and hasattr(mlp, "partial_fit"):
+                mlp.partial_fit(X[:50], y[:50])
+            kept = {k: v for k, v in vars(mlp).items() if k.endswith("_") and k != "network_"}
+            bits = hashlib.sha256(mlp.network_.numbers.tobytes()).hexdigest()
+            lines += [bits, *(f"{key} {value!r}" for key, value in sorted(kept.items()))]
+            lines.append(repr(mlp.predict(X[:5]).tolist()))
+    files = [f"{Path(w.filename).name}: {w.category.__name__}: {w.message}" for w in warned]
+    return "\n".join([*lines, printed.getvalue(), *files])
 
 
 def addresses(trace: Any) -> Iterator[str]:
@@ -279,8 +383,8 @@ def _timeless(text: str) -> str:
 
 
 WORK = {
-    "trainings": trainings, "explanations": explanations, "lessons": lessons,
-    "diagnoses": diagnoses, "tables": tables,
+    "trainings": trainings, "estimators": estimators, "explanations": explanations,
+    "lessons": lessons, "diagnoses": diagnoses, "tables": tables,
 }  # fmt: skip
 
 
