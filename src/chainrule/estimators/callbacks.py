@@ -26,32 +26,31 @@ FITTED = (
 
 
 @contextmanager
-def told(mlp: Any, X: Any, y: Any, most: int) -> "Iterator[Callable[[], bool]]":
+def epoch_callbacks(mlp: Any, X: Any, y: Any, epochs: int) -> "Iterator[Callable[[], bool]]":
     """A function to call at the end of each epoch, which says whether a callback ends training."""
     if not hasattr(mlp, "_skl_callbacks") or not hasattr(mlp, "_init_callback_context"):
         yield lambda: False
         return
-    whole = mlp._init_callback_context(max_subtasks=most)
-    given: dict[str, Any] = {"estimator": mlp, "X": X, "y": y}
+    fit = mlp._init_callback_context(max_subtasks=epochs)
+    data: dict[str, Any] = {"estimator": mlp, "X": X, "y": y}
 
-    def epoch() -> Any:
-        one = whole.subcontext(task_name="epoch")
-        one.call_on_fit_task_begin(**given)
-        return one
+    def begin_epoch() -> Any:
+        context = fit.subcontext(task_name="epoch")
+        context.call_on_fit_task_begin(**data)
+        return context
 
-    whole.call_on_fit_task_begin(**given)
-    at_work = [epoch()]
+    fit.call_on_fit_task_begin(**data)
+    running = [begin_epoch()]
 
-    def ended() -> bool:
-        now = {name: getattr(mlp, name) for name in FITTED if hasattr(mlp, name)}
-        stop = at_work.pop().call_on_fit_task_end(**given, reconstruction_attributes=now)
-        if not stop and mlp.n_iter_ < most:
-            at_work.append(epoch())
+    def end_epoch() -> bool:
+        fitted = {name: getattr(mlp, name) for name in FITTED if hasattr(mlp, name)}
+        stop = running.pop().call_on_fit_task_end(**data, reconstruction_attributes=fitted)
+        if not stop and mlp.n_iter_ < epochs:
+            running.append(begin_epoch())
         return bool(stop)
 
     try:
-        yield ended
+        yield end_epoch
     finally:
-        if at_work:  # training ended before its last epoch
-            at_work.pop().call_on_fit_task_end(**given, reconstruction_attributes={})
-        whole.call_on_fit_task_end(**given, reconstruction_attributes={})
+        for context in [*running, fit]:  # training may have ended before its last epoch
+            context.call_on_fit_task_end(**data, reconstruction_attributes={})

@@ -1,6 +1,6 @@
 """MLPClassifier and MLPRegressor: scikit-learn's, by chainrule's engines and with more."""
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,7 +11,6 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from ..core.arrays import Array
 from ..core.epoch import Batch
@@ -26,7 +25,7 @@ from ..core.losses import (
     SquaredError,
 )
 from .callbacks import with_callbacks
-from .mlp_base import BaseMLP, dense
+from .mlp_base import ABOVE_0, BELOW_1, BaseMLP
 
 LINKS = {"poisson": "exp"}
 
@@ -53,7 +52,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "label_smoothing": [BELOW_1],
     }
 
     def __init__(
@@ -68,23 +67,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         label_smoothing: float = 0.0, clip: float | None = None, scoring: Any = None,
         callbacks: Any = None, engine: str = "compiled", n_threads: int | None = None,
     ) -> None:  # fmt: skip
-        self.hidden_layer_sizes, self.activation = hidden_layer_sizes, activation
-        self.solver, self.alpha, self.batch_size = solver, alpha, batch_size
-        self.learning_rate, self.learning_rate_init, self.power_t = (
-            learning_rate,
-            learning_rate_init,
-            power_t,
-        )
-        self.max_iter, self.shuffle, self.random_state = max_iter, shuffle, random_state
-        self.tol, self.verbose, self.warm_start = tol, verbose, warm_start
-        self.momentum, self.nesterovs_momentum = momentum, nesterovs_momentum
-        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        self.n_iter_no_change, self.max_fun = n_iter_no_change, max_fun
-        self.class_weight, self.dropout = class_weight, dropout
-        self.label_smoothing, self.clip = label_smoothing, clip
-        self.scoring, self.callbacks = scoring, callbacks
-        self.engine, self.n_threads = engine, n_threads
+        self._set_parameters(locals())
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -132,15 +115,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         labels: Array = self._label_binarizer.inverse_transform(P.ravel() if P.shape[1] == 1 else P)
         return labels
 
-    def _validate_input(
-        self, X: Any, y: Any, incremental: bool, reset: bool
-    ) -> tuple[Array, Array]:
-        X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True,
-            dtype=(np.float64, np.float32), reset=reset,
-        )  # fmt: skip
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+    def _prepare_targets(self, y: Array, incremental: bool) -> Array:
         if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
@@ -150,7 +125,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.out_activation_ = "softmax" if kind == "multiclass" else "logistic"
         many = kind == "multiclass" or kind.startswith("multilabel")
         self.n_outputs_ = len(self.classes_) if many else 1
-        return dense(X), self._encoded(y)
+        return self._encoded(y)
 
     def _check_classes(self, classes: Array) -> None:
         if self.warm_start:
@@ -182,8 +157,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return SoftmaxCrossEntropy(label_smoothing=self.label_smoothing)
         return BinaryCrossEntropy()
 
-    def _goals(self, y: Array) -> Array:
-        if self.out_activation_ == "softmax":
+    def _loss_targets(self, y: Array) -> Array:
+        if self.out_activation_ == "softmax":  # whose loss smooths the labels itself
             return y
         return y * (1.0 - self.label_smoothing) + 0.5 * self.label_smoothing
 
@@ -191,20 +166,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         weight = super()._row_weights(X, Y, sample_weight)
         if self.class_weight is None:
             return weight
-        if self.class_weight == "balanced" and self.out_activation_ == "softmax":
-            mass = np.bincount(Y, weight)  # each class weighs the same, its rows' weights counted
-            by_class = (mass.sum() / (len(mass) * np.maximum(mass, 1e-300)))[Y]
-        elif self.class_weight == "balanced" and self.n_outputs_ == 1:
-            mass = np.bincount(Y.ravel(), weight, minlength=2)
-            by_class = (mass.sum() / (2 * np.maximum(mass, 1e-300)))[Y.ravel()]
+        if self.class_weight == "balanced" and Y.size == len(Y):  # one label for each row
+            # Each class weighs the same, the weights of its rows included.
+            mass = np.bincount(Y.ravel(), weight, minlength=2 if self.n_outputs_ == 1 else 0)
+            by_class = (mass.sum() / (len(mass) * np.maximum(mass, 1e-300)))[Y.ravel()]
         else:
             by_class = compute_sample_weight(self.class_weight, self._answers(Y))
         return by_class if weight is None else weight * by_class
 
-    def _stratifies(self) -> bool:
-        return bool(self.n_outputs_ == 1)
-
-    def _own_score(self, Z: Array, data: Batch) -> float:
+    def _default_score(self, Z: Array, data: Batch) -> float:
         if not np.isfinite(Z).all():
             return np.nan
         right = self._answers(data.y)
@@ -228,10 +198,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions({"squared_error", "poisson", "huber", "absolute_error", "quantile"})],
-        "delta": [Interval(Real, 0, None, closed="neither")],
+        "delta": [ABOVE_0],
         "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
-        "n_iter_no_change": BaseMLP._parameter_constraints["n_iter_no_change"],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -247,25 +215,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         clip: float | None = None, scoring: Any = None, callbacks: Any = None,
         engine: str = "compiled", n_threads: int | None = None,
     ) -> None:  # fmt: skip
-        self.loss = loss
-        self.hidden_layer_sizes, self.activation = hidden_layer_sizes, activation
-        self.solver, self.alpha, self.batch_size = solver, alpha, batch_size
-        self.learning_rate, self.learning_rate_init, self.power_t = (
-            learning_rate,
-            learning_rate_init,
-            power_t,
-        )
-        self.max_iter, self.shuffle, self.random_state = max_iter, shuffle, random_state
-        self.tol, self.verbose, self.warm_start = tol, verbose, warm_start
-        self.momentum, self.nesterovs_momentum = momentum, nesterovs_momentum
-        self.early_stopping, self.validation_fraction = early_stopping, validation_fraction
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-        self.n_iter_no_change, self.max_fun = n_iter_no_change, max_fun
-        self.dropout = dropout
-        self.delta, self.quantile = delta, quantile
-        self.clip = clip
-        self.scoring, self.callbacks = scoring, callbacks
-        self.engine, self.n_threads = engine, n_threads
+        self._set_parameters(locals())
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -284,26 +234,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def predict(self, X: Any) -> Array:
         """Ŷ (n,), or (n, k) for k targets."""
-        check_is_fitted(self)
         return self._numbers(self._forward(X))
 
     def _numbers(self, Z: Array) -> Array:
         Y = self._loss().link(Z)
         return Y.ravel() if Y.shape[1] == 1 else Y
 
-    def _validate_input(
-        self, X: Any, y: Any, incremental: bool, reset: bool
-    ) -> tuple[Array, Array]:
-        X, y = validate_data(
-            self, X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True,
-            dtype=(np.float64, np.float32), reset=reset,
-        )  # fmt: skip
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
+    def _prepare_targets(self, y: Array, incremental: bool) -> Array:
         self.out_activation_ = LINKS.get(self.loss, "identity")
         Y = self._encoded(y)
         self.n_outputs_ = 1 if Y.ndim == 1 else Y.shape[1]
-        return dense(X), Y
+        return Y
 
     def _encoded(self, y: Any) -> Array:
         """The targets, of several quantiles once for each."""
@@ -321,9 +262,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         }  # fmt: skip
         return losses[self.loss]
 
-    def _goals(self, y: Array) -> Array:
-        return y
-
     def _loss_tol(self) -> float:
         """As scikit-learn stops: it reports 1/k of the squared error of k outputs."""
         return float(self.tol * (self.n_outputs_ if self.loss == "squared_error" else 1))
@@ -336,7 +274,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         parts = np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0)) - y, 0.0)
         return float(np.average(parts, weights=data.weight, axis=0).sum())
 
-    def _own_score(self, Z: Array, data: Batch) -> float:
+    def _default_score(self, Z: Array, data: Batch) -> float:
         answers = self._numbers(Z)
         if not np.isfinite(answers).all():
             return np.nan

@@ -5,7 +5,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_regressor
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.optimize import _check_optimize_result
@@ -13,6 +13,7 @@ from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
+    column_or_1d,
     validate_data,
 )
 
@@ -26,54 +27,59 @@ from ..core.nonfinite import Diverged
 from ..core.optimizers import Optimizer
 from ..core.penalty import Penalty
 from ..core.schedules import Schedule
-from ..training.engines import ENGINES
 from ..training.lbfgs import Objective
+from ..training.plan import ENGINES
 from .callbacks import CallbackSupportMixin
 from .html import with_network
-from .stochastic import NON_FINITE, Course
+from .stochastic import NON_FINITE, StochasticFit
 
 NAMES = {"logistic": "sigmoid"}  # scikit-learn's name: ours
+COUNT = Interval(Integral, 1, None, closed="left")
+AT_LEAST_0, ABOVE_0 = (Interval(Real, 0, None, closed=side) for side in ("left", "neither"))
+BELOW_1 = Interval(Real, 0, 1, closed="left")
 
 
 class BaseMLP(
-    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    CallbackSupportMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, StochasticFit
 ):
     """The parameters, their limits, and `fit` as the two estimators need it."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": ["array-like", COUNT],
         "activation": [StrOptions({*ACTIVATION_LAYERS, *NAMES}), Layer, "array-like"],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"}), Optimizer],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "alpha": [AT_LEAST_0],
+        "batch_size": [StrOptions({"auto"}), COUNT],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), Schedule],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate_init": [ABOVE_0],
+        "power_t": [AT_LEAST_0],
+        "max_iter": [COUNT],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "tol": [AT_LEAST_0],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
         "momentum": [Interval(Real, 0, 1, closed="both")],
         "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [
-            Interval(Integral, 1, None, closed="left"),
-            Options(Real, {np.inf}),
-        ],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "clip": [Interval(Real, 0, None, closed="neither"), None],
+        "validation_fraction": [BELOW_1],
+        "beta_1": [BELOW_1],
+        "beta_2": [BELOW_1],
+        "epsilon": [ABOVE_0],
+        "n_iter_no_change": [COUNT, Options(Real, {np.inf})],
+        "max_fun": [COUNT],
+        "dropout": [BELOW_1],
+        "clip": [ABOVE_0, None],
         "scoring": [str, callable, None],
         "callbacks": ["array-like", callable, None],
         "engine": [StrOptions(set(ENGINES))],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "n_threads": [COUNT, None],
     }
+
+    def _set_parameters(self, arguments: dict[str, Any]) -> None:
+        """Keep the arguments of __init__ as attributes of the same names."""
+        for name in self._get_param_names():
+            setattr(self, name, arguments[name])
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, validation_set: Any = None,
@@ -82,9 +88,15 @@ class BaseMLP(
         sizes = self._hidden_sizes()
         self._check_solver(validation_set)
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        X, Y = self._validate_input(in_numpy(X), in_numpy(y), incremental, first)
+        X, y = validate_data(
+            self, in_numpy(X), in_numpy(y), accept_sparse=["csr", "csc"], multi_output=True,
+            y_numeric=is_regressor(self), dtype=(np.float64, np.float32), reset=first,
+        )  # fmt: skip
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        X, Y = dense(X), self._prepare_targets(y, incremental)
         data = Batch(X, Y, self._row_weights(X, Y, sample_weight))
-        held_out = None if validation_set is None else self._held_out(validation_set)
+        held_out = None if validation_set is None else self._validation_rows(validation_set)
         self._random_state = check_random_state(self.random_state)
         if first:
             self._initialize(X.shape[1], sizes, X.dtype)
@@ -94,43 +106,43 @@ class BaseMLP(
         elif self.early_stopping and incremental:
             raise ValueError("partial_fit does not support early_stopping=True")
         else:
-            Course(self, net, data, held_out, incremental).run()
+            self._fit_stochastic(net, data, held_out, incremental)
         return self
 
     def _fit_lbfgs(self, net: Network, data: Batch) -> None:
         """L-BFGS-B of scipy on all rows at once."""
         from scipy.optimize import minimize
 
-        goals = Batch(data.X, self._goals(data.y), data.weight)
+        goals = Batch(data.X, self._loss_targets(data.y), data.weight)
         objective = Objective(net.astype(np.float64), self._loss(), goals, self._penalty())
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
         try:
-            found = minimize(objective, net.theta.astype(np.float64), jac=True, method="L-BFGS-B",
+            result = minimize(objective, net.theta.astype(np.float64), jac=True, method="L-BFGS-B",
                              options=options)  # fmt: skip
         except Diverged as error:
             raise ValueError(f"{NON_FINITE} {error}") from error
-        self.n_iter_ = _check_optimize_result("lbfgs", found, self.max_iter)
-        self.loss_ = float(found.fun) + self._loss_shift(data)
-        net.theta = found.x
+        self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
+        self.loss_ = float(result.fun) + self._loss_shift(data)
+        net.theta = result.x
 
     def _check_solver(self, validation_set: Any) -> None:
         """L-BFGS has no epochs and draws nothing."""
-        asked = {
+        for_epochs = {
             "dropout": bool(self.dropout), "clip": self.clip is not None,
             "callbacks": self.callbacks is not None, "validation_set": validation_set is not None,
         }  # fmt: skip
-        for name, wanted in asked.items():
+        for name, wanted in for_epochs.items():
             if wanted and self.solver == "lbfgs":
                 raise ValueError(
                     f'{name} needs training in epochs, which solver="lbfgs" does not do: use '
                     '"adam" or "sgd", or leave it out'
                 )
 
-    def _held_out(self, given: Any) -> Batch:
-        """The rows of a validation set of one's own."""
-        if not isinstance(given, tuple | list) or len(given) not in (2, 3):
+    def _validation_rows(self, validation_set: Any) -> Batch:
+        """The rows of the user's own validation set."""
+        if not isinstance(validation_set, tuple | list) or len(validation_set) not in (2, 3):
             raise ValueError("validation_set must be (X, y) or (X, y, sample_weight)")
-        X, y, sample_weight = (*given, None)[:3]
+        X, y, sample_weight = (*validation_set, None)[:3]
         X = validate_data(self, in_numpy(X), accept_sparse=["csr", "csc"], reset=False)
         y = in_numpy(y)
         check_consistent_length(X, y)
@@ -144,7 +156,7 @@ class BaseMLP(
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         return [int(size) for size in sizes]
 
-    def _bends(self, count: int) -> list[Layer]:
+    def _activations(self, count: int) -> list[Layer]:
         """The activation behind each hidden layer."""
         chosen = self.activation
         if isinstance(chosen, str | Layer):
@@ -154,24 +166,25 @@ class BaseMLP(
                 f"activation names {len(chosen)} layers, but there are {count} hidden ones: name "
                 "one for each, or one for all"
             )
-        found = [get_activation(NAMES.get(a, a) if isinstance(a, str) else a) for a in chosen]
-        for layer in found:
+        layers = [get_activation(NAMES.get(a, a) if isinstance(a, str) else a) for a in chosen]
+        for layer in layers:
             if layer.shapes(3)[0] != 3 or isinstance(layer, Dense):
                 raise ValueError(f"activation is {layer}: use one that keeps the number of units")
-        return found
+        return layers
 
     def _initialize(self, n_in: int, sizes: list[int], dtype: Any) -> None:
         """A network with scikit-learn's start: U(-b, b), b = √(6 / (fan_in + fan_out)), 2 in the
         place of 6 for the logistic function; weights and biases in turn.
         """
-        layers, bounds, bends = list[Layer](), list[float](), self._bends(len(sizes))
+        layers, bounds, activations = list[Layer](), list[float](), self._activations(len(sizes))
         fans = [n_in, *sizes, self.n_outputs_]
         for i, (fan_in, fan_out) in enumerate(zip(fans[:-1], fans[1:], strict=True)):
-            near = bends[min(i, len(bends) - 1)] if bends else None
-            bounds.append(np.sqrt((2.0 if isinstance(near, Sigmoid) else 6.0) / (fan_in + fan_out)))
+            # scikit-learn starts the output layer as if it had the last hidden activation, too
+            logistic = isinstance(activations[: i + 1][-1] if activations else None, Sigmoid)
+            bounds.append(np.sqrt((2.0 if logistic else 6.0) / (fan_in + fan_out)))
             layers.append(Dense(fan_out))
-            if i < len(bends):
-                layers += [] if isinstance(bends[i], Identity) else [bends[i]]
+            if i < len(activations):
+                layers += [] if isinstance(activations[i], Identity) else [activations[i]]
                 layers += [Dropout(self.dropout)] if self.dropout else []
         self.network_ = Network(n_in, layers, rng=0, dtype=dtype)
         for name, bound in zip(self._dense(), bounds, strict=True):
@@ -232,13 +245,9 @@ class BaseMLP(
         """Encoded targets as the user gave them."""
         return y
 
-    def _encoded(self, y: Any) -> Array:
-        """The user's targets as the loss takes them."""
-        return np.asarray(y)
-
-    def _stratifies(self) -> bool:
-        """Whether rows are held out class by class."""
-        return False
+    def _loss_targets(self, y: Array) -> Array:
+        """Encoded targets as the loss takes them."""
+        return y
 
     def _all_callbacks(self) -> list[Callable[[Any, Any], Any]]:
         if self.callbacks is None:

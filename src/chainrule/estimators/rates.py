@@ -36,7 +36,7 @@ class InverseScaling(Schedule):
 
 
 @dataclass
-class Kept:
+class OptimizerMemory:
     """What the optimizer has after a training: its state, its learning rate, and how often that was
     divided by 5.
     """
@@ -50,13 +50,13 @@ class Kept:
 class Adaptive(Schedule):
     """value / 5^k, k how often training has got stuck so far."""
 
-    kept: Kept | None = None
+    memory: OptimizerMemory
 
     def multiplier(self, step: int, steps: int, losses: Sequence[float] = ()) -> float:
-        return 1.0 if self.kept is None else 5.0**-self.kept.divisions
+        return 5.0**-self.memory.divisions
 
 
-class Order:
+class ShuffledOrder:
     """Each epoch shuffles the rows' order of the epoch before, by NumPy's old generator."""
 
     def __init__(self, n: int, random_state: Any) -> None:
