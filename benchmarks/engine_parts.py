@@ -22,6 +22,7 @@ from rich.table import Table
 from chainrule.compiled import passes, step
 from chainrule.compiled.engine import Run
 from chainrule.core.epoch import StepSettings, check_batch
+from chainrule.training.plan import Plan
 
 ROUNDS, SECONDS = 15, 0.02  # of which the best counts, each about so long
 
@@ -39,10 +40,7 @@ def loss(layouts, rules, work, n):  # type: ignore[no-untyped-def]
     """The loss and its derivative, n times."""
     p, total = layouts[0], 0.0
     for _ in range(n):
-        total += step.call_loss(
-            p.loss, rules[0].loss, p.loss_settings, work.memory, p.lane + p.z, p.lane + p.y,
-            p.lane + p.share, p.lane + p.dz, p.rows, p.n_out,
-        )  # fmt: skip
+        total += passes.call_loss(p.loss, p, rules[0].loss, work.memory, p.lane, p.rows)
     return total
 
 
@@ -60,7 +58,7 @@ def backward(layouts, work, n):  # type: ignore[no-untyped-def]
 def block(layouts, rules, work, sums, n):  # type: ignore[no-untyped-def]
     """The optimizer on the first block, n times."""
     p, sound = layouts[0], True
-    first = step.Step(0, p.rows, 1, 1.0, True, 1e-9, 0.0, 1.0, 1.0)
+    first = step.Step(0, p.rows, 1, 1.0, True, 1e-9, 0.0, 1.0, 1.0, 1.0)
     for _ in range(n):
         sound &= step.call_block(p.run_block, p, rules[0], work.memory, first, 1.0, 0, sums)
     return sound
@@ -86,10 +84,8 @@ def parts(work: Work) -> dict[str, float]:
     net = network(work)
     settings = StepSettings(LOSSES[work.loss], OPTIMIZERS[work.optimizer], work.lr)
     rows = check_batch(net, settings.loss, X, y)
-    run = Run(
-        net, settings, rows, epochs=1, batch_size=min(work.batch, len(X)), shuffle=False,
-        threads=1, rng=np.random.default_rng(0), ahead=True,
-    )  # fmt: skip
+    plan = Plan(1, work.batch, False, None, "last", threads=1)
+    run = Run(net, settings, rows, plan, np.random.default_rng(0), ahead=True)
     next(run.epochs([]))
     found = {
         "forward": best(forward, run.layouts, run.work),
@@ -98,14 +94,14 @@ def parts(work: Work) -> dict[str, float]:
         "block": best(block, run.layouts, run.rules, run.work, np.zeros((1, 3))),
     }
     count = max(1, 1000 // run.per_epoch)
-    course, results = np.zeros((count * run.per_epoch, 2)), np.zeros((count, 2))
-    kernel = [timed(lambda: run._call(course, results)) for _ in range(ROUNDS)]
+    rates, results = np.zeros((count * run.per_epoch, 2)), np.zeros((count, 2))
+    kernel = [timed(lambda: run._call(rates, results)) for _ in range(ROUNDS)]
     whole = [engine_ours.training(work, X, y)()[0] for _ in range(3)]
     pairs = sum(n * m for n, m in zip(work.sizes, work.sizes[1:], strict=False))
     products = 2 * pairs + sum(n * m for n, m in zip(work.sizes[1:], work.sizes[2:], strict=False))
     flops = 2 * int(run.layout.rows) * products
     return found | {
-        "step in the kernel": min(kernel) / len(course) * 1e9,
+        "step in the kernel": min(kernel) / len(rates) * 1e9,
         "step of train": min(whole) / work.steps * 1e9,
         "GFLOP/s": flops / (found["forward"] + found["backward"]),
     }

@@ -17,13 +17,16 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.compiled import (
+    activations,
     draws,
     elementary,
+    embeddings,
     engine,
     epochs,
     kernels,
     layers,
     losses,
+    operations,
     passes,
     predict,
     prediction,
@@ -37,7 +40,12 @@ from support import tables
 from support.compiled_cases import Case, apart
 from support.numeric import Array
 
-KERNELS = (draws, elementary, epochs, layers, losses, passes, predict, products, step, updates)
+KERNELS = (
+    activations, draws, elementary, embeddings, epochs, layers, losses, passes, predict, products,
+    step, updates,
+)  # fmt: skip
+# They write kernels when the engine is imported, before anything is traced.
+FACTORIES = (activations.forward_kernel, activations.backward_kernel, losses.elementwise)
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 
 
@@ -152,9 +160,10 @@ def widen() -> None:
     def wide(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return lambda x: function(np.float64(x))
 
-    for module in (layers, losses):
+    for module in (elementary, losses):
         for name, function in vars(module).copy().items():
-            if getattr(function, "__module__", None) == elementary.__name__:
+            public = isinstance(function, FunctionType) and not name.startswith("_")
+            if public and function.__module__ == elementary.__name__:
                 setattr(module, name, wide(function))
 
 
@@ -221,6 +230,9 @@ def odd_ends() -> None:
     for record in case.train(net, data, engine="compiled", epochs=9):
         if record.epoch == 3:
             net.lr_factor[0] = 0.5
+    waves = replace(case, layers=(cr.CosineEmbedding(2, 3),), clip=1.0)
+    far = data | {"X": data["X"] * 1e8}  # angles of which the cosine comes from NumPy
+    list(waves.train(waves.net(), far, engine="compiled", epochs=1))
     case = replace(case, goal=tables.LOSSES["absolute_1"], clip=1.0, layers=())
     huge, tiny = data | {"X": data["X"] * 2.0**600}, data | {"weight": [1.0, 1e-40, 1.0, 1.0]}
     with np.errstate(all="ignore"):
@@ -240,10 +252,18 @@ def lines(code: CodeType) -> set[tuple[str, int]]:
 
 
 def kernel_codes(modules: Iterable[ModuleType]) -> Iterator[CodeType]:
+    """The code of each kernel, those in the table of operations and inside of others included."""
+    kernels = [kernel for row in operations.OPERATIONS for kernel in (row.forward, row.backward)]
     for module in modules:
-        for function in vars(module).values():
-            if isinstance(function, FunctionType) and function.__module__ == module.__name__:
-                yield inspect.unwrap(function).__code__
+        kernels += [f for f in vars(module).values() if inspect.isfunction(f)
+                    and f.__module__ == module.__name__ and f not in FACTORIES]  # fmt: skip
+    while kernels:
+        kernel = kernels.pop()
+        if kernel is not None:
+            kernel = inspect.unwrap(kernel)
+            inner = [cell.cell_contents for cell in kernel.__closure__ or ()]
+            kernels += filter(inspect.isfunction, inner)
+            yield kernel.__code__
 
 
 def main() -> None:

@@ -71,8 +71,8 @@ def processor() -> str:
     """
     from numba.core.registry import cpu_target
 
-    told = repr(cpu_target.target_context.codegen().magic_tuple())
-    return hashlib.sha256(told.encode()).hexdigest()[:8]
+    name = repr(cpu_target.target_context.codegen().magic_tuple())
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
 def kernels_folder() -> Path:

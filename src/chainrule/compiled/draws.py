@@ -23,12 +23,12 @@ class Draws(NamedTuple):
 
 def draws_of(bit_generator: Any) -> Draws:
     """The addresses of a NumPy bit generator, which must live as long as they are used."""
-    found = bit_generator.ctypes
+    functions = bit_generator.ctypes
     double, uint32 = (
         ctypes.cast(function, ctypes.c_void_p).value or 0
-        for function in (found.next_double, found.next_uint32)
+        for function in (functions.next_double, functions.next_uint32)
     )
-    return Draws(found.state_address, double, uint32)
+    return Draws(functions.state_address, double, uint32)
 
 
 _double = c_function(types.float64, ctypes.c_double)

@@ -1,15 +1,18 @@
-"""CosineEmbedding and CategoryEmbedding: their forward beside their backward, over flat memory.
+"""CosineEmbedding and CategoryEmbedding: forward beside backward, over flat memory.
 
 The equations are those of `core.embedding_layers`. Parameters stand in the order w, b, V, a; E of
-one group behind that of another.
+one group behind that of another. `row.spans` rows of the table say which columns are meant:
+`table[s, FIRST]` is the first one, `table[s, BEHIND]` the one behind the last.
 """
 
 import numpy as np
 
 from ..core.embedding_layers import TURN
 from .elementary import FAR, cos_sin
-from .jit import at, inlined, jit
+from .jit import at, jit
 from .products import copy, fill, zero
+
+FIRST, BEHIND = range(2)  # columns of a row that holds a span
 
 
 @jit
@@ -28,20 +31,20 @@ def waves(memory, cosines, sines, k):
 
 
 @jit
-def embed_forward(memory, x, y, cosines, numbers, p, columns, k, rows, n, n_out):
+def embed_forward(row, table, memory, numbers):
     """Y = (X, T), T_c = cos U_c @ V_c + a_c with U_c = 2π x_c w_c + b_c of each embedded column;
     keeps cos U, and sin U behind it.
-
-    At `columns` stands how many columns are embedded, m, and behind it which.
     """
-    number, m = memory.dtype.type, int(memory[at(columns)])
-    sums, sines, turn = (n_out - n) // m, cosines + rows * m * k, number(TURN)
+    n, n_out, m, k, p = row.n_in, row.n, row.span_count, row.whole, row.p
+    sums, turn = (n_out - n) // m, memory.dtype.type(TURN)
+    cosines, sines = row.extra, row.extra + row.rows * m * k
     b, V, a = p + m * k, p + 2 * m * k, p + m * k * (sums + 2)
-    for r in range(rows):
-        copy(memory, y + r * n_out, memory, x + r * n, n)
+    for r in range(row.rows):
+        x, y = row.x + r * n, row.y + r * n_out
+        copy(memory, y, memory, x, n)
         for c in range(m):
-            value = memory[at(x + r * n + int(memory[at(columns + 1 + c)]))]
-            kept, out = (r * m + c) * k, y + r * n_out + n + c * sums
+            value = memory[at(x + table[row.spans + c, FIRST])]
+            kept, out = (r * m + c) * k, y + n + c * sums
             for f in range(k):
                 u = turn * value * numbers[at(p + c * k + f)] + numbers[at(b + c * k + f)]
                 memory[at(cosines + kept + f)] = u
@@ -55,20 +58,22 @@ def embed_forward(memory, x, y, cosines, numbers, p, columns, k, rows, n, n_out)
 
 
 @jit
-def embed_backward(memory, x, dy, dx, cosines, p, g, columns, k, rows, n, n_out, asked):
+def embed_backward(row, table, memory):
     """dV = Σ cos U dT, da = Σ dT, dU = -sin U (dT @ Vᵀ), db = Σ dU, dw = 2π Σ x dU, and where it is
-    asked for dX = dY's own part + 2π dU @ wᵀ.
+    wanted dX = dY's own part + 2π dU @ wᵀ.
     """
-    number, m = memory.dtype.type, int(memory[at(columns)])
-    sums, sines, turn = (n_out - n) // m, cosines + rows * m * k, number(TURN)
+    n, n_out, m, k, p, g = row.n_in, row.n, row.span_count, row.whole, row.p, row.g
+    sums, turn = (n_out - n) // m, memory.dtype.type(TURN)
+    cosines, sines = row.extra, row.extra + row.rows * m * k
     V, gb, gV, ga = p + 2 * m * k, g + m * k, g + 2 * m * k, g + m * k * (sums + 2)
-    for r in range(rows):
-        if asked:
-            copy(memory, dx + r * n, memory, dy + r * n_out, n)
+    for r in range(row.rows):
+        x, dx, dy = row.x + r * n, row.dx + r * n, row.dy + r * n_out
+        if row.wants_dx:
+            copy(memory, dx, memory, dy, n)
         for c in range(m):
-            column = int(memory[at(columns + 1 + c)])
-            value, kept = memory[at(x + r * n + column)], (r * m + c) * k
-            out, back = dy + r * n_out + n + c * sums, zero(memory)
+            column = table[row.spans + c, FIRST]
+            value, kept = memory[at(x + column)], (r * m + c) * k
+            out, back = dy + n + c * sums, zero(memory)
             for o in range(sums):
                 memory[at(ga + c * sums + o)] += memory[at(out + o)]
             for f in range(k):
@@ -81,63 +86,51 @@ def embed_backward(memory, x, dy, dx, cosines, p, g, columns, k, rows, n, n_out,
                 memory[at(gb + c * k + f)] += dU
                 memory[at(g + c * k + f)] += turn * value * dU
                 back += dU * memory[at(p + c * k + f)]
-            if asked:
-                memory[at(dx + r * n + column)] += turn * back
+            if row.wants_dx:
+                memory[at(dx + column)] += turn * back
 
 
 @jit
-def pick_forward(memory, x, y, numbers, p, groups, rows, n, n_out):
-    """Y = (X of no group, X_g @ E_g for each group g).
-
-    At `groups` stands how many there are, and behind it the first column of each and the one behind
-    its last.
-    """
-    count = int(memory[at(groups)])
-    alone, d = split_of(memory, groups, count, n, n_out)
-    for r in range(rows):
-        row, out, weights, done, passed = x + r * n, y + r * n_out, p, 0, 0
-        for g in range(count):
-            first, behind = int(memory[at(groups + 1 + 2 * g)]), int(memory[at(groups + 2 + 2 * g)])
-            copy(memory, out + passed, memory, row + done, first - done)
-            passed, done = passed + first - done, behind
-            fill(memory, out + alone + g * d, d, zero(memory))
+def pick_forward(row, table, memory, numbers):
+    """Y = (X of no group, X_g @ E_g for each group g)."""
+    d = row.whole
+    alone = row.n - d * row.span_count
+    for r in range(row.rows):
+        x, y, weights, done, passed = row.x + r * row.n_in, row.y + r * row.n, row.p, 0, 0
+        for g in range(row.span_count):
+            first, behind = table[row.spans + g, FIRST], table[row.spans + g, BEHIND]
+            copy(memory, y + passed, memory, x + done, first - done)
+            passed, done, out = passed + first - done, behind, y + alone + g * d
+            fill(memory, out, d, zero(memory))
             for i in range(first, behind):
-                value = memory[at(row + i)]
+                value = memory[at(x + i)]
                 for o in range(d):
-                    memory[at(out + alone + g * d + o)] += value * numbers[at(weights + o)]
+                    memory[at(out + o)] += value * numbers[at(weights + o)]
                 weights += d
-        copy(memory, out + passed, memory, row + done, n - done)
+        copy(memory, y + passed, memory, x + done, row.n_in - done)
 
 
 @jit
-def pick_backward(memory, x, dy, dx, p, grad, groups, rows, n, n_out, asked):
-    """dE_g = Σ X_gᵀ dG, and where it is asked for dX = dY's own part and dG @ E_gᵀ."""
-    count = int(memory[at(groups)])
-    alone, d = split_of(memory, groups, count, n, n_out)
-    for r in range(rows):
-        row, out, back, weight, done, passed = x + r * n, dy + r * n_out, dx + r * n, 0, 0, 0
-        for g in range(count):
-            first, behind = int(memory[at(groups + 1 + 2 * g)]), int(memory[at(groups + 2 + 2 * g)])
-            if asked:
-                copy(memory, back + done, memory, out + passed, first - done)
-            passed, done = passed + first - done, behind
+def pick_backward(row, table, memory):
+    """dE_g = Σ X_gᵀ dG, and where it is wanted dX = dY's own part and dG @ E_gᵀ."""
+    d = row.whole
+    alone = row.n - d * row.span_count
+    for r in range(row.rows):
+        x, dx, dy = row.x + r * row.n_in, row.dx + r * row.n_in, row.dy + r * row.n
+        weight, done, passed = 0, 0, 0
+        for g in range(row.span_count):
+            first, behind = table[row.spans + g, FIRST], table[row.spans + g, BEHIND]
+            if row.wants_dx:
+                copy(memory, dx + done, memory, dy + passed, first - done)
+            passed, done, out = passed + first - done, behind, dy + alone + g * d
             for i in range(first, behind):
-                value, total = memory[at(row + i)], zero(memory)
+                value, total = memory[at(x + i)], zero(memory)
                 for o in range(d):
-                    dG = memory[at(out + alone + g * d + o)]
-                    total += dG * memory[at(p + weight + o)]
-                    memory[at(grad + weight + o)] += value * dG
-                if asked:
-                    memory[at(back + i)] = total
+                    dG = memory[at(out + o)]
+                    total += dG * memory[at(row.p + weight + o)]
+                    memory[at(row.g + weight + o)] += value * dG
+                if row.wants_dx:
+                    memory[at(dx + i)] = total
                 weight += d
-        if asked:
-            copy(memory, back + done, memory, out + passed, n - done)
-
-
-@inlined
-def split_of(memory, groups, count, n, n_out):
-    """(how many columns are in no group, how many numbers stand for each group)."""
-    alone = n
-    for g in range(count):
-        alone += int(memory[at(groups + 1 + 2 * g)]) - int(memory[at(groups + 2 + 2 * g)])
-    return alone, (n_out - alone) // count
+        if row.wants_dx:
+            copy(memory, dx + done, memory, dy + passed, row.n_in - done)

@@ -14,25 +14,19 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array, aligned_zeros, ceil_div
-from ..core.epoch import (
-    Batch,
-    Order,
-    StepSettings,
-    Told,
-    ordered,
-    start_state,
-    train_step,
-)  # fmt: skip
+from ..core.epoch import Batch, StepSettings, Told, ordered, start_state, train_step
 from ..core.layers import BatchNorm, Dropout, walk
 from ..core.network import Network, multiply_adds
 from ..core.nonfinite import ADVICE, Diverged
 from ..core.optimizers import State
 from ..core.schedules import Schedule
+from ..training.plan import Plan
 from .draws import draws_of
 from .epochs import DONE, MEAN, RESULTS, train
 from .kernels import frozen, prepare
+from .operations import STATE_PLACES
 from .program import BLOCK, program
-from .rules import STATE, loss_settings, rules, targets
+from .rules import loss_setting, rules, targets
 from .step import DECAY, LANES, LR, RATES, Work
 from .threads import several_threads
 
@@ -48,94 +42,94 @@ THREADED = ONE_SHARD  # from which a batch is cut, several threads pay
 class Run:
     """A run of training: the network, its data and the memory of the kernel.
 
-    `epochs` is the number planned, which schedules look at. `ahead` says that nobody but this run
-    draws from `rng`, so that it may draw ahead of the records.
+    `ahead` says that nobody but this run draws from `rng`, so that it may draw ahead of the
+    records.
     """
 
     def __init__(
-        self, net: Network, settings: StepSettings, data: Batch, *, epochs: int, batch_size: int,
-        shuffle: bool | Order, threads: int | None, rng: np.random.Generator, ahead: bool,
-        state: State | None = None,
+        self, net: Network, settings: StepSettings, data: Batch, plan: Plan,
+        rng: np.random.Generator, *, ahead: bool, state: State | None = None,
     ) -> None:  # fmt: skip
         self.net, self.settings, self.data, self.rng = net, settings, data, rng
-        self.total, self.batch_size, self.state = epochs, batch_size, state
-        self.given = shuffle if callable(shuffle) else None
-        self.ahead = ahead and self.given is None and state is None
-        self.per_epoch = ceil_div(len(data), batch_size)
-        drawn = self.given is None and bool(shuffle) and batch_size < len(data)
-        self.rules = rules(settings, data.y, batch_size, drawn)
+        self.total, self.batch_size, self.state = plan.epochs, plan.batch_rows(len(data)), state
+        self.user_order = plan.shuffle if callable(plan.shuffle) else None
+        self.ahead = ahead and self.user_order is None and state is None
+        self.per_epoch = ceil_div(len(data), self.batch_size)
+        shuffles = plan.shuffle is True and self.batch_size < len(data)
+        self.rules = rules(settings, data.y, self.batch_size, shuffles)
         self.Y = targets(net, settings.loss, data)
         self.history = np.empty((0, net.numbers.size), net.dtype)
         self.order, self.clock = np.arange(len(data)), np.zeros(1, np.int64)
-        layers = [layer for layer, _, _ in walk(net.layers, net.n_in)]
-        rates = [layer.rate for layer in layers if isinstance(layer, Dropout)]
+        layers = (layer for layer, _, _ in walk(net.layers, net.n_in))
+        dropouts = [layer.rate for layer in layers if isinstance(layer, Dropout)]
         self.drawn = deepcopy(rng.bit_generator)  # for kernels alone: nobody else draws from it
         self.draws = draws_of(self.drawn)
-        self.rates = [rate if isinstance(rate, Schedule) else -1.0 for rate in rates]
+        self.dropout_rates = [rate if isinstance(rate, Schedule) else -1.0 for rate in dropouts]
         work = multiply_adds(net.layers, net.n_in)
-        self.threads = threads if work * batch_size >= THREADED else 1
+        self.threads = plan.threads if work * self.batch_size >= THREADED else 1
         self.epoch_seconds = self.per_epoch * STEP_SECONDS + len(data) * work * PAIR_SECONDS
         self._lay_out(one_lr=bool(np.all(net.lr_factor == 1.0)))
-        for name, value in start_state(settings.optimizer, net.theta, state).items():
-            self._kept()[name][...] = value
+        start = start_state(settings.optimizer, net.theta, state)
+        self.state_places = {name: STATE_PLACES[name] for name in start if name != "t"}
+        self._set_optimizer_state(start)
 
     def epochs(self, losses: Sequence[float]) -> Iterator[Told]:
-        """What there is to tell of each epoch, with the network's numbers of that epoch. `losses`
-        are those that schedules may look at.
+        """Mean loss, learning rate and seconds of each epoch, while the network has its numbers.
+        `losses` are those that schedules may look at.
 
         Raises Diverged in the words of the readable engine.
         """
         epoch = 0
         while epoch < self.total:
-            course = self._course(epoch, losses)
-            if len(course) == self.per_epoch:
-                yield self._one_epoch(course, epoch)
+            rates = self._rates(epoch, losses)
+            if len(rates) == self.per_epoch:
+                yield self._one_epoch(rates, epoch)
                 epoch += 1
             else:
-                epoch += yield from self._chunk(course, epoch)
+                epoch += yield from self._chunk(rates, epoch)
 
-    def _one_epoch(self, course: Array, epoch: int) -> Told:
+    def _one_epoch(self, rates: Array, epoch: int) -> Told:
         start, before, results = self.net.numbers, self._snapshot(), np.full((1, RESULTS), np.nan)
-        if self.given is not None:
-            self.order[...] = ordered(self.given, epoch, len(self.order))
+        if self.user_order is not None:
+            self.order[...] = ordered(self.user_order, epoch, len(self.order))
         began = time.perf_counter()
         self._load(start)
         try:
-            stopped = self._call(course, results)
+            stopped = self._call(rates, results)
         finally:
             if not np.isnan(results[0, MEAN]):  # also where Ctrl-C came while the kernel ran
                 self._unload()
         if stopped != DONE:
             self._return_to(before, start)
-            self._fail(course, epoch, stopped)
+            self._fail(rates, epoch, stopped)
         if self.state is not None:
-            self.state.update({name: value.copy() for name, value in self._kept().items()})
+            self.state.update(self._snapshot()["state"])
         mean, lr = results[0].tolist()
         return mean, lr, time.perf_counter() - began
 
-    def _chunk(self, course: Array, epoch: int) -> Iterator[Told]:
+    def _chunk(self, rates: Array, epoch: int) -> Iterator[Told]:
         """Many epochs in one call, handed out one by one; returns how many there were."""
         numbers, before = self.net.numbers, self._snapshot()
-        start, own = numbers.copy(), memoryview(numbers.view(np.uint8))
-        count = len(course) // self.per_epoch
+        start, numbers_bytes = numbers.copy(), memoryview(numbers.view(np.uint8))
+        count = len(rates) // self.per_epoch
         results, history = np.zeros((count, RESULTS)), self._room(count)
         began = time.perf_counter()
         self._load(start)
-        stopped = self._call(course, results, history)
+        stopped = self._call(rates, results, history)
         complete = count if stopped == DONE else stopped // self.per_epoch
         seconds = (time.perf_counter() - began) / max(1, complete)
-        told = zip(_bytes(history[:complete]), *results[:complete].T.tolist(), strict=True)
-        for i, (row, mean, lr) in enumerate(told):
-            own[:] = row
+        epochs = zip(_bytes(history[:complete]), *results[:complete].T.tolist(), strict=True)
+        for i, (row, mean, lr) in enumerate(epochs):
+            numbers_bytes[:] = row
             yield mean, lr, seconds
             if numbers.tobytes() != row:  # the caller has changed them: once more, to here
                 self.ahead = False  # and from here on epoch by epoch
                 self._return_to(before, start)
-                self._call(course, results[: i + 1])
+                self._call(rates, results[: i + 1])
                 return i + 1
         if stopped != DONE:
             self._return_to(before, start)
-            self._fail(course, epoch, stopped)
+            self._fail(rates, epoch, stopped)
         return complete
 
     def _room(self, count: int) -> Array:
@@ -144,27 +138,27 @@ class Run:
             self.history = np.tile(self.net.numbers, (count, 1))
         return self.history[:count]
 
-    def _course(self, epoch: int, losses: Sequence[float]) -> Array:
+    def _rates(self, epoch: int, losses: Sequence[float]) -> Array:
         """Learning rate, decay and dropout rates of each step of the next call: of one epoch, or of
         as many as can be run ahead.
         """
         count = self._count(epoch)
         first, steps = epoch * self.per_epoch, self.total * self.per_epoch
-        course = np.empty((count * self.per_epoch, RATES + len(self.rates)))
-        settings = (self.settings.lr, self.settings.optimizer.decay, *self.rates)
+        rates = np.empty((count * self.per_epoch, RATES + len(self.dropout_rates)))
+        settings = (self.settings.lr, self.settings.optimizer.decay, *self.dropout_rates)
         seen = losses if count == 1 else _Unread()
         try:
             for column, setting in enumerate(settings):
                 if isinstance(setting, Schedule):
-                    course[:, column] = [
-                        setting.at(first + i, steps, seen) for i in range(len(course))
+                    rates[:, column] = [
+                        setting.at(first + i, steps, seen) for i in range(len(rates))
                     ]
                 else:
-                    course[:, column] = setting
+                    rates[:, column] = setting
         except _LossesRead:
             self.ahead = False
-            return self._course(epoch, losses)
-        return course
+            return self._rates(epoch, losses)
+        return rates
 
     def _count(self, epoch: int) -> int:
         """How many epochs the next call runs: one, or as many short ones as can be run ahead."""
@@ -189,7 +183,7 @@ class Run:
             frozen(np.zeros(0) if weight is None else weight.astype(np.float64)), self.order,
         )  # fmt: skip
         self._at("settings", len(written.settings))[...] = written.settings
-        self._at("loss_settings", net.n_out)[...] = loss_settings(self.settings.loss, net.n_out)
+        self._at("loss_settings", net.n_out)[...] = loss_setting(self.settings.loss, self.data.y)
         self._at("lr_factor", min(BLOCK, net.theta.size))[...] = 1.0
 
     def _at(self, place: str, size: int) -> Array:
@@ -217,14 +211,12 @@ class Run:
 
     def _snapshot(self) -> dict[str, Any]:
         """What a call changes besides theta and buffers, which `_load` brings back."""
-        state = {place: self._at(place, self.net.theta.size).copy() for place in self._state()}
+        state = {name: value.copy() for name, value in self._optimizer_state().items()}
         drawn = self.rng.bit_generator.state if self._draws() else None
-        return {"state": state, "clock": self.clock.copy(), "drawn": drawn}
+        return {"state": state, "drawn": drawn}
 
     def _restore(self, before: dict[str, Any]) -> None:
-        for place, values in before["state"].items():
-            self._at(place, len(values))[...] = values
-        self.clock[...] = before["clock"]
+        self._set_optimizer_state(before["state"])
         if before["drawn"] is not None:
             self.rng.bit_generator.state = before["drawn"]
 
@@ -235,20 +227,20 @@ class Run:
 
     def _draws(self) -> bool:
         """Whether a call draws from rng."""
-        return bool(self.rules[0].shuffle or self.rates)
+        return bool(self.rules[0].shuffle or self.dropout_rates)
 
-    def _state(self) -> dict[str, str]:
-        """What the optimizer keeps: the place, and its name in the readable engine."""
-        return STATE[int(self.rules[0].optimizer)]
+    def _optimizer_state(self) -> dict[str, Array]:
+        """What the optimizer keeps, as the readable engine names it: views."""
+        clock = {"t": self.clock.reshape(())} if self.rules[0].corrects else {}
+        size = self.net.theta.size
+        return clock | {name: self._at(place, size) for name, place in self.state_places.items()}
 
-    def _kept(self) -> dict[str, Array]:
-        """The optimizer's state as the readable engine names it: views."""
-        size, known = self.net.theta.size, self.settings.optimizer.init(self.net.theta[:0])
-        found = {name: self._at(place, size) for place, name in self._state().items()}
-        return found | ({"t": self.clock.reshape(())} if "t" in known else {})
+    def _set_optimizer_state(self, state: State) -> None:
+        for name, view in self._optimizer_state().items():
+            view[...] = state[name]
 
     def _call(
-        self, course: Array, results: Array, history: Array | None = None, limit: int = -1
+        self, rates: Array, results: Array, history: Array | None = None, limit: int = -1
     ) -> int:
         """The kernel, on the threads there are; returns DONE or the step at which it stopped."""
         history = self.history[:0] if history is None else history
@@ -259,7 +251,7 @@ class Run:
             self.rules[0].threaded = several
             try:
                 stopped: int = train(
-                    self.layouts, self.rules, *self.work, course, self.clock, limit, results,
+                    self.layouts, self.rules, *self.work, rates, self.clock, limit, results,
                     history, *self.draws,
                 )  # fmt: skip
             finally:
@@ -267,24 +259,25 @@ class Run:
                     self.rng.bit_generator.state = self.drawn.state
         return stopped
 
-    def _fail(self, course: Array, epoch: int, stopped: int) -> None:
+    def _fail(self, rates: Array, epoch: int, stopped: int) -> None:
         """Run up to the step at which the kernel stopped, and make that one in the readable engine,
         which finds the words for what went wrong.
         """
-        self._call(
-            course, np.zeros((ceil_div(len(course), self.per_epoch), RESULTS)), limit=stopped
-        )
-        self._unload()
-        rates = course[stopped, RATES:]
-        for name, rate in zip(self.net.schedules(), rates[rates >= 0], strict=True):
-            self.net[name] = rate
         epochs, k = divmod(stopped, self.per_epoch)
+        self._call(rates, np.zeros((len(rates) // self.per_epoch, RESULTS)), limit=stopped)
+        self._unload()
+        scheduled = rates[stopped, RATES:]
+        scheduled = scheduled[scheduled >= 0]
+        for name, rate in zip(self.net.schedules(), scheduled, strict=True):
+            self.net[name] = rate
         batch = self.data.take(self.order[k * self.batch_size : (k + 1) * self.batch_size])
         place = f"training diverged at epoch {epoch + epochs}, step {k}"
         try:
             with np.errstate(all="ignore"):
-                train_step(self.net, self.settings, self._kept(), batch, float(course[stopped, LR]),
-                           float(course[stopped, DECAY]), self.rng)  # fmt: skip
+                train_step(
+                    self.net, self.settings, self._optimizer_state(), batch,
+                    float(rates[stopped, LR]), float(rates[stopped, DECAY]), self.rng,
+                )  # fmt: skip
         except Diverged as stop:
             raise Diverged(f"{place}: {stop}") from None
         self._unload()  # what that step, which is sound there, has changed

@@ -34,12 +34,12 @@ def keep(layout, memory, history, epoch):
 
 
 @kernel
-def train(layouts, rules, table, memory, X, Y, weight, order, course, clock, limit, results,
+def train(layouts, rules, table, memory, X, Y, weight, order, rates, clock, limit, results,
           history, state, double, uint32):  # fmt: skip
     """Run as many epochs as `results` is long; returns DONE, or the step at which it stopped: at
     `limit`, or at one that made a number which is not finite.
 
-    `course` has a row for each step; `clock` is the number of updates made, and grows. `results`
+    `rates` has a row for each step; `clock` is the number of updates made, and grows. `results`
     receives the mean loss and the last learning rate of each epoch, `history` (if it has rows)
     theta and buffers after it. The members of Work and Draws come one by one, because Numba takes
     twenty microseconds to look at a named tuple of Python's.
@@ -64,12 +64,12 @@ def train(layouts, rules, table, memory, X, Y, weight, order, course, clock, lim
                     return k  # the readable engine makes this step, and refuses the weights
                 clock[0] += 1
                 moved = k == 0 or not stays
-                step = plan_step(layout, rule, course, k, start, stop, mass, moved, clock[0])
-                loss = run_step(layouts, rules, work, step, parts, course, k, draws)
+                step = plan_step(layout, rule, rates, k, start, stop, mass, moved, clock[0])
+                loss = run_step(layouts, rules, work, step, parts, rates, k, draws)
                 if not abs(number(loss)) < np.inf:
                     return k
                 total, counted = total + loss * mass, counted + mass
-                results[epoch, LAST_LR] = course[k, LR]
+                results[epoch, LAST_LR] = rates[k, LR]
             k += 1
         results[epoch, MEAN] = total / counted
         keep(layout, memory, history, epoch)

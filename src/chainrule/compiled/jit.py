@@ -7,7 +7,7 @@ by zero; a check at each division would stop the compiler from using vector regi
 """
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
@@ -19,30 +19,32 @@ from numba.extending import intrinsic
 from .cache import kernels_folder
 
 FAST = {"reassoc", "contract", "nsz", "arcp"}
-SHARED = {"cache": True, "nogil": True, "error_model": "numpy"}
+SHARED = {"nogil": True, "error_model": "numpy"}
 INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **SHARED}  # called by kernels only
 
 Compile = Callable[[Any], Any]
 
 
-def _kept(**options: Any) -> Compile:
+def _on_disk(**options: Any) -> Compile:
     """njit whose machine code is kept in our own folder."""
 
     def decorate(function: Any) -> Any:
         before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(kernels_folder())
         try:
-            return numba.njit(**options)(function)
+            return numba.njit(cache=True, **options)(function)
         finally:
             numba.config.CACHE_DIR = before
 
     return decorate
 
 
-kernel = _kept(fastmath=FAST, **SHARED)  # called from Python
-jit = _kept(fastmath=FAST, **INNER)
-inlined = _kept(fastmath=FAST, forceinline=True, **INNER)  # the glue of a step
-exact = _kept(fastmath={"contract"}, forceinline=True, **INNER)  # sums as written
-parallel = _kept(fastmath=FAST, parallel=True, **SHARED)
+kernel = _on_disk(fastmath=FAST, **SHARED)  # called from Python
+parallel = _on_disk(fastmath=FAST, parallel=True, **SHARED)
+addressed = _on_disk(fastmath=FAST, **INNER)  # called by its address
+# Called by its name, so its machine code is part of its callers'.
+jit = numba.njit(fastmath=FAST, **INNER)
+inlined = numba.njit(fastmath=FAST, forceinline=True, **INNER)  # the glue of a step
+exact = numba.njit(fastmath={"contract"}, forceinline=True, **INNER)  # sums as written
 
 # An index of this type is not checked for counting from the end, which would keep a loop over
 # memory from being vectorised.
@@ -66,21 +68,64 @@ def by_address(function: Any, result: Any) -> Any:
 
     @intrinsic
     def call(typing_context: Any, address: Any, *arguments: Any) -> Any:
-        given = tuple(map(plain, arguments))
-        signature = result(types.int64, types.StarArgTuple(given))
+        kinds = tuple(map(plain, arguments))
+        signature = result(types.int64, types.StarArgTuple(kinds))
 
         def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
-            kind = context.call_conv.get_function_type(result, given)
+            kind = context.call_conv.get_function_type(result, kinds)
             pointer = builder.inttoptr(values[0], kind.as_pointer())
-            lent = [
+            borrowed = [
                 _lend(context, builder, of, value)
-                for of, value in zip(given, cgutils.unpack_tuple(builder, values[1]), strict=True)
+                for of, value in zip(kinds, cgutils.unpack_tuple(builder, values[1]), strict=True)
             ]
-            return context.call_conv.call_function(builder, pointer, result, given, lent)[1]
+            return context.call_conv.call_function(builder, pointer, result, kinds, borrowed)[1]
 
         return signature, codegen
 
     return call
+
+
+def choice(kernels: Sequence[Any], result: Any = types.none) -> Any:
+    """A call of one of several kernels by its number: call(number, *arguments). None does nothing.
+
+    All take the same arguments and give back the same type. LLVM's `switch` chooses among them.
+    """
+    if numba.config.DISABLE_JIT:
+        return lambda number, *arguments: (kernels[number] or _nothing)(*arguments)
+
+    @intrinsic
+    def call(typing_context: Any, number: Any, *arguments: Any) -> Any:
+        kinds = tuple(map(types.unliteral, arguments))
+        dispatchers = {i: types.Dispatcher(kernel) for i, kernel in enumerate(kernels) if kernel}
+        signatures = {
+            i: typing_context.resolve_function_type(dispatcher, kinds, {})
+            for i, dispatcher in dispatchers.items()
+        }
+        if any(signature.return_type != result for signature in signatures.values()):
+            raise TypeError(f"of {kernels} one does not give back {result}")
+
+        def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
+            members = cgutils.unpack_tuple(builder, values[1])
+            answer = cgutils.alloca_once(builder, context.get_value_type(result))
+            behind = builder.append_basic_block("behind")
+            switch = builder.switch(values[0], behind)
+            for i, dispatcher in dispatchers.items():
+                block = builder.append_basic_block(f"kernel{i}")
+                switch.add_case(ir.Constant(values[0].type, i), block)
+                builder.position_at_end(block)
+                run = context.get_function(dispatcher, signatures[i])
+                builder.store(run(builder, members), answer)
+                builder.branch(behind)
+            builder.position_at_end(behind)
+            return builder.load(answer)
+
+        return result(types.int64, types.StarArgTuple(kinds)), codegen
+
+    return call
+
+
+def _nothing(*_: Any) -> None:
+    pass
 
 
 def c_function(result: Any, in_python: Any) -> Any:
@@ -103,8 +148,8 @@ def c_function(result: Any, in_python: Any) -> Any:
 def _lend(context: Any, builder: Any, kind: Any, value: Any) -> Any:
     if isinstance(kind, types.BaseTuple):
         for i, member in enumerate(kind):
-            lent = _lend(context, builder, member, builder.extract_value(value, i))
-            value = builder.insert_value(value, lent, i)
+            borrowed = _lend(context, builder, member, builder.extract_value(value, i))
+            value = builder.insert_value(value, borrowed, i)
     if not isinstance(kind, types.Array):
         return value
     array = context.make_array(kind)(context, builder, value)
@@ -125,11 +170,11 @@ def address(function: Any, *arguments: Any) -> int:
     """Where a kernel stands, compiled for arguments of these types; 0 if nothing is compiled."""
     if numba.config.DISABLE_JIT:
         return 0
-    given = tuple(plain(numba.typeof(argument)) for argument in arguments)
-    function.compile(given)
-    compiled = function.overloads[given]
-    given_back = compiled.signature.return_type
-    if given_back != _results.get(function, given_back):  # the caller would read other bytes
-        raise TypeError(f"{function} gives back {given_back}")
+    kinds = tuple(plain(numba.typeof(argument)) for argument in arguments)
+    function.compile(kinds)
+    compiled = function.overloads[kinds]
+    return_type = compiled.signature.return_type
+    if return_type != _results.get(function, return_type):  # the caller would read other bytes
+        raise TypeError(f"{function} gives back {return_type}")
     place: int = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
     return place

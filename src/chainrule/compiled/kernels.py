@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from ..core.layers import Dense
 from ..core.network import Network
-from . import epochs, losses, passes, predict, step
+from . import epochs, passes, predict, step
 from .cache import kernels_folder
 from .draws import Draws
 from .jit import address
@@ -30,21 +31,21 @@ def _kernels(dtype: DTypeLike) -> dict[str, tuple[Any, ...]]:
     rules, layout, memory = np.zeros(1, step.RULE), layouts[0], np.zeros(1, dtype)
     data = frozen(memory)
     work = step.Work(table, memory, data, data, frozen(np.zeros(1)), np.zeros(1, np.int64))
-    one_step = step.Step(0, 0, 1, NUMBER, FLAG, *6 * (NUMBER,))
+    one_step = step.Step(0, 0, 1, NUMBER, FLAG, *5 * (NUMBER,))
     parts = step.Parts(np.zeros(1), np.zeros((1, step.SUMS)), np.zeros(1, np.bool_))
     predicted = predict.Rows(table, memory, memory, data, memory)
-    course, results = np.zeros((1, step.RATES)), np.zeros((1, epochs.RESULTS))
+    rates, results = np.zeros((1, step.RATES)), np.zeros((1, epochs.RESULTS))
     history = np.zeros((1, 1), dtype)
     clock, draws = np.zeros(1, np.int64), Draws(0, 0, 0)
     return {
         "forward": (passes.forward, layout, table, memory, memory, PLACE, 0, 1),
         "backward": (passes.backward, layout, table, memory, PLACE, PLACE, 0, 1, FLAG),
-        "loss": (losses.loss_and_slope, losses.SQUARED, PLACE, memory, *[PLACE] * 4, 1, 1),
+        "loss": (passes.loss_and_slope, layout, 0, memory, PLACE, 1),
         "run_lane": (step.run_lane, layout, rules[0], work, one_step, 0),
         "run_block": (step.run_block, layout, rules[0], memory, one_step, NUMBER, 0, parts.sums),
         "lanes": (step.run_lanes_in_parallel, layouts, rules, work, one_step, parts.losses),
         "blocks": (step.run_blocks_in_parallel, layouts, rules, memory, one_step, NUMBER, parts),
-        "train": (epochs.train, layouts, rules, *work, course, clock, 0, results, history, *draws),
+        "train": (epochs.train, layouts, rules, *work, rates, clock, 0, results, history, *draws),
         "predict_lane": (predict.predict_lane, layout, predicted, 0, 1),
         "predict": (predict.predict, layouts, *predicted),
         "predict_lanes": (predict.predict_in_parallel, layouts, *predicted, 1),
@@ -60,38 +61,38 @@ def frozen(array: Any) -> Any:
 
 def prepare(written: Program, dtype: DTypeLike) -> None:
     """Fill in the addresses of the kernels that a program needs."""
-    found, layout = addresses(np.dtype(dtype).name), written.layouts[0]
+    by_name, layout = addresses(np.dtype(dtype).name), written.layouts[0]
     for name in LAYOUT["addresses of kernels"]:
-        layout[name] = found[name]
+        layout[name] = by_name[name]
     if not layout.y_width:
-        layout.run_lane = found["predict_lane"]
+        layout.run_lane = by_name["predict_lane"]
 
 
-_found: dict[str, dict[str, int]] = {}
+_addresses: dict[str, dict[str, int]] = {}  # by dtype and kernel
 
 
 def addresses(dtype: str, show: Show | None = None) -> dict[str, int]:
-    """The address of every kernel. Compiles what is not in the cache, and tells `show` the share
-    that is done; without it a line on standard error says so.
+    """The address of every kernel. Compiles what is not in the cache, and calls `show` with the
+    share that is done; without it a line on standard error says so.
     """
-    if dtype in _found:
-        return _found[dtype]
-    found, mark = {}, stamp(dtype)
-    told = f"chainrule: compiling its engine for {dtype}, once for this machine"
-    show = show or (lambda share: _line(told, share))
+    if dtype in _addresses:
+        return _addresses[dtype]
+    by_name, mark = dict[str, int](), stamp(dtype)
     if mark.exists() or numba.config.DISABLE_JIT:
         show = _silent
+    sentence = f"chainrule: compiling its engine for {dtype}, once for this machine"
+    show = show or partial(_line, sentence)
     kernels = _kernels(dtype)
     done, whole = 0, sum(COST.get(name, 1) for name in kernels)
     for name, (function, *arguments) in kernels.items():
         show(done / whole)
-        found[name] = address(function, *arguments)
+        by_name[name] = address(function, *arguments)
         done += COST.get(name, 1)
     show(1.0)
     if not numba.config.DISABLE_JIT:
         mark.touch()
-    _found[dtype] = found
-    return found
+    _addresses[dtype] = by_name
+    return by_name
 
 
 def stamp(dtype: str) -> Path:
@@ -103,12 +104,12 @@ def _silent(share: float) -> None:
     pass
 
 
-def _line(told: str, share: float) -> None:
+def _line(sentence: str, share: float) -> None:
     """One line that grows on a terminal, one line in all elsewhere."""
     if sys.stderr is None:
         return
     if sys.stderr.isatty():
         end = "\n" if share == 1 else ""
-        print(f"\r{told}: {share:4.0%} ", end=end, file=sys.stderr, flush=True)
+        print(f"\r{sentence}: {share:4.0%} ", end=end, file=sys.stderr, flush=True)
     elif share == 0:
-        print(f"{told} (about 20 seconds)", file=sys.stderr, flush=True)
+        print(f"{sentence} (about 20 seconds)", file=sys.stderr, flush=True)

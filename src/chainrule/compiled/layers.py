@@ -1,170 +1,29 @@
-"""Every layer but Dense: its forward beside its backward, over flat memory.
+"""Layers with kernels of their own: forward beside backward, over flat memory.
 
-The equations are those of `core.layers` and `core.activations`; the derivative is changed in place,
-from dL/dY to dL/dX.
+The equations are those of `core.layers`. A kernel takes a `row` of the table, as
+`passes.Row` has it; the derivative is changed in place, from dL/dY at `row.dy` to dL/dX.
 """
 
 import numpy as np
 
-from ..core.activations import SELU_ALPHA, SELU_SCALE
-from .elementary import (
-    expm1_negative,
-    mish_slope,
-    normal_cdf,
-    normal_pdf,
-    sigmoid,
-    softplus,
-    tanh,
-    tanh_softplus,
-)  # fmt: skip
 from .jit import at, inlined, jit
-from .products import fill, zero
-from .program import (
-    ELU,
-    GELU,
-    HARD_SIGMOID,
-    HARD_TANH,
-    IDENTITY,
-    LEAKY_RELU,
-    MISH,
-    RELU,
-    SELU,
-    SIGMOID,
-    SILU,
-    SOFTPLUS,
-    SOFTSIGN,
-    STEP,
-    TANH,
-)  # fmt: skip
+from .products import add, fill, scaled_copy, zero
 
 
 @jit
-def elementwise_forward(op, alpha, memory, x, y, n):
-    """A = f(Z) of n numbers."""
-    Z, A = memory[x : x + n], memory[y : y + n]
-    none, one = zero(memory), memory.dtype.type(1)
-    if op == RELU:
-        for i in range(n):
-            A[i] = none if Z[i] < none else Z[i]  # nan passes
-    elif op == SIGMOID:
-        for i in range(n):
-            A[i] = sigmoid(Z[i])
-    elif op == TANH:
-        for i in range(n):
-            A[i] = tanh(Z[i])
-    elif op == IDENTITY:
-        for i in range(n):
-            A[i] = Z[i]
-    elif op == STEP:
-        for i in range(n):
-            A[i] = one if Z[i] > none else none
-    elif op == LEAKY_RELU:
-        for i in range(n):
-            A[i] = Z[i] if Z[i] > none else alpha * Z[i]
-    elif op == HARD_TANH:
-        for i in range(n):
-            A[i] = min(max(Z[i], -one), one) if Z[i] == Z[i] else Z[i]
-    elif op == HARD_SIGMOID:
-        for i in range(n):
-            A[i] = min(max(Z[i] / 6.0 + 0.5, 0.0), 1.0) if Z[i] == Z[i] else Z[i]
-    elif op == SOFTSIGN:
-        for i in range(n):
-            A[i] = Z[i] / (one + abs(Z[i]))
-    else:
-        _smooth_forward(op, alpha, Z, A, n)
-
-
-@jit
-def _smooth_forward(op, alpha, Z, A, n):
-    """A = f(Z) for the activations made of several elementary functions."""
-    if op == ELU:
-        for i in range(n):
-            A[i] = Z[i] if Z[i] > 0.0 else alpha * expm1_negative(Z[i])
-    elif op == SELU:
-        for i in range(n):
-            A[i] = SELU_SCALE * (Z[i] if Z[i] > 0.0 else SELU_ALPHA * expm1_negative(Z[i]))
-    elif op == GELU:
-        for i in range(n):
-            A[i] = Z[i] * normal_cdf(Z[i])
-    elif op == SILU:
-        for i in range(n):
-            A[i] = Z[i] * sigmoid(Z[i])
-    elif op == MISH:
-        for i in range(n):
-            A[i] = Z[i] * tanh_softplus(Z[i])
-    elif op == SOFTPLUS:
-        for i in range(n):
-            A[i] = softplus(Z[i])
-
-
-@jit
-def elementwise_backward(op, alpha, memory, x, y, d, n):
-    """dZ = dA * f′(Z) of n numbers."""
-    Z, A, D = memory[x : x + n], memory[y : y + n], memory[d : d + n]
-    none, one = zero(memory), memory.dtype.type(1)
-    if op == RELU:
-        for i in range(n):
-            D[i] *= one if Z[i] > none else none
-    elif op == SIGMOID:
-        for i in range(n):
-            D[i] *= A[i] * (one - A[i])
-    elif op == TANH:
-        for i in range(n):
-            D[i] *= (one - A[i]) * (one + A[i])
-    elif op == STEP:
-        for i in range(n):
-            D[i] *= none
-    elif op == LEAKY_RELU:
-        for i in range(n):
-            D[i] *= 1.0 if Z[i] > none else alpha
-    elif op == HARD_TANH:
-        for i in range(n):
-            D[i] *= one if abs(Z[i]) < one else none
-    elif op == HARD_SIGMOID:
-        for i in range(n):
-            D[i] *= 1.0 / 6.0 if abs(Z[i]) < 3.0 else 0.0
-    elif op == SOFTSIGN:
-        for i in range(n):
-            D[i] *= (one - abs(A[i])) * (one - abs(A[i]))
-    elif op != IDENTITY:
-        _smooth_backward(op, alpha, Z, A, D, n)
-
-
-@jit
-def _smooth_backward(op, alpha, Z, A, D, n):
-    """dZ = dA * f′(Z) for the activations made of several elementary functions."""
-    if op == ELU:
-        for i in range(n):
-            D[i] *= 1.0 if Z[i] > 0.0 else A[i] + alpha
-    elif op == SELU:
-        for i in range(n):
-            D[i] *= SELU_SCALE if Z[i] > 0.0 else A[i] + SELU_SCALE * SELU_ALPHA
-    elif op == GELU:
-        for i in range(n):
-            D[i] *= normal_cdf(Z[i]) + Z[i] * normal_pdf(Z[i])
-    elif op == SILU:
-        for i in range(n):
-            D[i] *= sigmoid(Z[i]) + A[i] * sigmoid(-Z[i])
-    elif op == MISH:
-        for i in range(n):
-            D[i] *= mish_slope(Z[i])
-    elif op == SOFTPLUS:
-        for i in range(n):
-            D[i] *= sigmoid(Z[i])
-
-
-@jit
-def scale_forward(memory, x, y, numbers, gamma, rows, n):
+def scale_forward(row, table, memory, numbers):
     """Y = gamma * X."""
-    for r in range(rows):
+    x, y, gamma, n = row.x, row.y, row.p, row.n
+    for r in range(row.rows):
         for j in range(n):
             memory[at(y + r * n + j)] = numbers[at(gamma + j)] * memory[at(x + r * n + j)]
 
 
 @jit
-def scale_backward(memory, x, d, gamma, d_gamma, rows, n):
+def scale_backward(row, table, memory):
     """dgamma = Σ_rows dY * X,  dX = gamma * dY."""
-    for r in range(rows):
+    x, d, gamma, d_gamma, n = row.x, row.dy, row.p, row.g, row.n
+    for r in range(row.rows):
         for j in range(n):
             dY = memory[at(d + r * n + j)]
             memory[at(d_gamma + j)] += dY * memory[at(x + r * n + j)]
@@ -172,28 +31,36 @@ def scale_backward(memory, x, d, gamma, d_gamma, rows, n):
 
 
 @jit
-def temper(memory, x, y, numbers, temperature, n):
-    """Z = X / T of n numbers; backwards dX = dZ / T. A product, since vectors divide otherwise than
-    lone numbers do, and a row must not depend on the rows beside it.
-    """
-    share = memory.dtype.type(1) / numbers[at(temperature)]
-    for i in range(n):
-        memory[at(y + i)] = share * memory[at(x + i)]
+def temper_forward(row, table, memory, numbers):
+    """Z = X / T."""
+    share = memory.dtype.type(1) / numbers[at(row.buffer)]
+    scaled_copy(memory, row.y, share, row.x, row.rows * row.n)
 
 
 @jit
-def prelu_forward(memory, x, y, numbers, alpha, rows, n):
+def temper_backward(row, table, memory):
+    """dX = dZ / T. A product in both directions, because vectors divide otherwise than lone numbers
+    do, and a row's result must not depend on the rows in the same batch.
+    """
+    share = memory.dtype.type(1) / memory[at(row.buffer)]
+    scaled_copy(memory, row.dy, share, row.dy, row.rows * row.n)
+
+
+@jit
+def prelu_forward(row, table, memory, numbers):
     """A = Z if Z > 0 else alpha * Z."""
-    for r in range(rows):
+    x, y, alpha, n = row.x, row.y, row.p, row.n
+    for r in range(row.rows):
         for j in range(n):
             z = memory[at(x + r * n + j)]
             memory[at(y + r * n + j)] = z if z > 0.0 else numbers[at(alpha + j)] * z
 
 
 @jit
-def prelu_backward(memory, x, d, alpha, d_alpha, rows, n):
+def prelu_backward(row, table, memory):
     """dalpha = Σ_rows dA * min(Z, 0),  dZ = dA * (1 or alpha)."""
-    for r in range(rows):
+    x, d, alpha, d_alpha, n = row.x, row.dy, row.p, row.g, row.n
+    for r in range(row.rows):
         for j in range(n):
             z, dA = memory[at(x + r * n + j)], memory[at(d + r * n + j)]
             memory[at(d_alpha + j)] += dA * (zero(memory) if z > 0.0 else z)
@@ -201,10 +68,11 @@ def prelu_backward(memory, x, d, alpha, d_alpha, rows, n):
 
 
 @jit
-def blend_forward(memory, z, f, y, numbers, mix, rows, n):
+def blend_forward(row, table, memory, numbers):
     """A = (1 - mix) * Z + mix * F."""
+    z, f, y, mix, n = row.extra, row.x, row.y, row.p, row.n
     one = memory.dtype.type(1)
-    for r in range(rows):
+    for r in range(row.rows):
         for j in range(n):
             share, i = numbers[at(mix + j)], r * n + j
             blended = (one - share) * memory[at(z + i)] + share * memory[at(f + i)]
@@ -212,12 +80,13 @@ def blend_forward(memory, z, f, y, numbers, mix, rows, n):
 
 
 @jit
-def blend_backward(memory, z, f, d, df, mix, d_mix, rows, n):
+def blend_backward(row, table, memory):
     """dmix = Σ_rows dA * (F - Z),  dF = mix * dA, and in the place of dA what Z has of its own,
     (1 - mix) * dA.
     """
+    z, f, d, df, mix, d_mix, n = row.extra, row.x, row.dy, row.dx, row.p, row.g, row.n
     one = memory.dtype.type(1)
-    for r in range(rows):
+    for r in range(row.rows):
         for j in range(n):
             share, i = memory[at(mix + j)], r * n + j
             dA = memory[at(d + i)]
@@ -226,56 +95,66 @@ def blend_backward(memory, z, f, d, df, mix, d_mix, rows, n):
             memory[at(d + i)] = (one - share) * dA
 
 
-@inlined
-def dropout(memory, source, target, mask, n):
-    """Y = X * M forwards, dX = dY * M backwards."""
-    for i in range(n):
-        memory[at(target + i)] = memory[at(source + i)] * memory[at(mask + i)]
+@jit
+def dropout_forward(row, table, memory, numbers):
+    """Y = X * M."""
+    for i in range(row.rows * row.n):
+        memory[at(row.y + i)] = memory[at(row.x + i)] * memory[at(row.mask + i)]
 
 
 @jit
-def layer_norm_forward(memory, x, y, h, numbers, gamma, epsilon, rows, n):
+def dropout_backward(row, table, memory):
+    """dX = dY * M."""
+    for i in range(row.rows * row.n):
+        memory[at(row.dy + i)] *= memory[at(row.mask + i)]
+
+
+@jit
+def layer_norm_forward(row, table, memory, numbers):
     """H = (X - mean) * S,  S = 1 / √(var + epsilon) of each row,  Y = gamma * H + beta."""
+    x, y, h, gamma, rows, n = row.x, row.y, row.extra, row.p, row.rows, row.n
     beta, number = gamma + n, memory.dtype.type
     for r in range(rows):
-        row, mean, var = r * n, number(0), number(0)
+        start, mean, var = r * n, number(0), number(0)
         for j in range(n):
-            mean += memory[at(x + row + j)]
+            mean += memory[at(x + start + j)]
         mean = number(mean / n)
         for j in range(n):
-            var += (memory[at(x + row + j)] - mean) ** 2
-        S = number(1.0 / np.sqrt(var / n + epsilon))
+            var += (memory[at(x + start + j)] - mean) ** 2
+        S = number(1.0 / np.sqrt(var / n + row.alpha))
         memory[at(h + rows * n + r)] = S
         for j in range(n):
-            H = (memory[at(x + row + j)] - mean) * S
-            memory[at(h + row + j)] = H
-            memory[at(y + row + j)] = numbers[at(gamma + j)] * H + numbers[at(beta + j)]
+            H = (memory[at(x + start + j)] - mean) * S
+            memory[at(h + start + j)] = H
+            memory[at(y + start + j)] = numbers[at(gamma + j)] * H + numbers[at(beta + j)]
 
 
 @jit
-def layer_norm_backward(memory, d, h, gamma, d_gamma, rows, n):
+def layer_norm_backward(row, table, memory):
     """dgamma = Σ dY * H, dbeta = Σ dY,  dX = S (dH - mean dH - H mean (dH * H)),  dH = gamma dY."""
+    d, h, gamma, d_gamma, rows, n = row.dy, row.extra, row.p, row.g, row.rows, row.n
     d_beta, number = d_gamma + n, memory.dtype.type
     for r in range(rows):
-        row, mean, along = r * n, number(0), number(0)
+        start, mean, along = r * n, number(0), number(0)
         for j in range(n):
-            dY, H = memory[at(d + row + j)], memory[at(h + row + j)]
+            dY, H = memory[at(d + start + j)], memory[at(h + start + j)]
             memory[at(d_gamma + j)] += dY * H
             memory[at(d_beta + j)] += dY
         for j in range(n):
-            dH = memory[at(d + row + j)] * memory[at(gamma + j)]
+            dH = memory[at(d + start + j)] * memory[at(gamma + j)]
             mean += dH
-            along += dH * memory[at(h + row + j)]
+            along += dH * memory[at(h + start + j)]
         mean, along = number(mean / n), number(along / n)
         S = memory[at(h + rows * n + r)]
         for j in range(n):
-            dH = memory[at(d + row + j)] * memory[at(gamma + j)]
-            memory[at(d + row + j)] = (dH - mean - memory[at(h + row + j)] * along) * S
+            dH = memory[at(d + start + j)] * memory[at(gamma + j)]
+            memory[at(d + start + j)] = (dH - mean - memory[at(h + start + j)] * along) * S
 
 
 @jit
-def batch_norm_forward(memory, x, y, h, gamma, epsilon, rows, n):
+def batch_norm_forward(row, table, memory, numbers):
     """H = (X - mean) * S,  S = 1 / √(var + epsilon) of each column; S, mean, var stand behind H."""
+    x, y, h, gamma, rows, n = row.x, row.y, row.extra, row.p, row.rows, row.n
     beta, s, u, v = gamma + n, h + rows * n, h + (rows + 1) * n, h + (rows + 2) * n
     fill(memory, u, 2 * n, zero(memory))
     for r in range(rows):
@@ -288,7 +167,7 @@ def batch_norm_forward(memory, x, y, h, gamma, epsilon, rows, n):
             memory[at(v + j)] += (memory[at(x + r * n + j)] - memory[at(u + j)]) ** 2
     for j in range(n):
         memory[at(v + j)] /= rows
-        memory[at(s + j)] = 1.0 / np.sqrt(memory[at(v + j)] + epsilon)
+        memory[at(s + j)] = 1.0 / np.sqrt(memory[at(v + j)] + row.alpha)
     for r in range(rows):
         for j in range(n):
             H = (memory[at(x + r * n + j)] - memory[at(u + j)]) * memory[at(s + j)]
@@ -297,8 +176,9 @@ def batch_norm_forward(memory, x, y, h, gamma, epsilon, rows, n):
 
 
 @jit
-def batch_norm_backward(memory, d, h, gamma, d_gamma, rows, n):
+def batch_norm_backward(row, table, memory):
     """dX = gamma S (dY - dbeta / rows - H dgamma / rows); the shard must be the whole batch."""
+    d, h, gamma, d_gamma, rows, n = row.dy, row.extra, row.p, row.g, row.rows, row.n
     d_beta, s = d_gamma + n, h + rows * n
     for r in range(rows):
         for j in range(n):
@@ -314,12 +194,13 @@ def batch_norm_backward(memory, d, h, gamma, d_gamma, rows, n):
 
 
 @jit
-def running_norm(memory, x, y, numbers, gamma, mean, epsilon, rows, n):
+def running_norm(row, table, memory, numbers):
     """Y = gamma (X - mean) / √(var + epsilon) + beta with the running mean and variance."""
+    x, y, gamma, mean, n = row.x, row.y, row.p, row.buffer, row.n
     beta, var = gamma + n, mean + n
-    for r in range(rows):
+    for r in range(row.rows):
         for j in range(n):
-            S = 1.0 / np.sqrt(numbers[at(var + j)] + epsilon)
+            S = 1.0 / np.sqrt(numbers[at(var + j)] + row.alpha)
             H = (memory[at(x + r * n + j)] - numbers[at(mean + j)]) * S
             memory[at(y + r * n + j)] = numbers[at(gamma + j)] * H + numbers[at(beta + j)]
 
@@ -339,3 +220,35 @@ def absorb_batch_norm(memory, h, mean, momentum, rows, n):
 def _move(memory, place, momentum, value):
     """running ← momentum running + (1 - momentum) value."""
     memory[at(place)] = momentum * memory[at(place)] + (1.0 - momentum) * value
+
+
+@inlined
+def branch_backward(row, table, memory):
+    """dX = the sum of what comes back through all branches."""
+    add(memory, row.dx, row.dy, row.rows * row.n)
+
+
+@inlined
+def sum_forward(row, table, memory, numbers):
+    """Y = B + share * F, B what has been added up so far."""
+    for j in range(row.rows * row.n):
+        memory[at(row.y + j)] = memory[at(row.extra + j)] + row.alpha * memory[at(row.x + j)]
+
+
+@inlined
+def sum_backward(row, table, memory):
+    """dF = share * dY."""
+    scaled_copy(memory, row.dx, row.alpha, row.dy, row.rows * row.n)
+
+
+@inlined
+def first_sum_forward(row, table, memory, numbers):
+    """Y = share * F of the first branch."""
+    scaled_copy(memory, row.y, row.alpha, row.x, row.rows * row.n)
+
+
+@inlined
+def first_sum_backward(row, table, memory):
+    """dF = share * dY of the first branch; empties what all branches then add up in."""
+    sum_backward(row, table, memory)
+    fill(memory, row.extra, row.rows * row.n_in, zero(memory))

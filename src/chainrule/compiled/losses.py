@@ -1,75 +1,85 @@
-"""Every loss: its value and its derivative by the network's output, in one pass over a shard.
+"""The losses: value and derivative by the network's output, in one pass over a shard.
 
-`share` holds for each number of the output what its row counts in the loss: scale · w / Σw, or
-scale · w where the loss is a sum. The equations are those of `core.losses`.
+A kernel takes `settings`, a number for each output; the outputs Z and targets Y of `rows` rows with
+k columns; S, what each output's row counts in the loss: scale · w / Σw, or scale · w where the loss
+is a sum. It returns Σ S · l(Z, Y) and writes D = S · dl/dZ. The equations are those of
+`core.losses`.
 """
+
+from typing import Any
 
 import numpy as np
 
 from .elementary import exp, softplus_and_sigmoid
 from .jit import inlined, jit
 
-SQUARED, ABSOLUTE, HUBER, PINBALL, BINARY, SOFTMAX, CLASSES, POISSON, HINGE = range(9)
+
+def elementwise(function: Any) -> Any:
+    """The kernel of a loss in which each output counts separately, from (l, dl/dz) of z, y and the
+    loss's setting.
+    """
+    function = inlined(function)
+
+    @jit
+    def kernel(settings, Z, Y, S, D, rows, k):
+        total, setting = 0.0, settings[0]
+        for i in range(rows * k):
+            term, slope = function(Z[i], Y[i], setting)
+            total += S[i] * term
+            D[i] = S[i] * slope
+        return total
+
+    return kernel
+
+
+@elementwise
+def squared(z, y, _):
+    """l = r²,  dl/dz = 2 r,  r = z - y."""
+    r = z - y
+    return r * r, r + r
+
+
+@elementwise
+def absolute(z, y, _):
+    """l = |z - y|,  dl/dz = sign(z - y)."""
+    return abs(z - y), np.sign(z - y)
 
 
 @jit
-def loss_and_slope(kind, setting, memory, z, y, share, dz, rows, k):
-    """Σ share · l(Z, Y); writes dZ = share · dl/dZ.
-
-    At `setting` stands delta of Huber, the quantile of each output, or the label smoothing. For
-    CLASSES the targets are one class number a row, for all others a number for each output.
-    """
-    n = rows * k
-    Z, Y = memory[z : z + n], memory[y : y + n]
-    S, D = memory[share : share + n], memory[dz : dz + n]
-    if kind == CLASSES:
-        return _softmax_classes(memory[setting], Z, Y, S, D, rows, k)
-    if kind == SOFTMAX:
-        return _softmax(Z, Y, S, D, rows, k)
-    if kind == PINBALL:
-        return _pinball(memory[setting : setting + k], Z, Y, S, D, rows, k)
-    return _elementwise(kind, memory[setting], Z, Y, S, D, n)
-
-
-@inlined
-def _elementwise(kind, delta, Z, Y, S, D, n):
-    """The losses of which each output is a matter of its own."""
-    total = 0.0
-    if kind == SQUARED:
-        for i in range(n):
-            r = Z[i] - Y[i]
-            total += S[i] * (r * r)
-            D[i] = S[i] * (r + r)
-    elif kind == BINARY:
-        for i in range(n):
-            level, p = softplus_and_sigmoid(Z[i])
-            total += S[i] * (level - Y[i] * Z[i])
-            D[i] = S[i] * (p - Y[i])
-    elif kind == ABSOLUTE:
-        for i in range(n):
-            total += S[i] * abs(Z[i] - Y[i])
-            D[i] = S[i] * np.sign(Z[i] - Y[i])
-    elif kind == HUBER:
-        for i in range(n):
-            r = Z[i] - Y[i]
-            near = abs(r) if abs(r) < delta else delta
-            total += S[i] * (near * (abs(r) - 0.5 * near))
-            D[i] = S[i] * (r if abs(r) < delta else delta * np.sign(r))
-    elif kind == POISSON:
-        for i in range(n):
-            rate = exp(Z[i])
-            total += S[i] * (rate - Y[i] * Z[i])
-            D[i] = S[i] * (rate - Y[i])
-    elif kind == HINGE:
-        for i in range(n):
-            margin = 1.0 - Y[i] * Z[i]
-            total += S[i] * (0.0 if margin < 0.0 else margin)
-            D[i] = S[i] * (-Y[i] if margin > 0.0 else 0.0)
+def huber(settings, Z, Y, S, D, rows, k):
+    """l = ½ r² if |r| ≤ delta else delta (|r| - ½ delta),  r = z - y."""
+    total, delta = 0.0, settings[0]
+    for i in range(rows * k):  # with its sum in one expression, which fixes the order of products
+        r = Z[i] - Y[i]
+        near = abs(r) if abs(r) < delta else delta
+        total += S[i] * (near * (abs(r) - 0.5 * near))
+        D[i] = S[i] * (r if abs(r) < delta else delta * np.sign(r))
     return total
 
 
+@elementwise
+def binary(z, y, _):
+    """l = ln(1 + e^z) - y z,  dl/dz = σ(z) - y."""
+    level, p = softplus_and_sigmoid(z)
+    return level - y * z, p - y
+
+
+@elementwise
+def poisson(z, y, _):
+    """l = e^z - y z,  dl/dz = e^z - y."""
+    rate = exp(z)
+    return rate - y * z, rate - y
+
+
+@elementwise
+def hinge(z, y, _):
+    """l = max(0, 1 - y z),  dl/dz = -y where y z < 1."""
+    margin = 1.0 - y * z
+    return 0.0 if margin < 0.0 else margin, -y if margin > 0.0 else 0.0
+
+
 @jit
-def _pinball(quantiles, Z, Y, S, D, rows, k):
+def pinball(quantiles, Z, Y, S, D, rows, k):
     """l = max(q r, (q - 1) r),  r = y - z."""
     total = 0.0
     for row in range(rows):
@@ -105,7 +115,7 @@ def _level(Z, D, start, k):
 
 
 @jit
-def _softmax(Z, Y, S, D, rows, k):
+def softmax(_, Z, Y, S, D, rows, k):
     """l = Σ_k y_k (ln Σ_j e^z_j - z_k),  dl/dz = p - y."""
     _exponentials(Z, D, rows, k)
     loss = 0.0
@@ -120,10 +130,13 @@ def _softmax(Z, Y, S, D, rows, k):
 
 
 @jit
-def _softmax_classes(smoothing, Z, Y, S, D, rows, k):
-    """As _softmax, with y = 1 at the row's class; smoothing s makes it y (1 - s) + s / k."""
+def softmax_of_classes(settings, Z, Y, S, D, rows, k):
+    """As softmax, with y = 1 at the class of each row, which Y holds; label smoothing s makes it
+    y (1 - s) + s / k.
+    """
     _exponentials(Z, D, rows, k)
-    loss, spread = 0.0, smoothing / k
+    loss, smoothing = 0.0, settings[0]
+    spread = smoothing / k
     for row in range(rows):
         start, hit, own = row * k, row * k + int(Y[row]), 0.0
         level, total = _level(Z, D, start, k)

@@ -10,7 +10,7 @@ import numba
 from numba import types
 
 from ..core.arrays import Array
-from .jit import by_address, jit, kernel, parallel
+from .jit import addressed, by_address, kernel, parallel
 from .passes import call_forward
 from .products import copy
 
@@ -25,7 +25,7 @@ class Rows(NamedTuple):
     Z: Array
 
 
-@jit
+@addressed
 def predict_lane(layout, work, lane, lanes):
     """Z of every shard of one lane."""
     table, memory, n_in, n_out = work.table, work.memory, layout.n_in, layout.n_out

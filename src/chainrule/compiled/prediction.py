@@ -8,8 +8,9 @@ from ..core.arrays import Array, aligned_zeros
 from ..core.layers import Layer
 from ..core.network import Network, multiply_adds
 from .kernels import frozen, prepare
-from .predict import predict, predict_in_parallel
-from .program import program, unknown_layer
+from .operations import unsupported_layer
+from .predict import Rows, predict, predict_in_parallel
+from .program import program
 from .threads import several_threads
 
 ROWS, THREAD_LANES = 128, 8  # rows of a shard; lanes where several threads share the rows
@@ -37,7 +38,7 @@ def forward(net: Network, X: Array) -> Array | None:
     """Z (n, n_out) in prediction mode; None where a layer has no kernel."""
     plans: Plans | None = net.__dict__.get("_plans")
     if plans is None or plans.layers is not net.layers:
-        if unknown_layer(net) is not None:
+        if unsupported_layer(net) is not None:
             return None
         plans = Plans(net.layers, multiply_adds(net.layers, net.n_in), [], [])
         net.__dict__["_plans"] = plans
@@ -57,11 +58,11 @@ def _run(
         plan = plans.pop()
     except IndexError:  # the first one, or all are in use
         plan = _plan(net, lanes)
-    given = (plan.table, plan.memory, net.numbers, frozen(X).reshape(-1), Z.reshape(-1))
+    rows = Rows(plan.table, plan.memory, net.numbers, frozen(X).reshape(-1), Z.reshape(-1))
     if several:
-        predict_in_parallel(plan.layouts, *given, lanes)
+        predict_in_parallel(plan.layouts, *rows, lanes)
     else:
-        predict(plan.layouts, *given)
+        predict(plan.layouts, *rows)
     plans.append(plan)
 
 

@@ -71,51 +71,57 @@ def scaled_copy(memory, to, factor, start, n):
 
 
 @inlined
-def dense_forward(memory, zeros, x, numbers, w, bias, z, rows, n_in, n_out):
-    """Z = X @ W + b; W stands at w of `numbers`, b behind it."""
+def dense_forward(row, table, memory, numbers):
+    """Z = X @ W + b; W stands at p of `numbers`, b behind it. `row.whole` says whether there is b.
+
+    Of two inputs and one output the numbers stay in registers.
+    """
+    x, z, w, rows, n_in, n_out = row.x, row.y, row.p, row.rows, row.n_in, row.n
     b = w + n_in * n_out
-    if n_out == 1 and n_in == 2:
-        _pair_forward(memory, x, numbers, w, bias, z, rows)
-    elif n_out == 1:
+    if n_out == 1:
+        start = numbers[at(b)] if row.whole else zero(memory)
+        if n_in == 2:
+            w0, w1 = numbers[at(w)], numbers[at(w + 1)]
+            for r in range(rows):
+                pair = start + memory[at(x + 2 * r)] * w0
+                memory[at(z + r)] = pair + memory[at(x + 2 * r + 1)] * w1
+            return
         for r in range(rows):
-            total = numbers[at(b)] if bias else zero(memory)
+            total = start
             for i in range(n_in):
                 total += memory[at(x + r * n_in + i)] * numbers[at(w + i)]
             memory[at(z + r)] = total
-    elif bias:
+    elif row.whole:
         product(memory, z, numbers, b, 0, memory, x, n_in, 1, numbers, w, rows, n_in, n_out)
     else:
-        product(memory, z, memory, zeros, 0, memory, x, n_in, 1, numbers, w, rows, n_in, n_out)
+        product(memory, z, memory, row.zeros, 0, memory, x, n_in, 1, numbers, w, rows, n_in, n_out)
 
 
 @inlined
-def _pair_forward(memory, x, numbers, w, bias, z, rows):
-    """Two inputs and one output: so few numbers stay in registers."""
-    w0, w1 = numbers[at(w)], numbers[at(w + 1)]
-    b = numbers[at(w + 2)] if bias else zero(memory)
-    for r in range(rows):
-        memory[at(z + r)] = b + memory[at(x + 2 * r)] * w0 + memory[at(x + 2 * r + 1)] * w1
-
-
-@inlined
-def dense_backward(memory, zeros, x, dz, g, bias, fresh, rows, n_in, n_out):
-    """dW = Xᵀ @ dZ and db = Σ_rows dZ, at g: added to what stands there unless it is `fresh`."""
+def dense_backward(row, table, memory):
+    """dX = dZ @ Wᵀ,  dW = Xᵀ @ dZ and db = Σ_rows dZ, at g: added to what stands there unless the
+    gradient is `fresh`.
+    """
+    x, dz, g, rows, n_in, n_out = row.x, row.dy, row.g, row.rows, row.n_in, row.n
     size = n_in * n_out
-    s, step_s = (zeros, 0) if fresh else (g, n_out)
-    if fresh:
-        fill(memory, g + size, n_out if bias else 0, zero(memory))
+    s, step_s = (row.zeros, 0) if row.fresh else (g, n_out)
+    if row.fresh:
+        fill(memory, g + size, n_out if row.whole else 0, zero(memory))
     if n_out == 1 and n_in == 2:
-        _pair_backward(memory, x, dz, g, fresh, rows)
+        _pair_backward(memory, x, dz, g, row.fresh, rows)
     elif n_out == 1:  # dWᵀ = dZᵀ @ X: the rows of X are longer than those of dZ
         product(memory, g, memory, s, 0, memory, dz, 1, 1, memory, x, 1, rows, n_in)
     else:
         product(memory, g, memory, s, step_s, memory, x, 1, n_in, memory, dz, n_in, rows, n_out)
-    if bias:
+    if row.whole:
         _add_columns(memory, dz, g + size, rows, n_out)
+    if row.wants_dx:
+        input_gradient(memory, row.zeros, dz, row.dx, row.scratch, row.p, rows, n_in, n_out)
 
 
 @inlined
 def _pair_backward(memory, x, dz, g, fresh, rows):
+    """dW of two inputs and one output: so few numbers stay in registers."""
     first = zero(memory) if fresh else memory[at(g)]
     second = zero(memory) if fresh else memory[at(g + 1)]
     for r in range(rows):

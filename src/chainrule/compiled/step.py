@@ -5,6 +5,7 @@ lanes; a lane adds up the gradients of its shards in their order, and the lanes 
 Lanes may run on several threads: nothing that is added depends on how many.
 """
 
+from collections import namedtuple
 from typing import NamedTuple
 
 import numba
@@ -13,33 +14,26 @@ from numba import types
 
 from ..core.arrays import Array, ceil_div
 from .draws import uniform
-from .jit import at, by_address, inlined, jit, parallel
+from .jit import addressed, at, by_address, inlined, jit, parallel
 from .layers import absorb_batch_norm
-from .losses import loss_and_slope
-from .passes import call_backward, call_forward
+from .operations import BATCH_NORM, DROPOUT, OPTIMIZER_SETTINGS, run_update
+from .passes import call_backward, call_forward, call_loss
 from .products import copy, fill, zero
-from .program import (
-    BATCH_NORM,
-    BLOCK,
-    BUFFER,
-    DROPOUT,
-    EXTRA,
-    MOMENTUM,
-    N_OUT,
-    OP,
-    SETTINGS,
-)  # fmt: skip
-from .updates import ADAM, ADAM_HAT, ADAMW, all_finite, combine, largest, square_sum, update
+from .program import BLOCK, BUFFER, EXTRA, MOMENTUM, N_OUT, OP, SETTINGS
+from .updates import all_finite, combine, largest, square_sum
 
 LANES = 16  # at most: as many threads have work
 PARALLEL_BLOCKS = 8  # from which on several threads pay for the optimizer, as measured
-LR, DECAY, RATES = range(3)  # columns of a course: learning rate, weight decay, dropout rates
+LR, DECAY, RATES = range(3)  # columns of rates: learning rate, weight decay, dropout
 L1, L2, SQUARES, SUMS = range(4)  # columns of Parts.sums
 
-# How a step is made. `batch`: rows; `clip_norm`: 0 for none; beta1 is
-# beta of Momentum and Nesterov, beta2 is rho of RMSProp. `threaded` is set for each call.
-WHOLE = ("loss", "averaged", "optimizer", "batch", "shuffle", "threaded")
-REAL = ("scale", "beta1", "beta2", "epsilon", "l1", "l2", "per_row", "clip_norm")
+# How a step is made. `batch`: rows; `clip_norm`: 0 for none; `corrects`: whether the optimizer
+# corrects for its start from zero, as Adam does. `threaded` is set for each call. `rest_rho` is
+# 1 - rho, and so on: if the kernel subtracted, LLVM could turn b v + (1 - b) g into g + b (v - g),
+# which is rounded differently.
+WHOLE = ("loss", "averaged", "optimizer", "corrects", "batch", "shuffle", "threaded")
+REAL = ("scale", "l1", "l2", "per_row", "clip_norm", *OPTIMIZER_SETTINGS)
+REAL += tuple(f"rest_{name}" for name in OPTIMIZER_SETTINGS)
 FIELDS = [(name, np.int64) for name in WHOLE] + [(name, np.float64) for name in REAL]
 RULE = np.dtype((np.record, FIELDS))
 
@@ -57,25 +51,11 @@ class Work(NamedTuple):
     order: Array
 
 
-class Step(NamedTuple):
-    """One update of theta: its batch is the rows order[start:stop], on so many lanes.
-
-    `factor` times a row's weight is the row's share in the loss. `moved` is False where the lanes
-    hold the rows of the step before, which are the same. c1 and c2 are Adam's 1 / (1 - beta^t);
-    `penal` is what the penalty is multiplied by.
-    """
-
-    start: int
-    stop: int
-    lanes: int
-    factor: float
-    moved: bool
-    lr: float
-    decay: float
-    c1: float
-    c2: float
-    epsilon: float
-    penal: float
+# One update of theta: its batch is the rows order[start:stop], on so many lanes. `factor` times a
+# row's weight is the row's share in the loss. `moved` is False where the lanes hold the rows of the
+# step before, which are the same. c1 and c2 are Adam's 1 / (1 - beta^t); the penalty is multiplied
+# by `penalty_factor`.
+Step = namedtuple("Step", "start stop lanes factor moved lr decay c1 c2 penalty_factor")
 
 
 class Parts(NamedTuple):
@@ -88,7 +68,6 @@ class Parts(NamedTuple):
     sound: Array
 
 
-call_loss = by_address(loss_and_slope, types.float64)
 inlined_ceil_div = inlined(ceil_div)
 
 
@@ -105,20 +84,18 @@ def gather(layout, work, base, start, rows, factor):
         fill(memory, share + r * n_out, n_out, part)
 
 
-@jit
+@addressed
 def run_lane(layout, rule, work, step, lane):
     """Forwards and backwards for every shard of one lane; leaves the gradient, returns the loss."""
-    table, memory, n_out = work.table, work.memory, layout.n_out
+    table, memory = work.table, work.memory
     base, grad = layout.lane + lane * layout.lane_size, layout.grad + lane * layout.grad_size
-    z, y, share, dz = base + layout.z, base + layout.y, base + layout.share, base + layout.dz
     fresh, total = True, 0.0
     for start in range(step.start + lane * layout.rows, step.stop, step.lanes * layout.rows):
         rows, first_row = min(layout.rows, step.stop - start), start - step.start
         if step.moved:
             gather(layout, work, base, start, rows, step.factor)
         call_forward(layout.forward, layout, table, memory, memory, base, first_row, rows)
-        total += call_loss(layout.loss, rule.loss, layout.loss_settings, memory, z, y, share, dz,
-                           rows, n_out)  # fmt: skip
+        total += call_loss(layout.loss, layout, rule.loss, memory, base, rows)
         call_backward(layout.backward, layout, table, memory, base, grad, first_row, rows, fresh)
         fresh = False
     return total
@@ -149,14 +126,14 @@ def combine_block(layout, rule, memory, step, block, sums):
     """Sum the lanes' gradients in one block, and Σ g² where it will be clipped."""
     start = block * BLOCK
     n, g = min(BLOCK, layout.n_theta - start), layout.grad + start
-    l1, l2 = rule.l1 * step.penal, rule.l2 * step.penal
+    l1, l2 = rule.l1 * step.penalty_factor, rule.l2 * step.penalty_factor
     combine(memory, layout.theta + start, layout.decay_factor + start, l1, l2, g, step.lanes,
             layout.grad_size, n, sums[block])  # fmt: skip
     if rule.clip_norm > 0.0:
         sums[block, SQUARES] = square_sum(memory, g, n, 1.0)
 
 
-@jit
+@addressed
 def run_block(layout, rule, memory, step, scale, block, sums):
     """Combine, unless clipping has done it already, and update one block; says whether theta is
     finite after it.
@@ -165,10 +142,15 @@ def run_block(layout, rule, memory, step, scale, block, sums):
         combine_block(layout, rule, memory, step, block, sums)
     start = block * BLOCK
     n, first = min(BLOCK, layout.n_theta - start), 0 if layout.one_lr else start
-    update(rule, memory, layout.theta + start, layout.lr_factor + first,
-           layout.decay_factor + start, layout.m + start, layout.v + start, layout.grad + start, n,
-           step, scale)  # fmt: skip
-    return all_finite(memory, layout.theta + start, n)
+    theta, m, v, g = (layout.theta + start, layout.m + start, layout.v + start,
+                      layout.grad + start)  # fmt: skip
+    lr_factor, decay_factor = layout.lr_factor + first, layout.decay_factor + start
+    T, G, M, V = memory[theta : theta + n], memory[g : g + n], memory[m : m + n], memory[v : v + n]
+    F, E = memory[lr_factor : lr_factor + n], memory[decay_factor : decay_factor + n]
+    for i in range(n if scale != 1.0 else 0):
+        G[i] *= memory.dtype.type(scale)
+    run_update(rule.optimizer, T, G, F, M, V, E, rule, step)
+    return all_finite(memory, theta, n)
 
 
 call_block = by_address(run_block, types.boolean)
@@ -216,17 +198,17 @@ def clip_scale(layout, limit, memory, sums):
 
 
 @jit
-def draw_masks(layout, work, course, k, rows, draws):
+def draw_masks(layout, work, rates, k, rows, draws):
     """Set the dropout rates of this step and draw its masks, layer after layer.
 
-    Row k of the course has the rate of each dropout layer, or -1 where no schedule drives it.
+    Row k of rates has the rate of each dropout layer, or -1 where no schedule drives it.
     """
     table, memory, column = work.table, work.memory, RATES
-    for i in range(len(table)):
+    for i in range(layout.operations):
         if table[i, OP] == DROPOUT:
             b, m = layout.buffers + table[i, BUFFER], layout.masks + table[i, EXTRA]
-            if course[k, column] >= 0.0:
-                memory[b] = course[k, column]
+            if rates[k, column] >= 0.0:
+                memory[b] = rates[k, column]
             column += 1
             rate, none = np.float64(memory[b]), zero(memory)
             survivor = memory.dtype.type(1) / memory.dtype.type(1.0 - rate)
@@ -241,7 +223,7 @@ def absorb(layout, work, rows):
     Batch norm makes the batch one shard, so its means stand in the first lane.
     """
     table, memory = work.table, work.memory
-    for i in range(len(table)):
+    for i in range(layout.operations):
         if table[i, OP] == BATCH_NORM:
             momentum = memory[layout.settings + i * SETTINGS + MOMENTUM]
             running = layout.buffers + table[i, BUFFER]
@@ -251,26 +233,25 @@ def absorb(layout, work, rows):
 
 
 @inlined
-def plan_step(layout, rule, course, k, start, stop, mass, moved, t):
-    """The step that updates theta for the t-th time, with row k of the course."""
+def plan_step(layout, rule, rates, k, start, stop, mass, moved, t):
+    """The step that updates theta for the t-th time, with row k of rates."""
     lanes = min(layout.lanes, inlined_ceil_div(stop - start, layout.rows))
     factor, c1, c2 = rule.scale / mass if rule.averaged else rule.scale, 1.0, 1.0
-    penal = 1.0 / mass if rule.per_row else 1.0
-    if rule.optimizer in (ADAM, ADAM_HAT, ADAMW):
+    penalty_factor = 1.0 / mass if rule.per_row else 1.0
+    if rule.corrects:
         c1, c2 = 1.0 / (1.0 - rule.beta1**t), 1.0 / (1.0 - rule.beta2**t)
-    epsilon = rule.epsilon * np.sqrt(c2) if rule.optimizer == ADAM_HAT else rule.epsilon
-    return Step(start, stop, lanes, factor, moved, course[k, LR], course[k, DECAY], c1, c2, epsilon,
-                penal)  # fmt: skip
+    return Step(start, stop, lanes, factor, moved, rates[k, LR], rates[k, DECAY], c1, c2,
+                penalty_factor)  # fmt: skip
 
 
 @inlined
-def run_step(layouts, rules, work, step, parts, course, k, draws):
+def run_step(layouts, rules, work, step, parts, rates, k, draws):
     """One update of theta; returns the loss before it, penalty included: not finite where a number
     of the step is not.
     """
     layout, rule, rows = layouts[0], rules[0], step.stop - step.start
     if layout.dropouts:
-        draw_masks(layout, work, course, k, rows, draws)
+        draw_masks(layout, work, rates, k, rows, draws)
     run_lanes(layouts, rules, work, step, parts.losses)
     sound, loss = run_blocks(layouts, rules, work.memory, step, parts), 0.0
     if layout.n_buffers:
@@ -280,5 +261,5 @@ def run_step(layouts, rules, work, step, parts, course, k, draws):
     penalty = 0.0
     for block in range(len(parts.sums)):
         penalty += rule.l1 * parts.sums[block, L1] + 0.5 * rule.l2 * parts.sums[block, L2]
-    loss += penalty * step.penal
+    loss += penalty * step.penalty_factor
     return loss if sound else np.nan

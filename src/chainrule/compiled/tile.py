@@ -39,14 +39,14 @@ def tile(rows: int) -> Any:
              step_m: Any, step_k: Any, right: Any, b: Any, K: Any, N: Any,
              n: Any) -> Any:  # fmt: skip
         place = types.intp
-        given = (memory, place, first, place, place, left, place, place, place, right, place, place,
+        kinds = (memory, place, first, place, place, left, place, place, place, right, place, place,
                  place, place)  # fmt: skip
 
         def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
             *operands, n = (
                 context.make_array(kind)(context, builder, value).data
                 if isinstance(kind, types.Array) else value
-                for kind, value in zip(given, values, strict=True)
+                for kind, value in zip(kinds, values, strict=True)
             )  # fmt: skip
             for count in range(1, VECTORS + 1):
                 vectors = _Vectors(builder, operands[0].type.pointee, count, n)
@@ -54,7 +54,7 @@ def tile(rows: int) -> Any:
                     _write(vectors, rows, *operands)
             return context.get_dummy_value()
 
-        return types.none(*given), codegen
+        return types.none(*kinds), codegen
 
     return call
 
@@ -152,7 +152,7 @@ class _Vectors:
         kind = self.vector.as_pointer()
         return [self.builder.bitcast(self.builder.gep(array, [s]), kind) for s in starts]
 
-    def _intrinsic(self, name: str, result: Any, *given: Any, pointer: bool = False) -> Any:
+    def _intrinsic(self, name: str, result: Any, *kinds: Any, pointer: bool = False) -> Any:
         full = f"llvm.{name}.{self.name}{'.p0' if pointer else ''}"
-        kind = ir.FunctionType(result, given)
+        kind = ir.FunctionType(result, kinds)
         return cgutils.get_or_insert_function(self.builder.module, kind, full)

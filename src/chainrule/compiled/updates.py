@@ -8,8 +8,6 @@ import numpy as np
 
 from .jit import at, inlined, jit
 
-SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM, ADAM_HAT, ADAMW = range(8)
-
 
 @inlined
 def combine(memory, theta, decay_factor, l1, l2, g, lanes, stride, n, sums):
@@ -52,52 +50,93 @@ def largest(memory, g, n):
 
 
 @inlined
-def update(rule, memory, theta, lr_factor, decay_factor, m, v, g, n, step, scale):
-    """A block of n numbers of theta and of its state m and v; `scale` is what clipping multiplies
-    the gradient by.
+def sgd(T, G, F, M, V, E, rule, step):
+    """θ ← θ - lr g.
+
+    A kernel takes views of a block: theta, the gradient, factors of the learning rate, the state m
+    and v, factors of the decay.
     """
-    number, kind = memory.dtype.type, rule.optimizer
-    T, G, F = memory[theta : theta + n], memory[g : g + n], memory[lr_factor : lr_factor + n]
-    M, V = memory[m : m + n], memory[v : v + n]
-    rate, b1, b2 = number(step.lr), number(rule.beta1), number(rule.beta2)
-    a1, a2, e = number(1.0 - rule.beta1), number(1.0 - rule.beta2), number(step.epsilon)
-    for i in range(n if scale != 1.0 else 0):
-        G[i] *= number(scale)
-    if kind in (ADAM, ADAM_HAT, ADAMW):
-        if kind == ADAMW:
-            shrink, E = number(step.decay), memory[decay_factor : decay_factor + n]
-            for i in range(n):
-                T[i] -= rate * F[i] * (shrink * E[i]) * T[i]
-        k1, k2 = number(step.c1), number(step.c2)
-        for i in range(n):
-            M[i] = b1 * M[i] + a1 * G[i]
-            V[i] = b2 * V[i] + a2 * G[i] * G[i]
-            T[i] -= rate * F[i] * (M[i] * k1) / (np.sqrt(V[i] * k2) + e)
-    elif kind == SGD:
-        for i in range(n):
-            T[i] -= rate * F[i] * G[i]
-    elif kind == MOMENTUM:
-        for i in range(n):
-            M[i] = b1 * M[i] - rate * F[i] * G[i]
-            T[i] += M[i]
-    elif kind == NESTEROV:
-        for i in range(n):
-            M[i] = b1 * M[i] - rate * F[i] * G[i]
-            T[i] += b1 * M[i] - rate * F[i] * G[i]
-    elif kind == ADAGRAD:
-        for i in range(n):
-            V[i] += G[i] * G[i]
-            T[i] -= rate * F[i] * G[i] / (np.sqrt(V[i]) + e)
-    elif kind == RMSPROP:
-        for i in range(n):
-            V[i] = b2 * V[i] + a2 * G[i] * G[i]
-            T[i] -= rate * F[i] * G[i] / (np.sqrt(V[i]) + e)
+    rate = T.dtype.type(step.lr)
+    for i in range(len(T)):
+        T[i] -= rate * F[i] * G[i]
+
+
+@inlined
+def momentum(T, G, F, M, V, E, rule, step):
+    """v ← β v - lr g,  θ ← θ + v."""
+    rate, beta = T.dtype.type(step.lr), T.dtype.type(rule.beta)
+    for i in range(len(T)):
+        V[i] = beta * V[i] - rate * F[i] * G[i]
+        T[i] += V[i]
+
+
+@inlined
+def nesterov(T, G, F, M, V, E, rule, step):
+    """v ← β v - lr g,  θ ← θ + β v - lr g."""
+    rate, beta = T.dtype.type(step.lr), T.dtype.type(rule.beta)
+    for i in range(len(T)):
+        V[i] = beta * V[i] - rate * F[i] * G[i]
+        T[i] += beta * V[i] - rate * F[i] * G[i]
+
+
+@inlined
+def adagrad(T, G, F, M, V, E, rule, step):
+    """s ← s + g²,  θ ← θ - lr g / (√s + ε)."""
+    rate, e = T.dtype.type(step.lr), T.dtype.type(rule.epsilon)
+    for i in range(len(T)):
+        V[i] += G[i] * G[i]
+        T[i] -= rate * F[i] * G[i] / (np.sqrt(V[i]) + e)
+
+
+@inlined
+def rmsprop(T, G, F, M, V, E, rule, step):
+    """s ← ρ s + (1 - ρ) g²,  θ ← θ - lr g / (√s + ε)."""
+    number = T.dtype.type
+    rate, rho, e = number(step.lr), number(rule.rho), number(rule.epsilon)
+    rest = number(rule.rest_rho)
+    for i in range(len(T)):
+        V[i] = rho * V[i] + rest * G[i] * G[i]
+        T[i] -= rate * F[i] * G[i] / (np.sqrt(V[i]) + e)
+
+
+@inlined
+def adam(T, G, F, M, V, E, rule, step):
+    """m ← β₁ m + (1 - β₁) g,  v ← β₂ v + (1 - β₂) g²,  θ ← θ - lr c₁ m / (√(c₂ v) + ε)."""
+    _adam(T, G, F, M, V, rule, step, rule.epsilon)
+
+
+@inlined
+def adam_hat(T, G, F, M, V, E, rule, step):
+    """As adam with ε beside √v in place of √(c₂ v)."""
+    _adam(T, G, F, M, V, rule, step, rule.epsilon * np.sqrt(step.c2))
+
+
+@inlined
+def adamw(T, G, F, M, V, E, rule, step):
+    """θ ← θ - lr decay θ, then as adam."""
+    rate, decay = T.dtype.type(step.lr), T.dtype.type(step.decay)
+    for i in range(len(T)):
+        T[i] -= rate * F[i] * (decay * E[i]) * T[i]
+    _adam(T, G, F, M, V, rule, step, rule.epsilon)
+
+
+@jit
+def _adam(T, G, F, M, V, rule, step, epsilon):
+    number = T.dtype.type
+    rate, b1, b2, e = number(step.lr), number(rule.beta1), number(rule.beta2), number(epsilon)
+    # LLVM turns the line of m, but not that of v, into g + beta1 (m - g): see step.REAL.
+    a1, a2 = number(1.0 - rule.beta1), number(rule.rest_beta2)
+    k1, k2 = number(step.c1), number(step.c2)
+    for i in range(len(T)):
+        M[i] = b1 * M[i] + a1 * G[i]
+        V[i] = b2 * V[i] + a2 * G[i] * G[i]
+        T[i] -= rate * F[i] * (M[i] * k1) / (np.sqrt(V[i] * k2) + e)
 
 
 @inlined
 def all_finite(memory, start, n):
     """Whether n numbers are all finite."""
-    found = False
+    sound = True
     for i in range(n):
-        found |= not abs(memory[at(start + i)]) < np.inf
-    return not found
+        sound &= abs(memory[at(start + i)]) < np.inf
+    return sound

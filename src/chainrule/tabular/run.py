@@ -27,7 +27,8 @@ from ..models.spec import check_count
 from ..report.words import percent, plural
 from ..tables import Table
 from ..tables.rows import class_weighted
-from ..training.loop import Plan, Record, Recorded, together
+from ..training.loop import Record, Recorded, together
+from ..training.plan import Plan
 from .baselines import CONSTANT, Watch, compare, constant
 from .calibrate import held_out, margin, temperature
 from .data import TableData

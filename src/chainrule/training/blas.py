@@ -47,8 +47,8 @@ def _libraries() -> list[Any]:
     """NumPy's BLAS, and others that are loaded."""
     from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-    found = ThreadpoolController().select(user_api="blas")  # which takes milliseconds
-    return list(found.lib_controllers)
+    controllers = ThreadpoolController().select(user_api="blas")  # which takes milliseconds
+    return list(controllers.lib_controllers)
 
 
 def _after_fork() -> None:

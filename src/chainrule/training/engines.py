@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..core.arrays import Array, ceil_div
-from ..core.epoch import Batch, Order, StepSettings, Told, run_epoch, start_state
+from ..core.epoch import Batch, StepSettings, Told, run_epoch, start_state
 from ..core.network import Network, multiply_adds
 from ..core.optimizers import State
 from .blas import at_most
 from .forks import note_fork
+from .plan import Plan
 
-ENGINES = ("auto", "readable", "compiled")
 AUTO_SECONDS = 10.0  # of the readable engine's time from which "auto" takes the compiled one
 STEP_SECONDS, PAIR_SECONDS = 1.5e-4, 2.5e-10  # of the readable engine: a step, a multiply-add
 
@@ -32,42 +32,39 @@ on_compile: Callable[[float], None] | None = None
 
 
 def start(
-    net: Network, settings: StepSettings, data: Batch, *, epochs: int, batch_size: int,
-    shuffle: bool | Order, threads: int | None, rng: np.random.Generator, ahead: bool,
-    losses: Sequence[float], state: State | None, engine: str,
+    net: Network, settings: StepSettings, data: Batch, plan: Plan, rng: np.random.Generator, *,
+    ahead: bool, losses: Sequence[float], state: State | None,
 ) -> tuple[str, Iterator[Told]]:  # fmt: skip
     """(the engine's name, its epochs one after the other). `ahead`: nobody else draws from rng."""
-    plan: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "shuffle": shuffle}
-    plan |= {"threads": threads, "rng": rng, "state": state}
-    wanted = engine == "compiled" or (
-        engine == "auto" and readable_seconds(net, len(data), batch_size, epochs) > AUTO_SECONDS
-    )
+    seconds = readable_seconds(net, len(data), plan.batch_rows(len(data)), plan.epochs)
+    wanted = plan.engine == "compiled" or (plan.engine == "auto" and seconds > AUTO_SECONDS)
     if wanted and (compiled := load()) is not None:
-        reason, told = compiled.rules.unsupported(net, settings), engine == "compiled"
+        reason, warns = compiled.operations.unsupported(net, settings), plan.engine == "compiled"
         if reason is None and load(net.dtype.name) is not None:
             try:
-                run = compiled.engine.Run(net, settings, data, ahead=ahead, **plan)
+                run = compiled.engine.Run(net, settings, data, plan, rng, ahead=ahead, state=state)
                 return "compiled", run.epochs(losses)
             except MemoryError as error:
-                reason, told = f"the compiled engine has no room ({error})", True
-        if reason is not None and told:
+                reason, warns = f"the compiled engine has no room ({error})", True
+        if reason is not None and warns:
             warnings.warn(f"{reason}: the readable engine runs instead", stacklevel=3)
-    return "readable", _readable(net, settings, data, losses=losses, **plan)
+    return "readable", _readable(net, settings, data, plan, rng, losses, state)
 
 
 def _readable(
-    net: Network, settings: StepSettings, data: Batch, *, epochs: int, threads: int | None,
-    losses: Sequence[float], state: State | None, **plan: Any,
+    net: Network, settings: StepSettings, data: Batch, plan: Plan, rng: np.random.Generator,
+    losses: Sequence[float], state: State | None,
 ) -> Iterator[Told]:  # fmt: skip
-    own = start_state(settings.optimizer, net.theta, state)
-    for epoch in range(epochs):
+    optimizer_state = start_state(settings.optimizer, net.theta, state)
+    for epoch in range(plan.epochs):
         started = time.perf_counter()
-        with limit_threads(threads):
+        with limit_threads(plan.threads):
             mean, lr = run_epoch(
-                net, settings, own, data, epoch=epoch, epochs=epochs, losses=losses, **plan
-            )
+                net, settings, optimizer_state, data, epoch=epoch, epochs=plan.epochs,
+                batch_size=plan.batch_rows(len(data)), shuffle=plan.shuffle, rng=rng, losses=losses,
+            )  # fmt: skip
         if state is not None:
-            state.update({name: value.copy() for name, value in own.items()})
+            state.update({name: value.copy() for name, value in optimizer_state.items()})
         yield mean, lr, time.perf_counter() - started
 
 
@@ -106,8 +103,8 @@ def load(dtype: str | None = None) -> ModuleType | None:
     if on_compile is not None:
         on_compile(1.0)
     if first:
-        told = f"{advice}; until then the readable engine runs"
-        warnings.warn(told, RuntimeWarning, stacklevel=4)
+        sentence = f"{advice}; until then the readable engine runs"
+        warnings.warn(sentence, RuntimeWarning, stacklevel=4)
     return None
 
 
@@ -158,7 +155,7 @@ def _imported() -> ModuleType:
 
     disk.folder()  # raises OSError for that alone
     try:
-        from ..compiled import engine, kernels, prediction, rules  # noqa: F401
+        from ..compiled import engine, kernels, operations, prediction  # noqa: F401
     except OSError as error:  # a library's own file
         raise ImportError(str(error)) from error
     return compiled

@@ -20,7 +20,8 @@ from ..core.nonfinite import Diverged, name_nonfinite
 from ..core.optimizers import SGD
 from ..core.penalty import Penalty
 from .engines import limit_threads
-from .loop import Best, Plan, Record, check_valid, evaluate
+from .loop import Best, Record, check_valid, evaluate
+from .plan import Plan
 
 
 def minimize(
@@ -95,11 +96,7 @@ class Objective:
 
 
 def _records(
-    net: Network,
-    objective: Objective,
-    valid: Batch | None,
-    plan: Plan,
-    tol: float,
+    net: Network, objective: Objective, valid: Batch | None, plan: Plan, tol: float
 ) -> Iterator[Record]:
     best, epoch, started = Best(net), 0, time.perf_counter()
     steps = _Steps(objective, net.theta.astype(np.float64), plan, tol)
@@ -131,8 +128,8 @@ class _Steps:
     def __init__(self, objective: Objective, start: Array, plan: Plan, tol: float) -> None:
         self._out: queue.Queue[tuple[Array, float] | BaseException | None] = queue.Queue()
         self._go, self._stopped = threading.Semaphore(0), False
-        self._run = lambda: self._minimize(objective, start, plan, tol)
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        arguments = (objective, start, plan, tol)
+        self._thread = threading.Thread(target=self._minimize, args=arguments, daemon=True)
 
     def _minimize(self, objective: Objective, start: Array, plan: Plan, tol: float) -> None:
         from scipy.optimize import minimize as scipy_minimize  # type: ignore[import-untyped]
@@ -146,18 +143,13 @@ class _Steps:
         try:
             self._go.acquire()
             with limit_threads(plan.threads):
-                options: dict[str, float] = {"maxiter": plan.epochs, "maxfun": 20 * plan.epochs}
-                options |= {"ftol": tol, "gtol": tol}
-                found = scipy_minimize(
-                    objective,
-                    start,
-                    jac=True,
-                    method="L-BFGS-B",
-                    callback=hand_over,
-                    options=options,
-                )
-            if found.nit == 0:  # the start is the minimum: no iteration was called back
-                self._out.put((found.x, float(found.fun)))
+                limits = {"maxiter": plan.epochs, "maxfun": 20 * plan.epochs}
+                result = scipy_minimize(
+                    objective, start, jac=True, method="L-BFGS-B", callback=hand_over,
+                    options=limits | {"ftol": tol, "gtol": tol},
+                )  # fmt: skip
+            if result.nit == 0:  # the start is the minimum: no iteration was called back
+                self._out.put((result.x, float(result.fun)))
             self._out.put(None)
         except BaseException as error:  # handed to the caller, who raises it
             self._out.put(error)

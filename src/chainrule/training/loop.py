@@ -8,21 +8,12 @@ import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..core.checks import require_count
-from ..core.epoch import (
-    Batch,
-    Order,
-    StepSettings,
-    check_batch,
-    check_settings,
-    start_state,
-)
+from ..core.epoch import Batch, Order, StepSettings, check_batch, check_settings, start_state
 from ..core.losses import Loss
 from ..core.network import RNG, Network, make_rng
 from ..core.nonfinite import Diverged
@@ -30,7 +21,8 @@ from ..core.optimizers import Optimizer, State
 from ..core.penalty import Penalty
 from ..core.schedules import Schedule
 from . import engines
-from .engines import ENGINES, limit_threads
+from .engines import limit_threads
+from .plan import Plan
 
 
 class Record(NamedTuple):
@@ -59,9 +51,8 @@ class Record(NamedTuple):
     def mean(cls, records: "Sequence[Record]", epoch: int, seconds: float, seed: int) -> "Record":
         """The mean losses of several trainings' latest records, as one of its own epoch."""
         held_out = [r.valid_loss for r in records if r.valid_loss is not None]
-        loss, valid = np.mean([r.loss for r in records]).item(), None
-        if held_out:
-            valid = np.mean(held_out).item()
+        loss = np.mean([r.loss for r in records]).item()
+        valid = np.mean(held_out).item() if held_out else None
         latest = max(records, key=lambda record: record.epoch)
         return cls(epoch, loss, valid, latest.lr, seconds, latest.engine, seed)
 
@@ -132,50 +123,15 @@ def train(
     return _records(net, settings, plan, data, held_out, state, *make_rng(rng))
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How the steps follow each other: epochs, batches, when to stop; each field as in `train`."""
-
-    epochs: int
-    batch_size: int | None
-    shuffle: bool | Order
-    patience: int | None
-    restore: str
-    threads: int | None
-    engine: str = "auto"
-
-    def __post_init__(self) -> None:
-        require_count("train", "epochs", self.epochs)
-        if not (isinstance(self.shuffle, bool) or callable(self.shuffle)):
-            raise ValueError(f"shuffle is {self.shuffle!r}: use True, False or a function")
-        for name in ("batch_size", "patience", "threads"):
-            if getattr(self, name) is not None:
-                require_count("train", name, getattr(self, name))
-        for name, known in (("restore", ("last", "best")), ("engine", ENGINES)):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}: use one of {', '.join(known)}"
-                )
-
-
 def _records(
-    net: Network,
-    settings: StepSettings,
-    plan: Plan,
-    data: Batch,
-    valid: Batch | None,
-    state: State | None,
-    rng: np.random.Generator,
-    seed: int | None,
-) -> Generator[Record, None, None]:
+    net: Network, settings: StepSettings, plan: Plan, data: Batch, valid: Batch | None,
+    state: State | None, rng: np.random.Generator, seed: int | None,
+) -> Generator[Record, None, None]:  # fmt: skip
     losses = list[float]()
     best = Best(net) if plan.patience is not None or plan.restore == "best" else None
-    batch_size = len(data) if plan.batch_size is None else min(plan.batch_size, len(data))
     engine, epochs = engines.start(
-        net, settings, data, epochs=plan.epochs, batch_size=batch_size, shuffle=plan.shuffle,
-        threads=plan.threads, rng=rng, ahead=seed is not None, losses=losses, state=state,
-        engine=plan.engine,
-    )  # fmt: skip
+        net, settings, data, plan, rng, ahead=seed is not None, losses=losses, state=state
+    )
     try:
         for epoch, (monitored, lr, seconds) in enumerate(epochs):
             loss, valid_loss = monitored, None
@@ -233,11 +189,11 @@ def together(
     pool, latest = ThreadPoolExecutor(min(threads, len(streams))), dict[int, Record]()
     try:
         while True:
-            told, stopped = _results([pool.submit(next, stream, None) for stream in streams])
-            fresh = {i: record for i, record in enumerate(told) if record is not None}
-            if not fresh:
+            results, stopped = _results([pool.submit(next, stream, None) for stream in streams])
+            new = {i: record for i, record in enumerate(results) if record is not None}
+            if not new:
                 return
-            latest |= fresh
+            latest |= new
             yield [latest[i] for i in range(len(streams))]
             if stopped is not None:
                 raise stopped
@@ -250,16 +206,16 @@ def together(
 def _results(
     futures: "list[Future[Record | None]]",
 ) -> tuple[list[Record | None], KeyboardInterrupt | None]:
-    """(what each gave, a Ctrl-C that came meanwhile): the epoch at work counts, as its numbers may
-    be the best.
+    """(the result of each, a Ctrl-C that came meanwhile): the epoch at work is still finished,
+    because its numbers may be the best.
     """
     stopped: KeyboardInterrupt | None = None
     while True:
         try:
             wait(futures)
             return [future.result() for future in futures], stopped
-        except KeyboardInterrupt as asked:
-            stopped = asked
+        except KeyboardInterrupt as interrupt:
+            stopped = interrupt
             if any(f.done() and isinstance(f.exception(), KeyboardInterrupt) for f in futures):
                 raise
 
