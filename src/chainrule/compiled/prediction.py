@@ -9,7 +9,7 @@ from ..core.layers import Layer
 from ..core.network import Network, multiply_adds
 from .kernels import frozen, prepare
 from .operations import unsupported_layer
-from .predict import Rows, predict, predict_in_parallel
+from .predict import predict, predict_in_parallel
 from .program import program
 from .threads import several_threads
 
@@ -58,11 +58,11 @@ def _run(
         plan = plans.pop()
     except IndexError:  # the first one, or all are in use
         plan = _plan(net, lanes)
-    rows = Rows(plan.table, plan.memory, net.numbers, frozen(X).reshape(-1), Z.reshape(-1))
+    arrays = (plan.table, plan.memory, net.numbers, frozen(X).reshape(-1), Z.reshape(-1))
     if several:
-        predict_in_parallel(plan.layouts, *rows, lanes)
+        predict_in_parallel(plan.layouts, *arrays, lanes)
     else:
-        predict(plan.layouts, *rows)
+        predict(plan.layouts, *arrays)
     plans.append(plan)
 
 
