@@ -19,7 +19,7 @@ from ..core.arrays import Array
 from ..core.metrics import FOR_CLASSES
 from ..core.nonfinite import Diverged
 from ..models.answers import Answer, explain_answer
-from ..models.model import Model
+from ..models.model import TableModel
 from ..models.modelfile import load, save
 from ..tables import Table, read_table
 from ..tables.rows import unseen_notes
@@ -27,6 +27,7 @@ from ..tables.table import as_text
 from ..tables.target import class_codes
 from ..tabular.presets import PRESETS
 from ..tabular.run import TableRun
+from ..tabular.verdict import FOR_NUMBERS
 from .html import with_network
 from .mlp_base import in_numpy
 from .table_input import TableInput
@@ -136,11 +137,10 @@ class BaseTabular(TableInput):
             if self.verbose:
                 print("\n  ".join([f"{title}:", *(f"{name}: {lines[name]}" for name in lines)]))
 
-    def _asked(self, X: Any) -> tuple[Model, Table]:
+    def _asked(self, X: Any) -> tuple[TableModel, Table]:
         """The model, and rows to answer; a warning says what no training row held."""
         check_is_fitted(self, "model_")
         table = self._rows(X, reset=False, reading=self.model_.schema.reading)
-        assert self.model_.preparation is not None
         for note in unseen_notes(self.model_.preparation, table):
             warnings.warn(f"{note}: it is treated as unknown", stacklevel=3)
         return self.model_, table
@@ -183,7 +183,7 @@ class BaseTabular(TableInput):
         kind.
         """
         model = load(path)
-        if not isinstance(model, Model) or model.schema is None:
+        if not isinstance(model, TableModel):
             raise ValueError(f"{path} holds no model of a table: give one that save wrote")
         numbers = model.task == "regression"
         if numbers != (cls._task == "regression"):
@@ -292,7 +292,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     _task = "regression"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseTabular._parameter_constraints,
-        "metric": [StrOptions({"rmse", "mae"}), None],
+        "metric": [StrOptions(set(FOR_NUMBERS)), None],
         "interval": [Interval(Real, 0, 1, closed="neither"), None],
     }
 

@@ -24,7 +24,7 @@ from ..tables import Preparation, Schema
 from .agreement import check_agreement, try_out
 from .header import FORMAT, ModelFileError, read_header
 from .model import Model
-from .spec import Known, check_count, decode_layers, decode_loss, encode, known_with, plain
+from .spec import KnownTypes, check_count, decode_layers, decode_loss, encode, plain, types_with
 from .upgrade import upgrade
 
 # Bytes; a file is read whole, so a bound stands before the memory is taken.
@@ -97,7 +97,7 @@ def load(path: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Any:
     """
     from safetensors import SafetensorError, safe_open
 
-    file, known = Path(path), known_with(own)
+    file, known = Path(path), types_with(own)
     _check_place(file)
     try:
         with safe_open(file, framework="numpy") as opened:
@@ -140,7 +140,7 @@ def _check_place(file: Path) -> None:
         raise ModelFileError(f"{file} is larger than {LARGEST_FILE >> 30} GiB: no model of ours is")
 
 
-def _model(header: dict[str, Any], opened: Any, known: Known) -> Model:
+def _model(header: dict[str, Any], opened: Any, known: KnownTypes) -> Model:
     net = _network(header, opened, known)
     loss, prepared, schema = header["loss"], header["preparation"], header["schema"]
     facts = header["facts"]
@@ -160,7 +160,7 @@ def _model(header: dict[str, Any], opened: Any, known: Known) -> Model:
     )
 
 
-def _network(header: dict[str, Any], opened: Any, known: Known) -> Network:
+def _network(header: dict[str, Any], opened: Any, known: KnownTypes) -> Network:
     n_in, dtype, seed = header["n_in"], header["dtype"], header["seed"]
     if type(n_in) is not int or not 1 <= n_in <= MOST_COLUMNS:
         raise ValueError(f"n_in is {n_in!r}: a model file holds up to {MOST_COLUMNS:,} columns")

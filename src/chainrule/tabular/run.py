@@ -22,7 +22,7 @@ from ..core.layers import Dense, Temperature
 from ..core.losses import Loss
 from ..core.network import Network
 from ..core.nonfinite import finite
-from ..models.model import Model, answer_of, covered, in_terms, repeated, true_terms
+from ..models.model import TableModel, covered, repeated, true_terms
 from ..models.spec import check_count
 from ..report.words import percent, plural
 from ..tables import Table
@@ -35,7 +35,7 @@ from .member import Member
 from .memory import require_memory
 from .outcome import Outcome, worst_rows
 from .presets import PRESETS, Simple, get_preset
-from .verdict import NETWORK, Tested, verdict
+from .verdict import FOR_NUMBERS, NETWORK, Tested, verdict
 
 FEWEST_EPOCHS = 8  # that are planned; a time limit may cut them off
 TRIAL_BATCHES = 16  # that tell how long an epoch takes
@@ -86,9 +86,9 @@ class TableRun(Recorded):
 
     def __post_init__(self) -> None:
         data = self.data
-        known = metrics.FOR_CLASSES if data.outputs else ("rmse", "mae")
-        if self.metric not in (None, *known):
-            raise ValueError(f"metric is {self.metric!r}: use one of {', '.join(known)}")
+        names = metrics.FOR_CLASSES if data.outputs else FOR_NUMBERS
+        if self.metric not in (None, *names):
+            raise ValueError(f"metric is {self.metric!r}: use one of {', '.join(names)}")
         if self.interval is not None and data.outputs:
             taken = f'"{data.schema.target}" is taken for {data.outputs} classes'
             fix = "set the task to regression if it is a number"
@@ -285,7 +285,7 @@ class TableRun(Recorded):
             told["class weights"] = f"{self.class_weight}{alike}"
         return told
 
-    def model(self) -> Model:
+    def model(self) -> TableModel:
         """The trained network with everything that prediction needs, ready for `save`; its facts
         say how it was trained, and in an outcome how well it did.
         """
@@ -300,7 +300,7 @@ class TableRun(Recorded):
             "engine": self.engine, "seconds": self.seconds, "temperature": self.temperature,
             "test": {}, "interval": None,
         }  # fmt: skip
-        return Model(self.net, self.loss, data.preparation, data.schema, facts)
+        return TableModel(self.net, self.loss, data.preparation, data.schema, facts)
 
     def outcome(self, *, compared: bool = True, watch: Watch | None = None) -> Outcome:
         """What came of it: the test of the network and, unless `compared` is False, of other models
@@ -314,13 +314,12 @@ class TableRun(Recorded):
         tested, interval, others, worst = None, None, [], []
         if test is not None:
             if compared:
-                most = max(COMPARE_SECONDS, self.seconds)
-                others = list(compare(data, self.weight, most, self.threads, watch))
-            answers = {one.name: one.answers for one in others if one.answers is not None}
+                seconds = max(COMPARE_SECONDS, self.seconds)
+                others = list(compare(data, test, self.weight, seconds, self.threads, watch))
+            answers = {NETWORK: model.in_terms(test.X)}
+            answers |= {other.name: other.answers for other in others if other.answers is not None}
             answers[CONSTANT] = constant(data, len(test))
-            output, y = model.linked(test.X), true_terms(data.preparation, test.y)
-            ours = in_terms(data.preparation, output, answer_of(self.loss))
-            answers = {NETWORK: ours} | answers
+            y = true_terms(data.preparation, test.y)
             tested = Tested(data.schema.target, self.judged_by, y, answers, test.weight)
             if self.interval is not None:
                 interval = covered(model.interval_of(test.X), y, test.weight, self.interval)
@@ -331,6 +330,7 @@ class TableRun(Recorded):
             self.layers, self.settings, self.reasons, self.records, self.watched,
             self.ended or "interrupted", len(self.divergences), tested, interval,
             verdict(tested, compared=compared), worst, test or data.train,
-            {"training": self.seconds} | {one.name: one.seconds for one in others},
-            data.notes, [*self._notes, *self.divergences, *(o.note for o in others if o.note)],
+            {"training": self.seconds} | {other.name: other.seconds for other in others},
+            data.notes,
+            [*self._notes, *self.divergences, *(other.note for other in others if other.note)],
         )  # fmt: skip
