@@ -7,7 +7,7 @@ import click
 
 from ..report.words import clean, coverage_in_words, plural, shorten
 from .json_output import AS_JSON, print_document
-from .options import MODEL_FILE, TABLE_FILE, TABLE_NAME, read_model_and_table
+from .options import MODEL_FILE, TABLE_FILE, TABLE_NAME, read_inputs
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,7 +24,7 @@ def evaluate(model_file: str, file: str, table_name: str | None, as_json: bool) 
     """Score MODEL on the rows of FILE that have a target, beside the scores of its own test."""
     from ..tables.rows import counted_rows, unseen_notes
 
-    model, table = read_model_and_table(model_file, file, table_name)
+    model, table = read_inputs(model_file, file, table_name)
     scores = model.evaluate(table)
     counted, lost = counted_rows(table, model.schema)
     notes = [*table.notes, *unseen_notes(model.preparation, table), *lost]

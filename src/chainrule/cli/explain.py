@@ -6,7 +6,7 @@ import click
 
 from ..report.words import clean, shorten
 from .json_output import AS_JSON, print_json
-from .options import MODEL_FILE, TABLE_NAME, not_empty, read_model_and_table
+from .options import MODEL_FILE, TABLE_NAME, not_empty, read_inputs
 
 if TYPE_CHECKING:
     from ..chain.session import Session
@@ -45,7 +45,7 @@ def explain(
 
     if number is None and form != "text":
         raise ValueError(f"--format {form} writes a --number: name one, such as --number loss")
-    model, table = read_model_and_table(model_file, file, table_name)
+    model, table = read_inputs(model_file, file, table_name)
     if number is not None:
         _show_number(gradient_session(model, table, row, lr), number, form, as_json)
         return

@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import reduce
 from importlib import import_module
 from pathlib import Path
@@ -85,6 +86,31 @@ def network_options(command: Any) -> Any:
     ))  # fmt: skip
 
 
+def train_options(command: Any) -> Any:
+    """The options of a table, its test rows, a network and how it is judged, and the files."""
+    return _with(command, (
+        table_options,
+        click.option("--test", metavar="SHARE|FILE", callback=not_empty,
+                     help="Share of rows for the test, or a file of them.  [default: 0.2]"),
+        network_options,
+        click.option("--metric", type=LazyChoice("verdict", "COMPARED_BY"),
+                     help="What to optimise and compare by.  [default: accuracy or rmse]"),
+        click.option("--interval", type=float, metavar="SHARE",
+                     help="Predict intervals too, which hold this share of the values."),
+        click.option("--class-weight", type=click.Choice(["balanced"]),
+                     help="Give every class the same weight in all."),
+        click.option("--time-limit", type=SECONDS, metavar="SECONDS",
+                     help="Train for about this long."),
+        click.option("--threads", type=THREADS, help="Number of threads.  [default: all]"),
+        click.option("--no-compare", "compared", is_flag=True, flag_value=False, default=True,
+                     help="Do not train other models to compare with."),
+        click.option("--out", metavar="PATH", callback=not_empty,
+                     help="The model file.  [default: FILE's name.safetensors]"),
+        click.option("--report", metavar="PATH.html", callback=not_empty,
+                     help="Write a one-file HTML report."),
+    ))  # fmt: skip
+
+
 def _with(command: Any, decorators: Sequence[Decorator]) -> Any:
     return reduce(lambda decorated, option: option(decorated), reversed(decorators), command)
 
@@ -93,7 +119,7 @@ def run_from_options(file: str, options: dict[str, Any]) -> "TableRun":
     """The run that the options describe; what was not given is left to the library."""
     from ..core.activation_layers import ACTIVATION_LAYERS
     from ..core.optimizers import OPTIMIZERS
-    from ..tables import read_table
+    from ..tables import idx_test_part, read_table
     from ..tabular.run import TableRun
 
     settings = {name: value for name, value in options.items() if value not in (None, ())}
@@ -105,11 +131,12 @@ def run_from_options(file: str, options: dict[str, Any]) -> "TableRun":
         settings["hidden"] = hidden_sizes(settings["hidden"])
     settings["roles"] = roles(settings.pop("role", ()))
     test = settings.pop("test", None)
-    share = test_share(test)
-    if share is None:
-        settings["test_table"] = test_rows(test, file, table.reading)
-    else:
+    if (share := test_share(test)) is not None:
         settings["test"] = share
+    elif test is not None:
+        settings["test_table"] = read_table(test, reading=table.reading)
+    else:
+        settings["test_table"] = idx_test_part(file)
     return TableRun.read(table, **settings)
 
 
@@ -133,16 +160,12 @@ def hidden_sizes(text: str) -> tuple[int, ...]:
     sizes = [part.strip() for part in text.split(",")]
     if len(sizes) > MOST_SIZES:
         raise ValueError(f"--hidden lists {len(sizes)} layers: give at most {MOST_SIZES}")
-    for size in sizes:
-        if not (size.isascii() and size.isdigit()) or set(size) == {"0"}:
-            raise ValueError(
-                f'--hidden is "{text}": give sizes of at least 1 such as 64,32, '
-                "or none for no layer"
-            )
-        if len(size) > 9:
-            raise ValueError(
-                f"--hidden has a layer with a size of {len(size)} digits: give at most 9"
-            )
+    if not all(re.fullmatch("0*[1-9][0-9]*", size) for size in sizes):
+        raise ValueError(
+            f'--hidden is "{text}": give sizes of at least 1 such as 64,32, or none for no layer'
+        )
+    if (digits := max(map(len, sizes))) > 9:
+        raise ValueError(f"--hidden has a layer with a size of {digits} digits: give at most 9")
     return tuple(map(int, sizes))
 
 
@@ -169,19 +192,14 @@ def test_share(text: str | None) -> float | None:
 
     A number is a share, even where a file has that name: `./0.2` is the file.
     """
-    try:
+    with suppress(ValueError):
         return None if text is None else float(text)
-    except ValueError:
-        return None
+    return None
 
 
-def test_rows(path: str | None, file: str, reading: Mapping[str, str]) -> "Table | None":
-    """The table for the test: another file, read as the training table was, or the test part
-    beside idx files.
-    """
-    from ..tables import idx_test_part, read_table
-
-    return idx_test_part(file) if path is None else read_table(path, reading=reading)
+def test_file(text: str | None) -> str | None:
+    """The file that `--test` means; None where it is not given or a share."""
+    return text if test_share(text) is None else None
 
 
 def model_path(file: str) -> Path:
@@ -218,25 +236,19 @@ def _identity(path: str | Path) -> object:
     return status.st_dev, status.st_ino
 
 
-def read_model(path: str) -> "TableModel":
-    """The model in a file; raises ValueError where it was not trained on a table."""
+def read_inputs(model_file: str, file: str, table_name: str | None) -> "tuple[TableModel, Table]":
+    """The model, and the table, read as the one that the model was trained on.
+
+    Raises ValueError where that was no table.
+    """
     from ..models.model import TableModel
     from ..models.modelfile import load
-
-    model = load(path)
-    if not isinstance(model, TableModel):
-        raise ValueError(
-            f"{path} holds a network without a table's preparation: use it from Python, "
-            "or train a model with chainrule train"
-        )
-    return model
-
-
-def read_model_and_table(
-    model_file: str, file: str, table_name: str | None
-) -> "tuple[TableModel, Table]":
-    """A model, and a table read as the one that it was trained on."""
     from ..tables import read_table
 
-    model = read_model(model_file)
+    model = load(model_file)
+    if not isinstance(model, TableModel):
+        raise ValueError(
+            f"{model_file} holds a network without a table's preparation: use it from Python, "
+            "or train a model with chainrule train"
+        )
     return model, read_table(file, table=table_name, reading=model.schema.reading)

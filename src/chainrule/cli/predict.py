@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .json_output import AS_JSON, print_json
-from .options import (
-    MODEL_FILE,
-    TABLE_FILE,
-    TABLE_NAME,
-    check_distinct,
-    not_empty,
-    read_model_and_table,
-)
+from .options import MODEL_FILE, TABLE_FILE, TABLE_NAME, check_distinct, not_empty, read_inputs
 
 if TYPE_CHECKING:
     from ..models.model import TableModel
@@ -25,9 +18,8 @@ Columns = list[list[float]] | None  # numbers of each row
 @click.command(short_help="Answer for the rows of a table with a model.")
 @MODEL_FILE
 @TABLE_FILE
-@click.option(
-    "--out", metavar="PATH.csv", callback=not_empty, help="Write the answers to this file."
-)
+@click.option("--out", metavar="PATH.csv", callback=not_empty,
+              help="Write the answers to this file.")  # fmt: skip
 @click.option("--proba", is_flag=True, help="Add the probability of every class.")
 @TABLE_NAME
 @AS_JSON
@@ -46,7 +38,7 @@ def predict(
     check_distinct({"--out": out}, {"MODEL": [model_file], "FILE": source_files(file)})
     if out is not None:
         check_writable(out)
-    model, table = read_model_and_table(model_file, file, table_name)
+    model, table = read_inputs(model_file, file, table_name)
     answers = model.predict(table).tolist()
     P = model.predict_proba(table).tolist() if proba else None
     ends = None if model.interval is None else model.predict_interval(table).tolist()

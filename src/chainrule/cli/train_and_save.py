@@ -5,7 +5,7 @@ what came of it.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from rich.console import Console
 
@@ -13,7 +13,7 @@ from ..report.words import number, plural, task_in_words
 from ..tabular.outcome import Outcome
 from .errors import NO, sentence
 from .json_output import print_json
-from .options import check_distinct
+from .options import check_distinct, model_path, test_file
 from .progress import train_watched
 from .screen import heading, is_live, screen, show_next, show_notes, show_profile, show_scores
 from .signals import held
@@ -31,15 +31,16 @@ class OutputFiles(NamedTuple):
     report: Path | None
 
     @classmethod
-    def checked(cls, model: Path, report: str | None, inputs: dict[str, str]) -> "OutputFiles":
-        """The files; ValueError or OSError where one cannot be written, or would overwrite an
-        input.
+    def beside(cls, file: str, test: str | None, model: str | None, report: str | None) -> Self:
+        """The files for a run on the table `file` with its test rows `test`, as `--test` has them;
+        ValueError or OSError where one cannot be written, or would overwrite an input.
         """
         from ..files import check_writable
         from ..tables import source_files
 
-        files = cls(model, None if report is None else Path(report))
-        read = {option: source_files(source) for option, source in inputs.items()}
+        files = cls(Path(model) if model else model_path(file), Path(report) if report else None)
+        inputs = {"FILE": file, "--test": test_file(test)}
+        read = {option: source_files(source) for option, source in inputs.items() if source}
         check_distinct({"--out": files.model, "--report": files.report}, read)
         for path in filter(None, files):
             check_writable(path)

@@ -5,7 +5,7 @@ import click
 from .errors import NO
 from .explain import LR, ROW, ROW_FILE, gradient_session
 from .json_output import AS_JSON, print_json
-from .options import MODEL_FILE, TABLE_NAME, read_model_and_table
+from .options import MODEL_FILE, TABLE_NAME, read_inputs
 
 
 @click.command(short_help="Prove every number of a training step on rows of a table.")
@@ -31,7 +31,7 @@ def verify(
     from ..trace.step import replay
     from .screen import screen
 
-    model, table = read_model_and_table(model_file, file, table_name)
+    model, table = read_inputs(model_file, file, table_name)
     trace = gradient_session(model, table, row, lr, rows).trace()
     size = sum(value.size for value in trace.values.values())
     with screen(stderr=True).status(f"Proving a step of {size} numbers"):

@@ -20,7 +20,7 @@ from ..core.layers import Dense, Layer
 from ..core.losses import Loss
 from ..core.schedules import Schedule
 
-KnownTypes = Mapping[str, type]
+Registry = Mapping[str, type]
 PARTS = (Layer, Loss, Schedule)
 
 
@@ -36,12 +36,12 @@ def core_types(base: type) -> dict[str, type]:
 
 
 LAYERS = core_types(Layer)
-CORE_TYPES: KnownTypes = {**LAYERS, **core_types(Loss), **core_types(Schedule)}
+CORE_TYPES: Registry = {**LAYERS, **core_types(Loss), **core_types(Schedule)}
 MOST_ENTRIES = 10_000  # of a list among the settings of a layer
 MOST_LAYERS = 1000  # a network is built in time that grows with the square of their number
 
 
-def types_with(own: Iterable[type]) -> KnownTypes:
+def types_with(own: Iterable[type]) -> Registry:
     """The table of types by name, with a reader's own layers and losses added.
 
     Raises TypeError for what is no class of a layer, a loss or a schedule.
@@ -101,7 +101,7 @@ def encode(value: Any, place: str) -> Any:
     return plain(value, place)
 
 
-def decode(data: Any, known: KnownTypes, base: type | tuple[type, ...], place: str) -> Any:
+def decode(data: Any, registry: Registry, base: type | tuple[type, ...], place: str) -> Any:
     """The object that `encode` described, an instance of `base`.
 
     Raises ValueError naming the place for anything else: unknown type, a field that is unknown,
@@ -110,7 +110,7 @@ def decode(data: Any, known: KnownTypes, base: type | tuple[type, ...], place: s
     kind = data.get("type") if isinstance(data, dict) else None
     if not isinstance(kind, str):
         raise ValueError(f"{place} is no description of a part of a network")
-    cls = known.get(kind)
+    cls = registry.get(kind)
     if cls is None:
         raise ValueError(
             f"{place} is of type {kind!r}, which this version does not know: "
@@ -121,28 +121,29 @@ def decode(data: Any, known: KnownTypes, base: type | tuple[type, ...], place: s
     names = {f.name for f in fields(cls) if f.init}  # type: ignore[arg-type]
     for name in sorted(names ^ (set(data) - {"type"})):
         raise ValueError(f"{place}.{name} is {'missing' if name in names else 'no field'}")
-    hints = _hints(cls)
-    settings = {}
+    if cls is Dense and data["init"] is None:
+        names -= {"init"}
+    hints, settings = _hints(cls), {}
     for name in names:
-        if cls is Dense and name == "init" and data[name] is None:
-            continue
-        settings[name] = _setting(data[name], known, f"{place}.{name}")
+        settings[name] = _setting(data[name], registry, f"{place}.{name}")
         if not _fits(settings[name], hints.get(name, Any)):
-            raise ValueError(f"{place}.{name} is {_short(data[name])}, which a {kind} cannot take")
+            raise ValueError(
+                f"{place}.{name} is {_short(repr(data[name]))}, which a {kind} cannot take"
+            )
     try:
         return cls(**settings)
     except (TypeError, ValueError) as error:
-        told = _short(str(error), 300)
-        raise ValueError(f"{place} does not describe a layer or loss {kind}: {told}") from None
+        why = _short(str(error), 300)
+        raise ValueError(f"{place} does not describe a layer or loss {kind}: {why}") from None
 
 
-def _setting(value: Any, known: KnownTypes, place: str) -> Any:
+def _setting(value: Any, registry: Registry, place: str) -> Any:
     if isinstance(value, dict):
-        return decode(value, known, PARTS, place)
+        return decode(value, registry, PARTS, place)
     if isinstance(value, list):
         if len(value) > MOST_ENTRIES:
             raise ValueError(f"{place} has {len(value)} entries: a model file holds {MOST_ENTRIES}")
-        return tuple(_setting(item, known, f"{place}[{i}]") for i, item in enumerate(value))
+        return tuple(_setting(item, registry, f"{place}[{i}]") for i, item in enumerate(value))
     return value
 
 
@@ -158,7 +159,7 @@ def _fits(value: Any, hint: Any) -> bool:
     """Whether a setting is of the annotated type: a bool is no number, an int counts as a float."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, one) for one in inner)
+        return any(_fits(value, option) for option in inner)
     if origin is tuple and len(inner) == 2 and inner[1] is Ellipsis:
         return isinstance(value, tuple) and all(_fits(item, inner[0]) for item in value)
     if origin is Callable:
@@ -172,32 +173,25 @@ def _fits(value: Any, hint: Any) -> bool:
     return True  # an own class's annotation of another kind: the class checks it
 
 
-def _short(value: Any, most: int = 40) -> str:
-    text = value if isinstance(value, str) and most > 40 else repr(value)
+def _short(text: str, most: int = 40) -> str:
     return text if len(text) <= most else text[: most - 3] + "…"
 
 
-def decode_layers(data: Any, known: KnownTypes) -> list[Layer]:
+def decode_layers(data: Any, registry: Registry) -> list[Layer]:
     """The layers of a network, in order. Raises ValueError where they are none, or too many."""
     if not isinstance(data, list) or not data:
         raise ValueError("layers is no list of layers")
-    layers = [decode(item, known, Layer, f"layers[{i}]") for i, item in enumerate(data)]
+    layers = [decode(item, registry, Layer, f"layers[{i}]") for i, item in enumerate(data)]
     check_count(layers)
     return layers
 
 
 def check_count(layers: Sequence[Layer]) -> None:
     """Raise ValueError for more layers, those of branches included, than a file may have."""
-    found = _count(layers)
-    if found > MOST_LAYERS:
-        raise ValueError(f"the network has {found} layers: a model file holds {MOST_LAYERS}")
+    count = _count(layers)
+    if count > MOST_LAYERS:
+        raise ValueError(f"the network has {count} layers: a model file holds {MOST_LAYERS}")
 
 
 def _count(layers: Sequence[Layer]) -> int:
     return sum(1 + sum(map(_count, layer.branches.values())) for layer in layers)
-
-
-def decode_loss(data: Any, known: KnownTypes) -> Loss | None:
-    """The loss, or None where none was saved."""
-    loss: Loss | None = None if data is None else decode(data, known, Loss, "loss")
-    return loss

@@ -111,16 +111,16 @@ class Outcome:
         if len(best) > 1:
             low, high = min(best) + 1, max(best) + 1
             kept = f"kept each network's best epoch ({f'{low} to {high}' if low < high else low})"
-        all_done = f"All {done} done" if len(self.records) > 1 else "The one epoch is done"
         if self.diverged and self.ended != "diverged":
             kept += f"; {self.diverged} of {len(best)} networks diverged"
-        return {
-            "epochs": f"{all_done}; {kept}",
-            "patience": f"Stopped after {done} without a new best; {kept}",
-            "time": f"Time ran out after {done}; {kept}",
-            "interrupted": f"Stopped by you after {done}; {kept}",
-            "diverged": f"Diverged after {done}; {kept}",
-        }[self.ended]
+        how = {
+            "epochs": f"All {done} done" if len(self.records) > 1 else "The one epoch is done",
+            "patience": f"Stopped after {done} without a new best",
+            "time": f"Time ran out after {done}",
+            "interrupted": f"Stopped by you after {done}",
+            "diverged": f"Diverged after {done}",
+        }
+        return f"{how[self.ended]}; {kept}"
 
     def to_dict(self) -> dict[str, Any]:
         """As texts, finite numbers, lists and dicts: the document of `train --json`."""
