@@ -17,14 +17,14 @@ import click
 from ..report.words import clean, count, number
 from .errors import NO
 from .json_output import AS_JSON, print_document
-from .options import COUNT, not_empty
+from .options import COUNT, nonempty
 
 STARTING, LONGEST, GRACE = 60.0, 86_400.0, 5.0
 """Seconds for Python to start, the longest time limit, and how long the check has to report it."""
 
 
 @click.command(short_help="Check the gradient of your own code, and name its bug.")
-@click.argument("file", metavar="FILE", callback=not_empty)
+@click.argument("file", metavar="FILE", callback=nonempty)
 @click.option("--rows", type=COUNT, help="The number of rows the loss is over.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the points.")
 @click.option(

@@ -6,7 +6,7 @@ import click
 
 from ..report.words import clean, shorten
 from .json_output import AS_JSON, print_json
-from .options import MODEL_FILE, TABLE_NAME, not_empty, read_inputs
+from .options import MODEL_FILE, TABLE_NAME, nonempty, read_inputs
 
 if TYPE_CHECKING:
     from ..chain.session import Session
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FORMATS = ("text", "markdown", "latex", "html")
 ROW = click.option("--row", type=click.IntRange(1), default=1, show_default=True,
                    help="The row, counted from 1, the header aside.")  # fmt: skip
-ROW_FILE = click.option("--file", required=True, metavar="FILE", callback=not_empty,
+ROW_FILE = click.option("--file", required=True, metavar="FILE", callback=nonempty,
                         help="The table with the row.")  # fmt: skip
 LR = click.option("--lr", type=float, default=0.01, show_default=True,
                   help="The learning rate of that step of plain gradient descent.")  # fmt: skip

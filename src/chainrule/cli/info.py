@@ -11,7 +11,7 @@ import click
 
 from ..report.words import clean, coverage_in_words, plural
 from .json_output import AS_JSON, print_document
-from .options import TABLE_NAME, not_empty
+from .options import TABLE_NAME, nonempty
 
 if TYPE_CHECKING:
     from ..core.layers import Layer
@@ -35,7 +35,7 @@ FACT_NAMES = {
 
 
 @click.command(short_help="Show what a model file or a table holds.")
-@click.argument("file", metavar="MODEL|FILE", callback=not_empty)
+@click.argument("file", metavar="MODEL|FILE", callback=nonempty)
 @click.option("--target", metavar="COL", help="Show a table as it is for predicting COL.")
 @TABLE_NAME
 @AS_JSON

@@ -38,7 +38,7 @@ class LazyChoice(click.Choice[str]):
         return tuple(getattr(import_module(f"chainrule.tabular.{self.module}"), self.listing))
 
 
-def not_empty(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+def nonempty(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """The value of an option or argument; raises ValueError where it is the empty text."""
     if value == "":
         is_option = isinstance(parameter, click.Option)
@@ -47,8 +47,8 @@ def not_empty(ctx: click.Context, parameter: click.Parameter, value: str | None)
     return value
 
 
-TABLE_FILE = click.argument("file", callback=not_empty)
-MODEL_FILE = click.argument("model_file", metavar="MODEL", callback=not_empty)
+TABLE_FILE = click.argument("file", callback=nonempty)
+MODEL_FILE = click.argument("model_file", metavar="MODEL", callback=nonempty)
 TABLE_NAME = click.option("--table", "table_name", metavar="NAME", help="The table of a database.")
 
 
@@ -90,7 +90,7 @@ def train_options(command: Any) -> Any:
     """The options of a table, its test rows, a network and how it is judged, and the files."""
     return _with(command, (
         table_options,
-        click.option("--test", metavar="SHARE|FILE", callback=not_empty,
+        click.option("--test", metavar="SHARE|FILE", callback=nonempty,
                      help="Share of rows for the test, or a file of them.  [default: 0.2]"),
         network_options,
         click.option("--metric", type=LazyChoice("verdict", "COMPARED_BY"),
@@ -104,9 +104,9 @@ def train_options(command: Any) -> Any:
         click.option("--threads", type=THREADS, help="Number of threads.  [default: all]"),
         click.option("--no-compare", "compared", is_flag=True, flag_value=False, default=True,
                      help="Do not train other models to compare with."),
-        click.option("--out", metavar="PATH", callback=not_empty,
+        click.option("--out", metavar="PATH", callback=nonempty,
                      help="The model file.  [default: FILE's name.safetensors]"),
-        click.option("--report", metavar="PATH.html", callback=not_empty,
+        click.option("--report", metavar="PATH.html", callback=nonempty,
                      help="Write a one-file HTML report."),
     ))  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .json_output import AS_JSON, print_json
-from .options import MODEL_FILE, TABLE_FILE, TABLE_NAME, check_distinct, not_empty, read_inputs
+from .options import MODEL_FILE, TABLE_FILE, TABLE_NAME, check_distinct, nonempty, read_inputs
 
 if TYPE_CHECKING:
     from ..models.model import TableModel
@@ -18,8 +18,9 @@ Columns = list[list[float]] | None  # numbers of each row
 @click.command(short_help="Answer for the rows of a table with a model.")
 @MODEL_FILE
 @TABLE_FILE
-@click.option("--out", metavar="PATH.csv", callback=not_empty,
-              help="Write the answers to this file.")  # fmt: skip
+@click.option(
+    "--out", metavar="PATH.csv", callback=nonempty, help="Write the answers to this file."
+)
 @click.option("--proba", is_flag=True, help="Add the probability of every class.")
 @TABLE_NAME
 @AS_JSON

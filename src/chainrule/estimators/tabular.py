@@ -33,10 +33,8 @@ from .html import with_network
 from .mlp_base import in_numpy
 from .table_input import TableInput
 
-ATTRIBUTES = (
-    *("n_iter_", "best_iter_", "loss_curve_", "validation_loss_curve_"),
-    *("columns_", "settings_", "notes_"),
-)
+CURVES = ("loss_curve_", "validation_loss_curve_")
+ATTRIBUTES = ("n_iter_", "best_iter_", *CURVES, "columns_", "settings_", "notes_")
 SETTINGS = {
     "n_members": "members", "hidden_layer_sizes": "hidden", "learning_rate_init": "lr",
     "max_iter": "epochs", "n_iter_no_change": "patience", "validation_fraction": "valid",
@@ -136,7 +134,7 @@ class BaseTabular(TableInput):
         }
         for title, lines in (("columns", self.columns_), (f"preset {self.preset}", run.reasons)):
             if self.verbose:
-                print("\n  ".join([f"{title}:", *(f"{name}: {lines[name]}" for name in lines)]))
+                print("\n  ".join([f"{title}:", *map(": ".join, lines.items())]))
 
     def _model_and_table(self, X: Any) -> tuple[TableModel, Table]:
         """The model, and rows to answer; a warning says what no training row held."""

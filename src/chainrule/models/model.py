@@ -28,13 +28,9 @@ class Model:
     schema: Schema | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
-    def __new__(
-        cls, net: Any = None, loss: Any = None, preparation: Any = None, schema: Any = None,
-        facts: Any = None,
-    ) -> "Model":  # fmt: skip
-        """A TableModel where both preparation and schema are given."""
-        both = preparation is not None and schema is not None
-        return super().__new__(TableModel if both and cls is Model else cls)
+    def __post_init__(self) -> None:
+        if type(self) is Model and self.preparation is not None and self.schema is not None:
+            self.__class__ = TableModel
 
     @property
     def task(self) -> str | None:

@@ -28,6 +28,7 @@ ONE_THREAD_CELLS = 200_000  # below this number, one thread is faster than two
 BOOSTING_SHARE = 0.75  # of the time
 MOST_ITERATIONS = 200
 Watch = Callable[[str], AbstractContextManager[Any]]
+Weight = Array | None
 Fitted = tuple[Array, str | None]  # the answers for the test rows, what was cut
 
 
@@ -43,7 +44,7 @@ class Compared(NamedTuple):
 
 
 def compare(
-    data: TableData, test: Rows, weight: Array | None, seconds: float, threads: int | None,
+    data: TableData, test: Rows, weight: Weight, seconds: float, threads: int | None,
     watch: Watch | None,
 ) -> Iterator[Compared]:  # fmt: skip
     """Gradient boosting, then the linear model, trained within the seconds: their answers for the
@@ -74,9 +75,7 @@ def compare(
         yield Compared(name, answers, time.monotonic() - begun, note)
 
 
-def _boosting(
-    data: TableData, test: Rows, weight: Array | None, until: float, threads: int | None
-) -> Fitted:
+def _boosting(data: TableData, test: Rows, w: Weight, until: float, threads: int | None) -> Fitted:
     """HistGradientBoosting with its defaults; fewer trees where the time is short."""
     from sklearn import ensemble
 
@@ -92,7 +91,7 @@ def _boosting(
     with threadpool_limits(1 if X.size < ONE_THREAD_CELLS else threads):
         while fit < wanted and step > 0:
             begun = time.monotonic()
-            model.set_params(max_iter=min(wanted, fit + step)).fit(X, y, weight)
+            model.set_params(max_iter=min(wanted, fit + step)).fit(X, y, w)
             now, grown = time.monotonic(), model.max_iter - fit
             fit = model.max_iter if model.n_iter_ == model.max_iter else wanted  # stopped early
             step = int((until - now) / max(now - begun, 1e-9) * grown)
@@ -106,9 +105,7 @@ def _boosting(
     return P, note
 
 
-def _linear(
-    data: TableData, test: Rows, weight: Array | None, until: float, threads: int | None
-) -> Fitted:
+def _linear(data: TableData, test: Rows, w: Weight, until: float, threads: int | None) -> Fitted:
     """The same inputs without hidden layers, at the minimum of its loss (L-BFGS, slight L2)."""
     loss: Loss = SoftmaxCrossEntropy() if data.outputs else SquaredError()
     X = data.train.X
@@ -116,7 +113,7 @@ def _linear(
     penalty, note = Penalty(l2=1.0 / len(X)), None
     with limit_threads(threads):
         for record in minimize(
-            net, loss, X, data.train.y, weight=weight, penalty=penalty, iterations=MOST_ITERATIONS
+            net, loss, X, data.train.y, weight=w, penalty=penalty, iterations=MOST_ITERATIONS
         ):
             if time.monotonic() > until:
                 note = f"{LINEAR} stopped after {record.epoch + 1} iterations: time ran out"

@@ -93,10 +93,9 @@ class Outcome:
     def ahead(self) -> tuple[str, dict[str, str]]:
         """(a heading, by how much the network is ahead of each other model ± the standard error)"""
         heading = f"network ahead, {METRICS[self.model.facts['metric']].name}"
-        if self.tested is None:
-            return heading, {}
-        names = {name: shown for name, shown in self.names.items() if name != NETWORK}
-        return heading, {clean(shown): self.tested.gap(name) for name, shown in names.items()}
+        others = [name for name in self.scores if name != NETWORK]
+        leads = {clean(self.names[n]): self.tested.gap(n) for n in others if self.tested}
+        return heading, leads
 
     @property
     def coverage(self) -> list[str]:
@@ -146,8 +145,7 @@ class Outcome:
             "seconds": facts["seconds"], "seconds_of": dict(self.seconds),
             "engine": facts["engine"], "notes": list(self.notes), "warnings": list(self.warnings),
         }  # fmt: skip
-        plain: dict[str, Any] = finite(document)
-        return plain
+        return dict(finite(document))
 
 
 def worst_rows(tested: Tested, places: Any, classes: Sequence[Any] | None) -> list[dict[str, Any]]:
