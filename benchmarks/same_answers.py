@@ -254,8 +254,13 @@ def tables() -> Answers:
                     f"train rows.csv --target {target} --preset {preset} --no-compare --epochs 8"
                     f" --out {model} --report {target}-{preset}.html --json",
                     f"info {model} --json", f"info {model}", f"predict {model} rows.csv",
-                    f"evaluate {model} rows.csv", f"explain {model} rows.csv --row 3",
-                    f"verify {model} rows.csv",
+                    f"predict {model} rows.csv --json", f"evaluate {model} rows.csv",
+                    f"evaluate {model} rows.csv --json",
+                    f"explain {model} --file rows.csv --row 3",
+                    f"explain {model} --file rows.csv --row 3 --json",
+                    f"explain {model} --file rows.csv --row 999",
+                    f"train rows.csv --target {target} --preset {preset} --no-compare --epochs 8"
+                    " --verbose --out again.safetensors",
                 ]  # fmt: skip
                 for verb in verbs:
                     yield f"chainrule {verb}", _run(verb.split(), place)
