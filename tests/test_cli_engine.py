@@ -263,9 +263,9 @@ def test_note_stands_above_the_bar(folder: Path, broken: dict[str, str], tmp_pat
 
 def test_other_warnings_are_left_alone(folder: Path) -> None:
     """What does not point at our code is no note."""
-    code = "import warnings; import chainrule.cli.train as t; real = t.built\n"
+    code = "import warnings; import chainrule.cli.train as t; real = t.run_from_options\n"
     code += "def built(*a):\n    warnings.warn('of others')\n    return real(*a)\n"
-    code += "t.built = built\nfrom chainrule.cli import main\nmain()"
+    code += "t.run_from_options = built\nfrom chainrule.cli import main\nmain()"
     command = [sys.executable, "-c", code, *TRAIN, "--epochs", "1"]
     done = completed(command, cwd=folder, env=environment())
     assert done.returncode == 0

@@ -1,5 +1,7 @@
 """A model's answers are those of its parts, worked out one after the other."""
 
+import copy
+import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +18,14 @@ from chainrule.core.losses import (
     SoftmaxCrossEntropy,
     SquaredError,
 )
-from chainrule.models.model import answer_of, covered, in_terms, probabilities, scores, true_terms
+from chainrule.models.model import (
+    TableModel,
+    answer_of,
+    covered,
+    probabilities,
+    scores,
+    true_terms,
+)
 from chainrule.tables import Preparation, Table, infer_schema
 from chainrule.tables.rows import labelled
 
@@ -193,37 +202,54 @@ def test_scores_of_perfect_answers() -> None:
     assert weighed == pytest.approx({"r2": 0.0, "rmse": np.sqrt(0.75), "mae": 0.75}, abs=1e-12)
 
 
-def test_answers_and_truth_are_in_the_same_terms() -> None:
-    """Numbers in the target's unit, of quantiles the middle one; classes as P and codes."""
-    model, table = small_model("regression")
-    prepared, y = model.preparation, table.columns["y"]
-    assert prepared is not None
-    scaled = prepared.target(table)
-    np.testing.assert_allclose(true_terms(prepared, scaled), y)
-    three = np.column_stack([scaled - 1, scaled, scaled + 1])
-    np.testing.assert_allclose(in_terms(prepared, three, 1), y)
-    np.testing.assert_allclose(in_terms(prepared, three), y - y.std())
-    prepared = small_model("binary")[0].preparation
-    assert prepared is not None
-    P = in_terms(prepared, np.array([[0.25], [1.0]]))
-    assert P.tolist() == [[0.75, 0.25], [0.0, 1.0]]
-    codes = np.array([1, 0])
-    assert true_terms(prepared, codes) is codes
+def test_numbers_and_truth_are_in_the_targets_unit() -> None:
+    model, table = small_model("regression", seed=2)
+    assert isinstance(model, TableModel)
+    y, X = table.columns["y"], model.preparation.transform(table)
+    np.testing.assert_allclose(true_terms(model.preparation, model.preparation.target(table)), y)
+    wanted = model.net.predict(X)[:, 0] * y.std() + y.mean()
+    np.testing.assert_allclose(model.in_terms(X), wanted, rtol=1e-12)
+
+
+def test_of_quantiles_the_middle_one_answers() -> None:
+    model, table = with_quantiles()
+    y, X = table.columns["y"], model.preparation.transform(table)
+    wanted = model.net.predict(X)[:, 1] * y.std() + y.mean()
+    np.testing.assert_allclose(model.in_terms(X), wanted, rtol=1e-12)
     assert (answer_of(Pinball((0.1, 0.5, 0.9))), answer_of(SquaredError())) == (1, 0)
 
 
-def with_quantiles() -> tuple[Model, Table]:
+def test_classes_and_truth_are_probabilities_and_codes() -> None:
+    model, table = small_model("binary", seed=2)
+    assert isinstance(model, TableModel)
+    X, codes = model.preparation.transform(table), np.array([1, 0])
+    P = probabilities_by_hand(model.net.predict(X))
+    np.testing.assert_allclose(model.in_terms(X), P, rtol=1e-12)
+    assert true_terms(model.preparation, codes) is codes
+
+
+def test_a_model_with_preparation_and_schema_is_a_table_model() -> None:
+    model, _ = small_model()
+    assert type(model) is TableModel
+    assert type(replace(model, facts={})) is type(copy.deepcopy(model)) is TableModel
+    assert type(Model(model.net, model.loss, model.preparation)) is Model
+    assert type(Model(model.net)) is Model
+    again = pickle.loads(pickle.dumps(model))
+    assert (type(again), again.schema) == (TableModel, model.schema)
+
+
+def with_quantiles() -> tuple[TableModel, Table]:
     """Three quantiles, the outer ones the wrong way round for one of the rows."""
     model, table = small_model("regression")
     net = Network.mlp([model.net.n_in, 3], init=0.1, rng=0)
     net["0.b"] = [-1.0, 0.0, 1.0]
     loss = Pinball((0.1, 0.5, 0.9))
-    return Model(net, loss, model.preparation, model.schema, {}), table
+    assert isinstance(model, TableModel)
+    return TableModel(net, loss, model.preparation, model.schema), table
 
 
 def test_linked_and_interval_take_prepared_rows() -> None:
     model, table = with_quantiles()
-    assert model.preparation is not None
     X = model.preparation.transform(table)
     np.testing.assert_array_equal(model.linked(X), model.output(table))
     np.testing.assert_array_equal(model.interval_of(X), model.predict_interval(table))

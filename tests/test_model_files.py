@@ -16,7 +16,7 @@ from support.modelfiles import SAMPLES, header_of, places, sample
 import chainrule
 from chainrule.models.header import FORMAT
 from chainrule.models.model import Model
-from chainrule.models.spec import KNOWN
+from chainrule.models.spec import CORE_TYPES, PARTS
 
 TABLE = SAMPLES / "rows.csv"
 ROWS = 60
@@ -180,5 +180,16 @@ def path_value(data: Any, path: tuple[Any, ...]) -> Any:
 def test_every_layer_loss_and_schedule_is_in_a_sample() -> None:
     """A new field of one of them then fails here unless old files are still read."""
     found = set().union(*map(types, HEADERS.values()))
-    missing = sorted(set(KNOWN) - found)
+    missing = sorted(set(CORE_TYPES) - found)
     assert not missing, f"no model file holds {', '.join(missing)}: {WRITE}"
+
+
+def test_every_public_layer_loss_and_schedule_may_be_in_a_file() -> None:
+    """The table of types is made from the modules of `core`, and misses none."""
+    public = {name: getattr(chainrule, name) for name in chainrule.__all__}
+    parts = {
+        name
+        for name, value in public.items()
+        if isinstance(value, type) and issubclass(value, PARTS) and value not in PARTS
+    }
+    assert set(CORE_TYPES) == parts

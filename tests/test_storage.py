@@ -26,7 +26,7 @@ from chainrule.core.layers import Dense, Dropout, Layer
 from chainrule.core.losses import Hinge, Loss, Pinball, Poisson, SoftmaxCrossEntropy, SquaredError
 from chainrule.core.network import Network
 from chainrule.core.schedules import Schedule
-from chainrule.models.model import Model, gives_probabilities
+from chainrule.models.model import Model, TableModel, gives_probabilities
 from chainrule.models.modelfile import ModelFileError, load, save
 
 TARGETS = ("binary", "zero_one", "boolean", "multiclass", "words", "regression")
@@ -108,7 +108,7 @@ def test_each_preparation_comes_back(tmp_path: Path, target: str, dtype: str) ->
     model.net = model.net.astype(dtype)
     save(model, tmp_path / "m")
     back = load(tmp_path / "m")
-    assert type(back) is Model
+    assert type(back) is TableModel
     assert_same_network(model.net, back.net)
     assert (back.preparation, back.schema) == (model.preparation, model.schema)
     assert (back.loss, back.facts) == (model.loss, model.facts)

@@ -275,13 +275,13 @@ def test_the_command_line_reads_as_in_training(tmp_path: Path) -> None:
     from click.testing import CliRunner
 
     from chainrule.cli.evaluate import evaluate
-    from chainrule.cli.options import built
+    from chainrule.cli.options import run_from_options
     from chainrule.cli.predict import predict
 
     columns = {"x": cycle("07/25/2016", "01/09/2018"), "y": cycle("a", "b")}
     train = write(tmp_path / "train.csv", columns)
     new = write(tmp_path / "new.csv", {"x": ["01/09/2018"] * 2, "y": ["b", "b"]})
-    run = built(str(train), {"target": "y", "test": str(new), "preset": "simple"})
+    run = run_from_options(str(train), {"target": "y", "test": str(new), "preset": "simple"})
     rows, test = run.data.train, run.data.test
     assert test is not None
     day = np.datetime64("2018-01-09", "us")

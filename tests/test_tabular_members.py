@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.cli.saving import exit_code
+from chainrule.cli.train_and_save import exit_code
 from chainrule.core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from chainrule.core.nonfinite import Diverged
 from chainrule.tables import Table, read_table

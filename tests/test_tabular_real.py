@@ -142,7 +142,8 @@ def test_linear_baseline_is_scikit_learns(data: Path, name: str) -> None:
     target, settings = BASELINES[name]
     read = TableData.read(table_of(data / name.strip()), target, seed=1, **settings)
     assert read.test is not None
-    found = {one.name: one.answers for one in compare(read, read.train.weight, 1e6, 1, None)}
+    others = compare(read, read.test, read.train.weight, 1e6, 1, None)
+    found = {other.name: other.answers for other in others}
     ours, y = found["linear model"], true_terms(read.preparation, read.test.y)
     assert ours is not None
     told, wanted = (scores(y, a, read.test.weight) for a in (ours, sk_linear(read)))

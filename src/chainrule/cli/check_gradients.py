@@ -15,16 +15,16 @@ from typing import Any
 import click
 
 from ..report.words import clean, count, number
-from .document import emit
 from .errors import NO
-from .options import AS_JSON, COUNT, filled
+from .json_output import AS_JSON, print_document
+from .options import COUNT, nonempty
 
 STARTING, LONGEST, GRACE = 60.0, 86_400.0, 5.0
 """Seconds for Python to start, the longest time limit, and how long the check has to report it."""
 
 
 @click.command(short_help="Check the gradient of your own code, and name its bug.")
-@click.argument("file", metavar="FILE", callback=filled)
+@click.argument("file", metavar="FILE", callback=nonempty)
 @click.option("--rows", type=COUNT, help="The number of rows the loss is over.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the points.")
 @click.option(
@@ -51,33 +51,31 @@ def check_gradients(
     if math.isnan(time_limit):
         raise ValueError("--time-limit is nan: give seconds, such as 60")
     settings = {"rows": rows, "seed": seed, "time_limit": time_limit}
-    document = run_apart(file, settings, time_limit)
+    document = check_in_process(file, settings, time_limit)
     if "error" in document:
         raise ValueError(document["error"])
-    if as_json:
-        emit(document)
-    else:
-        _show(document)
+    print_document(document, as_json, _show)
     return 0 if document["ok"] else NO
 
 
-def run_apart(file: str, settings: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """What own_file writes about a file, from a process of its own.
+def check_in_process(file: str, settings: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """What check_gradients_process writes about a file, in a process of its own.
 
     Raises ValueError in one sentence where the process ends without a word or not in time.
     """
     with TemporaryDirectory(prefix="chainrule-") as folder:
-        out, told = Path(folder) / "report.json", Path(folder) / "stderr.txt"
-        command = [sys.executable, "-P", "-m", "chainrule.cli.own_file", file, str(out)]
+        out, log = Path(folder) / "report.json", Path(folder) / "stderr.txt"
+        module = f"{__package__}.check_gradients_process"
+        command = [sys.executable, "-P", "-m", module, file, str(out), json.dumps(settings)]
+        no_text = subprocess.DEVNULL
         with (
-            told.open("wb") as errors,
+            log.open("wb") as errors,
             subprocess.Popen(
-                [*command, json.dumps(settings)], stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True,
+                command, stdin=no_text, stdout=no_text, stderr=errors, start_new_session=True
             ) as process,
-        ):  # fmt: skip
+        ):
             try:
-                if not _ends(process, Path(f"{out}.started"), seconds):
+                if not _ends_in_time(process, Path(f"{out}.started"), seconds):
                     raise ValueError(
                         f"{file} did not end within {seconds:g} s: look for a loop that never "
                         f'ends, or put training under if __name__ == "__main__"'
@@ -85,7 +83,7 @@ def run_apart(file: str, settings: dict[str, Any], seconds: float) -> dict[str, 
             finally:
                 _end(process)
         if not out.is_file():
-            lines = told.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             last = lines[-1] if lines else f"exit code {process.returncode}"
             raise ValueError(f"{file} ended the process it ran in ({clean(last)})")
         document = json.loads(out.read_text(encoding="utf-8"))
@@ -94,7 +92,7 @@ def run_apart(file: str, settings: dict[str, Any], seconds: float) -> dict[str, 
     return document
 
 
-def _ends(process: "subprocess.Popen[bytes]", started: Path, seconds: float) -> bool:
+def _ends_in_time(process: "subprocess.Popen[bytes]", started: Path, seconds: float) -> bool:
     """Whether the process ends in time: the file's, which begins once Python has started."""
     begun = time.monotonic()
     while process.poll() is None and not started.exists() and time.monotonic() < begun + STARTING:
@@ -108,10 +106,8 @@ def _ends(process: "subprocess.Popen[bytes]", started: Path, seconds: float) -> 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """End the process, and where the system has groups of processes those it started."""
     if hasattr(os, "killpg"):
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # all of them have ended
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass  # all of them have ended
     process.kill()
     process.wait()
 
@@ -123,8 +119,8 @@ def _show(document: dict[str, Any]) -> None:
 
     console, ok = screen(), document["ok"]
     where = f" ({', '.join(document['where'])})" if document["where"] else ""
-    told = f"{document['file']}: {document['cause']}: {document['words']}{where}"
-    console.print(Text(clean(told), "bold green" if ok else "bold red"))
+    cause = f"{document['file']}: {document['cause']}: {document['words']}{where}"
+    console.print(Text(clean(cause), "bold green" if ok else "bold red"))
     for sentence in document["evidence"]:
         console.print(Text(f"  {clean(sentence)}"))
     show_notes(console, document["notes"])

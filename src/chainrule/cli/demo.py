@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..report.words import number
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..models.answers import Answer
+    from ..tabular.outcome import Outcome
 
 FOLDER = Path("chainrule-demo")
 HIDDEN = 8
@@ -25,11 +27,8 @@ def demo() -> int:
     """
     from ..tables import read_table
     from ..tabular.run import TableRun
-    from .account import announce, conclude, show_saved, train_and_test
-    from .saving import Files, exit_code, save_model, saved, write_report
-    from .screen import screen
+    from .train_and_save import OutputFiles, train_and_save
 
-    console = screen()
     FOLDER.mkdir(exist_ok=True)
     table = write_table(FOLDER / "breast-cancer.csv")
     command = ["train", table, "--target", "diagnosis", "--preset"]
@@ -37,19 +36,14 @@ def demo() -> int:
     run = TableRun.read(
         read_table(table), "diagnosis", "simple", hidden=(HIDDEN,), activation="tanh", dropout=0.0
     )
-    announce(console, run)
-    outcome = train_and_test(run, quiet=False)
-    files: Files = {"model": FOLDER / "model.safetensors", "report": FOLDER / "report.html"}
-    told = [save_model(outcome, files)]
-    with saved(files):
-        conclude(console, outcome)
-        show_row(console, outcome.example)
-        told += write_report(outcome, files, by_hand)
-    after = [("info", files["model"]), ("predict", files["model"], table), by_hand,
-             [*command, "strong"], ("lesson",)]  # fmt: skip
-    show_saved(console, [f"{table} (the table)", *told], after)
-    console.print(f"  and open {files['report']} in a browser", soft_wrap=True)
-    return exit_code(outcome)
+    files = OutputFiles(FOLDER / "model.safetensors", FOLDER / "report.html")
+    commands = [("info", files.model), ("predict", files.model, table), by_hand,
+                [*command, "strong"], ("lesson",)]  # fmt: skip
+    code = train_and_save(
+        run, files, by_hand, commands, written=[f"{table} (the table)"], show_more=show_row
+    )
+    click.echo(f"  and open {files.report} in a browser")
+    return code
 
 
 def write_table(path: Path) -> Path:
@@ -59,33 +53,30 @@ def write_table(path: Path) -> Path:
     from ..files import write_atomically
 
     data = load_breast_cancer()
+    labels = data.target_names[data.target]
     lines = [[*data.feature_names, "diagnosis"]]
-    lines += [
-        [*row, data.target_names[label]]
-        for row, label in zip(data.data.tolist(), data.target, strict=True)
-    ]
+    lines += [[*row, label] for row, label in zip(data.data.tolist(), labels, strict=True)]
     text = "".join(",".join(map(str, line)) + "\n" for line in lines)
     return write_atomically(path, text.encode())
 
 
-def show_row(console: "Console", found: "Answer") -> None:
+def show_row(console: "Console", outcome: "Outcome") -> None:
     """One row of the table number by number: cells, features, each layer, the answer."""
     from .screen import grid, heading
 
-    heading(console, f"Row {found.row + 1} of the table, which it has not seen, number by number")
+    answer = outcome.example
+    heading(console, f"Row {answer.row + 1} of the table, which it has not seen, number by number")
     table = grid("Column", "Cell", "(cell - mean) / deviation = X", numbers=("Cell",))
-    for step in found.steps[:SHOWN_COLUMNS]:
+    for step in answer.steps[:SHOWN_COLUMNS]:
         table.add_row(step.column, str(step.raw), _numbers(step.scaled))
-    table.add_row(f"… {len(found.steps) - SHOWN_COLUMNS} more", "", "")
+    table.add_row(f"… {len(answer.steps) - SHOWN_COLUMNS} more", "", "")
     console.print(table)
     layers = grid("Name", "Formula", "Numbers")
-    for forward in found.forward:
+    for forward in answer.forward:
         layers.add_row(forward.name, forward.formula, _numbers(forward.values))
     console.print(layers)
-    console.print(found.sentence)
+    console.print(answer.sentence)
 
 
 def _numbers(values: Iterable[float]) -> str:
-    from ..report.words import number
-
     return "  ".join(number(value, 3) for value in values)

@@ -47,33 +47,33 @@ class Guarded(click.Group):
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
         """Run the command line and exit with its code, whatever happens."""
-        given = list(sys.argv[1:] if args is None else args)
-        extra |= {"standalone_mode": False, "obj": given}  # a report quotes the command
+        arguments = list(sys.argv[1:] if args is None else args)
+        extra |= {"standalone_mode": False, "obj": arguments}  # a report quotes the command
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")
         received.clear()
         with held():  # once the verb has ended, what is left to say takes no more orders
-            code = self._run(given, extra)
+            code = self._run(arguments, extra)
             if signal.SIGTERM in received and code in (0, NO, INTERRUPTED):
                 code = TERMINATED
             _settle()
         sys.exit(code)
 
-    def _run(self, given: list[str], extra: dict[str, Any]) -> int:
+    def _run(self, arguments: list[str], extra: dict[str, Any]) -> int:
         try:
             with handled(leave), _noted_warnings():
-                return super().main(given, "chainrule", **extra) or 0
+                return super().main(arguments, "chainrule", **extra) or 0
         except click.exceptions.NoArgsIsHelpError as error:
             _print(error.format_message(), err=True)
             return MISTAKE
         except (click.Abort, KeyboardInterrupt) as error:
-            told = str(error.__cause__ or "") or "what was not finished is not written"
-            _print(f"chainrule: stopped; {told}", err=True)
+            left = str(error.__cause__ or "") or "what was not finished is not written"
+            _print(f"chainrule: stopped; {left}", err=True)
             return INTERRUPTED
         except SystemExit:  # click's answer to a reader that left while it printed help
             return 0
         except Exception as error:
-            return _tell(error, "--json" in given)
+            return _print_error(error, "--json" in arguments)
 
 
 @contextmanager
@@ -94,16 +94,16 @@ def _noted_warnings() -> Iterator[None]:
         warnings.showwarning = before
 
 
-def _tell(error: Exception, as_json: bool) -> int:
-    told = sentence(error)
-    bug = told is None
-    if told is None:
+def _print_error(error: Exception, as_json: bool) -> int:
+    message, code = sentence(error), MISTAKE
+    if message is None:
         _print("".join(traceback.format_exception(error)).rstrip(), err=True)
-        told = f"this is a bug in chainrule, please report it ({type(error).__name__}: {error})"
+        code = BUG
+        message = f"this is a bug in chainrule, please report it ({type(error).__name__}: {error})"
     if as_json:
-        _print(json.dumps({"error": told}, ensure_ascii=False))
-    _print(f"chainrule: {told}", err=True)
-    return BUG if bug else MISTAKE
+        _print(json.dumps({"error": message}, ensure_ascii=False))
+    _print(f"chainrule: {message}", err=True)
+    return code
 
 
 def _print(text: str, *, err: bool = False) -> None:

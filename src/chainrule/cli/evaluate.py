@@ -6,61 +6,37 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..report.words import clean, coverage_in_words, plural, shorten
-from .document import emit
-from .options import AS_JSON, TABLE_NAME, filled
-from .predict import load_tabular
+from .json_output import AS_JSON, print_document
+from .options import MODEL_FILE, TABLE_FILE, TABLE_NAME, read_inputs
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from ..models.model import Model
 
 WIDEST_MATRIX = 12
 
 
 @click.command(short_help="Score a model on rows whose answers are known.")
-@click.argument("model_file", metavar="MODEL", callback=filled)
-@click.argument("file", callback=filled)
+@MODEL_FILE
+@TABLE_FILE
 @TABLE_NAME
 @AS_JSON
 def evaluate(model_file: str, file: str, table_name: str | None, as_json: bool) -> None:
     """Score MODEL on the rows of FILE that have a target, beside the scores of its own test."""
-    from ..tables import read_table
     from ..tables.rows import counted_rows, unseen_notes
 
-    model = load_tabular(model_file)
-    assert model.preparation is not None
-    assert model.schema is not None
-    table = read_table(file, table=table_name, reading=model.schema.reading)
+    model, table = read_inputs(model_file, file, table_name)
     scores = model.evaluate(table)
-    target = model.preparation.target_name
     counted, lost = counted_rows(table, model.schema)
     notes = [*table.notes, *unseen_notes(model.preparation, table), *lost]
     if table.sha256() == model.facts.get("data_sha256"):
         notes.append("this is the table it was trained on: most of these rows are no test")
     document = {
-        "task": model.task,
-        "target": target,
-        "source": table.source,
-        "rows": len(counted),
-        "test": scores,
-        "stored": stored_scores(model),
-        "interval": model.coverage(table),
-        "classes": model.classes,
-        "confusion": model.confusion(table).tolist() if model.classes else None,
-        "notes": notes,
-    }
-    if as_json:
-        emit(document)
-    else:
-        _show(document)
-
-
-def stored_scores(model: "Model") -> dict[str, Any] | None:
-    """The scores of the model's own test, as its file tells them; None where it had none."""
-    test = model.facts.get("test")
-    scores = test.get("network") if isinstance(test, dict) else None
-    return scores if isinstance(scores, dict) else None
+        "task": model.task, "target": model.schema.target, "source": table.source,
+        "rows": len(counted), "test": scores, "stored": model.facts.get("test", {}).get("network"),
+        "interval": model.coverage(table), "classes": model.classes,
+        "confusion": model.confusion(table).tolist() if model.classes else None, "notes": notes,
+    }  # fmt: skip
+    print_document(document, as_json, _show)
 
 
 def _show(document: dict[str, Any]) -> None:
@@ -71,7 +47,7 @@ def _show(document: dict[str, Any]) -> None:
     show_notes(console, document["notes"])
     heading(console, f"How well {document['target']} is predicted")
     by_model = {"on these rows": scores}
-    if stored is not None and set(stored) == set(scores):
+    if stored is not None and stored.keys() == scores.keys():
         by_model["on its own test rows"] = stored
     show_scores(console, by_model, mark=False)
     if document["interval"] is not None:

@@ -1,32 +1,31 @@
 """`chainrule explain`: why a model answers so for one row, and one number of a training step."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..report.words import clean, shorten
-from .document import emit
-from .options import AS_JSON, TABLE_NAME, filled
-from .predict import load_tabular
+from .json_output import AS_JSON, print_json
+from .options import MODEL_FILE, TABLE_NAME, nonempty, read_inputs
 
 if TYPE_CHECKING:
     from ..chain.session import Session
     from ..models.answers import Answer
-    from ..models.model import Model
-    from ..tables import Table
+    from ..models.model import TableModel
+    from ..tables import RowStep, Table
 
 FORMATS = ("text", "markdown", "latex", "html")
 ROW = click.option("--row", type=click.IntRange(1), default=1, show_default=True,
                    help="The row, counted from 1, the header aside.")  # fmt: skip
-FILE = click.option("--file", required=True, metavar="FILE", callback=filled,
-                    help="The table with the row.")  # fmt: skip
+ROW_FILE = click.option("--file", required=True, metavar="FILE", callback=nonempty,
+                        help="The table with the row.")  # fmt: skip
 LR = click.option("--lr", type=float, default=0.01, show_default=True,
                   help="The learning rate of that step of plain gradient descent.")  # fmt: skip
 
 
 @click.command(short_help="Explain a prediction, or one number of a training step.")
-@click.argument("model_file", metavar="MODEL", callback=filled)
-@FILE
+@MODEL_FILE
+@ROW_FILE
 @ROW
 @click.option("--number", metavar="ADDRESS",
               help='One number of a training step on the row, such as "0.W[2,1]".')  # fmt: skip
@@ -42,27 +41,25 @@ def explain(
     """Say what each column of a row contributed to MODEL's answer; with --number, show the whole
     chain behind one number of a training step on that row.
     """
-    from ..tables import read_table
+    from ..models.answers import explain_answer
 
     if number is None and form != "text":
         raise ValueError(f"--format {form} writes a --number: name one, such as --number loss")
-    model = load_tabular(model_file)
-    assert model.schema is not None
-    table = read_table(file, table=table_name, reading=model.schema.reading)
+    model, table = read_inputs(model_file, file, table_name)
     if number is not None:
-        _number(session(model, table, row, lr), number, form, as_json)
+        _show_number(gradient_session(model, table, row, lr), number, form, as_json)
         return
-    from ..models.answers import explain_answer
-
-    found = explain_answer(model, table, row - 1)
+    answer = explain_answer(model, table, row - 1)
     if as_json:
-        emit(found.to_dict() | {"notes": table.notes})
+        print_json(answer.to_dict() | {"notes": table.notes})
     else:
-        _show(found)
+        _show(answer)
 
 
-def session(model: "Model", table: "Table", row: int, lr: float, rows: int = 1) -> "Session":
-    """A session of plain gradient descent on so many rows of a table from one on.
+def gradient_session(
+    model: "TableModel", table: "Table", row: int, lr: float, rows: int = 1
+) -> "Session":
+    """A session of plain gradient descent on some rows of a table, from one on, counted from 1.
 
     Raises ValueError for rows that are not there or have no target.
     """
@@ -73,101 +70,96 @@ def session(model: "Model", table: "Table", row: int, lr: float, rows: int = 1) 
     from ..chain.session import Session
     from ..core.losses import SquaredError
     from ..core.optimizers import SGD
+    from ..models.answers import require_row
     from ..models.model import repeated
     from ..tables import row_weights
     from ..tables.rows import labelled
 
-    assert model.preparation is not None
-    assert model.schema is not None
     if not 0 < lr < math.inf:
         raise ValueError(f"--lr is {lr}: the learning rate must be a finite number above 0")
-    if row > len(table):
-        raise ValueError(f"there is no row {row}: {table.source} has {len(table)} rows")
-    chosen = table.take(np.arange(row - 1, min(len(table), row - 1 + rows)))
+    require_row(table, row - 1)
+    last = min(len(table), row - 1 + rows)
+    chosen = table.take(np.arange(row - 1, last))
     name = model.schema.weight
     if name in chosen.columns and not row_weights(chosen, name).any():
-        where = (
-            f"row {row} has" if len(chosen) == 1 else f"rows {row} to {row + len(chosen) - 1} have"
-        )
+        where = f"row {row} has" if len(chosen) == 1 else f"rows {row} to {last} have"
         raise ValueError(f"{where} weight 0, so there is no step to make: choose another --row")
-    known, y, weight = labelled(model.preparation, model.schema, chosen)
+    with_target, y, weight = labelled(model.preparation, model.schema, chosen)
     loss = model.loss or SquaredError()
     return Session(
-        model.net,
-        loss,
-        SGD(),
-        known,
-        repeated(loss, y),
-        lr=lr,
-        weight=weight,
+        model.net, loss, SGD(), with_target, repeated(loss, y), lr=lr, weight=weight,
         preparation=model.preparation,
-    )
+    )  # fmt: skip
 
 
-def _number(one: "Session", address: str, form: str, as_json: bool) -> None:
+def _show_number(session: "Session", address: str, form: str, as_json: bool) -> None:
     """One number of the session's step."""
-    from ..writing.render import to_html, to_latex, to_markdown, to_text
+    from ..writing import render
 
-    found = one.explain(address)
+    explanation = session.explain(address)
     if as_json:
-        emit(found.to_json())
+        print_json(explanation.to_json())
     else:
-        write = {"text": to_text, "markdown": to_markdown, "latex": to_latex, "html": to_html}
-        click.echo(write[form](found))
+        click.echo(getattr(render, f"to_{form}")(explanation))
 
 
-def _show(found: "Answer") -> None:
+def _show(answer: "Answer") -> None:
     """The page."""
     from rich.text import Text
 
     from .screen import grid, heading, screen
 
     console = screen()
-    console.print(Text(f"Row {found.row + 1} of {clean(found.source)}", "bold"))
+    console.print(Text(f"Row {answer.row + 1} of {clean(answer.source)}", "bold"))
     heading(console, "From the cells to the network")
     cells = grid("Column", "Cell", "As the network sees it")
-    for step in found.steps:
+    for step in answer.steps:
         raw = "missing" if step.raw is None else shorten(clean(str(step.raw)))
-        cells.add_row(clean(step.column), raw, _seen(step))
+        cells.add_row(clean(step.column), raw, _features(step))
     console.print(cells)
-    heading(console, f"What each column adds, in {found.unit}")
+    heading(console, f"What each column adds, in {answer.unit}")
     sums = grid("Column", "Adds", numbers=["Adds"])
-    sums.add_row("the average row", f"{found.start:.4g}")
-    for part in found.parts.largest:
-        value = part.integrated if part.exact is None else part.exact
-        sums.add_row(clean(part.name), f"{found.scale * value:+.4g}")
-    sums.add_row("this row", f"{found.end:.4g}")
+    sums.add_row("the average row", f"{answer.start:.4g}")
+    for name, value in answer.added.items():
+        sums.add_row(clean(name), f"{value:+.4g}")
+    sums.add_row("this row", f"{answer.end:.4g}")
     console.print(sums)
-    console.print(f"\n{_answer(found)}")
-    console.print(f"{_account(found)}")
+    console.print(f"\n{_conclusion(answer)}")
+    console.print(_sum_of_contributions(answer))
 
 
-def _seen(step: Any) -> str:
+def _features(step: "RowStep") -> str:
     """The features a cell became; of many the ones that are not 0 in the encoding."""
-    pairs = list(zip(step.features, step.encoded, step.scaled, strict=True))
-    if len(pairs) > 1:
-        pairs = [pair for pair in pairs if pair[1] != 0] or pairs[:1]
-    shown = ", ".join(f"{clean(name)}: {value:.4g}" for name, _, value in pairs[:4])
-    return shown + (" …" if len(pairs) > 4 else "")
+    triples = list(zip(step.features, step.encoded, step.scaled, strict=True))
+    if len(triples) > 1:
+        triples = [triple for triple in triples if triple[1] != 0] or triples[:1]
+    shown = ", ".join(f"{clean(name)}: {value:.4g}" for name, _, value in triples[:4])
+    return shown + (" …" if len(triples) > 4 else "")
 
 
-def _answer(found: "Answer") -> str:
+def _conclusion(answer: "Answer") -> str:
     """The answer in one line."""
-    sure = "" if found.probability is None else f", with probability {found.probability:.3f}"
-    told = clean(str(found.answer)) if found.probability is not None else f"{found.answer:.6g}"
-    return f"So the model answers {clean(found.target)} = {told}{sure}."
+    target, value, likelihood = clean(answer.target), f"{answer.answer}", ""
+    if answer.probability is None:
+        value = f"{answer.answer:.6g}"
+    else:
+        likelihood = f", with probability {answer.probability:.3f}"
+    return f"So the model answers {target} = {clean(value)}{likelihood}."
 
 
-def _account(found: "Answer") -> str:
-    """How the account adds up."""
-    gaps = {name: gap for name, gap in found.parts.gaps.items() if gap is not None}
-    apart = {name: f"{abs(found.scale * gap):.2g}" for name, gap in gaps.items()}
-    if "exact" in gaps:
+def _sum_of_contributions(answer: "Answer") -> str:
+    """How well the contributions add up, by each way to share them out."""
+    errors = {
+        name: f"{abs(answer.scale * gap):.2g}"
+        for name, gap in answer.parts.gaps.items()
+        if gap is not None
+    }
+    if "exact" in errors:
         return (
-            f"The contributions add up to the output (error {apart['exact']}). Gradient × input "
-            f"would be off by {apart['gradient']}, integrated gradients by {apart['integrated']}."
+            f"The contributions add up to the output (error {errors['exact']}). Gradient × input "
+            f"would be off by {errors['gradient']}, integrated gradients by {errors['integrated']}."
         )
     return (
-        f"These are integrated gradients, which add up to the output (error {apart['integrated']})."
-        f" Gradient × input would be off by {apart['gradient']}."
+        f"These are integrated gradients, which add up to the output "
+        f"(error {errors['integrated']}). Gradient × input would be off by {errors['gradient']}."
     )

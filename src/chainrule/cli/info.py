@@ -1,24 +1,25 @@
 """`chainrule info`: what is in a model file, or in a table."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..report.words import clean, coverage_in_words, plural
-from .document import emit
-from .options import AS_JSON, TABLE_NAME, filled
+from .json_output import AS_JSON, print_document
+from .options import TABLE_NAME, nonempty
 
 if TYPE_CHECKING:
     from ..core.layers import Layer
     from ..core.network import Network
     from ..models.model import Model
-    from ..tables import Column, Table
+    from ..tables import Column
 
-FACTS = {
+FACT_NAMES = {
     "source": "table",
     "data_sha256": "hash of it",
     "preset": "preset",
@@ -34,7 +35,7 @@ FACTS = {
 
 
 @click.command(short_help="Show what a model file or a table holds.")
-@click.argument("file", metavar="MODEL|FILE", callback=filled)
+@click.argument("file", metavar="MODEL|FILE", callback=nonempty)
 @click.option("--target", metavar="COL", help="Show a table as it is for predicting COL.")
 @TABLE_NAME
 @AS_JSON
@@ -61,69 +62,51 @@ def _table(file: str, target: str | None, table_name: str | None, as_json: bool)
 
     table = read_table(file, table=table_name)
     columns = describe_columns(table) if target is None else infer_schema(table, target).columns
-    if as_json:
-        emit(
-            {
-                "file": file,
-                "kind": "table",
-                "rows": len(table),
-                "columns": [asdict(column) for column in columns],
-                "notes": list(table.notes),
-            }
-        )
-        return
-    _show_table(file, table, columns, target)
+    document = {
+        "file": file, "kind": "table", "rows": len(table),
+        "columns": [asdict(column) for column in columns], "notes": list(table.notes),
+    }  # fmt: skip
+    print_document(document, as_json, partial(_show_table, table.source, columns, target))
 
 
-def _show_table(file: str, table: "Table", columns: "Sequence[Column]", target: str | None) -> None:
+def _show_table(
+    source: str, columns: "Iterable[Column]", target: str | None, document: dict[str, Any]
+) -> None:
     from .screen import screen, show_next, show_notes, show_profile
 
-    console = screen()
-    size = f"{plural(len(table), 'row')}, {plural(len(columns), 'column')}"
-    console.print(f"{clean(table.source)}: {size}", style="bold")
+    console, columns = screen(), list(columns)
+    size = f"{plural(document['rows'], 'row')}, {plural(len(columns), 'column')}"
+    console.print(f"{clean(source)}: {size}", style="bold")
     show_profile(console, columns)
-    show_notes(console, table.notes)
-    show_next(console, ("train", file, "--target", target or "COLUMN"))
+    show_notes(console, document["notes"])
+    show_next(console, ("train", document["file"], "--target", target or "COLUMN"))
 
 
 def _model(file: str, as_json: bool) -> None:
     from ..models.model import Model
     from ..models.modelfile import load
 
-    loaded = load(Path(file))
+    loaded = load(file)
     model = loaded if isinstance(loaded, Model) else Model(loaded)
-    if as_json:
-        emit(_document(file, model))
-        return
+    document = {
+        "file": file, "kind": "model" if model.schema else "network", **model.target_facts,
+        "columns": [asdict(column) for column in model.schema.columns] if model.schema else [],
+        "network": model.network_facts(shapes=True),
+        "loss": str(model.loss) if model.loss else None, "facts": model.facts,
+    }  # fmt: skip
+    print_document(document, as_json, partial(_show_model, model))
+
+
+def _show_model(model: "Model", document: dict[str, Any]) -> None:
     from .screen import screen, show_profile
 
     console = screen()
-    task = f": predicts {model.schema.target}, {model.task}" if model.schema else ""
-    console.print(clean(f"{file}{task}"), style="bold")
+    task = f": predicts {document['target']}, {model.task}" if model.schema else ""
+    console.print(clean(f"{document['file']}{task}"), style="bold")
     if model.schema is not None:
         show_profile(console, model.schema.columns)
     _show_network(model.net)
     _show_facts(model)
-
-
-def _document(file: str, model: "Model") -> dict[str, Any]:
-    schema, net = model.schema, model.net
-    return {
-        "file": file,
-        "kind": "model" if schema else "network",
-        "task": model.task,
-        "target": schema and schema.target,
-        "classes": model.classes,
-        "columns": [asdict(column) for column in schema.columns] if schema else [],
-        "network": {
-            "layers": [net.n_in, *map(str, net.layers)],
-            "parameters": net.theta.size,
-            "shapes": {name: list(shape) for name, shape in net.shapes.items()},
-            "features": model.preparation.feature_names if model.preparation else None,
-        },
-        "loss": str(model.loss) if model.loss else None,
-        "facts": model.facts,
-    }
 
 
 def _show_network(net: "Network") -> None:
@@ -132,9 +115,8 @@ def _show_network(net: "Network") -> None:
     from .screen import grid, heading, screen
 
     console = screen()
-    heading(
-        console, f"Network: {plural(net.n_in, 'feature')}, {plural(net.theta.size, 'parameter')}"
-    )
+    size = f"{plural(net.n_in, 'feature')}, {plural(net.theta.size, 'parameter')}"
+    heading(console, f"Network: {size}")
     table = grid("#", "Layer", "Numbers")
     for name, layer, numbers in _layer_rows(net, net.layers):
         table.add_row(name, Text(layer), numbers)
@@ -149,62 +131,49 @@ def _layer_rows(
     """
     for i, layer in enumerate(layers):
         name = f"{prefix}{i}"
-        mine = [n for n in net.shapes if n.startswith(f"{name}.")]
+        inside = {n: shape for n, shape in net.shapes.items() if n.startswith(f"{name}.")}
         if not layer.branches:
-            told = ", ".join(f"{n} {' × '.join(map(str, net.shapes[n]))}" for n in mine)
-            yield name, str(layer), told
+            shapes = (f"{n} {' × '.join(map(str, shape))}" for n, shape in inside.items())
+            yield name, str(layer), ", ".join(shapes)
             continue
-        many = plural(len(layer.branches), "chain")
-        yield name, f"{type(layer).__name__} of {many}", ""
-        for k, (own, chain) in enumerate(layer.branches.items()):
+        yield name, f"{type(layer).__name__} of {plural(len(layer.branches), 'chain')}", ""
+        for k, (branch, chain) in enumerate(layer.branches.items()):
             if k == 0:
-                yield from _layer_rows(net, chain, f"{name}.{own}")
+                yield from _layer_rows(net, chain, f"{name}.{branch}")
                 continue
-            size = sum(math.prod(net.shapes[n]) for n in mine if n.startswith(f"{name}.{own}"))
-            of = plural(len(chain), "layer")
-            yield f"{name}.{k}", of, plural(size, "parameter")
+            own = (s for n, s in inside.items() if n.startswith(f"{name}.{branch}"))
+            learned = plural(sum(map(math.prod, own)), "parameter")
+            yield f"{name}.{k}", plural(len(chain), "layer"), learned
 
 
 def _show_facts(model: "Model") -> None:
     from .screen import heading, screen, show_scores
 
     console, facts = screen(), model.facts
-    told = {word: facts[name] for name, word in FACTS.items() if facts.get(name) is not None}
-    rows = facts.get("rows")
-    if isinstance(rows, dict):
-        told["rows"] = ", ".join(f"{n} {part}" for part, n in rows.items())
-    if isinstance(facts.get("epochs"), int):
+    lines = {word: facts[name] for name, word in FACT_NAMES.items() if facts.get(name) is not None}
+    if "rows" in facts:
+        lines["rows"] = ", ".join(f"{n} {part}" for part, n in facts["rows"].items())
+    if "epochs" in facts:
         best = facts.get("best_epochs") or [facts.get("best_epoch")]
         kept = ", ".join(str(epoch + 1) for epoch in best if isinstance(epoch, int))
         of = " of each network" if len(best) > 1 else ""
-        told["epochs"] = f"{facts['epochs']}, kept{of}: {kept}"
-    if told:
+        lines["epochs"] = f"{facts['epochs']}, kept{of}: {kept}"
+    if lines:
         heading(console, "How it was trained")
-    for word, value in told.items():
+    for word, value in lines.items():
         shown = f"{value:g}" if isinstance(value, float) else clean(value)
         console.print(f"  {word:<14}{shown}")
-    if isinstance(interval := facts.get("interval"), dict):
-        console.print(
-            clean(coverage_in_words(interval, model.schema.target if model.schema else ""))
-        )
-    if are_scores(facts.get("test")):
+    if facts.get("interval"):
+        target = model.schema.target if model.schema else ""
+        console.print(clean(coverage_in_words(facts["interval"], target)))
+    if are_metrics(scores := facts.get("test", {})):
         heading(console, "On the test rows of its training")
-        show_scores(console, {clean(name): v for name, v in facts["test"].items()})
+        show_scores(console, {clean(name): values for name, values in scores.items()})
 
 
-def are_scores(test: Any) -> bool:
-    """Whether a fact of a file, which may be anything, is metrics by model."""
+def are_metrics(scores: dict[str, dict[str, float | None]]) -> bool:
+    """Whether the numbers by model that a file holds are metrics, the same ones for each."""
     from ..core.metrics import METRICS
 
-    if not isinstance(test, dict) or not test:
-        return False
-    known = [isinstance(v, dict) and v.keys() <= METRICS.keys() for v in test.values()]
-    return (
-        all(known)
-        and len({frozenset(v) for v in test.values()}) == 1
-        and all(
-            value is None or isinstance(value, float | int)
-            for v in test.values()
-            for value in v.values()
-        )
-    )
+    names = {frozenset(values) for values in scores.values()}
+    return len(names) == 1 and METRICS.keys() >= names.pop()

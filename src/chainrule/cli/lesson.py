@@ -1,17 +1,12 @@
 """`chainrule lesson`: the texts' systems, explained and checked as they run."""
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Any
 
 import click
 
-from .document import emit
 from .errors import NO
-from .options import AS_JSON
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from ..lessons import Lesson
+from .json_output import AS_JSON, print_document, print_json
 
 
 @click.command(short_help="List the lessons, or run one.")
@@ -25,44 +20,36 @@ def lesson(
 ) -> int:
     """List the lessons, or run the lesson NAME; exits 1 if one of its claims fails."""
     from ..lessons import LESSONS, TEXTS, get_lesson, to_json
+    from ..lessons.terminal import render_terminal, render_title
+    from .screen import screen
 
     if name is None:
-        if as_json:
-            emit({"lessons": [_row(lesson) for lesson in LESSONS.values()], "texts": TEXTS})
-        else:
-            _show_list(LESSONS.values(), plain)
+        facts = ("name", "title", "source", "summary", "needs_file")
+        rows = [{key: getattr(lesson, key) for key in facts} for lesson in LESSONS.values()]
+        print_document({"lessons": rows, "texts": TEXTS}, as_json, partial(_show_list, plain))
         return 0
     chosen = get_lesson(name)
     if as_json:
         document = to_json(chosen.run(file), chosen)
-        emit(document)
+        print_json(document)
         return 0 if document["holds"] else NO
-    from ..lessons.terminal import render_terminal, render_title
-    from .screen import screen
-
     console, parts = screen(plain=plain), chosen.run(file)
     render_title(chosen, console)
     return 0 if render_terminal(parts, console, pictures) else NO
 
 
-def _row(lesson: "Lesson") -> dict[str, object]:
-    words = {key: getattr(lesson, key) for key in ("name", "title", "source", "summary")}
-    return {**words, "needs_file": lesson.needs_file}
-
-
-def _show_list(lessons: "Iterable[Lesson]", plain: bool) -> None:
-    from ..lessons import TEXTS
+def _show_list(plain: bool, document: dict[str, Any]) -> None:
     from .screen import grid, heading, screen, show_next
 
     console = screen(plain=plain)
     table = grid("Lesson", "From", "About")
-    for lesson in lessons:
-        needs = " (give its table with --file)" if lesson.needs_file else ""
-        table.add_row(lesson.name, lesson.source, lesson.summary + needs)
+    for row in document["lessons"]:
+        needs = " (give its table with --file)" if row["needs_file"] else ""
+        table.add_row(row["name"], row["source"], row["summary"] + needs)
     console.print(table)
     heading(console, "The five texts")
     texts = grid("Text", "About")
-    for name, about in TEXTS.items():
+    for name, about in document["texts"].items():
         texts.add_row(name, about)
     console.print(texts)
     show_next(console, ("lesson", "alice"))

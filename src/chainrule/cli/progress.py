@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -47,24 +47,24 @@ def train_watched(run: "TableRun", *, quiet: bool = False) -> None:
     The first Ctrl-C (or SIGTERM) after an epoch ends training with that epoch, the second raises
     KeyboardInterrupt, as does one before any epoch has ended.
     """
-    asked = Interrupt()
-    with handled(asked), _watch(run, asked, quiet) as show, closing(run.train()) as records:
+    stop = Interrupt()
+    with handled(stop), _display(run, stop, quiet) as show, closing(run.train()) as records:
         for record in records:
-            asked.armed = True
+            stop.armed = True
             show(record)
-            if asked.requested is not None:
+            if stop.requested is not None:
                 break
 
 
 @contextmanager
-def _watch(run: "TableRun", asked: Interrupt, quiet: bool) -> "Iterator[Callable[[Record], None]]":
+def _display(run: "TableRun", stop: Interrupt, quiet: bool) -> "Iterator[_Silence]":
     from ..training import engines
 
-    show = _Silence() if quiet else Bar(run, asked) if is_live(sys.stderr) else _Lines(run)
+    show = _Silence() if quiet else Bar(run, stop) if is_live(sys.stderr) else _Lines(run)
 
     def compiling(share: float) -> None:
-        asked.armed = share < 1.0  # LLVM would swallow a KeyboardInterrupt
-        if asked.requested is not None:
+        stop.armed = share < 1.0  # LLVM would swallow a KeyboardInterrupt
+        if stop.requested is not None:
             raise KeyboardInterrupt
         show.compiling(share)
 
@@ -97,17 +97,17 @@ class _Lines(_Silence):
 
     def compiling(self, share: float) -> None:
         if share == 0.0:
-            told = "compiling the engine, once for this machine (about 20 seconds)"
-            click.echo(f"chainrule: {told}", err=True)
+            what = "compiling the engine, once for this machine (about 20 seconds)"
+            click.echo(f"chainrule: {what}", err=True)
 
     def __call__(self, record: "Record") -> None:
         if time.monotonic() - self.last >= PLAIN_EVERY:
             self.last = time.monotonic()
             done = f"{record.epoch + 1:,} of at most {self.run.preset.epochs:,} epochs done"
-            told = f"{done}: loss {number(record.loss)}"
+            line = f"{done}: loss {number(record.loss)}"
             if record.valid_loss is not None:
-                told += f", {self.run.watched} {number(record.valid_loss)}"
-            click.echo(told, err=True)
+                line += f", {self.run.watched} {number(record.valid_loss)}"
+            click.echo(line, err=True)
 
 
 class Bar(_Silence):
@@ -116,8 +116,8 @@ class Bar(_Silence):
     It is made for each picture, not for each record: there may be thousands of those a second.
     """
 
-    def __init__(self, run: "TableRun", asked: Interrupt) -> None:
-        self.run, self.asked = run, asked
+    def __init__(self, run: "TableRun", stop: Interrupt) -> None:
+        self.run, self.stop = run, stop
         self.record: Record | None = None
         self.best: Record | None = None
         self.started, self.compiled = 0.0, 1.0
@@ -138,25 +138,23 @@ class Bar(_Silence):
         self.live.refresh()
 
     def _line(self) -> Table:
-        stopping, share = self.asked.requested is not None, self.compiled
+        stopping, share = self.stop.requested is not None, self.compiled
         if self.record is None and share < 1.0:
-            if stopping:
-                return self._row("Compiling the engine", share, [STOPPING.format("part")])
-            what = "Compiling the engine, once for this machine"
-            return self._row(what, share, [percent(share)])
+            what = "Compiling the engine" + ", once for this machine" * (not stopping)
+            return self._row(what, share, [STOPPING.format("part") if stopping else percent(share)])
         done, epochs = 0 if self.record is None else self.record.epoch + 1, self.run.preset.epochs
         members = len(self.run.members)
         what = f"Epoch {done:>{len(f'{epochs:,}')},}/{epochs:,}"
         what += f" of {members} networks" * (members > 1)
-        told = [STOPPING.format("epoch")] if stopping else self._losses(epochs)
-        return self._row(what, done / epochs, told, USUAL)
+        parts = [STOPPING.format("epoch")] if stopping else self._losses(epochs)
+        return self._row(what, done / epochs, parts, USUAL)
 
-    def _row(self, what: str, share: float, told: list[str], usual: int = 0) -> Table:
-        """The line; what is told first gives way where the terminal is narrow."""
+    def _row(self, what: str, share: float, parts: list[str], usual: int = 0) -> Table:
+        """The line; where the terminal is narrow, the first parts are left out."""
         room = self.console.width - len(what) - 2
-        while len(told) > 1 and len("  ".join(told)) > room - LEAST_BAR:
-            del told[0]
-        words = Text("  ".join(told), "yellow" if self.asked.requested else "")
+        while len(parts) > 1 and len("  ".join(parts)) > room - LEAST_BAR:
+            del parts[0]
+        words = Text("  ".join(parts), "yellow" if self.stop.requested else "")
         width = min(30, max(LEAST_BAR, room - max(usual, len(words))))
         line = Table.grid(padding=(0, 1))
         line.add_row(what, ProgressBar(1.0, share, width), words)
@@ -169,13 +167,13 @@ class Bar(_Silence):
         record, best = self.record, self.best
         if record is None or best is None:
             return ["first epoch"]
-        told = [f"loss {number(record.loss, 3)}"]
+        parts = [f"loss {number(record.loss, 3)}"]
         if record.valid_loss is not None:
-            told.append(f"held out {number(record.valid_loss, 3)}")
-        told.append(f"best {number(best.monitored, 3)} at {best.epoch + 1:,}")
+            parts.append(f"held out {number(record.valid_loss, 3)}")
+        parts.append(f"best {number(best.monitored, 3)} at {best.epoch + 1:,}")
         done = record.epoch + 1
         gone = time.monotonic() - self.started
-        return [*told, f"≤ {_clock(gone / done * (epochs - done))} left"]
+        return [*parts, f"≤ {_clock(gone / done * (epochs - done))} left"]
 
 
 def _clock(seconds: float) -> str:

@@ -92,11 +92,11 @@ def show_profile(console: Console, columns: Sequence["Column"], *, folded: bool 
     groups = _alike(shown) if fold else [[column] for column in shown]
     heads = ("Column", "Role", "Kind", "Missing", "Distinct", "Why")
     lines = [_profile_cells(group) for group in groups]
-    told = [i for i, head in enumerate(heads) if any(line[i] for line in lines)]
-    table = grid(*(heads[i] for i in told), numbers=COUNTS)
+    used = [i for i, head in enumerate(heads) if any(line[i] for line in lines)]
+    table = grid(*(heads[i] for i in used), numbers=COUNTS)
     for group, line in zip(groups, lines, strict=True):
         style = {"left out": "dim", "feature": ""}.get(group[0].role, "bold cyan")
-        table.add_row(*(Text(line[i] or "–" * (heads[i] == "Missing")) for i in told), style=style)
+        table.add_row(*(Text(line[i] or "–" * (heads[i] == "Missing")) for i in used), style=style)
     console.print(table)
     hidden = sum(column.role == "left out" for column in columns) - MANY_COLUMNS
     if len(columns) > MANY_COLUMNS and hidden > 0:
@@ -151,8 +151,8 @@ def show_scores(
         cells = [Text(name, "bold" if name == "network" else "")]
         for metric in metrics:
             best = mark and values[metric] == best_of(by_model, metric)
-            told = "* " * best + score(metric, values[metric])
-            cells.append(Text(told, "green" if best else ""))
+            star = "* " * best
+            cells.append(Text(star + score(metric, values[metric]), "green" if best else ""))
         table.add_row(*cells, *([ahead[1].get(name, "")] if ahead else []))
     console.print(table)
     lower = [heads[m] for m in metrics if not METRICS[m].more_is_better]
@@ -162,11 +162,9 @@ def show_scores(
 
 def best_of(by_model: Mapping[str, Mapping[str, float | None]], metric: str) -> float | None:
     """The best value of a metric among the models; None where none has one."""
-    values = [v[metric] for v in by_model.values() if v[metric] is not None]
-    found = [v for v in values if v is not None and v == v]
-    if not found:
-        return None
-    return max(found) if METRICS[metric].more_is_better else min(found)
+    values = [v for scores in by_model.values() if (v := scores[metric]) is not None and v == v]
+    best = max if METRICS[metric].more_is_better else min
+    return best(values, default=None)
 
 
 def show_notes(console: Console, notes: Iterable[str]) -> None:

@@ -1,21 +1,16 @@
-"""The group of verbs. Every verb is a thin file over functions of the library.
+"""The group of verbs. Every verb is a function in a module of its own name, over functions of the
+library.
 
 This file imports click alone; a verb imports what it needs when it runs, so that help is quick.
 """
 
+from importlib import import_module
+
 import click
 
-from .check_gradients import check_gradients
-from .demo import demo
-from .diagnose import diagnose
 from .errors import Guarded
-from .evaluate import evaluate
-from .explain import explain
-from .info import info
-from .lesson import lesson
-from .predict import predict
-from .train import train
-from .verify import verify
+
+VERBS = "train predict evaluate explain verify diagnose check_gradients info demo lesson".split()
 
 
 @click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,8 +23,5 @@ def main() -> None:
     """
 
 
-VERBS = (
-    train, predict, evaluate, explain, verify, diagnose, check_gradients, info, demo, lesson
-)  # fmt: skip
 for _verb in VERBS:
-    main.add_command(_verb)
+    main.add_command(getattr(import_module(f".{_verb}", __package__), _verb))

@@ -2,15 +2,15 @@
 
 import click
 
-from .document import emit
-from .explain import FILE, LR, ROW, session
-from .options import AS_JSON, TABLE_NAME, filled
-from .predict import load_tabular
+from .errors import NO
+from .explain import LR, ROW, ROW_FILE, gradient_session
+from .json_output import AS_JSON, print_json
+from .options import MODEL_FILE, TABLE_NAME, read_inputs
 
 
 @click.command(short_help="Prove every number of a training step on rows of a table.")
-@click.argument("model_file", metavar="MODEL", callback=filled)
-@FILE
+@MODEL_FILE
+@ROW_FILE
 @ROW
 @click.option("--rows", type=click.IntRange(1, 10_000), default=1, show_default=True,
               help="How many rows the step takes, from --row on.")  # fmt: skip
@@ -22,39 +22,34 @@ from .predict import load_tabular
 def verify(
     model_file: str, file: str, row: int, rows: int, numbers: tuple[str, ...], lr: float,
     table_name: str | None, as_json: bool,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Make one training step of MODEL on rows of FILE, and prove it: the same bits again, every
     number in plain Python and in 40 digits, gradients by central differences. Exit code 1 if a
     number does not hold.
     """
     from ..proof.verify import verify as prove
-    from ..tables import read_table
     from ..trace.step import replay
     from .screen import screen
 
-    model = load_tabular(model_file)
-    assert model.schema is not None
-    table = read_table(file, table=table_name, reading=model.schema.reading)
-    trace = session(model, table, row, lr, rows).trace()
+    model, table = read_inputs(model_file, file, table_name)
+    trace = gradient_session(model, table, row, lr, rows).trace()
     size = sum(value.size for value in trace.values.values())
     with screen(stderr=True).status(f"Proving a step of {size} numbers"):
-        found, other = prove(trace, *numbers), replay(trace)
-    holds = bool(found) and not other
+        proof, other_bits = prove(trace, *numbers), replay(trace)
+    holds = bool(proof) and not other_bits
     if as_json:
-        emit({
-            "holds": holds, "rows": len(trace.batch), "checked": len(found.checks),
-            "numbers": found.count,
-            "differences": len(found.differences), "parameters": found.parameters,
-            "worst": {"address": found.worst.address, "ulps": found.worst.ulps},
-            "failures": [str(check) for check in found.failures],
-            "other_bits": other, "not_checked": list(found.unknown),
+        print_json({
+            "holds": holds, "rows": len(trace.batch), "checked": len(proof.checks),
+            "numbers": proof.count,
+            "differences": len(proof.differences), "parameters": proof.parameters,
+            "worst": {"address": proof.worst.address, "ulps": proof.worst.ulps},
+            "failures": [str(check) for check in proof.failures],
+            "other_bits": other_bits, "not_checked": list(proof.unknown),
         })  # fmt: skip
     else:
-        asked = min(rows, len(table) - row + 1)
-        if len(trace.batch) < asked:
-            click.echo(f"{len(trace.batch)} of {asked} rows: the others have no target")
-        for line in str(found).split("; "):
-            click.echo(line)
-        click.echo("made again: " + ("every bit the same" if not other else ", ".join(other)))
-    if not holds:
-        raise click.exceptions.Exit(1)
+        chosen = min(rows, len(table) - row + 1)
+        if len(trace.batch) < chosen:
+            click.echo(f"{len(trace.batch)} of {chosen} rows: the others have no target")
+        click.echo(str(proof).replace("; ", "\n"))
+        click.echo("made again: " + (", ".join(other_bits) or "every bit the same"))
+    return 0 if holds else NO

@@ -1,4 +1,4 @@
-"""What is given to the table estimators, frames, files, columns or numbers, as tables."""
+"""What the table estimators take: frames, files, columns or numbers become tables."""
 
 import os
 from typing import Any
@@ -6,11 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    column_or_1d,
-    validate_data,
-)
+from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from ..core.arrays import Array
 from ..tables import Table, read_table
@@ -28,19 +24,17 @@ class TableInput(BaseEstimator):
                 f"{type(self).__name__} requires y to be passed, but the target y is None: give "
                 "the name of its column or its values"
             )
-        named = isinstance(y, str) and not isinstance(X, np.ndarray)
-        self._named = named  # then rows to answer may hold more columns, as files do
-        if isinstance(y, str) and not named:
+        self._named = isinstance(y, str)  # then rows to answer may hold more columns, as files do
+        if self._named and isinstance(X, np.ndarray):
             raise ValueError(f'y is "{y}", but X is an array without names: give the values of y')
-        table = self._rows(X, reset=not named)
-        if named:
-            if y not in table.columns:
-                raise ValueError(f'there is no column "{y}": columns are {", ".join(table.names)}')
-            target = y
-        else:
+        table = self._rows(X, reset=not self._named)
+        if not self._named:
             table, target = self._joined(table, y)
-        if named:
+        elif y in table.columns:
+            target = y
             self._set_features([name for name in table.names if name != target])
+        else:
+            raise ValueError(f'there is no column "{y}": columns are {", ".join(table.names)}')
         if len(table) == 1:
             raise ValueError(f"{type(self).__name__} got 1 sample: it needs two rows at least")
         if sample_weight is None:
@@ -62,14 +56,15 @@ class TableInput(BaseEstimator):
         name = str(getattr(y, "name", None) or "target")
         target = self._free(name, table)
         whole = _with(table, target, values)
-        given, lost = whole.columns[target], np.flatnonzero(is_missing(whole.columns[target]))
+        y_cells = whole.columns[target]
+        lost = np.flatnonzero(is_missing(y_cells))
         if len(lost):
             raise ValueError(
                 f"y holds {values[lost[0]]!r} in row {lost[0]}, which a table reads as missing: "
                 "leave those rows out, or rename that class"
             )
         self._targets(values)
-        if target != name and np.array_equal(as_text(table.columns[name]), as_text(given)):
+        if target != name and np.array_equal(as_text(table.columns[name]), as_text(y_cells)):
             raise ValueError(
                 f'X still holds the column "{name}" that y is: give y="{name}", or drop it from X'
             )

@@ -1,6 +1,7 @@
 """TabularClassifier and TabularRegressor: raw tables in, answers in the table's own terms out."""
 
 import warnings
+from contextlib import closing
 from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -19,7 +20,7 @@ from ..core.arrays import Array
 from ..core.metrics import FOR_CLASSES
 from ..core.nonfinite import Diverged
 from ..models.answers import Answer, explain_answer
-from ..models.model import Model
+from ..models.model import TableModel
 from ..models.modelfile import load, save
 from ..tables import Table, read_table
 from ..tables.rows import unseen_notes
@@ -27,12 +28,13 @@ from ..tables.table import as_text
 from ..tables.target import class_codes
 from ..tabular.presets import PRESETS
 from ..tabular.run import TableRun
+from ..tabular.verdict import FOR_NUMBERS
 from .html import with_network
 from .mlp_base import in_numpy
 from .table_input import TableInput
 
-ATTRIBUTES = ("n_iter_", "best_iter_", "loss_curve_", "validation_loss_curve_",
-              "columns_", "settings_", "notes_")  # fmt: skip
+CURVES = ("loss_curve_", "validation_loss_curve_")
+ATTRIBUTES = ("n_iter_", "best_iter_", *CURVES, "columns_", "settings_", "notes_")
 SETTINGS = {
     "n_members": "members", "hidden_layer_sizes": "hidden", "learning_rate_init": "lr",
     "max_iter": "epochs", "n_iter_no_change": "patience", "validation_fraction": "valid",
@@ -64,9 +66,9 @@ class BaseTabular(TableInput):
         "verbose": ["verbose"],
     }
 
-    def _keep(self, given: dict[str, Any]) -> None:
+    def _set_parameters(self, arguments: dict[str, Any]) -> None:
         for name in self._get_param_names():
-            setattr(self, name, given[name])
+            setattr(self, name, arguments[name])
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -100,31 +102,29 @@ class BaseTabular(TableInput):
     def _settings(self) -> dict[str, Any]:
         """What was set, under the names of a run."""
         names = set(self._get_param_names()) - OWN
-        given = {SETTINGS.get(name, name): getattr(self, name) for name in names}
-        if given["hidden"] is not None:
-            given["hidden"] = tuple(np.ravel(given["hidden"]).tolist())
-        given["batch_size"] = None if self.batch_size == "auto" else int(self.batch_size)
-        return {name: value for name, value in given.items() if value is not None}
+        settings = {SETTINGS.get(name, name): getattr(self, name) for name in names}
+        if settings["hidden"] is not None:
+            settings["hidden"] = tuple(np.ravel(settings["hidden"]).tolist())
+        settings["batch_size"] = None if self.batch_size == "auto" else int(self.batch_size)
+        return {name: value for name, value in settings.items() if value is not None}
 
     def _train(self, run: TableRun) -> None:
         """Epoch by epoch until the end, patience or the time limit; the best epoch stays."""
-        stages = run.train()
         try:
-            for record in stages:
-                if self.verbose:
-                    held_out = record.valid_loss
-                    score = "" if held_out is None else f", {run.watched} = {held_out:.8f}"
-                    print(f"Iteration {record.epoch + 1}, loss = {record.loss:.8f}{score}")
+            with closing(run.train()) as records:
+                for record in records:
+                    if self.verbose:
+                        held_out = record.valid_loss
+                        score = "" if held_out is None else f", {run.watched} = {held_out:.8f}"
+                        print(f"Iteration {record.epoch + 1}, loss = {record.loss:.8f}{score}")
         except KeyboardInterrupt:
             if not run.records:
                 raise
             warnings.warn("Training interrupted by user.", ConvergenceWarning, stacklevel=3)
         except Diverged as error:
             raise ValueError(str(error)) from error
-        finally:
-            stages.close()
-        for told in run.divergences:
-            warnings.warn(f"{told}; the best epoch is kept", ConvergenceWarning, stacklevel=3)
+        for why in run.divergences:
+            warnings.warn(f"{why}; the best epoch is kept", ConvergenceWarning, stacklevel=3)
 
     def _say(self, run: TableRun) -> None:
         """What the columns are taken for, and what the preset has set for this table, and why."""
@@ -134,27 +134,26 @@ class BaseTabular(TableInput):
         }
         for title, lines in (("columns", self.columns_), (f"preset {self.preset}", run.reasons)):
             if self.verbose:
-                print("\n  ".join([f"{title}:", *(f"{name}: {lines[name]}" for name in lines)]))
+                print("\n  ".join([f"{title}:", *map(": ".join, lines.items())]))
 
-    def _asked(self, X: Any) -> tuple[Model, Table]:
+    def _model_and_table(self, X: Any) -> tuple[TableModel, Table]:
         """The model, and rows to answer; a warning says what no training row held."""
         check_is_fitted(self, "model_")
         table = self._rows(X, reset=False, reading=self.model_.schema.reading)
-        assert self.model_.preparation is not None
         for note in unseen_notes(self.model_.preparation, table):
             warnings.warn(f"{note}: it is treated as unknown", stacklevel=3)
         return self.model_, table
 
     def predict(self, X: Any) -> Array:
         """The answer for each row (n,), in the target's own terms."""
-        model, table = self._asked(X)
+        model, table = self._model_and_table(X)
         return model.predict(table)
 
     def explain(self, X: Any, row: int = 0) -> Answer:
         """Why a row (counted from 0) gets its answer: its cells on their way into the network, and
         what each column added to the answer for the average training row.
         """
-        model, table = self._asked(X)
+        model, table = self._model_and_table(X)
         if not 0 <= row < len(table):
             raise ValueError(f"row is {row}, but X has {len(table)} rows: count them from 0")
         return explain_answer(model, table, row)
@@ -164,18 +163,18 @@ class BaseTabular(TableInput):
         the parameters and attributes of this estimator; its path.
         """
         check_is_fitted(self, "model_")
-        given = self.get_params() | {"random_state": None}  # a generator is no JSON
-        kept = {name: getattr(self, name) for name in ATTRIBUTES if hasattr(self, name)}
+        parameters = self.get_params()
+        if not isinstance(self.random_state, int):  # a generator is no JSON
+            parameters["random_state"] = None
+        if isinstance(sizes := self.hidden_layer_sizes, np.ndarray):
+            parameters["hidden_layer_sizes"] = sizes.tolist()
+        if isinstance(weights := parameters.get("class_weight"), dict):  # labels need not be texts
+            parameters["class_weight"] = list(map(list, weights.items()))
+        attributes = {name: getattr(self, name) for name in ATTRIBUTES if hasattr(self, name)}
+        attributes |= {"_names": getattr(self, "_names", []), "_named": self._named}
         classes = getattr(self, "classes_", np.array([])).tolist()
-        kept |= {"_names": getattr(self, "_names", []), "_named": self._named}
-        told = {"parameters": given, "attributes": kept, "classes": classes}
-        if isinstance(self.random_state, int):
-            given["random_state"] = self.random_state
-        if isinstance(given["hidden_layer_sizes"], np.ndarray):
-            given["hidden_layer_sizes"] = given["hidden_layer_sizes"].tolist()
-        if isinstance(given.get("class_weight"), dict):  # labels need not be texts
-            given["class_weight"] = list(map(list, given["class_weight"].items()))
-        return save(replace(self.model_, facts={**self.model_.facts, "estimator": told}), path)
+        saved = {"parameters": parameters, "attributes": attributes, "classes": classes}
+        return save(replace(self.model_, facts={**self.model_.facts, "estimator": saved}), path)
 
     @classmethod
     def load(cls, path: Any) -> Self:
@@ -183,30 +182,32 @@ class BaseTabular(TableInput):
         kind.
         """
         model = load(path)
-        if not isinstance(model, Model) or model.schema is None:
+        if not isinstance(model, TableModel):
             raise ValueError(f"{path} holds no model of a table: give one that save wrote")
-        numbers = model.task == "regression"
-        if numbers != (cls._task == "regression"):
-            kind = "a number" if numbers else "classes"
-            other = "TabularRegressor" if numbers else "TabularClassifier"
-            raise ValueError(f"{path} answers {kind}: load it by {other}")
-        told = {key: value for key, value in model.facts.get("estimator", {}).items() if value}
-        kept, given = told.get("attributes", {}), told.get("parameters", {})
-        if isinstance(given.get("class_weight"), list):
-            given = given | {"class_weight": dict(given["class_weight"])}
-        found = cls(**{name: given[name] for name in given.keys() & {*cls._get_param_names()}})
-        vars(found).update((name, kept[name]) for name in ATTRIBUTES if name in kept)
-        schema, found.model_, found._named = model.schema, model, kept.get("_named") is not False
-        names = [c.name for c in schema.columns if c.name not in (schema.target, schema.weight)]
-        found._names = names
-        found._set_features(names)
-        if not found._named and kept.get("_names") == names:
-            del found.feature_names_in_  # it was fitted without
+        if (model.classes is None) != (cls._task == "regression"):
+            if model.classes is None:
+                raise ValueError(f"{path} answers a number: load it by TabularRegressor")
+            raise ValueError(f"{path} answers classes: load it by TabularClassifier")
+        saved = model.facts.get("estimator", {})
+        parameters, attributes = saved.get("parameters") or {}, saved.get("attributes") or {}
+        if isinstance(weights := parameters.get("class_weight"), list):
+            parameters = parameters | {"class_weight": dict(weights)}
+        names = parameters.keys() & {*cls._get_param_names()}
+        loaded = cls(**{name: parameters[name] for name in names})
+        for name in attributes.keys() & {*ATTRIBUTES}:
+            setattr(loaded, name, attributes[name])
+        schema, loaded.model_ = model.schema, model
+        loaded._named = attributes.get("_named") is not False
+        others = (schema.target, schema.weight)
+        loaded._names = [column.name for column in schema.columns if column.name not in others]
+        loaded._set_features(loaded._names)
+        if not loaded._named and attributes.get("_names") == loaded._names:
+            del loaded.feature_names_in_  # it was fitted without
         if model.classes is not None:
-            classes = told.get("classes", [])
+            classes = saved.get("classes") or []
             same = len(classes) == len(model.classes)
-            found.classes_ = np.array(classes if same else model.classes)
-        return found
+            loaded.classes_ = np.array(classes if same else model.classes)
+        return loaded
 
     def _html_repr(self) -> str:
         model = getattr(self, "model_", None)
@@ -248,15 +249,14 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
         roles: dict[str, str] | None = None, random_state: Any = None,
         n_threads: int | None = None, verbose: Any = False,
     ) -> None:  # fmt: skip
-        self._keep(locals())
+        self._set_parameters(locals())
 
     def _targets(self, values: Array) -> None:
         check_classification_targets(values)
         labels = np.unique(values)
         if len(labels) < 2:
-            raise ValueError(
-                f"TabularClassifier got one class, {labels.tolist()[0]!r}: it needs two"
-            )
+            label = labels.tolist()[0]
+            raise ValueError(f"TabularClassifier got one class, {label!r}: it needs two")
         if len(np.unique(as_text(read_table({"y": labels}).columns["y"]))) < len(labels):
             raise ValueError(
                 f"y has labels that a table reads as one, of {labels.tolist()}: rename them"
@@ -272,12 +272,12 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     def predict(self, X: Any) -> Array:
         """The likeliest class of each row (n,), as classes_ has it."""
-        model, table = self._asked(X)
+        model, table = self._model_and_table(X)
         return self.classes_[model.predict_proba(table).argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class (n, classes), in the order of classes_."""
-        model, table = self._asked(X)
+        model, table = self._model_and_table(X)
         return model.predict_proba(table)
 
 
@@ -292,7 +292,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     _task = "regression"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseTabular._parameter_constraints,
-        "metric": [StrOptions({"rmse", "mae"}), None],
+        "metric": [StrOptions(set(FOR_NUMBERS)), None],
         "interval": [Interval(Real, 0, 1, closed="neither"), None],
     }
 
@@ -306,11 +306,11 @@ class TabularRegressor(RegressorMixin, BaseTabular):
         roles: dict[str, str] | None = None, random_state: Any = None,
         n_threads: int | None = None, verbose: Any = False,
     ) -> None:  # fmt: skip
-        self._keep(locals())
+        self._set_parameters(locals())
 
     def predict_interval(self, X: Any) -> Array:
         """[low, high] for each row (n, 2): between them lie `interval` of the targets, as far as
         the training rows tell. In the target's unit. ValueError: fitted without `interval`.
         """
-        model, table = self._asked(X)
+        model, table = self._model_and_table(X)
         return model.predict_interval(table)

@@ -29,11 +29,9 @@ def check_agreement(model: Model) -> None:
                 "there is a schema, but no preparation that turns its columns to numbers"
             )
         return
-    made = len(preparation.feature_names)
-    if made != model.net.n_in:
-        raise ValueError(
-            f"the preparation makes {made} features, but the network takes {model.net.n_in}"
-        )
+    n, n_in = len(preparation.feature_names), model.net.n_in
+    if n != n_in:
+        raise ValueError(f"the preparation makes {n} features, but the network takes {n_in}")
     _check_task(model, preparation)
     if model.schema is not None:
         _check_schema(model.schema, preparation)
@@ -48,9 +46,9 @@ def check_facts(facts: Any) -> None:
             raise ValueError(f'"{name}" of facts is {facts[name]!r}')
     if not all(type(v) in NUMBER for v in facts.get("average", [])):
         raise ValueError('"average" of facts holds what is no number')
-    for name, kept in facts.get("estimator", {}).items():
-        if type(kept) is not {"classes": list}.get(name, dict):
-            raise ValueError(f'"estimator" of facts has {kept!r} as its "{name}"')
+    for name, value in facts.get("estimator", {}).items():
+        if type(value) is not {"classes": list}.get(name, dict):
+            raise ValueError(f'"estimator" of facts has {value!r} as its "{name}"')
     for name, count in facts.get("rows", {}).items():
         if type(count) is not int or count < 0:
             raise ValueError(f'"rows" of facts has {count!r} for "{name}"')
@@ -60,10 +58,10 @@ def check_facts(facts: Any) -> None:
         and all(type(v) in NUMBER for v in interval.values())
     ):
         raise ValueError(f'"interval" of facts is {interval!r}: no coverage of an interval')
-    for name, found in facts.get("test", {}).items():
-        fits = isinstance(found, dict)
-        if not fits or not all(v is None or type(v) in NUMBER for v in found.values()):
-            raise ValueError(f'"test" of facts has {found!r} for "{name}": no scores')
+    for name, scores in facts.get("test", {}).items():
+        allowed = (*NUMBER, type(None))
+        if not isinstance(scores, dict) or not all(type(v) in allowed for v in scores.values()):
+            raise ValueError(f'"test" of facts has {scores!r} for "{name}": no scores')
 
 
 def _check_task(model: Model, preparation: Preparation) -> None:
@@ -98,8 +96,8 @@ def _check_schema(schema: Schema, preparation: Preparation) -> None:
             [(plan.name, plan.reading) for plan in preparation.columns],
         ),
     }
-    for what, (told, prepared) in pairs.items():
-        if told != prepared:
+    for what, (of_schema, of_preparation) in pairs.items():
+        if of_schema != of_preparation:
             raise ValueError(f"schema and preparation disagree about the {what}")
 
 

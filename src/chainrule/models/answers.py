@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,15 +12,11 @@ from ..core.branch_layers import Average
 from ..core.layers import Dense, Dropout, Temperature, inner
 from ..core.network import Network
 from ..report.words import number, plural
+from ..tables import Preparation, RowStep, Table
 from ..tables.table import cell_text
-from .model import Model, answer_of, in_terms
+from .model import Model, answer_of
 
-if TYPE_CHECKING:
-    from ..tables import Table
-    from ..tables.prepare import RowStep
-
-
-MOST = 10_000  # rows of a table that the average row is taken of
+AVERAGED_ROWS = 10_000  # rows of a table, at most, whose mean is the average row
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ class Answer:
     `forward` are the numbers of each layer. `scale` turns a contribution into `unit`: the target's
     own for a number, log-odds for classes; `start` and `end` are the output for the average
     training row and for this one, in that unit. `true` is what the table says, None where it does
-    not, `found` how the output becomes the answer, in a sentence.
+    not, `last_step` how the output becomes the answer, in a sentence.
     """
 
     row: int
@@ -71,7 +67,7 @@ class Answer:
     target: str
     answer: Any
     probability: float | None
-    steps: Sequence["RowStep"]
+    steps: Sequence[RowStep]
     forward: Sequence[ForwardStep]
     parts: Contributions
     scale: float
@@ -79,15 +75,24 @@ class Answer:
     start: float
     end: float
     true: str | None
-    found: str
+    last_step: str
 
     @property
     def sentence(self) -> str:
         """From the last numbers of the network to the answer, beside what the table says."""
         answer = number(self.answer) if self.probability is None else cell_text(self.answer)
         ending = "." if self.true is None else f"; the table says {self.true}."
-        told = f"; the answer is {answer}" if self.probability is not None else ""
-        return f"{self.found}{told}{ending}"
+        answered = f"; the answer is {answer}" if self.probability is not None else ""
+        return f"{self.last_step}{answered}{ending}"
+
+    @property
+    def added(self) -> dict[str, float]:
+        """What each column adds to the answer for the average row, in `unit`, the largest first."""
+        best = ((p.name, p.integrated if p.exact is None else p.exact) for p in self.parts.largest)
+        return {name: self.scale * value for name, value in best}
+
+    def _in_unit(self, value: float | None) -> float | None:
+        return None if value is None else self.scale * value
 
     def to_dict(self) -> dict[str, Any]:
         """As texts, numbers and lists."""
@@ -102,88 +107,84 @@ class Answer:
                 for step in self.steps
             ],
             "contributions": [
-                {"name": part.name, "exact": scaled(part.exact, self.scale),
-                 "integrated": self.scale * part.integrated,
-                 "gradient": self.scale * part.gradient}
+                {"name": part.name, "exact": self._in_unit(part.exact),
+                 "integrated": self._in_unit(part.integrated),
+                 "gradient": self._in_unit(part.gradient)}
                 for part in self.parts.largest
             ],
-            "gaps": {name: scaled(gap, self.scale) for name, gap in self.parts.gaps.items()},
+            "gaps": {name: self._in_unit(gap) for name, gap in self.parts.gaps.items()},
         }  # fmt: skip
 
 
-def scaled(value: float | None, scale: float) -> float | None:
-    """A number in another unit, if there is one."""
-    return None if value is None else scale * value
+def require_row(table: Table, row: int) -> None:
+    """Raise ValueError unless the table has this row, counted from 0."""
+    if not 0 <= row < len(table):
+        has = plural(len(table), "row")
+        raise ValueError(f"there is no row {row + 1}: {table.source} has {has}")
 
 
-def explain_answer(model: Model, table: "Table", row: int) -> Answer:
+def explain_answer(model: Model, table: Table, row: int) -> Answer:
     """The account of one row of a table, counted from 0.
 
     Raises ValueError without a preparation, or for a row that is not there.
     """
-    preparation = model.preparation
-    if preparation is None:
+    prepared = model.preparation
+    if prepared is None:
         raise ValueError("this model was trained on matrices: use contributions(net, x)")
-    if not 0 <= row < len(table):
-        has = plural(len(table), "row")
-        raise ValueError(f"there is no row {row + 1}: {table.source} has {has}")
-    one = table.take(np.array([row]))
-    steps = preparation.steps(one, 0)
-    x, columns, start = preparation.transform(one)[0], dict[str, list[int]](), 0
+    require_row(table, row)
+    single_row = table.take(np.array([row]))
+    steps = prepared.steps(single_row, 0)
+    X, columns, start = prepared.transform(single_row), dict[str, list[int]](), 0
     for step in steps:
         columns[step.column] = list(range(start, start + len(step.features)))
         start += len(step.features)
-    Z = model.net.predict(x[None])
-    terms = in_terms(preparation, model.linked(x[None]), answer_of(model.loss))[0]
-    regression, output, against = model.task == "regression", answer_of(model.loss), None
-    if not regression and model.net.n_out > 1:
-        output, against = np.argsort(-Z[0])[:2].tolist()
+    Z, terms = model.net.predict(X)[0], model.in_terms(X)[0]
+    scale, shift, probability = prepared.target_scale, prepared.target_mean, None
+    output, against, unit = answer_of(model.loss), None, prepared.target_name
+    if prepared.classes is not None:
+        if model.net.n_out > 1:
+            output, against = np.argsort(-Z)[:2].tolist()
+        unit = _log_odds(prepared.classes, output, against)
+        scale, shift, probability = 1.0, 0.0, float(terms.max())
     parts = contributions(
-        model.net, x, output=output, against=against, columns=columns,
-        baseline=_average(model, table),
+        model.net, X[0], output=output, against=against, columns=columns,
+        baseline=_average_row(model, prepared, table),
     )  # fmt: skip
-    scale = preparation.target_scale if regression else 1.0
-    shift = preparation.target_mean if regression else 0.0
-    unit = preparation.target_name if regression else _asked(model, output, against)
-    target = one.columns.get(preparation.target_name)
+    target = single_row.columns.get(prepared.target_name)
     return Answer(
-        row, table.source, preparation.target_name, model.predict(one).tolist()[0],
-        None if regression else float(terms.max()), steps, forward_steps(model.net, x), parts,
+        row, table.source, prepared.target_name, model.predict(single_row).tolist()[0],
+        probability, steps, forward_steps(model.net, X[0]), parts,
         scale, unit, shift + scale * parts.start, shift + scale * parts.end,
-        None if target is None else cell_text(target[0]), _found(model, Z[0], terms),
+        None if target is None else cell_text(target[0]),
+        _last_step(prepared, Z, output, terms),
     )  # fmt: skip
 
 
-def _found(model: Model, Z: Array, terms: Any) -> str:
-    """From the last Z (n_out,) of a row to the answer in the target's terms."""
-    preparation = model.preparation
-    assert preparation is not None
-    target = preparation.target_name
-    if preparation.classes is None:
-        z, mean, scale = Z[answer_of(model.loss)], preparation.target_mean, preparation.target_scale
-        return f"{number(z)} × {number(scale)} + {number(mean)} = {number(terms)} is {target}"
+def _last_step(prepared: Preparation, Z: Array, output: int, terms: Any) -> str:
+    """How the last Z (n_out,) of a row becomes the answer in the target's terms."""
+    target = prepared.target_name
+    if prepared.classes is None:
+        z, scale, mean = map(number, (Z[output], prepared.target_scale, prepared.target_mean))
+        return f"{z} × {scale} + {mean} = {number(terms)} is {target}"
     one = len(Z) == 1
-    code = len(preparation.classes) - 1 if one else int(terms.argmax())
-    link, label = "sigmoid" if one else "softmax", cell_text(preparation.classes[code])
+    code = len(prepared.classes) - 1 if one else int(terms.argmax())
+    link, label = "sigmoid" if one else "softmax", cell_text(prepared.classes[code])
     return f"{link}(Z) = {number(terms[code])} is the probability of {target} = {label}"
 
 
-def _average(model: Model, table: "Table") -> Array:
-    """The average training row as the network sees it; of a model that has none, of this table."""
-    assert model.preparation is not None
-    known = model.facts.get("average")
-    if isinstance(known, list) and len(known) == model.net.n_in:
-        return np.array(known, np.float64)
-    rows = table.take(np.arange(min(len(table), MOST)))
-    mean: Array = model.preparation.transform(rows).mean(axis=0)
-    return mean
+def _average_row(model: Model, prepared: Preparation, table: Table) -> Array:
+    """The average training row as the network sees it; if the model has none, of this table."""
+    average = model.facts.get("average")
+    if isinstance(average, list) and len(average) == model.net.n_in:
+        return np.array(average, np.float64)
+    rows = table.take(np.arange(min(len(table), AVERAGED_ROWS)))
+    return np.asarray(prepared.transform(rows).mean(axis=0))
 
 
-def _asked(model: Model, output: int, against: int | None) -> str:
-    """What the account is of: the log-odds of the second of two classes, else of the likeliest
-    class against the next.
+def _log_odds(classes: Sequence[Any], output: int, against: int | None) -> str:
+    """What is explained: the log-odds of the second of two classes, else of the likeliest class
+    against the next.
     """
-    assert model.classes is not None
     if against is None:
-        return f'log-odds of "{model.classes[-1]}"'
-    return f'log-odds of "{model.classes[output]}" against "{model.classes[against]}"'
+        return f'log-odds of "{classes[-1]}"'
+    return f'log-odds of "{classes[output]}" against "{classes[against]}"'

@@ -58,20 +58,19 @@ class _Moving:
         return order
 
     def _layer(self, prefix: str, layer: Layer, n: int, order: Order) -> Order:
-        kind = type(layer)
-        if kind is CosineEmbedding:
+        if type(layer) is CosineEmbedding:
             self.embeddings += 1
             self._by_column(prefix, layer, n, order)
             return order_then(n, layer.size, order)
-        if layer.branches and (order is None or kind in (Average, Residual)):
+        if layer.branches and (order is None or type(layer) in (Average, Residual)):
             return self._branches(prefix, layer, n, order)
         if order is None:
             return None
-        if kind is Dense:
+        if type(layer) is Dense:
             self._move(f"{prefix}W", order)
             return None
-        if kind not in BY_COLUMN:
-            raise _refusal(f"{kind.__name__} cannot take them in today's order")
+        if type(layer) not in BY_COLUMN:
+            raise _refusal(f"{type(layer).__name__} cannot take them in today's order")
         self._by_column(prefix, layer, n, order)
         return order
 
@@ -87,7 +86,7 @@ class _Moving:
         for name, end in ends.items():
             if end is None and wanted is not None:
                 self._give(prefix + name, layer.branches[name], wanted)
-            elif end is not None and not np.array_equal(end, wanted):
+            elif end is not None and (wanted is None or not np.array_equal(end, wanted)):
                 raise _refusal(f"the branches of {type(layer).__name__} differ in their order")
         return wanted
 

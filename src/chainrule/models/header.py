@@ -1,6 +1,7 @@
 """The header of a model file: JSON that is checked before anything is built from it."""
 
 import json
+from collections import Counter
 from typing import Any
 
 # 2: layers and limits that readers of format 1 do not know. 3: a temperature; a reading may be
@@ -42,9 +43,7 @@ def read_header(metadata: dict[str, str] | None) -> dict[str, Any]:
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
+    for key, count in Counter(key for key, _ in pairs).items():
+        if count > 1:
             raise ValueError(f'its header names "{key}" twice')
-        found[key] = value
-    return found
+    return dict(pairs)

@@ -1,35 +1,36 @@
 """Model: a trained network with what its numbers mean, from the raw table to the answer."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core import metrics
+from ..core.arrays import Array
 from ..core.losses import Loss, Pinball
 from ..core.network import Network
-
-if TYPE_CHECKING:
-    from ..tables import Preparation, Schema, Table
-
-Array = NDArray[Any]
+from ..tables import Preparation, Schema, Table
+from ..tables.rows import labelled
 
 
 @dataclass
 class Model:
     """answer = meaning(link(net(prepare(table)))): a network, its loss, its preparation, and facts.
 
-    `schema` says what each column of the training table was. `facts` is JSON-able: metrics, seed,
-    hash of the data. Without a preparation the model takes matrices X (n, n_in) and answers in
-    the network's own terms.
+    `schema` says what each column of the training table was; a model that has it and a preparation
+    is a `TableModel`. `facts` is JSON-able: metrics, seed, hash of the data. Without a preparation
+    the model takes matrices X (n, n_in) and answers in the network's own terms.
     """
 
     net: Network
     loss: Loss | None = None
-    preparation: "Preparation | None" = None
-    schema: "Schema | None" = None
+    preparation: Preparation | None = None
+    schema: Schema | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if type(self) is Model and self.preparation is not None and self.schema is not None:
+            self.__class__ = TableModel
 
     @property
     def task(self) -> str | None:
@@ -51,39 +52,67 @@ class Model:
             return [f"{name}, {q:.3g} quantile" for q in np.atleast_1d(self.loss.quantile)]
         return [name] if self.classes is None else list(self.classes)
 
-    def output(self, table: "Table | Array") -> Array:
+    @property
+    def target_facts(self) -> dict[str, Any]:
+        """What is predicted, for a JSON document."""
+        target = self.preparation and self.preparation.target_name
+        return {"task": self.task, "target": target, "classes": self.classes}
+
+    def network_facts(self, *, shapes: bool = False) -> dict[str, Any]:
+        """The network, for a JSON document; with the shapes of its parameters if asked for."""
+        net, features = self.net, self.preparation and self.preparation.feature_names
+        facts = {"layers": [net.n_in, *map(str, net.layers)], "parameters": net.theta.size}
+        if shapes:
+            facts["shapes"] = {name: list(shape) for name, shape in net.shapes.items()}
+        return facts | {"features": features}
+
+    def _prepared(self, table: Table | Array) -> Array:
+        """X (n, n_in) of a table; of a model without a preparation, the matrix that it was given.
+
+        Raises ValueError where the table does not fit.
+        """
+        return self.preparation.transform(table) if self.preparation else table  # type: ignore
+
+    def output(self, table: Table | Array) -> Array:
         """Ŷ = link(Z) (n, n_out): probabilities, or a regression's scaled number."""
-        X = table if self.preparation is None else self.preparation.transform(table)  # type: ignore[arg-type]
-        return self.linked(X)  # type: ignore[arg-type]
+        return self.linked(self._prepared(table))
 
     def linked(self, X: Array) -> Array:
         """Ŷ = link(Z) (n, n_out) of prepared rows X (n, n_in)."""
         Z = self.net.predict(X)
         return Z if self.loss is None else self.loss.link(Z)
 
-    def predict_proba(self, table: "Table | Array") -> Array:
+    def in_terms(self, X: Array) -> Array:
+        """Of prepared rows X (n, n_in): P (n, k) for classes, numbers (n,) in the target's unit for
+        a regression; without a preparation Ŷ (n, n_out).
+        """
+        output = self.linked(X)
+        if self.preparation is None:
+            return output
+        if self.classes is not None:
+            return probabilities(output)
+        return self.preparation.restore_target(output[:, answer_of(self.loss)])
+
+    def predict_proba(self, table: Table | Array) -> Array:
         """P (n, classes), rows summing to 1. Raises ValueError where the answers are numbers."""
         if not gives_probabilities(self.loss, self.net.n_out):
             raise ValueError("this model answers numbers and has no probabilities: use predict")
         return probabilities(self.output(table))
 
-    def predict(self, table: "Table | Array") -> Array:
+    def predict(self, table: Table | Array) -> Array:
         """The answers (n,) in the table's terms: class labels, or numbers in the target's unit."""
-        if self.preparation is None:
-            return self.output(table)
-        answers = in_terms(self.preparation, self.output(table), answer_of(self.loss))
-        if self.task == "regression":
+        answers = self.in_terms(self._prepared(table))
+        if self.preparation is None or self.classes is None:
             return answers
         return self.preparation.restore_target(answers.argmax(axis=1))
 
-    def predict_interval(self, table: "Table | Array") -> Array:
+    def predict_interval(self, table: Table | Array) -> Array:
         """[low, high] (n, 2) in the target's unit: the outermost quantiles of the pinball loss.
 
         Where the outputs cross they are put in order, which brings them nearer to the quantiles
         (Chernozhukov et al. 2010). Raises ValueError for a model without several quantiles.
         """
-        X = table if self.preparation is None else self.preparation.transform(table)  # type: ignore[arg-type]
-        return self.interval_of(X)  # type: ignore[arg-type]
+        return self.interval_of(self._prepared(table))
 
     def interval_of(self, X: Array) -> Array:
         """`predict_interval` of prepared rows X (n, n_in)."""
@@ -93,57 +122,57 @@ class Model:
                 "train --interval 0.9 or TabularRegressor(interval=0.9)"
             )
         ends = np.sort(self.linked(X), axis=1)[:, [0, -1]]
-        return ends if self.preparation is None else self.preparation.restore_target(ends)
+        return self.preparation.restore_target(ends) if self.preparation else ends
 
     @property
     def interval(self) -> float | None:
         """The share that `predict_interval` is meant to hold; None for a model without."""
         if not isinstance(self.loss, Pinball) or np.size(self.loss.quantile) < 2:
             return None
-        quantiles = np.atleast_1d(self.loss.quantile)
-        return round(float(quantiles.max() - quantiles.min()), 9)
+        return round(float(np.ptp(self.loss.quantile)), 9)
 
-    def coverage(self, table: "Table") -> dict[str, float] | None:
+    def _labelled(self, table: Table) -> tuple[Array, Array, Array | None]:
+        """(X, y, weight) of the rows of a table that have a target, y as `true_terms` has it."""
+        if self.preparation is None or self.schema is None:
+            raise ValueError("this model was trained on matrices: score its predictions yourself")
+        rows, y, weight = labelled(self.preparation, self.schema, table)
+        return self.preparation.transform(rows), true_terms(self.preparation, y), weight
+
+    def coverage(self, table: Table) -> dict[str, float] | None:
         """How many rows of this table that have a target lie within their intervals, as `covered`
         has it; None for a model without intervals.
         """
-        if self.interval is None or self.preparation is None or self.schema is None:
+        if self.interval is None or self.schema is None:
             return None
-        known, y, weight = _labelled(self, table)
-        true = true_terms(self.preparation, y)
-        return covered(self.predict_interval(known), true, weight, self.interval)
+        X, y, weight = self._labelled(table)
+        return covered(self.interval_of(X), y, weight, self.interval)
 
-    def evaluate(self, table: "Table") -> dict[str, float]:
+    def evaluate(self, table: Table) -> dict[str, float]:
         """The metrics of the rows of this table that have a target, by the weight column if any.
 
         Classes: accuracy, log_loss, auc. Numbers: r2, rmse, mae, in the target's unit. Raises
         ValueError without a preparation, or where target or columns are not there.
         """
-        if self.preparation is None or self.schema is None:
-            raise ValueError("this model was trained on matrices: score its predictions yourself")
-        known, y, weight = _labelled(self, table)
-        answers = in_terms(self.preparation, self.output(known), answer_of(self.loss))
-        return scores(true_terms(self.preparation, y), answers, weight)
+        X, y, weight = self._labelled(table)
+        return scores(y, self.in_terms(X), weight)
 
-    def confusion(self, table: "Table") -> Array:
+    def confusion(self, table: Table) -> Array:
         """C (k, k): C[a, b] rows of this table of true class a answered b, by weight if any.
 
         Raises ValueError for a regression, and where target or columns are not there.
         """
-        if self.preparation is None or self.schema is None or self.classes is None:
+        if self.classes is None:
             raise ValueError("a confusion matrix needs classes, and this model answers numbers")
-        known, y, weight = _labelled(self, table)
-        codes = self.predict_proba(known).argmax(axis=1)
+        X, y, weight = self._labelled(table)
+        codes = self.in_terms(X).argmax(axis=1)
         return metrics.confusion_matrix(y, codes, len(self.classes), weight)
 
 
-def _labelled(model: Model, table: "Table") -> "tuple[Table, Array, Array | None]":
-    """The rows of a table that have a target, their targets and weights."""
-    from ..tables.rows import labelled
+class TableModel(Model):
+    """A model of a table: its preparation and its schema are there."""
 
-    assert model.preparation is not None
-    assert model.schema is not None
-    return labelled(model.preparation, model.schema, table)
+    preparation: Preparation
+    schema: Schema
 
 
 def probabilities(output: Array) -> Array:
@@ -168,32 +197,20 @@ def answer_of(loss: Loss | None) -> int:
     return int(np.argmin(np.abs(np.atleast_1d(loss.quantile) - 0.5)))
 
 
-def in_terms(preparation: "Preparation", output: Array, answer: int = 0) -> Array:
-    """From a link's output (n, n_out) to P (n, k) for classes, else to numbers (n,) in the target's
-    unit, of which column `answer` tells.
+def true_terms(preparation: Preparation, y: Array) -> Array:
+    """The targets (n,) as `Model.in_terms` has its answers: the codes of the classes, or numbers in
+    their unit.
     """
-    if preparation.task == "regression":
-        return preparation.restore_target(output[:, answer])
-    return probabilities(output)
-
-
-def true_terms(preparation: "Preparation", y: Array) -> Array:
-    """The targets (n,) in the same terms: the codes of the classes, or numbers in their unit."""
-    return preparation.restore_target(y) if preparation.task == "regression" else y
+    return y if preparation.classes else preparation.restore_target(y)
 
 
 def scores(y: Array, answers: Array, weight: Array | None) -> dict[str, float]:
-    """Held-out metrics of answers as `in_terms` has them, beside the truth as `true_terms` has it:
-    accuracy, log_loss and auc for P (n, k), r2, rmse and mae for numbers (n,).
+    """Held-out metrics of answers as `Model.in_terms` has them, beside the truth as `true_terms`
+    has it: accuracy, log_loss and auc for P (n, k), r2, rmse and mae for numbers (n,).
     """
-    if answers.ndim == 1:
-        of_numbers = (metrics.r2, metrics.rmse, metrics.mae)
-        return {m.__name__: m(y, answers, weight) for m in of_numbers}
-    return {
-        "accuracy": metrics.accuracy(y, answers.argmax(axis=1), weight),
-        "log_loss": metrics.log_loss(y, answers, weight),
-        "auc": metrics.auc(y, answers, weight),
-    }
+    names = metrics.FOR_NUMBERS if answers.ndim == 1 else metrics.FOR_CLASSES
+    codes = {"accuracy": answers.argmax(axis=-1)}
+    return {name: getattr(metrics, name)(y, codes.get(name, answers), weight) for name in names}
 
 
 def repeated(loss: Loss | None, y: Array) -> Array:

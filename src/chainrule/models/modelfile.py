@@ -17,14 +17,15 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array, Shapes
-from ..core.layers import Layer, chain_shapes
+from ..core.layers import chain_shapes
+from ..core.losses import Loss
 from ..core.network import Network
 from ..files import write_atomically
 from ..tables import Preparation, Schema
 from .agreement import check_agreement, try_out
 from .header import FORMAT, ModelFileError, read_header
 from .model import Model
-from .spec import Known, check_count, decode_layers, decode_loss, encode, known_with, plain
+from .spec import Registry, check_count, decode, decode_layers, encode, plain, types_with
 from .upgrade import upgrade
 
 # Bytes; a file is read whole, so a bound stands before the memory is taken.
@@ -59,29 +60,20 @@ def save(model: Model | Network, path: str | os.PathLike[str]) -> Path:
 
 
 def _header(model: Model, kind: str) -> dict[str, Any]:
-    net = model.net
+    net, loss, preparation, schema = model.net, model.loss, model.preparation, model.schema
+    versions = {"chainrule": version("chainrule"), "numpy": np.__version__}
     return {
-        "format": FORMAT,
-        "kind": kind,
-        "n_in": net.n_in,
-        "dtype": str(net.dtype),
-        "seed": net.seed,
-        "layers": encode(net.layers, "layers"),
-        "loss": None if model.loss is None else encode(model.loss, "loss"),
-        "preparation": None if model.preparation is None else model.preparation.to_dict(),
-        "schema": None if model.schema is None else model.schema.to_dict(),
+        "format": FORMAT, "kind": kind, "n_in": net.n_in, "dtype": str(net.dtype), "seed": net.seed,
+        "layers": encode(net.layers, "layers"), "loss": loss and encode(loss, "loss"),
+        "preparation": preparation and preparation.to_dict(), "schema": schema and schema.to_dict(),
         "facts": plain(model.facts, "facts"),
-        "versions": {
-            "chainrule": version("chainrule"),
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
-    }
+        "versions": versions | {"python": platform.python_version()},
+    }  # fmt: skip
 
 
 def _tensors(net: Network) -> dict[str, Array]:
     tensors = {name: net[name] for name in (*net.shapes, *net.buffer_shapes)}
-    fresh = _built(net.n_in, net.layers, str(net.dtype))
+    fresh = Network(net.n_in, net.layers, rng=0, dtype=net.dtype)
     for name in FACTORS:
         if not np.array_equal(getattr(net, name), getattr(fresh, name)):
             tensors[name] = getattr(net, name)
@@ -97,13 +89,13 @@ def load(path: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Any:
     """
     from safetensors import SafetensorError, safe_open
 
-    file, known = Path(path), known_with(own)
+    file, registry = Path(path), types_with(own)
     _check_place(file)
     try:
         with safe_open(file, framework="numpy") as opened:
             header = read_header(opened.metadata())
             steps = upgrade(header)
-            model = _model(header, opened, known)
+            model = _model(header, opened, registry)
             for step in steps:
                 step(model.net)
             check_agreement(model)
@@ -122,8 +114,8 @@ def load(path: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Any:
 def _check_place(file: Path) -> None:
     """Raise one sentence unless there is an ordinary file of a size that a model may have."""
     try:
-        found = file.stat()
-        if not stat.S_ISREG(found.st_mode):  # asked before it is opened: a pipe would wait for ever
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would wait for ever
             raise ModelFileError(f"{file} is no ordinary file: give the path of a saved model")
         open(file, "rb").close()  # safetensors tells every refusal as a missing file
     except FileNotFoundError:
@@ -136,31 +128,30 @@ def _check_place(file: Path) -> None:
         raise
     except ValueError as error:
         raise ModelFileError(f"{str(file)!r} is no path of a file: {error}") from None
-    if found.st_size > LARGEST_FILE:
+    if status.st_size > LARGEST_FILE:
         raise ModelFileError(f"{file} is larger than {LARGEST_FILE >> 30} GiB: no model of ours is")
 
 
-def _model(header: dict[str, Any], opened: Any, known: Known) -> Model:
-    net = _network(header, opened, known)
+def _model(header: dict[str, Any], opened: Any, registry: Registry) -> Model:
+    net = _network(header, opened, registry)
     loss, prepared, schema = header["loss"], header["preparation"], header["schema"]
     facts = header["facts"]
     if not isinstance(facts, dict):
         raise ValueError("facts is no object")
-    plain_facts = plain(facts, "facts")
-    if plain_facts != facts:
+    if plain(facts, "facts") != facts:
         raise ValueError("facts holds a number that is not finite")
     if header["kind"] == "network" and (loss, prepared, schema, facts) != (None, None, None, {}):
         raise ValueError("it is said to be a bare network, but holds more")
     return Model(
         net,
-        decode_loss(loss, known),
+        None if loss is None else decode(loss, registry, Loss, "loss"),
         None if prepared is None else Preparation.from_dict(prepared),
         None if schema is None else Schema.from_dict(schema),
         facts,
     )
 
 
-def _network(header: dict[str, Any], opened: Any, known: Known) -> Network:
+def _network(header: dict[str, Any], opened: Any, registry: Registry) -> Network:
     n_in, dtype, seed = header["n_in"], header["dtype"], header["seed"]
     if type(n_in) is not int or not 1 <= n_in <= MOST_COLUMNS:
         raise ValueError(f"n_in is {n_in!r}: a model file holds up to {MOST_COLUMNS:,} columns")
@@ -168,13 +159,13 @@ def _network(header: dict[str, Any], opened: Any, known: Known) -> Network:
         raise ValueError(f"dtype is {dtype!r}")
     if seed is not None and (type(seed) is not int or seed < 0):
         raise ValueError(f"seed is {seed!r}")
-    layers = tuple(decode_layers(header["layers"], known))
+    layers = tuple(decode_layers(header["layers"], registry))
     _, params, buffers = chain_shapes(layers, n_in)
     shapes = params | buffers
     size = sum(map(math.prod, params.values()))
     factors = {name: (size,) for name in FACTORS if name in opened.keys()}
     _check_shapes(shapes | factors, opened, dtype)  # before anything of that size is allocated
-    net = _built(n_in, layers, dtype)
+    net = Network(n_in, layers, rng=0, dtype=dtype)
     for name in shapes | factors:
         tensor = opened.get_tensor(name)
         _check_finite(name, tensor)
@@ -182,10 +173,6 @@ def _network(header: dict[str, Any], opened: Any, known: Known) -> Network:
         numbers[...] = tensor
     net.seed = seed
     return net
-
-
-def _built(n_in: int, layers: tuple[Layer, ...], dtype: str) -> Network:
-    return Network(n_in, layers, rng=0, dtype=dtype)
 
 
 def _check_shapes(shapes: Shapes, opened: Any, dtype: str) -> None:
@@ -196,10 +183,10 @@ def _check_shapes(shapes: Shapes, opened: Any, dtype: str) -> None:
         raise ValueError(f'layers and numbers disagree about "{name}": {where}')
     for name, shape in shapes.items():
         tensor = opened.get_slice(name)
-        found, kind = tuple(tensor.get_shape()), tensor.get_dtype()
-        if found != shape or kind != DTYPES[dtype]:
+        held_shape, kind = tuple(tensor.get_shape()), tensor.get_dtype()
+        if held_shape != shape or kind != DTYPES[dtype]:
             raise ValueError(
-                f'"{name}" has shape {found} and type {kind}, '
+                f'"{name}" has shape {held_shape} and type {kind}, '
                 f"the layers promise {shape} and {DTYPES[dtype]}"
             )
 

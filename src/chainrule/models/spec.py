@@ -4,6 +4,8 @@ Decoding looks names up in one table, checks every field against the class's own
 hands the fields to the class, whose own checks apply; it evaluates nothing.
 """
 
+import importlib
+import pkgutil
 import sys
 import types
 import typing
@@ -13,41 +15,33 @@ from typing import Any
 
 import numpy as np
 
-from ..core.activation_layers import ACTIVATION_LAYERS, ParametricActivation
-from ..core.branch_layers import Average, Residual
-from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale, Temperature
-from ..core.losses import LOSSES, Loss
-from ..core.schedules import SCHEDULES, Schedule
+from .. import core
+from ..core.layers import Dense, Layer
+from ..core.losses import Loss
+from ..core.schedules import Schedule
 
-Known = Mapping[str, type]
+Registry = Mapping[str, type]
 PARTS = (Layer, Loss, Schedule)
-LAYERS: dict[str, type] = {
-    cls.__name__: cls
-    for cls in (
-        Dense,
-        CosineEmbedding,
-        CategoryEmbedding,
-        Scale,
-        Temperature,
-        Dropout,
-        BatchNorm,
-        LayerNorm,
-        Residual,
-        Average,
-        ParametricActivation,
-        *ACTIVATION_LAYERS.values(),
-    )
-}
-KNOWN: Known = {
-    **LAYERS,
-    **{cls.__name__: cls for cls in (*LOSSES.values(), *SCHEDULES.values())},
-}
+
+
+def core_types(base: type) -> dict[str, type]:
+    """Every dataclass that the modules of `core` define below `base`, by its name."""
+    types_below: dict[str, type] = {}
+    for module in pkgutil.iter_modules(core.__path__, f"{core.__name__}."):
+        for name, cls in vars(importlib.import_module(module.name)).items():
+            if isinstance(cls, type) and issubclass(cls, base) and cls is not base:
+                if "__dataclass_fields__" in vars(cls):
+                    types_below[name] = cls
+    return types_below
+
+
+LAYERS = core_types(Layer)
+CORE_TYPES: Registry = {**LAYERS, **core_types(Loss), **core_types(Schedule)}
 MOST_ENTRIES = 10_000  # of a list among the settings of a layer
 MOST_LAYERS = 1000  # a network is built in time that grows with the square of their number
 
 
-def known_with(own: Iterable[type]) -> Known:
+def types_with(own: Iterable[type]) -> Registry:
     """The table of types by name, with a reader's own layers and losses added.
 
     Raises TypeError for what is no class of a layer, a loss or a schedule.
@@ -58,7 +52,7 @@ def known_with(own: Iterable[type]) -> Known:
             raise TypeError(
                 f"own lists {cls!r}: give the dataclasses of your own layers, losses or schedules"
             )
-    return {**KNOWN, **{cls.__name__: cls for cls in classes}}
+    return {**CORE_TYPES, **{cls.__name__: cls for cls in classes}}
 
 
 def plain(value: Any, place: str) -> Any:
@@ -94,7 +88,7 @@ def encode(value: Any, place: str) -> Any:
             raise TypeError(
                 f"{name} cannot be saved: make it a frozen dataclass whose fields are its settings"
             )
-        if KNOWN.get(name, type(value)) is not type(value):
+        if CORE_TYPES.get(name, type(value)) is not type(value):
             raise TypeError(f"your own {name} has the name of one of chainrule's: rename the class")
         settings = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
         if name == "Dense" and callable(settings["init"]):
@@ -107,7 +101,7 @@ def encode(value: Any, place: str) -> Any:
     return plain(value, place)
 
 
-def decode(data: Any, known: Known, base: type | tuple[type, ...], place: str) -> Any:
+def decode(data: Any, registry: Registry, base: type | tuple[type, ...], place: str) -> Any:
     """The object that `encode` described, an instance of `base`.
 
     Raises ValueError naming the place for anything else: unknown type, a field that is unknown,
@@ -116,7 +110,7 @@ def decode(data: Any, known: Known, base: type | tuple[type, ...], place: str) -
     kind = data.get("type") if isinstance(data, dict) else None
     if not isinstance(kind, str):
         raise ValueError(f"{place} is no description of a part of a network")
-    cls = known.get(kind)
+    cls = registry.get(kind)
     if cls is None:
         raise ValueError(
             f"{place} is of type {kind!r}, which this version does not know: "
@@ -127,28 +121,29 @@ def decode(data: Any, known: Known, base: type | tuple[type, ...], place: str) -
     names = {f.name for f in fields(cls) if f.init}  # type: ignore[arg-type]
     for name in sorted(names ^ (set(data) - {"type"})):
         raise ValueError(f"{place}.{name} is {'missing' if name in names else 'no field'}")
-    hints = _hints(cls)
-    settings = {}
+    if cls is Dense and data["init"] is None:
+        names -= {"init"}
+    hints, settings = _hints(cls), {}
     for name in names:
-        if cls is Dense and name == "init" and data[name] is None:
-            continue
-        settings[name] = _setting(data[name], known, f"{place}.{name}")
+        settings[name] = _setting(data[name], registry, f"{place}.{name}")
         if not _fits(settings[name], hints.get(name, Any)):
-            raise ValueError(f"{place}.{name} is {_short(data[name])}, which a {kind} cannot take")
+            raise ValueError(
+                f"{place}.{name} is {_short(repr(data[name]))}, which a {kind} cannot take"
+            )
     try:
         return cls(**settings)
     except (TypeError, ValueError) as error:
-        told = _short(str(error), 300)
-        raise ValueError(f"{place} does not describe a layer or loss {kind}: {told}") from None
+        why = _short(str(error), 300)
+        raise ValueError(f"{place} does not describe a layer or loss {kind}: {why}") from None
 
 
-def _setting(value: Any, known: Known, place: str) -> Any:
+def _setting(value: Any, registry: Registry, place: str) -> Any:
     if isinstance(value, dict):
-        return decode(value, known, PARTS, place)
+        return decode(value, registry, PARTS, place)
     if isinstance(value, list):
         if len(value) > MOST_ENTRIES:
             raise ValueError(f"{place} has {len(value)} entries: a model file holds {MOST_ENTRIES}")
-        return tuple(_setting(item, known, f"{place}[{i}]") for i, item in enumerate(value))
+        return tuple(_setting(item, registry, f"{place}[{i}]") for i, item in enumerate(value))
     return value
 
 
@@ -164,7 +159,7 @@ def _fits(value: Any, hint: Any) -> bool:
     """Whether a setting is of the annotated type: a bool is no number, an int counts as a float."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, one) for one in inner)
+        return any(_fits(value, option) for option in inner)
     if origin is tuple and len(inner) == 2 and inner[1] is Ellipsis:
         return isinstance(value, tuple) and all(_fits(item, inner[0]) for item in value)
     if origin is Callable:
@@ -178,32 +173,25 @@ def _fits(value: Any, hint: Any) -> bool:
     return True  # an own class's annotation of another kind: the class checks it
 
 
-def _short(value: Any, most: int = 40) -> str:
-    text = value if isinstance(value, str) and most > 40 else repr(value)
+def _short(text: str, most: int = 40) -> str:
     return text if len(text) <= most else text[: most - 3] + "…"
 
 
-def decode_layers(data: Any, known: Known) -> list[Layer]:
+def decode_layers(data: Any, registry: Registry) -> list[Layer]:
     """The layers of a network, in order. Raises ValueError where they are none, or too many."""
     if not isinstance(data, list) or not data:
         raise ValueError("layers is no list of layers")
-    layers = [decode(item, known, Layer, f"layers[{i}]") for i, item in enumerate(data)]
+    layers = [decode(item, registry, Layer, f"layers[{i}]") for i, item in enumerate(data)]
     check_count(layers)
     return layers
 
 
 def check_count(layers: Sequence[Layer]) -> None:
     """Raise ValueError for more layers, those of branches included, than a file may have."""
-    found = _count(layers)
-    if found > MOST_LAYERS:
-        raise ValueError(f"the network has {found} layers: a model file holds {MOST_LAYERS}")
+    count = _count(layers)
+    if count > MOST_LAYERS:
+        raise ValueError(f"the network has {count} layers: a model file holds {MOST_LAYERS}")
 
 
 def _count(layers: Sequence[Layer]) -> int:
     return sum(1 + sum(map(_count, layer.branches.values())) for layer in layers)
-
-
-def decode_loss(data: Any, known: Known) -> Loss | None:
-    """The loss, or None where none was saved."""
-    loss: Loss | None = None if data is None else decode(data, known, Loss, "loss")
-    return loss

@@ -17,14 +17,15 @@ from ..core.losses import Loss, SoftmaxCrossEntropy, SquaredError
 from ..core.network import Network
 from ..core.nonfinite import Diverged
 from ..core.penalty import Penalty
-from ..models.model import in_terms
+from ..models.model import TableModel
+from ..tables.rows import Rows
 from ..training.engines import limit_threads
 from ..training.lbfgs import minimize
 from .data import TableData
 
 BOOSTING, LINEAR, CONSTANT = "gradient boosting", "linear model", "constant guess"
-FEW_CELLS = 200_000  # below so many, one thread is faster than two
-SHARE = 0.75  # of the time, for gradient boosting
+ONE_THREAD_CELLS = 200_000  # below this number, one thread is faster than two
+BOOSTING_SHARE = 0.75  # of the time
 MOST_ITERATIONS = 200
 Watch = Callable[[str], AbstractContextManager[Any]]
 Weight = Array | None
@@ -43,9 +44,11 @@ class Compared(NamedTuple):
 
 
 def compare(
-    data: TableData, weight: Weight, seconds: float, threads: int | None, watch: Watch | None
-) -> Iterator[Compared]:
-    """Gradient boosting, then the linear model, trained on the training rows within the seconds.
+    data: TableData, test: Rows, weight: Weight, seconds: float, threads: int | None,
+    watch: Watch | None,
+) -> Iterator[Compared]:  # fmt: skip
+    """Gradient boosting, then the linear model, trained within the seconds: their answers for the
+    test rows.
 
     `weight` (n,) are the weights that the network had. A model that cannot be trained is left out
     with the reason; Ctrl-C leaves out those that are to come.
@@ -53,7 +56,7 @@ def compare(
     import sklearn.ensemble  # type: ignore # noqa: F401 - seconds that are no training
 
     started, stopped = time.monotonic(), False
-    for name, fit, share in ((BOOSTING, _boosting, SHARE), (LINEAR, _linear, 1.0)):
+    for name, fit, share in ((BOOSTING, _boosting, BOOSTING_SHARE), (LINEAR, _linear, 1.0)):
         begun, answers = time.monotonic(), None
         note: str | None = "stopped by you"
         left = share * seconds - (begun - started)
@@ -62,7 +65,7 @@ def compare(
                 note = f"no time was left of {seconds:.0f} s"
             elif not stopped:
                 with watch(name) if watch else nullcontext():
-                    answers, note = fit(data, weight, begun + left, threads)
+                    answers, note = fit(data, test, weight, begun + left, threads)
         except KeyboardInterrupt:
             stopped = True
         except (Diverged, MemoryError, ValueError) as error:
@@ -72,51 +75,50 @@ def compare(
         yield Compared(name, answers, time.monotonic() - begun, note)
 
 
-def _boosting(data: TableData, weight: Weight, until: float, threads: int | None) -> Fitted:
+def _boosting(data: TableData, test: Rows, w: Weight, until: float, threads: int | None) -> Fitted:
     """HistGradientBoosting with its defaults; fewer trees where the time is short."""
     from sklearn import ensemble
 
-    assert data.test is not None
     X, categories = data.preparation.for_trees(data.train.known)
     filled = ~np.isnan(X).all(axis=0)  # a column without a training cell has no bins
     X = X[:, filled]
     name = f"HistGradientBoosting{'Classifier' if data.outputs else 'Regressor'}"
-    asked = {"categorical_features": np.array(categories)[filled], "random_state": data.seed}
-    model = getattr(ensemble, name)(warm_start=True, **asked)
+    model = getattr(ensemble, name)(
+        warm_start=True, categorical_features=np.array(categories)[filled], random_state=data.seed
+    )
     y = data.train.y if data.outputs else data.preparation.restore_target(data.train.y)
     wanted, fit, step, note = model.max_iter, 0, 1, None
-    with threadpool_limits(1 if X.size < FEW_CELLS else threads):
+    with threadpool_limits(1 if X.size < ONE_THREAD_CELLS else threads):
         while fit < wanted and step > 0:
             begun = time.monotonic()
-            model.set_params(max_iter=min(wanted, fit + step)).fit(X, y, weight)
+            model.set_params(max_iter=min(wanted, fit + step)).fit(X, y, w)
             now, grown = time.monotonic(), model.max_iter - fit
             fit = model.max_iter if model.n_iter_ == model.max_iter else wanted  # stopped early
             step = int((until - now) / max(now - begun, 1e-9) * grown)
         if fit < wanted:
             note = f"{BOOSTING} stopped after {fit} of {wanted} rounds: time ran out"
-        test = data.preparation.for_trees(data.test.known)[0][:, filled]
+        X_test = data.preparation.for_trees(test.known)[0][:, filled]
         if not data.outputs:
-            return np.asarray(model.predict(test)), note
+            return np.asarray(model.predict(X_test)), note
         P = np.zeros((len(test), data.outputs))
-        P[:, model.classes_] = model.predict_proba(test)
+        P[:, model.classes_] = model.predict_proba(X_test)
     return P, note
 
 
-def _linear(data: TableData, weight: Weight, until: float, threads: int | None) -> Fitted:
+def _linear(data: TableData, test: Rows, w: Weight, until: float, threads: int | None) -> Fitted:
     """The same inputs without hidden layers, at the minimum of its loss (L-BFGS, slight L2)."""
-    assert data.test is not None
     loss: Loss = SoftmaxCrossEntropy() if data.outputs else SquaredError()
     X = data.train.X
     net = Network.mlp([X.shape[1], data.outputs or 1], init=0.0, rng=0)
     penalty, note = Penalty(l2=1.0 / len(X)), None
     with limit_threads(threads):
         for record in minimize(
-            net, loss, X, data.train.y, weight=weight, penalty=penalty, iterations=MOST_ITERATIONS
+            net, loss, X, data.train.y, weight=w, penalty=penalty, iterations=MOST_ITERATIONS
         ):
             if time.monotonic() > until:
                 note = f"{LINEAR} stopped after {record.epoch + 1} iterations: time ran out"
                 break
-    return in_terms(data.preparation, loss.link(net.predict(data.test.X))), note
+    return TableModel(net, loss, data.preparation, data.schema).in_terms(test.X), note
 
 
 def constant(data: TableData, n: int) -> Array:

@@ -31,8 +31,8 @@ def held_out(members: Sequence[Member], n: int) -> tuple[Array, Array, Array]:
         count[member.places] += 1
     places = np.flatnonzero(count)
     c, Z = count[places], total[places] / count[places, None]
-    apart = (squares[places] - c * Z[:, k // 2] ** 2)[c > 1] / (c[c > 1] - 1)
-    v = max(0.0, float(apart.mean())) if len(apart) else 0.0
+    variances = (squares[places] - c * Z[:, k // 2] ** 2)[c > 1] / (c[c > 1] - 1)
+    v = max(0.0, float(variances.mean())) if len(variances) else 0.0
     return Z, places, v * (1.0 / c - 1.0 / len(members))
 
 
@@ -43,11 +43,11 @@ def temperature(Z: Array, y: Array, weight: Array | None) -> float:
     without a mistake do not make the network certain. Guo et al. 2017.
     """
     loss = SoftmaxCrossEntropy(label_smoothing=1.0 / (len(Z) + 1))
-    found = minimize_scalar(
+    minimum = minimize_scalar(
         lambda log_t: loss.value(Z / np.exp(log_t), y, weight),
         bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded", options={"xatol": 1e-4},
     )  # fmt: skip
-    return float(np.exp(found.x))
+    return float(np.exp(minimum.x))
 
 
 def margin(Z: Array, y: Array, weight: Array | None, share: float, V: Array | float = 0.0) -> float:
@@ -68,5 +68,5 @@ def margin(Z: Array, y: Array, weight: Array | None, share: float, V: Array | fl
     off = np.where(r < 0, Z[:, 0] - Z[:, 1] - r, r + Z[:, 1] - Z[:, 2])
     order, n = np.argsort(off[used]), np.count_nonzero(used)
     rank = np.cumsum(w[used][order]) * n / w.sum()
-    found = float(np.interp(n * share + 0.5, rank, off[used][order]))
-    return max(found, -0.5 * float(np.median(np.abs(Z[:, 2] - Z[:, 0]))))
+    outwards = float(np.interp(n * share + 0.5, rank, off[used][order]))
+    return max(outwards, -0.5 * float(np.median(np.abs(Z[:, 2] - Z[:, 0]))))

@@ -33,7 +33,7 @@ class Member:
     seed: int
     best: Best = field(init=False)
     answers: Array = field(init=False)
-    kept: Record | None = None  # of its best epoch
+    best_record: Record | None = None
     diverged: str | None = None
 
     def __post_init__(self) -> None:
@@ -60,7 +60,7 @@ class Member:
                 for record in records:
                     record = self.see(record, loss, metric)
                     if self.best.epoch == record.epoch:
-                        self.kept = record
+                        self.best_record = record
                     yield record
                     if preset.patience and record.epoch - self.best.epoch >= preset.patience:
                         return

@@ -24,12 +24,12 @@ def require_memory(sizes: Sequence[int], rows: int = 0, networks: int = 1) -> No
     """
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     needed = networks * training_bytes(sizes, rows)
     which = f"{networks} networks with " if networks > 1 else ""
-    if needed > there > 0:
+    if needed > memory > 0:
         raise ValueError(
             f"{which}layers of {', '.join(map(str, sizes[1:]))} units on {sizes[0]} features would "
             f"take {needed / 1e9:,.0f} GB of memory in training, this machine has "
-            f"{there / 1e9:,.0f}: use smaller layers"
+            f"{memory / 1e9:,.0f}: use smaller layers"
         )

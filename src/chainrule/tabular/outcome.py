@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ..core.metrics import METRICS, shares
+from ..core.metrics import METRICS
 from ..core.nonfinite import finite
 from ..models.answers import Answer, explain_answer
-from ..models.model import Model
+from ..models.model import TableModel
 from ..report.words import clean, coverage_in_words, number, plural, score
 from ..tables import Preparation, Schema
 from ..tables.rows import Rows
 from ..tables.table import cell_text
 from ..training.loop import Record
 from .baselines import BOOSTING, CONSTANT, LINEAR
-from .verdict import NETWORK, Tested, gap
+from .verdict import NETWORK, Tested
 
 WORST = 5  # rows
 KEYS = {BOOSTING: "boosting", LINEAR: "linear", CONSTANT: "constant"}
@@ -34,7 +34,7 @@ class Outcome:
     if there is no test. Epochs count from 0.
     """
 
-    model: Model
+    model: TableModel
     schema: Schema
     preparation: Preparation
     table_rows: int
@@ -62,14 +62,12 @@ class Outcome:
     @property
     def names(self) -> dict[str, str]:
         """The models as a person reads them: what the constant guess answers is in its name."""
-        found = {name: name for name in self.scores}
-        if self.tested is not None and CONSTANT in found:
-            guess = self.tested.answers[CONSTANT][0]
-            if self.schema.classes is None:
-                found[CONSTANT] = f"always {number(guess)}, the mean"
-            else:
-                found[CONSTANT] = f'always "{cell_text(self.schema.classes[int(guess.argmax())])}"'
-        return found
+        names = {name: name for name in self.scores}
+        if self.tested is not None and CONSTANT in names:
+            guess, classes = self.tested.answers[CONSTANT][0], self.schema.classes
+            always = f'"{cell_text(classes[int(guess.argmax())])}"' if classes else number(guess)
+            names[CONSTANT] = f"always {always}" + ", the mean" * (classes is None)
+        return names
 
     @cached_property
     def example(self) -> Answer:
@@ -94,16 +92,15 @@ class Outcome:
     @cached_property
     def ahead(self) -> tuple[str, dict[str, str]]:
         """(a heading, by how much the network is ahead of each other model ± the standard error)"""
-        others = (name for name in self.scores if name != NETWORK)
-        leads = {clean(self.names[n]): gap(self.tested, n) for n in others if self.tested}
-        return f"network ahead, {METRICS[self.model.facts['metric']].name}", leads
+        heading = f"network ahead, {METRICS[self.model.facts['metric']].name}"
+        others = [name for name in self.scores if name != NETWORK]
+        leads = {clean(self.names[n]): self.tested.gap(n) for n in others if self.tested}
+        return heading, leads
 
     @property
     def coverage(self) -> list[str]:
         """How many test rows lie within their intervals, in a sentence if there are intervals."""
-        if self.interval is None:
-            return []
-        return [coverage_in_words(self.interval, self.schema.target)]
+        return [coverage_in_words(self.interval, self.schema.target)] if self.interval else []
 
     @property
     def told(self) -> str:
@@ -113,16 +110,16 @@ class Outcome:
         if len(best) > 1:
             low, high = min(best) + 1, max(best) + 1
             kept = f"kept each network's best epoch ({f'{low} to {high}' if low < high else low})"
-        all_done = f"All {done} done" if len(self.records) > 1 else "The one epoch is done"
         if self.diverged and self.ended != "diverged":
             kept += f"; {self.diverged} of {len(best)} networks diverged"
-        return {
-            "epochs": f"{all_done}; {kept}",
-            "patience": f"Stopped after {done} without a new best; {kept}",
-            "time": f"Time ran out after {done}; {kept}",
-            "interrupted": f"Stopped by you after {done}; {kept}",
-            "diverged": f"Diverged after {done}; {kept}",
-        }[self.ended]
+        how = {
+            "epochs": f"All {done} done" if len(self.records) > 1 else "The one epoch is done",
+            "patience": f"Stopped after {done} without a new best",
+            "time": f"Time ran out after {done}",
+            "interrupted": f"Stopped by you after {done}",
+            "diverged": f"Diverged after {done}",
+        }
+        return f"{how[self.ended]}; {kept}"
 
     def to_dict(self) -> dict[str, Any]:
         """As texts, finite numbers, lists and dicts: the document of `train --json`."""
@@ -131,20 +128,16 @@ class Outcome:
             KEYS[name]: dict(zip(("gain", "error"), tested.gain(name), strict=True))
             for name in self.scores if name != NETWORK
         }  # fmt: skip
-        training = {
-            **self.settings, "planned_epochs": self.settings["epochs"],
-            **{key: facts[key] for key in ("epochs", "best_epoch", "best_epochs", "seed")},
-            "reasons": dict(self.reasons), "stopped": self.ended, "told": self.told,
-        }  # fmt: skip
         document = {
-            "task": self.schema.task, "target": self.schema.target, "classes": self.schema.classes,
+            **model.target_facts,
             "columns": [asdict(column) for column in self.schema.columns],
             "rows": {"table": self.table_rows, **facts["rows"]},
-            "network": {
-                "layers": [model.net.n_in, *map(str, model.net.layers)],
-                "parameters": model.net.theta.size, "features": self.preparation.feature_names,
+            "network": model.network_facts(),
+            "training": {
+                **self.settings, "planned_epochs": self.settings["epochs"],
+                **{key: facts[key] for key in ("epochs", "best_epoch", "best_epochs", "seed")},
+                "reasons": dict(self.reasons), "stopped": self.ended, "told": self.told,
             },
-            "training": training,
             "metric": facts["metric"], "test": self.scores.get(NETWORK),
             "baselines": {key: self.scores.get(name) for name, key in KEYS.items()},
             "gains": gains, "verdict": self.verdict, "worst_rows": list(self.worst),
@@ -152,22 +145,22 @@ class Outcome:
             "seconds": facts["seconds"], "seconds_of": dict(self.seconds),
             "engine": facts["engine"], "notes": list(self.notes), "warnings": list(self.warnings),
         }  # fmt: skip
-        found: dict[str, Any] = finite(document)
-        return found
+        return dict(finite(document))
 
 
 def worst_rows(tested: Tested, places: Any, classes: Sequence[Any] | None) -> list[dict[str, Any]]:
     """The WORST test rows that are missed most: {row, true, answer, probability or error}; rows
     count from 1, as in their file.
     """
-    answers, found = tested.answers[NETWORK], list[dict[str, Any]]()
-    wrong = shares("mae" if classes is None else "log_loss", tested.y, answers)
+    answers, rows = tested.answers[NETWORK], list[dict[str, Any]]()
+    wrong = tested.shares("mae" if classes is None else "log_loss", NETWORK)
     for i in np.argsort(-wrong, kind="stable")[:WORST].tolist():
         true, answer = tested.y[i].item(), answers[i]
+        row: dict[str, Any] = {"row": int(places[i]) + 1}
         if classes is None:
-            told = {"true": true, "answer": float(answer), "error": float(answer) - true}
+            row |= {"true": true, "answer": float(answer), "error": float(answer) - true}
         else:
-            told = {"true": classes[true], "answer": classes[answer.argmax()]}
-            told["probability"] = float(answer[true])
-        found.append({"row": int(places[i]) + 1, **told})
-    return found
+            row |= {"true": classes[true], "answer": classes[answer.argmax()]}
+            row["probability"] = float(answer[true])
+        rows.append(row)
+    return rows

@@ -8,7 +8,7 @@ differs: narrower networks, fewer epochs, several members with different embeddi
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from ..core.schedules import Cosine, CosLog, FlatCosine
 from ..report.words import percent
 from .data import TableData
 
+T = TypeVar("T")
 LEARNING_RATES = {"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "adagrad": 0.02}
 SMALL = 0.1  # share of the learning rate that embeddings, biases and mixes get
 ONE_HOT = 8  # levels of a category that stay columns of their own
@@ -63,8 +64,8 @@ class Simple:
     def __post_init__(self) -> None:
         require_count("preset", "members", self.members)
         if self.optimizer not in OPTIMIZERS:
-            known = ", ".join(OPTIMIZERS)
-            raise ValueError(f"optimizer is {self.optimizer!r}: use one of {known}")
+            names = ", ".join(OPTIMIZERS)
+            raise ValueError(f"optimizer is {self.optimizer!r}: use one of {names}")
         if self.lr is not None and not 0.0 < self.lr < math.inf:
             raise ValueError(f"lr is {self.lr}: give a finite number above 0")
         Dropout(self.dropout)
@@ -72,11 +73,11 @@ class Simple:
     def for_table(self, data: TableData) -> Self:
         """With what depends on the number of rows and on the task."""
         rows = max(1, round((1.0 - self.valid) * len(data.train)))
-        chosen = self._chosen(rows, data.outputs > 0)
-        chosen["lr"] = LEARNING_RATES.get(self.optimizer, chosen["lr"])
-        return replace(self, **{k: v for k, v in chosen.items() if getattr(self, k) is None})
+        defaults = self._defaults(rows, data.outputs > 0)
+        defaults["lr"] = LEARNING_RATES.get(self.optimizer, defaults["lr"])
+        return replace(self, **{k: v for k, v in defaults.items() if getattr(self, k) is None})
 
-    def _chosen(self, rows: int, classes: bool) -> dict[str, Any]:
+    def _defaults(self, rows: int, classes: bool) -> dict[str, Any]:
         return {
             "activation": "relu", "lr": 0.003,
             "batch_size": int(np.clip(2 ** round(math.log2(rows / 48)), 16, 256)),
@@ -103,20 +104,20 @@ class Simple:
 
     def step(self, loss: losses.Loss) -> StepSettings:
         """What one step of training is made of."""
-        assert self.lr is not None  # for_table has set it
-        adamw = AdamW(weight_decay=self.weight_decay or 0.0)
-        optimizer = adamw if self.optimizer == "adamw" else OPTIMIZERS[self.optimizer]()
-        return StepSettings(loss, optimizer, Cosine(self.lr), clip=self.clip)
+        optimizer = OPTIMIZERS[self.optimizer]()
+        if self.optimizer == "adamw":
+            optimizer = AdamW(weight_decay=self.weight_decay or 0.0)
+        return StepSettings(loss, optimizer, Cosine(_required("lr", self.lr)), clip=self.clip)
 
     def reasons(self, net: Network, data: TableData) -> dict[str, str]:
         """What is set, and why, in words; `net` is one of the members."""
         several, units = self.members > 1, " → ".join(map(str, self.hidden))
-        whose = ", drawn separately for each network" if several else ""
-        whose = ", the latest" if data.schema.time else whose
-        told = {
+        drawn = ", drawn separately for each network" if several else ""
+        which = ", the latest" if data.schema.time else drawn
+        reasons = {
             "networks": f"{self.members}, averaged: their errors differ and partly cancel"
             if several else "1",
-            "held-out rows": f"{percent(self.valid)}{whose}, to choose the best epoch"
+            "held-out rows": f"{percent(self.valid)}{which}, to choose the best epoch"
             if self.valid else "none: the epoch with the lowest loss is kept",
             "numbers": "mean 0, deviation 1, so that one learning rate suits all columns",
             "hidden layers": f"{units} units, {self.activation}" if self.hidden else "none",
@@ -128,10 +129,10 @@ class Simple:
             "epochs": f"at most {self.epochs}, of which the best is kept",
         }  # fmt: skip
         if self.patience:
-            told["patience"] = f"{self.patience} epochs without a new best end training"
+            reasons["patience"] = f"{self.patience} epochs without a new best end training"
         absent = {"dropout": not (self.hidden and self.dropout),
                   "weight decay": self.optimizer != "adamw"}  # fmt: skip
-        return {name: why for name, why in told.items() if not absent.get(name)}
+        return {name: why for name, why in reasons.items() if not absent.get(name)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +159,7 @@ class Strong(Simple):
     scaling = "robust"
     dtype = np.float32
 
-    def _chosen(self, rows: int, classes: bool) -> dict[str, Any]:
+    def _defaults(self, rows: int, classes: bool) -> dict[str, Any]:
         sizes = ((1024, 64), (8192, 128), (30_000, 256), (100_000, 512))
         return {
             "activation": "selu" if classes else "mish", "lr": 0.04 if classes else 0.07,
@@ -171,32 +172,30 @@ class Strong(Simple):
         return losses.SoftmaxCrossEntropy(self.label_smoothing if metric == "accuracy" else 0.0)
 
     def network(self, data: TableData, m: int, n_out: int, seed: int) -> Network:
-        assert self.spreads is not None  # for_table has set it
-        layers = [*_embeddings(data, self.spreads[m % len(self.spreads)]), Scale()]
+        spreads = _required("spreads", self.spreads)
+        layers = [*_embeddings(data, spreads[m % len(spreads)]), Scale()]
         for n in self.hidden:
-            layers += [Dense(n, init="lecun_normal"), self._bend()]
+            layers += [Dense(n, init="lecun_normal"), self._activation_layer()]
             layers += [Dropout(FlatCosine(self.dropout))] if self.dropout else []
         layers.append(Dense(n_out, init=0.0))
         net = Network(data.train.X.shape[1], layers, rng=seed, dtype=self.dtype)
         _set_factors(net)
         return net
 
-    def _bend(self) -> Layer:
+    def _activation_layer(self) -> Layer:
         """The activation with its learned share; "prelu" has a number to learn itself."""
-        assert self.activation is not None  # for_table has set it
-        known = self.activation in ACTIVATIONS
-        return ParametricActivation(self.activation) if known else get_activation(self.activation)
+        name = _required("activation", self.activation)
+        return ParametricActivation(name) if name in ACTIVATIONS else get_activation(name)
 
     def step(self, loss: losses.Loss) -> StepSettings:
-        assert self.lr is not None  # for_table has set both
-        plain = super().step(loss)
+        step = super().step(loss)
         if self.optimizer == "adamw":
             decay = FlatCosine(self.weight_decay or 0.0)
-            plain = replace(plain, optimizer=AdamW(beta2=0.95, weight_decay=decay))
-        return replace(plain, lr=CosLog(self.lr))
+            step = replace(step, optimizer=AdamW(beta2=0.95, weight_decay=decay))
+        return replace(step, lr=CosLog(_required("lr", self.lr)))
 
     def reasons(self, net: Network, data: TableData) -> dict[str, str]:
-        told, kinds = super().reasons(net, data), {type(layer) for layer in net.layers}
+        simple, kinds = super().reasons(net, data), {type(layer) for layer in net.layers}
         own = {"numbers": "median 0, quartiles 1 apart, within ±3, so that outliers count less"}
         if CosineEmbedding in kinds:
             used = (self.spreads or ())[: self.members]
@@ -211,12 +210,12 @@ class Strong(Simple):
         )
         if self.hidden:
             own["activation"] = f"{self.activation}, mixed with the identity by a learned share"
-        if "dropout" in told:
+        if "dropout" in simple:
             own["dropout"] = f"{self.dropout:g}, decays to 0 in the second half"
         if self.optimizer == "adamw":
             own["optimizer"] = "adamw with β₂ = 0.95: short gradient memory"
             own["weight decay"] = f"{self.weight_decay:g}, decays to 0 in the second half"
-        return told | own
+        return simple | own
 
 
 PRESETS: dict[str, Simple] = {
@@ -228,11 +227,18 @@ def get_preset(name: str, /, **settings: Any) -> Simple:
     """The preset of that name with other settings; ValueError for an unknown name or setting."""
     if name not in PRESETS:
         raise ValueError(f"preset is {name!r}: use one of {', '.join(PRESETS)}")
-    known = {field.name for field in fields(PRESETS[name])} - {"name"}
-    for setting in settings.keys() - known:
-        told = ", ".join(sorted(known))
-        raise ValueError(f'preset "{name}" has no setting {setting!r}: it has {told}')
+    names = {field.name for field in fields(PRESETS[name])} - {"name"}
+    for setting in settings.keys() - names:
+        listed = ", ".join(sorted(names))
+        raise ValueError(f'preset "{name}" has no setting {setting!r}: it has {listed}')
     return replace(PRESETS[name], **settings)
+
+
+def _required(name: str, setting: T | None) -> T:
+    """A setting that `for_table` has chosen; ValueError where nobody has called it."""
+    if setting is None:
+        raise ValueError(f"{name} is None: for_table chooses it")
+    return setting
 
 
 def _embeddings(data: TableData, spread: float) -> list[Layer]:
@@ -245,12 +251,14 @@ def _embeddings(data: TableData, spread: float) -> list[Layer]:
         if plan.kind == "category" and len(plan.features) > ONE_HOT:
             groups.append((start, stop))
         start = stop
-    found, alone = list[Layer](), tuple(range(start))
+    layers, features = list[Layer](), tuple(range(start))
     if groups:
-        found.append(picked := CategoryEmbedding(tuple(groups)))
-        alone = picked.alone(start)
-    fine = tuple(j for j, i in enumerate(alone) if i in data.varied)
-    return [*found, CosineEmbedding(spread=spread, columns=fine)] if fine and spread else found
+        layers.append(of_categories := CategoryEmbedding(tuple(groups)))
+        features = of_categories.alone(start)
+    varied = tuple(j for j, i in enumerate(features) if i in data.varied)
+    if varied and spread:
+        layers.append(CosineEmbedding(spread=spread, columns=varied))
+    return layers
 
 
 def _set_factors(net: Network) -> None:

@@ -22,7 +22,7 @@ from ..core.layers import Dense, Temperature
 from ..core.losses import Loss
 from ..core.network import Network
 from ..core.nonfinite import finite
-from ..models.model import Model, answer_of, covered, in_terms, repeated, true_terms
+from ..models.model import TableModel, covered, repeated, true_terms
 from ..models.spec import check_count
 from ..report.words import percent, plural
 from ..tables import Table
@@ -36,7 +36,7 @@ from .member import Member
 from .memory import require_memory
 from .outcome import Outcome, worst_rows
 from .presets import PRESETS, Simple, get_preset
-from .verdict import NETWORK, Tested, verdict
+from .verdict import FOR_NUMBERS, NETWORK, Tested, verdict
 
 FEWEST_EPOCHS = 8  # that are planned; a time limit may cut them off
 TRIAL_BATCHES = 16  # that tell how long an epoch takes
@@ -87,9 +87,9 @@ class TableRun(Recorded):
 
     def __post_init__(self) -> None:
         data = self.data
-        known = metrics.FOR_CLASSES if data.outputs else ("rmse", "mae")
-        if self.metric not in (None, *known):
-            raise ValueError(f"metric is {self.metric!r}: use one of {', '.join(known)}")
+        names = metrics.FOR_CLASSES if data.outputs else FOR_NUMBERS
+        if self.metric not in (None, *names):
+            raise ValueError(f"metric is {self.metric!r}: use one of {', '.join(names)}")
         if self.interval is not None and data.outputs:
             taken = f'"{data.schema.target}" is taken for {data.outputs} classes'
             fix = "set the task to regression if it is a number"
@@ -153,17 +153,17 @@ class TableRun(Recorded):
             epochs, started = self._affordable()
             before = time.perf_counter()
             with closing(self._together(self.members, epochs)) as rounds:
-                for epoch, told in enumerate(rounds):
+                for epoch, of_members in enumerate(rounds):
                     seconds, before = time.perf_counter() - before, time.perf_counter()
                     if epoch == 0:  # without what loads the engine
-                        seconds = min(seconds, sum(record.seconds for record in told))
-                    self.records.append(Record.mean(told, epoch, seconds, self.data.seed))
+                        seconds = min(seconds, sum(record.seconds for record in of_members))
+                    self.records.append(Record.mean(of_members, epoch, seconds, self.data.seed))
                     yield self.records[-1]
                     if self.time_limit and time.monotonic() - started > self.time_limit:
                         self.ended = "time"
                         return
             early = "patience" if len(self.records) < epochs else "epochs"
-            self.ended = "diverged" if all(one.diverged for one in self.members) else early
+            self.ended = "diverged" if all(member.diverged for member in self.members) else early
         finally:
             self._calibrate()
 
@@ -202,18 +202,18 @@ class TableRun(Recorded):
         planned, members = self.preset.epochs, self.preset.members
         if self.time_limit is None:
             return planned, time.monotonic()
-        most = TRIAL_BATCHES * (self.preset.batch_size or 1)
+        n = TRIAL_BATCHES * (self.preset.batch_size or 1)
         rows = max(len(member.rows) for member in self.members)
-        few = [replace(m, net=m.net.copy(), rows=m.rows.take(slice(most))) for m in self.members]
-        with closing(self._together(few, 2)) as trials:
+        copies = [replace(m, net=m.net.copy(), rows=m.rows.take(slice(n))) for m in self.members]
+        with closing(self._together(copies, 2)) as trials:
             next(trials)  # loads the engine
             begun = time.monotonic()
             next(trials, None)
-        epoch = (time.monotonic() - begun) * max(1.0, rows / most)
+        epoch = (time.monotonic() - begun) * max(1.0, rows / n)
         fit, fewest = self.time_limit / max(epoch, 1e-9), min(FEWEST_EPOCHS, planned)
         if fit < fewest:
-            kept = max(1, int(members * fit / fewest))
-            fit, self.members = fit * members / kept, self.members[:kept]
+            left = max(1, int(members * fit / fewest))
+            fit, self.members = fit * members / left, self.members[:left]
         epochs = int(np.clip(fit, fewest, planned))
         self.preset = replace(self.preset, members=len(self.members), epochs=epochs)
         if (len(self.members), epochs) != (members, planned):
@@ -229,8 +229,9 @@ class TableRun(Recorded):
     @property
     def divergences(self) -> list[str]:
         """Why members stopped that diverged, each keeping its best epoch."""
-        told = {f"network {m}: ": one.diverged for m, one in enumerate(self.members, start=1)}
-        return [m * (len(told) > 1) + why for m, why in told.items() if why]
+        several = len(self.members) > 1
+        whys = ((m, member.diverged) for m, member in enumerate(self.members, start=1))
+        return [f"network {m}: " * several + why for m, why in whys if why]
 
     @property
     def rows(self) -> dict[str, int]:
@@ -255,16 +256,16 @@ class TableRun(Recorded):
         if branches := list(net.layers[0].branches.values()):
             layers, which = branches[0], f"{len(branches)} networks, averaged; the first: "
         sizes = [net.n_in, *(layer.n for layer in layers if isinstance(layer, Dense))]
-        others = dict.fromkeys(type(one).__name__ for one in layers if not isinstance(one, Dense))
-        told = ", ".join(others) or "no hidden layer"
+        kinds = dict.fromkeys(type(layer).__name__ for layer in layers)
+        others = ", ".join(kind for kind in kinds if kind != "Dense") or "no hidden layer"
         features, learned = plural(net.n_in, "feature"), plural(net.theta.size, "parameter")
-        return f"{which}{' → '.join(map(str, sizes))} ({features}; {told}), {learned}"
+        return f"{which}{' → '.join(map(str, sizes))} ({features}; {others}), {learned}"
 
     @property
     def settings(self) -> dict[str, Any]:
         """The settings as numbers and texts, with the losses of the members' best epochs."""
-        kept = [member.kept for member in self.members if member.kept is not None]
-        mean = Record.mean(kept, 0, 0.0, 0) if kept else None
+        best = [member.best_record for member in self.members if member.best_record is not None]
+        mean = Record.mean(best, 0, 0.0, 0) if best else None
         chosen = asdict(self.preset)
         return {"preset": chosen.pop("name"), **chosen} | {
             "threads": self.threads, "class_weight": self.class_weight,
@@ -274,19 +275,19 @@ class TableRun(Recorded):
     @property
     def reasons(self) -> dict[str, str]:
         """The settings with their reasons, in words."""
-        told = self.preset.reasons(self.members[0].net, self.data)
+        reasons = self.preset.reasons(self.members[0].net, self.data)
         close = "and a little of the log loss, which decides between near equals"
         goal = {"accuracy": f"wrong answers, {close}", "auc": f"the AUC, {close}",
                 "log_loss": "the log loss"}  # fmt: skip
         if self.rows["valid"]:
-            told["best epoch by"] = goal.get(self._chosen_by, "the loss")
-        told["loss"] = str(self.loss)
+            reasons["best epoch by"] = goal.get(self._chosen_by, "the loss")
+        reasons["loss"] = str(self.loss)
         if self.class_weight is not None:
             alike = ": every class weighs the same" if self.class_weight == "balanced" else ""
-            told["class weights"] = f"{self.class_weight}{alike}"
-        return told
+            reasons["class weights"] = f"{self.class_weight}{alike}"
+        return reasons
 
-    def model(self) -> Model:
+    def model(self) -> TableModel:
         """The trained network with everything that prediction needs, ready for `save`; its facts
         say how it was trained, and in an outcome how well it did.
         """
@@ -301,7 +302,7 @@ class TableRun(Recorded):
             "engine": self.engine, "seconds": self.seconds, "temperature": self.temperature,
             "test": {}, "interval": None,
         }  # fmt: skip
-        return Model(self.net, self.loss, data.preparation, data.schema, facts)
+        return TableModel(self.net, self.loss, data.preparation, data.schema, facts)
 
     def outcome(self, *, compared: bool = True, watch: Watch | None = None) -> Outcome:
         """What came of it: the test of the network and, unless `compared` is False, of other models
@@ -315,13 +316,12 @@ class TableRun(Recorded):
         tested, interval, others, worst = None, None, [], []
         if test is not None:
             if compared:
-                most = max(COMPARE_SECONDS, self.seconds)
-                others = list(compare(data, self.weight, most, self.threads, watch))
-            answers = {one.name: one.answers for one in others if one.answers is not None}
+                seconds = max(COMPARE_SECONDS, self.seconds)
+                others = list(compare(data, test, self.weight, seconds, self.threads, watch))
+            answers = {NETWORK: model.in_terms(test.X)}
+            answers |= {other.name: other.answers for other in others if other.answers is not None}
             answers[CONSTANT] = constant(data, len(test))
-            output, y = model.linked(test.X), true_terms(data.preparation, test.y)
-            ours = in_terms(data.preparation, output, answer_of(self.loss))
-            answers = {NETWORK: ours} | answers
+            y = true_terms(data.preparation, test.y)
             tested = Tested(data.schema.target, self.judged_by, y, answers, test.weight)
             if self.interval is not None:
                 interval = covered(model.interval_of(test.X), y, test.weight, self.interval)
@@ -332,6 +332,7 @@ class TableRun(Recorded):
             self.layers, self.settings, self.reasons, self.records, self.watched,
             self.ended or "interrupted", len(self.divergences), tested, interval,
             verdict(tested, compared=compared), worst, test or data.train,
-            {"training": self.seconds} | {one.name: one.seconds for one in others},
-            data.notes, [*self._notes, *self.divergences, *(o.note for o in others if o.note)],
+            {"training": self.seconds} | {other.name: other.seconds for other in others},
+            data.notes,
+            [*self._notes, *self.divergences, *(other.note for other in others if other.note)],
         )  # fmt: skip

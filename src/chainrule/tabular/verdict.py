@@ -12,6 +12,8 @@ from ..models.model import scores
 from ..report.words import number, plural, score
 from .baselines import BOOSTING, CONSTANT
 
+FOR_NUMBERS = ("rmse", "mae")
+COMPARED_BY = (*metrics.FOR_CLASSES, *FOR_NUMBERS)
 NETWORK = "network"
 CLEAR = 2.0  # standard errors from which a difference counts
 
@@ -33,33 +35,40 @@ class Tested:
         """The metrics of each model."""
         return {name: scores(self.y, a, self.weight) for name, a in self.answers.items()}
 
+    def shares(self, metric: str, name: str) -> Array:
+        """What each row adds to a metric of a model (n,)."""
+        return metrics.shares(metric, self.y, self.answers[name], self.weight)
+
     def gain(self, other: str, metric: str | None = None) -> tuple[float, float]:
         """(how much better the network is than another model, its standard error), from the
         differences row by row, in the unit of the metric; negative where it is worse.
         """
         chosen = metric or self.metric
-        ours, theirs = (metrics.shares(chosen, self.y, self.answers[name], self.weight)
-                        for name in (NETWORK, other))  # fmt: skip
         sign = 1.0 if METRICS[chosen].more_is_better else -1.0
-        mean, error = metrics.mean_and_error(sign * (ours - theirs), self.weight)
+        ahead = sign * (self.shares(chosen, NETWORK) - self.shares(chosen, other))
+        mean, error = metrics.mean_and_error(ahead, self.weight)
         least = 1.0 / len(self.y) if chosen == "accuracy" else 0.0  # one row: equal differences
         return mean + 0.0, max(error, least)
 
     @property
     def rival(self) -> str | None:
         """The best of the other models by the metric."""
-        found = {n: s[self.metric] for n, s in self.scores.items() if n != NETWORK}
-        known = {n: v for n, v in found.items() if not math.isnan(v)}
+        others = {n: s[self.metric] for n, s in self.scores.items() if n != NETWORK}
+        measured = {n: value for n, value in others.items() if not math.isnan(value)}
         best = max if METRICS[self.metric].more_is_better else min
-        return best(known, key=known.__getitem__, default=None)
+        return best(measured, key=measured.__getitem__, default=None)
 
+    def standing(self, other: str, metric: str | None = None) -> int:
+        """1: the network is clearly better than another model, -1: it is worse, 0: neither."""
+        mean, error = self.gain(other, metric)
+        return 0 if abs(mean) <= CLEAR * error * (1 + 1e-9) else 1 if mean > 0 else -1
 
-def standing(tested: Tested, other: str, metric: str | None = None) -> str:
-    """ "better than", "worse than" or "not clearly different from" another model."""
-    mean, error = tested.gain(other, metric)
-    if abs(mean) <= CLEAR * error * (1 + 1e-9):
-        return "not clearly different from"
-    return "better than" if mean > 0 else "worse than"
+    def gap(self, other: str) -> str:
+        """By how much the network is ahead of another model, with the standard error."""
+        mean, error = self.gain(other)
+        scale, unit = (100.0, " points") if self.metric == "accuracy" else (1.0, "")
+        margin = "" if math.isinf(error) else f" ± {number(scale * error, 2)}"
+        return f"{number(scale * mean, 3)}{margin}{unit}"
 
 
 def verdict(tested: Tested | None, *, compared: bool) -> str:
@@ -68,53 +77,43 @@ def verdict(tested: Tested | None, *, compared: bool) -> str:
     """
     if tested is None:
         return "No row was kept for a test, so nothing is known about new rows."
-    told, rival = [_worth(tested)], tested.rival
+    sentences, rival = [_worth(tested)], tested.rival
     if not compared:
-        told.append("It was not compared with other kinds of models.")
+        sentences.append("It was not compared with other kinds of models.")
     elif rival is not None:
-        told.append(_beside(tested, rival))
+        sentences.append(_beside(tested, rival))
     else:
         unknown = f"{METRICS[tested.metric].name} is unknown, as a class has no test row"
-        told.append(f"Its {unknown}: it was compared with no other model.")
-    if not compared or rival != CONSTANT or standing(tested, CONSTANT).startswith("not"):
-        told += _below_guessing(tested)
-    return " ".join(told)
-
-
-def gap(tested: Tested, other: str) -> str:
-    """By how much the network is ahead of another model, with the standard error."""
-    mean, error = tested.gain(other)
-    scale, unit = (100.0, " points") if tested.metric == "accuracy" else (1.0, "")
-    margin = "" if math.isinf(error) else f" ± {number(scale * error, 2)}"
-    return f"{number(scale * mean, 3)}{margin}{unit}"
+        sentences.append(f"Its {unknown}: it was compared with no other model.")
+    if not compared or rival != CONSTANT or not tested.standing(CONSTANT):
+        sentences += _below_guessing(tested)
+    return " ".join(sentences)
 
 
 def _beside(tested: Tested, rival: str) -> str:
     """The network beside the best of the other models."""
     metric, mean = tested.metric, tested.gain(rival)[0]
-    apart = gap(tested, rival).lstrip("-")
-    theirs = f"{METRICS[metric].name} {score(metric, tested.scores[rival][metric])}"
+    by = f"by {tested.gap(rival).lstrip('-')}"
+    score_of_rival = f"{METRICS[metric].name} {score(metric, tested.scores[rival][metric])}"
     article = "" if rival == BOOSTING else "the "
-    told = f"The best other model is {article}{rival} ({theirs}): the network"
-    word = standing(tested, rival)
-    if word == "better than":
-        return f"{told} is better by {apart}.{_other_way(tested, rival, -1)}"
-    if word == "worse than":
-        return f"{told} loses by {apart}.{_other_way(tested, rival, 1)}"
-    side = f"{'ahead' if mean > 0 else 'behind'} by {apart}"
-    close = f"{side}, too little to tell them apart on these rows" if mean else "level with it"
-    return f"{told} is {close}."
+    beginning = f"The best other model is {article}{rival} ({score_of_rival}): the network"
+    if sign := tested.standing(rival):
+        how = "is better" if sign > 0 else "loses"
+        return f"{beginning} {how} {by}.{_other_way(tested, rival, -sign)}"
+    if not mean:
+        return f"{beginning} is level with it."
+    side = "ahead" if mean > 0 else "behind"
+    return f"{beginning} is {side} {by}, too little to tell them apart on these rows."
 
 
 def _other_way(tested: Tested, rival: str, sign: int) -> str:
     """The first metric by which the comparison clearly comes out the other way, if any."""
-    word = "better than" if sign > 0 else "worse than"
-    for metric in ("accuracy", "log_loss", "auc", "rmse", "mae"):
-        ours, theirs = (tested.scores[n].get(metric) for n in (NETWORK, rival))
-        if metric == tested.metric or ours is None or theirs is None or ours != ours:
+    ours, theirs = tested.scores[NETWORK], tested.scores[rival]
+    for metric in COMPARED_BY:
+        if metric == tested.metric or math.isnan(ours.get(metric, math.nan)):
             continue
-        if standing(tested, rival, metric) == word:
-            beside = f"{score(metric, ours)} against {score(metric, theirs)}"
+        if tested.standing(rival, metric) == sign:
+            beside = f"{score(metric, ours[metric])} against {score(metric, theirs[metric])}"
             name = METRICS[metric].name
             return f" Its {name} is {'better' if sign > 0 else 'worse'}, though: {beside}."
     return ""
@@ -123,7 +122,7 @@ def _other_way(tested: Tested, rival: str, sign: int) -> str:
 def _below_guessing(tested: Tested) -> list[str]:
     """A sentence where the network's loss is clearly above that of the constant guess."""
     metric = "rmse" if tested.answers[NETWORK].ndim == 1 else "log_loss"
-    if CONSTANT not in tested.answers or standing(tested, CONSTANT, metric) != "worse than":
+    if CONSTANT not in tested.answers or tested.standing(CONSTANT, metric) >= 0:
         return []
     ours, guess = (number(tested.scores[n][metric]) for n in (NETWORK, CONSTANT))
     return [f"By {METRICS[metric].name} it is worse than guessing ({ours} against {guess})."]
@@ -137,12 +136,11 @@ def _worth(tested: Tested) -> str:
             f"{tested.target} is missed by {mae} on average over {plural(n, 'test row')} "
             f"(RMSE {rmse})."
         )
-    share = ours["accuracy"]
-    shown, right = score("accuracy", share), round(share * n)
+    share, rows = ours["accuracy"], plural(n, "test row")
     if tested.weight is None:
-        told = f"Right for {right:,} of {plural(n, 'test row')} ({shown})"
+        right = f"{round(share * n):,} of {rows} ({score('accuracy', share)})"
     else:
-        told = f"Right for {shown} of {plural(n, 'test row')}, by their weight"
-    hits = metrics.shares("accuracy", tested.y, tested.answers[NETWORK])
-    error = 100 * min(1.0, max(metrics.mean_and_error(hits, tested.weight)[1], 1 / n))
-    return f"{told}, give or take {error:.1f} points."
+        right = f"{score('accuracy', share)} of {rows}, by their weight"
+    error = metrics.mean_and_error(tested.shares("accuracy", NETWORK), tested.weight)[1]
+    error = 100 * min(1.0, max(error, 1 / n))
+    return f"Right for {right}, give or take {error:.1f} points."

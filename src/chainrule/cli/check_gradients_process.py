@@ -1,7 +1,7 @@
-"""The process in which somebody's own file runs: `python -m chainrule.cli.own_file`.
+"""The process of `check-gradients` in which a user's file runs: it runs the file, checks its
+gradient, and writes one JSON document to a given path.
 
-It runs the file, checks its gradient, and writes one JSON document where it is told to. Whatever
-the file prints, changes or breaks stays in this process.
+Whatever the file prints, changes or breaks stays in this process.
 """
 
 import os

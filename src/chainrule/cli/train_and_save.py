@@ -1,0 +1,181 @@
+"""What `train` and `demo` share: announce a run, train and test it, save model and report, and say
+what came of it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from rich.console import Console
+
+from ..report.words import number, plural, task_in_words
+from ..tabular.outcome import Outcome
+from .errors import NO, sentence
+from .json_output import print_json
+from .options import check_distinct, model_path, test_file
+from .progress import train_watched
+from .screen import heading, is_live, screen, show_next, show_notes, show_profile, show_scores
+from .signals import held
+
+if TYPE_CHECKING:
+    from ..tabular.run import TableRun
+
+PARTS = {"train": "for training", "valid": "held out for the best epoch", "test": "for the test"}
+
+
+class OutputFiles(NamedTuple):
+    """Where model and report go; no report where it is None."""
+
+    model: Path
+    report: Path | None
+
+    @classmethod
+    def beside(cls, file: str, test: str | None, model: str | None, report: str | None) -> Self:
+        """The files for a run on the table `file` with its test rows `test`, as `--test` has them;
+        ValueError or OSError where one cannot be written, or would overwrite an input.
+        """
+        from ..files import check_writable
+        from ..tables import source_files
+
+        files = cls(Path(model) if model else model_path(file), Path(report) if report else None)
+        inputs = {"FILE": file, "--test": test_file(test)}
+        read = {option: source_files(source) for option, source in inputs.items() if source}
+        check_distinct({"--out": files.model, "--report": files.report}, read)
+        for path in filter(None, files):
+            check_writable(path)
+        return files
+
+
+def announce(console: Console, run: "TableRun", *, verbose: bool = False) -> None:
+    """The table's profile, what happened to its rows, the split, the network and the settings;
+    `verbose` with the reason for each setting.
+    """
+    table, schema, preset = run.data.table, run.data.schema, run.preset
+    size = f"{plural(len(table), 'row')}, {plural(len(table.names), 'column')}"
+    console.print(f"{table.source}: {size}", style="bold")
+    show_profile(console, schema.columns, folded=True)
+    show_notes(console, run.data.notes)
+    rows = ", ".join(f"{n:,} {PARTS[part]}" for part, n in run.rows.items() if n)
+    each = " of each network" if len(run.members) > 1 and run.rows["valid"] else ""
+    console.print(f"\nRows{each}: {rows} (seed {run.data.seed})")
+    heading(console, f"Network for {schema.target}: {task_in_words(schema.classes)}")
+    console.print(run.layers)
+    if verbose:
+        for name, why in run.reasons.items():
+            console.print(f"  {name}: {why}", soft_wrap=True)
+    else:
+        console.print(
+            f"preset {preset.name}: {preset.optimizer}, learning rate {preset.lr:g}, batches of "
+            f"{preset.batch_size} rows, at most {plural(preset.epochs, 'epoch')}"
+        )
+
+
+def train_and_save(
+    run: "TableRun", files: OutputFiles, command: Sequence[object],
+    next_commands: Sequence[Sequence[object]], *, as_json: bool = False, quiet: bool = False,
+    verbose: bool = False, compared: bool = True, written: Sequence[str] = (),
+    show_more: Callable[[Console, Outcome], None] | None = None,
+) -> int:  # fmt: skip
+    """Train and test a run, save its model before anything else can go wrong, then its report, and
+    print all that a person or a program wants to know of it; the exit code.
+
+    `command` are the words that repeat it, for the report, `written` what was written before,
+    `show_more` prints more below the scores.
+    """
+    console = screen()
+    if not (quiet or as_json):
+        announce(console, run, verbose=verbose)
+    train_watched(run, quiet=quiet)
+    outcome = run.outcome(compared=compared, watch=_comparison_watch(quiet))
+    written = [*written, _save_model(outcome, files)]
+    with _model_is_saved(files):
+        if not as_json:
+            show_outcome(console, outcome, brief=quiet)
+        if show_more is not None:
+            show_more(console, outcome)
+        if files.report is not None:
+            written.append(_write_report(outcome, files.report, command))
+    if as_json:
+        print_json(outcome.to_dict() | {"files": files._asdict()})
+    else:
+        heading(console, "Saved")
+        for line in written:
+            console.print(f"  {line}", soft_wrap=True)
+        if not quiet:
+            show_next(console, *next_commands)
+    return exit_code(outcome)
+
+
+def _comparison_watch(quiet: bool) -> Callable[[str], AbstractContextManager[Any]]:
+    """What is shown while the model of a name is trained."""
+    console = screen(stderr=True)
+    if quiet or not is_live(console.file):
+        return lambda name: nullcontext()
+    return lambda name: console.status(f"Training a {name} to compare with (Ctrl-C leaves it out)")
+
+
+def _save_model(outcome: Outcome, files: OutputFiles) -> str:
+    """Save the network; says what was written. Ctrl-C and SIGTERM wait for it; then they raise
+    KeyboardInterrupt.
+    """
+    from ..models.modelfile import save
+
+    written = _written(files.model, "model")
+    with held() as waiting:
+        save(outcome.model, files.model)
+    with _model_is_saved(files):
+        if waiting:
+            raise KeyboardInterrupt
+    return written
+
+
+def _write_report(outcome: Outcome, path: Path, command: Sequence[object]) -> str:
+    """Make the report in full, then write it; says what was written."""
+    from ..report.html import write_report
+    from ..tabular.report import training_report
+
+    written = _written(path, "report")
+    write_report(path, training_report(outcome, command=["chainrule", *command]))
+    return written
+
+
+def _written(path: Path, what: str) -> str:
+    return f"{path} ({what}{', replacing the old one' * path.exists()})"
+
+
+@contextmanager
+def _model_is_saved(files: OutputFiles) -> Iterator[None]:
+    """An error or Ctrl-C within it begins with the words that the model is saved, and where."""
+    lost = f", but not the report {files.report}" if files.report else ""
+    message = f"the model is saved in {files.model}{lost}"
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(message) from None
+    except Exception as error:
+        why = sentence(error)
+        raise (RuntimeError if why is None else ValueError)(f"{message}: {why or error}") from error
+
+
+def show_outcome(console: Console, outcome: Outcome, *, brief: bool = False) -> None:
+    """How training ended and what the network is worth on rows it has not seen; `brief` leaves out
+    how it ended.
+    """
+    facts = outcome.model.facts
+    if not brief:
+        heading(console, f"Trained in {number(facts['seconds'], 2)} s")
+        well = outcome.ended in ("epochs", "patience", "time") and not outcome.diverged
+        console.print(outcome.told, style="" if well else "bold yellow")
+    if outcome.scores:
+        heading(console, f"On {plural(facts['rows']['test'], 'test row')} not seen before")
+    show_notes(console, outcome.warnings)
+    if outcome.scores:
+        show_scores(console, outcome.named_scores, ahead=outcome.ahead)
+    for line in (*outcome.coverage, outcome.verdict):
+        console.print(line)
+
+
+def exit_code(outcome: Outcome) -> int:
+    """1 where a network diverged and only what it had before was kept, else 0."""
+    return NO if outcome.diverged else 0
