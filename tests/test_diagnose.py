@@ -17,14 +17,14 @@ from support.broken_score import Judged, figures, judge
 import chainrule as cr
 from chainrule.core.epoch import Batch
 from chainrule.core.initializers import normal
-from chainrule.diagnosing import bench, variants
+from chainrule.diagnosing import changes, runner
 from chainrule.diagnosing import diagnose as diagnosing
 from chainrule.diagnosing.baselines import constant_output, guess_loss, perfect_loss
-from chainrule.diagnosing.bench import FUNCTION, Bench
 from chainrule.diagnosing.experiments import Setup, restated
 from chainrule.diagnosing.findings import CAUSES
+from chainrule.diagnosing.formatting import number
+from chainrule.diagnosing.runner import FUNCTION, Runner
 from chainrule.diagnosing.symptoms import dead, flow, saturated, twins, weight_ratio
-from chainrule.diagnosing.words import number
 
 ALL = {run.name: run for run in [*tuned, *held_out]}
 SHORT = [
@@ -137,7 +137,7 @@ def test_seconds_bound_the_experiments_and_notes_name_what_is_missing(
     """An epoch takes a second of this clock, which is looked at before each, and at the start."""
     case = setup(wave(4000), [3, 64, 64, 1], "relu", loss=SQ, epochs=40)
     clock = count()
-    for module in (bench, diagnosing):
+    for module in (runner, diagnosing):
         monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     found = cr.diagnose(case.configuration, case.X, case.y, time_limit=epochs)
     notes = " ".join(found.notes)
@@ -284,17 +284,17 @@ def test_other_layers_keep_every_number_that_fits() -> None:
     for name in ("1.mean", "1.var", "4.1.mean", "4.1.var"):
         net[name] = rng.random(6)
     asked = Setup(cr.Configuration(net, SQ, penalty=cr.Penalty(l2=0.1)), Batch(X, y))
-    changes = [variants.with_leaky_relu, variants.unbounded, variants.without_restraint,
-               lambda s: variants.with_loss(s, BCE, 1)]  # fmt: skip
-    for change in changes:
+    tried = [changes.with_leaky_relu, changes.unbounded, changes.without_restraint,
+             lambda s: changes.with_loss(s, BCE, 1)]  # fmt: skip
+    for change in tried:
         other = change(asked).config.net
         for name in vectors:
             np.testing.assert_array_equal(getattr(other, name), getattr(net, name))
         for name in ("1.mean", "1.var", "4.1.mean", "4.1.var"):
             np.testing.assert_array_equal(other[name], net[name])
-        rate = 0.0 if change is variants.without_restraint else 0.5
+        rate = 0.0 if change is changes.without_restraint else 0.5
         assert other["3.rate"] == other["4.2.rate"] == rate
-    afresh = variants.fresh(asked, 2).config.net
+    afresh = changes.fresh(asked, 2).config.net
     np.testing.assert_array_equal(afresh.lr_factor, net.lr_factor)
     np.testing.assert_array_equal(afresh.decay_factor, net.decay_factor)
     np.testing.assert_array_equal(afresh["1.mean"], np.zeros(6))
@@ -306,22 +306,22 @@ def test_frozen_layers_stay_frozen_whatever_is_changed() -> None:
     net = cr.Network.mlp([2, 6, 1], rng=1)
     net.views(net.lr_factor)["0.W"][...] = 0.0
     asked = Setup(cr.Configuration(net, BCE, lr=0.1, epochs=3), Batch(X, y))
-    for changed in (variants.with_leaky_relu(asked), variants.without_restraint(asked),
-                    variants.fresh(asked, 2), variants.with_relu(asked, 2)):  # fmt: skip
+    for changed in (changes.with_leaky_relu(asked), changes.without_restraint(asked),
+                    changes.fresh(asked, 2), changes.with_relu(asked, 2)):  # fmt: skip
         before = changed.config.net["0.W"]
-        np.testing.assert_array_equal(Bench(0).run(changed).net["0.W"], before)
+        np.testing.assert_array_equal(Runner(0).run(changed).net["0.W"], before)
 
 
 def test_linear_model_and_shuffled_targets_are_run_once_for_a_setup() -> None:
     X, y = wave(60)
     far = Setup(cr.Configuration(cr.Network.mlp([3, 4, 1], rng=1), SQ), Batch(X, 1000 + 50 * y))
-    bench = Bench(0)
-    assert bench.linear(far) is bench.linear(far)
-    assert bench.shuffled(far) is bench.shuffled(far)
-    assert bench.linear(far) is not bench.linear(replace(far))
+    runs = Runner(0)
+    assert runs.linear(far) is runs.linear(far)
+    assert runs.shuffled(far) is runs.shuffled(far)
+    assert runs.linear(far) is not runs.linear(replace(far))
     line = np.column_stack([X, np.ones(60)])
     rest = far.train.y - line @ np.linalg.lstsq(line, far.train.y, rcond=None)[0]
-    assert restated(far, bench.linear(far)).loss == pytest.approx(np.mean(rest**2), rel=1e-3)
+    assert restated(far, runs.linear(far)).loss == pytest.approx(np.mean(rest**2), rel=1e-3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

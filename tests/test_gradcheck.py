@@ -24,7 +24,7 @@ from support.processes import PATIENCE
 
 import chainrule as cr
 from chainrule import GradientReport, check_gradients
-from chainrule.gradcheck import code, limit
+from chainrule.gradcheck import time_limit, user_code
 from chainrule.gradcheck.report import CAUSES
 
 DESIGN = (
@@ -215,7 +215,7 @@ def _time_ends_when_it_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
             super().join(timeout)
 
     hanging.clear()
-    monkeypatch.setattr(limit, "threading", SimpleNamespace(Thread=Late))
+    monkeypatch.setattr(time_limit, "threading", SimpleNamespace(Thread=Late))
 
 
 @pytest.mark.usefixtures("_time_ends_when_it_hangs")
@@ -231,7 +231,7 @@ def test_code_that_never_ends_is_stopped(which: str) -> None:
 def test_slow_code_is_told_from_code_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each call takes 0.01 s by its clock; the 31st never ends."""
     clock = count()
-    monkeypatch.setattr(code, "time", SimpleNamespace(perf_counter=lambda: next(clock) / 100))
+    monkeypatch.setattr(user_code, "time", SimpleNamespace(perf_counter=lambda: next(clock) / 100))
 
     def slow(p: Any) -> Any:
         return forever(p) if next(clock) > 90 else np.sum(p**2)

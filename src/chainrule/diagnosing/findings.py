@@ -6,7 +6,7 @@ from typing import Any
 
 from ..core.nonfinite import finite
 from .experiments import Outcome, Setup, worth
-from .words import number
+from .formatting import number
 
 CAUSES = {
     "learning_rate_too_high": "a lower rate reaches a clearly lower loss in as many steps",

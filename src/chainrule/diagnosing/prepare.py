@@ -10,18 +10,18 @@ from ..core.checks import as_real
 from ..core.epoch import Batch
 from ..core.network import multiply_adds
 from .baselines import class_codes
-from .bench import MOST_WORK, Bench, Stream
 from .configuration import Configuration
 from .experiments import Setup
 from .findings import Finding
+from .formatting import listed
 from .loss_faults import as_train_takes_it
-from .words import listed
+from .runner import MOST_WORK, Runner, Stream
 
 MOST_ROWS, FEWEST_EPOCHS = 2000, 20
 
 
 def prepare(
-    bench: Bench,
+    runner: Runner,
     asked: Configuration,
     X: ArrayLike,
     y: ArrayLike,
@@ -45,12 +45,12 @@ def prepare(
         rows = asked.net.as_input(valid[0]), _target(valid[1])
         setup = replace(setup, held=Batch(*drop_nonfinite(*rows)[:2]))
     setup, refused = as_train_takes_it(setup)
-    setup = fewer_rows(bench, setup)
+    setup = fewer_rows(runner, setup)
     if valid is None and not trained:
-        setup = hold_out(bench, setup)
-    epochs, wanted = bench.epochs(setup), setup.config.epochs
+        setup = hold_out(runner, setup)
+    epochs, wanted = runner.epochs(setup), setup.config.epochs
     if epochs < wanted:
-        bench.notes.append(f"every experiment ran {epochs:,} of the {wanted:,} epochs asked for")
+        runner.notes.append(f"every experiment ran {epochs:,} of the {wanted:,} epochs asked for")
     return setup, [*holes, *refused]
 
 
@@ -60,23 +60,23 @@ def _target(y: ArrayLike) -> Array:
     return target.astype(np.int64) if target.dtype.kind == "b" else target
 
 
-def fewer_rows(bench: Bench, setup: Setup) -> Setup:
+def fewer_rows(runner: Runner, setup: Setup) -> Setup:
     """As many rows as FEWEST_EPOCHS passes over them are affordable, drawn by the seed."""
     config, n = setup.config, len(setup.train)
     work = 3 * multiply_adds(config.net.layers, config.net.n_in) * FEWEST_EPOCHS
     most = int(min(MOST_ROWS, max(300, MOST_WORK // work)))
     if setup.held is not None and len(setup.held) > MOST_ROWS:
-        setup = replace(setup, held=drawn(bench, setup.held, MOST_ROWS))
-        bench.notes.append(f"scored on {MOST_ROWS:,} of the validation rows, drawn by the seed")
+        setup = replace(setup, held=drawn(runner, setup.held, MOST_ROWS))
+        runner.notes.append(f"scored on {MOST_ROWS:,} of the validation rows, drawn by the seed")
     if n <= most:
         return setup
-    bench.notes.append(f"the experiments used {most:,} of the {n:,} rows, drawn by the seed")
-    return replace(setup, train=drawn(bench, setup.train, most))
+    runner.notes.append(f"the experiments used {most:,} of the {n:,} rows, drawn by the seed")
+    return replace(setup, train=drawn(runner, setup.train, most))
 
 
-def drawn(bench: Bench, rows: Batch, most: int) -> Batch:
+def drawn(runner: Runner, rows: Batch, most: int) -> Batch:
     """So many of the rows, in their order."""
-    order = bench.rng(Stream.DRAWN).permutation(len(rows))
+    order = runner.rng(Stream.DRAWN).permutation(len(rows))
     return rows.take(np.sort(order[:most]))
 
 
@@ -104,13 +104,13 @@ def drop_nonfinite(X: Array, y: Array) -> tuple[Array, Array, list[Finding]]:
     return X[~bad], y[~bad], [Finding("nonfinite", tuple(evidence), fix)]
 
 
-def hold_out(bench: Bench, setup: Setup) -> Setup:
+def hold_out(runner: Runner, setup: Setup) -> Setup:
     """A fifth of the rows held out by the seed, class by class, where there are at least 50."""
     n = len(setup.train)
     if n < 50:
         return setup
     order, codes = (
-        bench.rng(Stream.HELD_OUT).permutation(n),
+        runner.rng(Stream.HELD_OUT).permutation(n),
         class_codes(setup.config.loss, setup.train.y),
     )
     if codes is not None:

@@ -10,13 +10,13 @@ from ..core.layers import Dropout
 from ..core.losses import BinaryCrossEntropy, Hinge, Loss, SoftmaxCrossEntropy, SquaredError
 from ..core.network import Network
 from ..core.penalty import Penalty
-from . import variants
+from . import changes
 from .baselines import by_rows, class_codes, guess_loss, perfect_loss
-from .bench import Stream
-from .case import UNFINISHED, Case, Trial, compared, least_loss, long_enough
+from .examination import UNFINISHED, Examination, Trial, compared, least_loss, long_enough
 from .experiments import Outcome, Setup, lead, restated, worth
 from .findings import Gain
-from .words import number, percent
+from .formatting import number, percent
+from .runner import Stream
 
 HALVES, COUNTS = 4, 0.08  # halvings, and what the other half must lower the excess by
 MANY = 40  # held-out rows that a standard error can be made of
@@ -57,11 +57,11 @@ def everything(setup: Setup) -> Batch:
     return Batch(X, np.concatenate([setup.train.y, setup.held.y]))
 
 
-def imbalance(case: Case) -> None:
+def imbalance(exam: Examination) -> None:
     """A rare class that is hardly answered; the experiment gives each class the same weight."""
-    setup, loss = case.setup, case.setup.config.loss
+    setup, loss = exam.setup, exam.setup.config.loss
     codes = class_codes(loss, setup.train.y)
-    if codes is None or not isinstance(loss, CLASSIFIES) or case.now.stopped:
+    if codes is None or not isinstance(loss, CLASSIFIES) or exam.now.stopped:
         return
     shares = np.bincount(codes) / len(codes)
     rare = int(np.where(shares > 0, shares, 1.0).argmin())  # a class without rows is not asked for
@@ -69,9 +69,9 @@ def imbalance(case: Case) -> None:
         return
     weight = (1 / (len(shares) * shares))[codes]
     weighted = replace(setup, train=replace(setup.train, weight=weight))
-    after = case.bench.run(weighted)
+    after = exam.runner.run(weighted)
     rows = everything(setup)
-    judged = case.base.net if case.trained else case.now.net
+    judged = exam.base.net if exam.trained else exam.now.net
     a, b = recalls(judged, loss, rows), recalls(after.net, loss, rows)
     gain = gain_in_recall(a, b)
     if a[rare] > 0.6 or gain.share < 0.05 or b[rare] - a[rare] < 0.15:
@@ -83,7 +83,7 @@ def imbalance(case: Case) -> None:
         f"{percent(b[shares.argmax()])}.",
     )
     fix = "weight each row by 1 / (the share of its class), if the rare class matters as much"
-    case.add("imbalance", evidence, fix, gain)
+    exam.add("imbalance", evidence, fix, gain)
 
 
 def gap(outcome: Outcome) -> float:
@@ -93,18 +93,18 @@ def gap(outcome: Outcome) -> float:
     return worth(outcome.held.excess) - worth(outcome.train.excess)
 
 
-def overfitting(case: Case) -> None:
+def overfitting(exam: Examination) -> None:
     """Training rows known far better than others; a penalty, fewer units, an earlier end."""
-    setup, now = case.setup, case.now
-    if gap(now) < 0.2 or now.best is None or now.held is None or case.trained or case.recovered:
+    setup, now = exam.setup, exam.now
+    if gap(now) < 0.2 or now.best is None or now.held is None or exam.trained or exam.recovered:
         return
-    small = [max(4, n // 4) for n in variants.hidden_sizes(setup.config.net)][:1]
+    small = [max(4, n // 4) for n in changes.hidden_sizes(setup.config.net)][:1]
     tried = {
-        f"Penalty(l2={l2:g})": case.run(setup.change(penalty=Penalty(l2=l2))) for l2 in (0.01, 0.1)
+        f"Penalty(l2={l2:g})": exam.run(setup.change(penalty=Penalty(l2=l2))) for l2 in (0.01, 0.1)
     }
     if small:
-        smaller = variants.rebuilt(setup, small, case.bench.seed)
-        tried[f"one hidden layer of {small[0]}"] = case.run(smaller)
+        smaller = changes.rebuilt(setup, small, exam.runner.seed)
+        tried[f"one hidden layer of {small[0]}"] = exam.run(smaller)
     stopped = replace(now, held=now.best, net=now.best_net or now.net)
     tried["the best epoch"] = Trial(setup, stopped)
     best = least_loss(tried)
@@ -121,7 +121,7 @@ def overfitting(case: Case) -> None:
     fix = f"restrain the network: {best}"
     if best == "the best epoch":
         fix = 'stop at the best epoch: valid=…, patience=10, restore="best"'
-    case.add("overfitting", evidence, fix, case.gain(after))
+    exam.add("overfitting", evidence, fix, exam.gain(after))
 
 
 def train_and_held(outcome: Outcome) -> str:
@@ -132,25 +132,25 @@ def train_and_held(outcome: Outcome) -> str:
     )
 
 
-def too_few_rows(case: Case) -> None:
+def too_few_rows(exam: Examination) -> None:
     """Half of the rows beside all of them; of very few rows, shuffled labels beside the real."""
-    setup, n = case.setup, len(case.setup.train)
-    if setup.held is None or case.recovered or gap(case.now) < 0.15 or not 8 <= n <= 300:
+    setup, n = exam.setup, len(exam.setup.train)
+    if setup.held is None or exam.recovered or gap(exam.now) < 0.15 or not 8 <= n <= 300:
         return
-    sign = by_halves(case) or by_heart(case)
+    sign = by_halves(exam) or by_heart(exam)
     if sign is not None:
         fix = "collect more rows; until then use fewer columns, fewer units and a penalty"
-        case.add("too_few_rows", (sign, train_and_held(case.now)), fix, None)
+        exam.add("too_few_rows", (sign, train_and_held(exam.now)), fix, None)
 
 
-def by_halves(case: Case) -> str | None:
+def by_halves(exam: Examination) -> str | None:
     """What the other half of the rows adds on held-out rows, a mean over halvings, if it counts."""
-    setup, n = case.setup, len(case.setup.train)
-    rng, epochs = case.bench.rng(Stream.HALVED), case.bench.epochs(setup)
-    whole, half = reach(case, setup, epochs, 0), 0.0
+    setup, n = exam.setup, len(exam.setup.train)
+    rng, epochs = exam.runner.rng(Stream.HALVED), exam.runner.epochs(setup)
+    whole, half = reach(exam, setup, epochs, 0), 0.0
     for seed in range(HALVES):
         part = replace(setup, train=setup.train.take(rng.permutation(n)[: n // 2]))
-        half += reach(case, part, 2 * epochs, seed) / HALVES
+        half += reach(exam, part, 2 * epochs, seed) / HALVES
     if half - whole < COUNTS:
         return None
     return (
@@ -160,12 +160,12 @@ def by_halves(case: Case) -> str | None:
     )
 
 
-def by_heart(case: Case) -> str | None:
+def by_heart(exam: Examination) -> str | None:
     """With hardly more rows than columns: whether any labels whatever can be learnt by heart."""
-    n, d = case.setup.train.X.shape
+    n, d = exam.setup.train.X.shape
     if n >= 5 * (d + 1):
         return None
-    mixed = case.bench.shuffled(case.setup).train
+    mixed = exam.runner.shuffled(exam.setup).train
     if mixed.excess > 0.15:
         return None
     return (
@@ -174,48 +174,48 @@ def by_heart(case: Case) -> str | None:
     )
 
 
-def reach(case: Case, setup: Setup, epochs: int, seed: int) -> float:
+def reach(exam: Examination, setup: Setup, epochs: int, seed: int) -> float:
     """The least excess on held-out rows of this network and the linear model at any epoch."""
-    runs = case.bench.run(setup, epochs=epochs, seed=seed), case.bench.linear(setup)
+    runs = exam.runner.run(setup, epochs=epochs, seed=seed), exam.runner.linear(setup)
     return min(worth(run.best.excess) for run in runs if run.best is not None)
 
 
-def noise_floor(case: Case) -> None:
+def noise_floor(exam: Examination) -> None:
     """Nothing to learn: held-out rows no better than guessing, shuffled targets learnt as well."""
-    setup = case.setup
-    if case.found("too_few_rows"):
+    setup = exam.setup
+    if exam.found("too_few_rows"):
         return  # what more rows would tell cannot be called noise
-    floor = twin_floor(case)
+    floor = twin_floor(exam)
     if floor is not None:
-        report_floor(case, floor)
+        report_floor(exam, floor)
         return
-    if setup.held is None or len(setup.held) < MANY or case.now.stopped:
+    if setup.held is None or len(setup.held) < MANY or exam.now.stopped:
         return
     if np.ptp(setup.train.X) == 0:
         return
-    line = case.bench.linear(setup)
-    wide_setup = variants.scaled_inputs(variants.wider(setup, case.bench.seed))
-    wide = case.bench.run(wide_setup, epochs=long_enough(case))
-    if any(outcome.lead > 2.0 for outcome in (case.now, line, wide)):
+    line = exam.runner.linear(setup)
+    wide_setup = changes.scaled_inputs(changes.wider(setup, exam.runner.seed))
+    wide = exam.runner.run(wide_setup, epochs=long_enough(exam))
+    if any(outcome.lead > 2.0 for outcome in (exam.now, line, wide)):
         return
-    mixed = case.bench.shuffled(setup).train
-    if worth(mixed.excess) - worth(case.now.train.excess) > 0.15:
+    mixed = exam.runner.shuffled(setup).train
+    if worth(mixed.excess) - worth(exam.now.train.excess) > 0.15:
         return
     evidence = (
-        f"On the rows held out neither this network ({number(case.now.judged.loss)}) nor a wider "
+        f"On the rows held out neither this network ({number(exam.now.judged.loss)}) nor a wider "
         f"one ({number(wide.judged.loss)}) nor the linear model "
         f"({number(restated(setup, line).loss)}) is better than guessing by more than two standard "
         "errors.",
         f"With the targets shuffled the training rows are learnt as well: {number(mixed.loss)} "
-        f"against {number(case.now.train.loss)}.",
+        f"against {number(exam.now.train.loss)}.",
     )
     fix = "look for other columns: these say nothing about the target"
-    case.add("noise_floor", evidence, fix, None)
+    exam.add("noise_floor", evidence, fix, None)
 
 
-def twin_floor(case: Case) -> float | None:
+def twin_floor(exam: Examination) -> float | None:
     """The least loss that rows with equal X and different y allow, where most rows are such."""
-    setup = case.setup
+    setup = exam.setup
     rows, loss, n_out = everything(setup), setup.config.loss, setup.config.net.n_out
     _, group, size = np.unique(rows.X, axis=0, return_inverse=True, return_counts=True)
     group = group.ravel()
@@ -228,45 +228,45 @@ def twin_floor(case: Case) -> float | None:
     return by_rows(loss).value(mean, rows.y) if isinstance(loss, SquaredError) else None
 
 
-def report_floor(case: Case, floor: float) -> None:
+def report_floor(exam: Examination, floor: float) -> None:
     """Rows that contradict each other: the network is as good as they allow, and that is not
     much.
     """
-    setup, loss = case.setup, case.setup.config.loss
+    setup, loss = exam.setup, exam.setup.config.loss
     guess = guess_loss(loss, everything(setup).y, setup.config.net.n_out)
-    if floor < 0.5 * guess or guess - case.now.train.loss < 0.6 * (guess - floor):
+    if floor < 0.5 * guess or guess - exam.now.train.loss < 0.6 * (guess - floor):
         return
     evidence = (
         f"Rows with the same inputs have different targets: no network of these inputs can get "
-        f"below {number(floor)}, and this one is at {number(case.now.train.loss)}.",
+        f"below {number(floor)}, and this one is at {number(exam.now.train.loss)}.",
         f"Guessing gives {number(guess)}.",
     )
     fix = "look for columns that tell such rows apart: a larger network cannot"
-    case.add("noise_floor", evidence, fix, None)
+    exam.add("noise_floor", evidence, fix, None)
 
 
-def underfitting(case: Case) -> None:
+def underfitting(exam: Examination) -> None:
     """More units, four times the epochs, no restraint: whether one lowers the loss clearly."""
-    if worth(case.now.train.excess) < UNFINISHED or case.recovered:
+    if worth(exam.now.train.excess) < UNFINISHED or exam.recovered:
         return
-    if case.found("noise_floor", "underfitting"):
+    if exam.found("noise_floor", "underfitting"):
         return
-    setup, epochs = case.setup, case.bench.epochs(case.setup)
-    changed = {"four times the units": variants.wider(setup, case.bench.seed)}
-    if epochs == setup.config.epochs and not case.trained:
+    setup, epochs = exam.setup, exam.runner.epochs(exam.setup)
+    changed = {"four times the units": changes.wider(setup, exam.runner.seed)}
+    if epochs == setup.config.epochs and not exam.trained:
         changed["four times the epochs"] = setup.change(epochs=4 * epochs)
     restrained = setup.config.penalty is not None or any(
         isinstance(layer, Dropout) for layer in setup.config.net.layers
     )
-    if restrained or not variants.no_decay(setup.config.optimizer.decay):
-        changed["no penalty, decay or dropout"] = variants.without_restraint(setup)
-    tried = {name: Trial(other, case.measure(name, other)) for name, other in changed.items()}
-    best = case.best(tried, 0.15)
+    if restrained or not changes.no_decay(setup.config.optimizer.decay):
+        changed["no penalty, decay or dropout"] = changes.without_restraint(setup)
+    tried = {name: Trial(other, exam.measure(name, other)) for name, other in changed.items()}
+    best = exam.best(tried, 0.15)
     if best is None:
         return
-    line = case.bench.measured.get("linear model")
+    line = exam.runner.measured.get("linear model")
     evidence = [
-        f"The training rows themselves are learnt badly: {number(case.now.train.loss)}"
+        f"The training rows themselves are learnt badly: {number(exam.now.train.loss)}"
         + ("." if line is None else f"; a linear model's loss is {number(line.loss)}."),
         f"Training loss with {compared(tried)}.",
     ]
@@ -274,4 +274,4 @@ def underfitting(case: Case) -> None:
         "four times the units": "use more hidden units, or a hidden layer where there is none",
         "four times the epochs": "train for more epochs",
     }.get(best, "lower the penalty, the weight decay or the dropout")
-    case.add("underfitting", evidence, fix, case.gain(tried[best].outcome))
+    exam.add("underfitting", evidence, fix, exam.gain(tried[best].outcome))

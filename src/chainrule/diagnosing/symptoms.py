@@ -12,7 +12,7 @@ from ..core.epoch import Batch
 from ..core.layers import BatchNorm, Dense, Layer, inner
 from ..core.losses import Loss
 from ..core.network import Network
-from .variants import BOUNDED
+from .changes import BOUNDED
 
 ROWS = 500
 FLAT = 0.05  # a slope below this share of the steepest one counts as saturated

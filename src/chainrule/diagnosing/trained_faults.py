@@ -1,17 +1,17 @@
 """What a trained network shows, beside the same layers trained afresh."""
 
 from . import symptoms
-from .case import Case
+from .examination import Examination
 from .experiments import helps
+from .formatting import number, percent
 from .layer_faults import MOST
-from .words import number, percent
 
 
-def trained_faults(case: Case) -> None:
+def trained_faults(exam: Examination) -> None:
     """Dead, saturated, equal or zero units where training the same layers afresh does better."""
-    if not helps(case.base, case.now):
+    if not helps(exam.base, exam.now):
         return
-    net, X = case.first.config.net, case.first.train.X
+    net, X = exam.first.config.net, exam.first.train.X
     signs = dict[str, str]()
     if symptoms.zero_layers(net):
         signs["zero_initialization"] = "All weights of a layer are 0 under a hidden layer."
@@ -30,9 +30,9 @@ def trained_faults(case: Case) -> None:
             signs[cause] = f"{percent(worst.share)} of the {place}."
     if not signs:
         signs["underfitting"] = (
-            f"The loss is {number(case.base.train.loss)}; trained afresh, the same layers reach "
-            f"{number(case.now.train.loss)}."
+            f"The loss is {number(exam.base.train.loss)}; trained afresh, the same layers reach "
+            f"{number(exam.now.train.loss)}."
         )
     fix = "train the same layers afresh, with Adam() and the default initialisation"
     for cause, evidence in signs.items():
-        case.add(cause, [evidence], fix, case.gain_in_all(case.now))
+        exam.add(cause, [evidence], fix, exam.gain_in_all(exam.now))

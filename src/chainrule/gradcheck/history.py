@@ -3,13 +3,13 @@
 import numpy as np
 
 from ..core.arrays import Array
-from .case import Case, Finding, number
-from .code import Code, Returned
+from .examination import Examination, Finding, number
+from .user_code import Returned, UserCode
 
 CALLS = 4
 
 
-def calls_differ(code: Code, start: Array, moved: Array) -> Finding | None:
+def calls_differ(code: UserCode, start: Array, moved: Array) -> Finding | None:
     """`stale` where a gradient depends on the calls before it, `nondeterministic` where two calls
     differ without such an order, None where the parameters alone decide.
 
@@ -33,24 +33,24 @@ def calls_differ(code: Code, start: Array, moved: Array) -> Finding | None:
     return _accumulated(flat, eps) or _random(flat)
 
 
-def repeated(case: Case) -> Finding | None:
+def repeated(exam: Examination) -> Finding | None:
     """`nondeterministic` where three calls at the worst point differ: at the first all may be 0."""
-    calls = [case.code.gradient(case.worst()[0].theta) for _ in range(3)]
+    calls = [exam.code.gradient(exam.worst()[0].theta) for _ in range(3)]
     flat, eps = [_flat(returned) for returned in calls], _rounding(calls)
     same = not _differ(flat[0], flat[1], eps) and not _differ(flat[1], flat[2], eps)
     return None if same else _random(flat)
 
 
-def never_changes(case: Case) -> Finding | None:
+def never_changes(exam: Examination) -> Finding | None:
     """`stale` where the gradient is the same at all points and right at the first: of a time before
     they moved.
     """
-    first = case.points[0].g
-    same = all(np.array_equal(first, point.g) for point in case.points[1:])
-    if not same or not np.any(first) or case.points[0].wrong.any():
+    first = exam.points[0].g
+    same = all(np.array_equal(first, point.g) for point in exam.points[1:])
+    if not same or not np.any(first) or exam.points[0].wrong.any():
         return None
-    told = f"the gradient is the same at {len(case.points)} points, and right at the first only"
-    return case.finding("stale", told, where=case.wrong_blocks())
+    told = f"the gradient is the same at {len(exam.points)} points, and right at the first only"
+    return exam.finding("stale", told, where=exam.wrong_blocks())
 
 
 def _rounding(calls: list[Returned]) -> float:
@@ -59,8 +59,8 @@ def _rounding(calls: list[Returned]) -> float:
 
 
 def _flat(returned: Returned) -> Array:
-    odd = [x.reshape(-1).astype(float) for x in returned.odd.values() if x is not None]
-    return np.concatenate([np.where(np.isnan(returned.g), 0.0, returned.g), *odd])
+    misshapen = [x.reshape(-1).astype(float) for x in returned.misshapen.values() if x is not None]
+    return np.concatenate([np.where(np.isnan(returned.g), 0.0, returned.g), *misshapen])
 
 
 def _differ(a: Array, b: Array, relative: float) -> bool:

@@ -15,9 +15,9 @@ from ..core.losses import (
     SquaredError,
 )
 from .baselines import class_codes, guess_loss
-from .case import Case
+from .examination import Examination
 from .experiments import Score, Setup
-from .words import number
+from .formatting import number
 
 
 def guessing(setup: Setup) -> tuple[str, ...]:
@@ -26,11 +26,11 @@ def guessing(setup: Setup) -> tuple[str, ...]:
     return (in_words(loss, guess_loss(loss, y, setup.config.net.n_out), y) + ".",)
 
 
-def summarize(case: Case) -> tuple[str, ...]:
+def summarize(exam: Examination) -> tuple[str, ...]:
     """What guessing, a linear model and this network reach, in plain words."""
-    setup, base = case.first, case.base
+    setup, base = exam.first, exam.base
     lines = [*guessing(setup)]
-    line = case.bench.measured.get("linear model")
+    line = exam.runner.measured.get("linear model")
     if line is not None:
         lines.append(f"A linear model reaches {number(line.loss)} on the {setup.judged_name} rows.")
     if base.stopped:
@@ -38,12 +38,12 @@ def summarize(case: Case) -> tuple[str, ...]:
         return tuple(lines)
     standing = standing_in_words(base.judged)
     lines.append(f"This network reaches {number(base.judged.loss)} on them: {standing}.")
-    return (*lines, *constant_predictor(case), *one_batch_and_shuffled(case))
+    return (*lines, *constant_predictor(exam), *one_batch_and_shuffled(exam))
 
 
-def one_batch_and_shuffled(case: Case) -> tuple[str, ...]:
+def one_batch_and_shuffled(exam: Examination) -> tuple[str, ...]:
     """What one batch alone and shuffled labels are learnt to."""
-    one, mixed = (case.bench.measured.get(name) for name in ("one batch", "shuffled labels"))
+    one, mixed = (exam.runner.measured.get(name) for name in ("one batch", "shuffled labels"))
     if one is None or mixed is None:
         return ()
     return (
@@ -52,9 +52,9 @@ def one_batch_and_shuffled(case: Case) -> tuple[str, ...]:
     )
 
 
-def constant_predictor(case: Case) -> tuple[str, ...]:
+def constant_predictor(exam: Examination) -> tuple[str, ...]:
     """A sentence if the network answers the same whatever the row; what its loss equals then."""
-    setup, base = case.first, case.base
+    setup, base = exam.first, exam.base
     Z = base.net.forward(setup.train.X)[0]
     Y, loss = setup.config.loss.link(Z), base.train.loss
     if len(Y) < 2 or np.ptp(Y, axis=0).max() > 0.02 * max(float(np.ptp(setup.train.y)), 1e-12):

@@ -12,7 +12,7 @@ from ..core.arrays import ceil_div
 from ..core.epoch import StepSettings, run_epoch
 from ..core.network import Network, multiply_adds
 from ..core.nonfinite import Diverged
-from . import variants
+from . import changes
 from .experiments import Outcome, Score, Setup, finish, score, yardstick
 
 MOST_STEPS = 3000
@@ -35,7 +35,7 @@ class Stream(IntEnum):
 
 
 @dataclass
-class Bench:
+class Runner:
     """The seed, the clock, and what was found out on the way."""
 
     seed: int
@@ -90,15 +90,13 @@ class Bench:
 
     def linear(self, setup: Setup) -> Outcome:
         """The linear model of a setup; its losses may be those of a scaled target."""
-        steps = variants.LINEAR_STEPS
-        return self._once("linear", setup, lambda: self.run(variants.linear(setup), epochs=steps))
+        steps = changes.LINEAR_STEPS
+        return self._once("linear", setup, lambda: self.run(changes.linear(setup), epochs=steps))
 
     def shuffled(self, setup: Setup) -> Outcome:
         """The run with the training rows' targets dealt out anew."""
         rng = self.rng(Stream.SHUFFLED)
-        return self._once(
-            "shuffled", setup, lambda: self.run(variants.shuffled_targets(setup, rng))
-        )
+        return self._once("shuffled", setup, lambda: self.run(changes.shuffled_targets(setup, rng)))
 
     def _once(self, kind: str, setup: Setup, run: Callable[[], Outcome]) -> Outcome:
         """The outcome of this kind of run of this very setup, run the first time only."""

@@ -1,4 +1,4 @@
-"""A case: what is under examination, its repairs so far, and what has been found.
+"""A exam: what is under examination, its repairs so far, and what has been found.
 
 Faults are repaired one after the other: a later experiment runs with the earlier repairs in place,
 so that unscaled inputs are not reported once more as a learning rate too high.
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..core.arrays import ceil_div
-from .bench import Bench
 from .experiments import Outcome, Setup, helps, worth
 from .findings import Finding, Gain, gain_of
-from .words import told
+from .formatting import told
+from .runner import Runner
 
 FRESH_STARTS = 3
 LONG = 1000  # steps that can be called a run
@@ -27,7 +27,7 @@ class Trial(NamedTuple):
 
 
 @dataclass
-class Case:
+class Examination:
     """What is under examination: the setup with its repairs so far, and how it fares.
 
     `first` and `base` are the setup as it came and its outcome; `repairs` names what was changed.
@@ -35,7 +35,7 @@ class Case:
     `given` is whether the held-out rows were handed in.
     """
 
-    bench: Bench
+    runner: Runner
     first: Setup
     base: Outcome
     setup: Setup
@@ -91,12 +91,12 @@ class Case:
 
     def run(self, setup: Setup) -> Trial:
         """A changed setup, run."""
-        return Trial(setup, self.bench.run(setup))
+        return Trial(setup, self.runner.run(setup))
 
     def measure(self, name: str, setup: Setup) -> Outcome:
         """The run of a changed setup, measured by name."""
-        outcome = self.bench.run(setup)
-        self.bench.measured[name] = outcome.judged
+        outcome = self.runner.run(setup)
+        self.runner.measured[name] = outcome.judged
         return outcome
 
     def best(self, tried: dict[str, Trial], least: float = 0.1) -> str | None:
@@ -115,21 +115,21 @@ def compared(tried: dict[str, Trial]) -> str:
     return ", ".join(f"{name}: {told(trial.outcome)}" for name, trial in tried.items())
 
 
-def three_starts(case: Case, change: Callable[[Setup, int], Setup]) -> tuple[Trial, str]:
+def three_starts(exam: Examination, change: Callable[[Setup, int], Setup]) -> tuple[Trial, str]:
     """A change run from three seeds, as one start may be lucky: the trial of middle training loss,
     and what all of them reach, in words.
     """
     tried = []
     for seed in range(FRESH_STARTS):
-        started = change(case.setup, case.bench.seed + seed)
-        tried.append(Trial(started, case.bench.run(started, seed=seed)))
+        started = change(exam.setup, exam.runner.seed + seed)
+        tried.append(Trial(started, exam.runner.run(started, seed=seed)))
     tried.sort(key=lambda trial: worth(trial.outcome.train.excess))
     words = [told(trial.outcome) for trial in tried]
     return tried[FRESH_STARTS // 2], f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def long_enough(case: Case) -> int:
+def long_enough(exam: Examination) -> int:
     """The epochs that make up LONG steps, or those of the run where they are more."""
-    steps = max(1, case.now.steps)
-    epochs = case.bench.epochs(case.setup)
+    steps = max(1, exam.now.steps)
+    epochs = exam.runner.epochs(exam.setup)
     return max(epochs, ceil_div(LONG * epochs, steps))
