@@ -253,11 +253,11 @@ def test_symptoms_by_hand() -> None:
     net["0.W"] = np.array([[1.0, 1.0, -1.0, 0.0], [0.0, 0.0, -1.0, 0.0]])
     net["0.b"] = np.array([0.0, 0.0, -9.0, -1.0])
     net["2.W"] = np.array([[1.0], [1.0], [2.0], [3.0]])
-    assert dead(net, X)[0] == (1, 0.5)
+    assert dead(net, X) == [("1", cr.ReLU(), 0.5)]
     assert twins(net) == [(0, 4, 3)]
     sigmoid = cr.Network.mlp([2, 2, 1], "sigmoid", rng=0)
     sigmoid["0.W"] = np.array([[0.0, 50.0], [0.0, 0.0]])
-    assert saturated(sigmoid, X)[0] == (1, 0.5)
+    assert saturated(sigmoid, X) == [("1", cr.Sigmoid(), 0.5)]
     ratio = weight_ratio(cr.Network.mlp([200, 300, 100], "tanh", rng=0))
     assert ratio == pytest.approx(1, abs=0.02)
 

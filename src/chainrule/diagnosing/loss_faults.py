@@ -12,7 +12,7 @@ from .changes import RANGES
 from .examination import Examination
 from .experiments import Setup, helps, yardstick
 from .findings import Finding
-from .formatting import number, percent, told
+from .formatting import number, percent, training_loss
 from .row_faults import CLASSIFIES, everything, gain_in_recall, recalls
 
 
@@ -81,23 +81,21 @@ def no_experiment(setup: Setup) -> Finding | None:
 
 def out_of_reach(exam: Examination) -> None:
     """Targets outside the range of the last activation; the experiment leaves it out."""
-    setup = exam.setup
-    last, loss = setup.config.net.layers[-1], setup.config.loss
+    config, y = exam.setup.config, exam.setup.train.y
+    last, loss = config.net.layers[-1], config.loss
     low, high = RANGES.get(type(last), (-np.inf, np.inf))
-    if isinstance(loss, CLASSIFIES) or loss.wants_logits or len(setup.config.net.layers) < 2:
+    if isinstance(loss, CLASSIFIES) or loss.wants_logits or len(config.net.layers) < 2:
         return
-    y = setup.train.y
-    beyond = float(np.mean((y < low - 1e-9) | (y > high + 1e-9)))
-    if beyond < 0.01:
+    outside = float(np.mean((y < low - 1e-9) | (y > high + 1e-9)))
+    if outside < 0.01:
         return
-    free = changes.unbounded(setup)
-    after = exam.measure("without the last activation", free)
+    free, after = exam.measure("without the last activation", changes.unbounded(exam.setup))
     if not helps(exam.now, after):
         return
     evidence = [
         f"The network ends in {last!r}, which answers between {low:g} and {high:g}, but "
-        f"{percent(beyond)} of the targets lie outside, from {y.min():.4g} to {y.max():.4g}.",
-        f"Training loss without it: {told(after)}; with it: {told(exam.now)}.",
+        f"{percent(outside)} of the targets lie outside, from {y.min():.4g} to {y.max():.4g}.",
+        f"Training loss without it: {training_loss(after)}; with it: {training_loss(exam.now)}.",
     ]
     fix = f"leave the last {last!r} out, so that it ends in Dense"
     exam.add("wrong_loss", evidence, fix, exam.gain(after))
@@ -115,14 +113,14 @@ def classes_as_numbers(exam: Examination) -> None:
     if k > 10 or counts.min() < 10 or len(values) != k:
         return
     other: Loss = BinaryCrossEntropy() if k == 2 else SoftmaxCrossEntropy()
-    changed = changes.with_loss(changes.coded(setup, values), other, 1 if k == 2 else k)
-    after = exam.runner.run(changed)
-    a = recalls(exam.now.net, loss, rows)
-    b = recalls(after.net, other, everything(changed))
+    name, n_out = type(other).__name__, 1 if k == 2 else k
+    changed, after = exam.run(changes.with_loss(changes.coded(setup, values), other, n_out))
+    coded = everything(changed)
+    a = recalls(exam.now.net, loss, rows, coded.y)
+    b = recalls(after.net, other, coded, coded.y)
     gain = gain_in_recall(a, b, exam.in_common)
     if gain.share < 0.05 or after.stopped:
         return
-    name = type(other).__name__
     evidence = (
         f"The target has {k} values, {', '.join(f'{v:g}' for v in values)}, which "
         f"{type(loss).__name__} takes for numbers: their order and distance count.",
@@ -130,8 +128,7 @@ def classes_as_numbers(exam: Examination) -> None:
         f"{', '.join(percent(x) for x in b)} with {name}.",
     )
     outputs = "" if k == 2 else f" and {k} outputs"
-    fix = f"if these are classes, use {name}(){outputs}"
-    exam.add("wrong_loss", evidence, fix, gain)
+    exam.add("wrong_loss", evidence, f"if these are classes, use {name}(){outputs}", gain)
     exam.accept(name, changed, after)
 
 
@@ -139,9 +136,9 @@ def diverged(exam: Examination) -> None:
     """A run whose numbers stopped being finite: where, and which repair ended it."""
     if exam.base.stopped is None or exam.trained:
         return
-    causes = [finding.cause.replace("_", " ") for finding in exam.findings]
-    evidence = (f"Of the run as it is: {exam.base.stopped}.",)
-    ended = exam.now.stopped is None
-    fix = f"see {causes[0]}: with that repaired the run stays finite" if ended and causes else (
-        "lower the learning rate, scale the inputs, or clip the gradient")  # fmt: skip
-    exam.add("nonfinite", evidence, fix, exam.gain_in_all(exam.now) if ended else None)
+    evidence, repaired = [f"Of the run as it is: {exam.base.stopped}."], exam.now.stopped is None
+    fix = "lower the learning rate, scale the inputs, or clip the gradient"
+    if repaired and exam.findings:
+        cause = exam.findings[0].cause.replace("_", " ")
+        fix = f"see {cause}: with that repaired the run stays finite"
+    exam.add("nonfinite", evidence, fix, exam.gain_in_all(exam.now) if repaired else None)

@@ -6,14 +6,20 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.epoch import Batch
-from ..core.layers import Dropout
 from ..core.losses import BinaryCrossEntropy, Hinge, Loss, SoftmaxCrossEntropy, SquaredError
 from ..core.network import Network
 from ..core.penalty import Penalty
 from . import changes
 from .baselines import by_rows, class_codes, guess_loss, perfect_loss
-from .examination import UNFINISHED, Examination, Trial, compared, least_loss, long_enough
-from .experiments import Outcome, Setup, lead, restated, worth
+from .examination import (
+    UNFINISHED,
+    Examination,
+    Trial,
+    least_loss,
+    long_enough,
+    training_losses,
+)
+from .experiments import Outcome, Setup, lead, restated
 from .findings import Gain
 from .formatting import number, percent
 from .runner import Stream
@@ -34,10 +40,10 @@ def answers(net: Network, loss: Loss, X: Array, values: Array) -> Array:
     return np.asarray(np.abs(Z - values).argmin(axis=1))
 
 
-def recalls(net: Network, loss: Loss, rows: Batch) -> Array:
-    """Of each class the share of its rows that is answered rightly (k,), nan for one without."""
-    codes = class_codes(loss, rows.y)
-    assert codes is not None
+def recalls(net: Network, loss: Loss, rows: Batch, codes: Array) -> Array:
+    """Of each class the share of its rows that is answered rightly (k,), nan for one without;
+    `codes` (n,) are the rows' classes.
+    """
     values = np.unique(rows.y) if rows.y.ndim == 1 else np.arange(rows.y.shape[1])
     right = answers(net, loss, rows.X, values) == codes
     return np.asarray(np.bincount(codes, right) / np.bincount(codes))
@@ -60,27 +66,27 @@ def everything(setup: Setup) -> Batch:
 def imbalance(exam: Examination) -> None:
     """A rare class that is hardly answered; the experiment gives each class the same weight."""
     setup, loss = exam.setup, exam.setup.config.loss
-    codes = class_codes(loss, setup.train.y)
-    if codes is None or not isinstance(loss, CLASSIFIES) or exam.now.stopped:
+    rows = everything(setup)
+    codes, all_codes = class_codes(loss, setup.train.y), class_codes(loss, rows.y)
+    if codes is None or all_codes is None:
+        return
+    if not isinstance(loss, CLASSIFIES) or exam.now.stopped:
         return
     shares = np.bincount(codes) / len(codes)
     rare = int(np.where(shares > 0, shares, 1.0).argmin())  # a class without rows is not asked for
     if shares[rare] > 0.25 / len(shares):
         return
     weight = (1 / (len(shares) * shares))[codes]
-    weighted = replace(setup, train=replace(setup.train, weight=weight))
-    after = exam.runner.run(weighted)
-    rows = everything(setup)
+    after = exam.runner.run(replace(setup, train=replace(setup.train, weight=weight)))
     judged = exam.base.net if exam.trained else exam.now.net
-    a, b = recalls(judged, loss, rows), recalls(after.net, loss, rows)
-    gain = gain_in_recall(a, b)
+    a, b = (recalls(net, loss, rows, all_codes) for net in (judged, after.net))
+    gain, commonest = gain_in_recall(a, b), shares.argmax()
     if a[rare] > 0.6 or gain.share < 0.05 or b[rare] - a[rare] < 0.15:
         return
     evidence = (
         f"Class {rare} is {percent(shares[rare])} of the rows, and {percent(a[rare])} of its rows "
-        f"are answered rightly; of the commonest class {percent(a[shares.argmax()])}.",
-        f"With each class weighted alike it is {percent(b[rare])} and "
-        f"{percent(b[shares.argmax()])}.",
+        f"are answered rightly; of the commonest class {percent(a[commonest])}.",
+        f"With each class weighted alike it is {percent(b[rare])} and {percent(b[commonest])}.",
     )
     fix = "weight each row by 1 / (the share of its class), if the rare class matters as much"
     exam.add("imbalance", evidence, fix, gain)
@@ -90,7 +96,7 @@ def gap(outcome: Outcome) -> float:
     """How much better the training rows are known than those held out, in units of guessing."""
     if outcome.held is None:
         return 0.0
-    return worth(outcome.held.excess) - worth(outcome.train.excess)
+    return outcome.held.capped - outcome.train.capped
 
 
 def overfitting(exam: Examination) -> None:
@@ -98,26 +104,23 @@ def overfitting(exam: Examination) -> None:
     setup, now = exam.setup, exam.now
     if gap(now) < 0.2 or now.best is None or now.held is None or exam.trained or exam.recovered:
         return
-    small = [max(4, n // 4) for n in changes.hidden_sizes(setup.config.net)][:1]
-    tried = {
+    trials = {
         f"Penalty(l2={l2:g})": exam.run(setup.change(penalty=Penalty(l2=l2))) for l2 in (0.01, 0.1)
     }
-    if small:
-        smaller = changes.rebuilt(setup, small, exam.runner.seed)
-        tried[f"one hidden layer of {small[0]}"] = exam.run(smaller)
+    for n in changes.hidden_sizes(setup.config.net)[:1]:
+        fewer = max(4, n // 4)
+        smaller = changes.rebuilt(setup, [fewer], exam.runner.seed)
+        trials[f"one hidden layer of {fewer}"] = exam.run(smaller)
     stopped = replace(now, held=now.best, net=now.best_net or now.net)
-    tried["the best epoch"] = Trial(setup, stopped)
-    best = least_loss(tried)
-    after = tried[best].outcome
-    a, b = worth(now.held.excess), worth(after.judged.excess)
+    trials["the best epoch"] = Trial(setup, stopped)
+    best = least_loss(trials)
+    after = trials[best].outcome
+    a, b = now.held.capped, after.judged.capped
     large = a - b >= 0.4 or lead(after.net, setup, now.net) >= 2.0
     if not (large and b <= 0.85 * a and a - b >= 0.15):
         return
-    evidence = (
-        train_and_held(now),
-        "On the rows held out, with "
-        + ", ".join(f"{name}: {number(o.judged.loss)}" for name, (_, o) in tried.items()) + ".",
-    )  # fmt: skip
+    losses = (f"{name}: {number(trial.outcome.judged.loss)}" for name, trial in trials.items())
+    evidence = (train_and_held(now), f"On the rows held out, with {', '.join(losses)}.")
     fix = f"restrain the network: {best}"
     if best == "the best epoch":
         fix = 'stop at the best epoch: valid=…, patience=10, restore="best"'
@@ -134,16 +137,16 @@ def train_and_held(outcome: Outcome) -> str:
 
 def too_few_rows(exam: Examination) -> None:
     """Half of the rows beside all of them; of very few rows, shuffled labels beside the real."""
-    setup, n = exam.setup, len(exam.setup.train)
-    if setup.held is None or exam.recovered or gap(exam.now) < 0.15 or not 8 <= n <= 300:
+    n = len(exam.setup.train)
+    if exam.setup.held is None or exam.recovered or gap(exam.now) < 0.15 or not 8 <= n <= 300:
         return
-    sign = by_halves(exam) or by_heart(exam)
+    sign = half_the_rows(exam) or shuffled_targets_are_learnt(exam)
     if sign is not None:
         fix = "collect more rows; until then use fewer columns, fewer units and a penalty"
         exam.add("too_few_rows", (sign, train_and_held(exam.now)), fix, None)
 
 
-def by_halves(exam: Examination) -> str | None:
+def half_the_rows(exam: Examination) -> str | None:
     """What the other half of the rows adds on held-out rows, a mean over halvings, if it counts."""
     setup, n = exam.setup, len(exam.setup.train)
     rng, epochs = exam.runner.rng(Stream.HALVED), exam.runner.epochs(setup)
@@ -160,69 +163,66 @@ def by_halves(exam: Examination) -> str | None:
     )
 
 
-def by_heart(exam: Examination) -> str | None:
-    """With hardly more rows than columns: whether any labels whatever can be learnt by heart."""
+def shuffled_targets_are_learnt(exam: Examination) -> str | None:
+    """With hardly more rows than columns: whether a network learns any targets whatever."""
     n, d = exam.setup.train.X.shape
     if n >= 5 * (d + 1):
         return None
-    mixed = exam.runner.shuffled(exam.setup).train
-    if mixed.excess > 0.15:
+    shuffled = exam.runner.shuffled(exam.setup).train
+    if shuffled.excess > 0.15:
         return None
     return (
         f"With the targets shuffled these {n} rows of {d} columns are learnt as well, to "
-        f"{number(mixed.loss)}: what is learnt of so few rows need not be true of others."
+        f"{number(shuffled.loss)}: what is learnt of so few rows need not be true of others."
     )
 
 
 def reach(exam: Examination, setup: Setup, epochs: int, seed: int) -> float:
     """The least excess on held-out rows of this network and the linear model at any epoch."""
     runs = exam.runner.run(setup, epochs=epochs, seed=seed), exam.runner.linear(setup)
-    return min(worth(run.best.excess) for run in runs if run.best is not None)
+    return min(run.best.capped for run in runs if run.best is not None)
 
 
 def noise_floor(exam: Examination) -> None:
     """Nothing to learn: held-out rows no better than guessing, shuffled targets learnt as well."""
-    setup = exam.setup
-    if exam.found("too_few_rows"):
+    setup, now = exam.setup, exam.now
+    if exam.has_found("too_few_rows"):
         return  # what more rows would tell cannot be called noise
-    floor = twin_floor(exam)
+    floor = floor_of_equal_rows(setup)
     if floor is not None:
         report_floor(exam, floor)
         return
-    if setup.held is None or len(setup.held) < MANY or exam.now.stopped:
-        return
-    if np.ptp(setup.train.X) == 0:
+    if setup.held is None or len(setup.held) < MANY or now.stopped or not np.ptp(setup.train.X):
         return
     line = exam.runner.linear(setup)
-    wide_setup = changes.scaled_inputs(changes.wider(setup, exam.runner.seed))
-    wide = exam.runner.run(wide_setup, epochs=long_enough(exam))
-    if any(outcome.lead > 2.0 for outcome in (exam.now, line, wide)):
+    wider = changes.scaled_inputs(changes.wider(setup, exam.runner.seed))
+    wide = exam.runner.run(wider, epochs=long_enough(exam))
+    if any(outcome.lead > 2.0 for outcome in (now, line, wide)):
         return
-    mixed = exam.runner.shuffled(setup).train
-    if worth(mixed.excess) - worth(exam.now.train.excess) > 0.15:
+    shuffled = exam.runner.shuffled(setup).train
+    if shuffled.capped - now.train.capped > 0.15:
         return
     evidence = (
-        f"On the rows held out neither this network ({number(exam.now.judged.loss)}) nor a wider "
+        f"On the rows held out neither this network ({number(now.judged.loss)}) nor a wider "
         f"one ({number(wide.judged.loss)}) nor the linear model "
         f"({number(restated(setup, line).loss)}) is better than guessing by more than two standard "
         "errors.",
-        f"With the targets shuffled the training rows are learnt as well: {number(mixed.loss)} "
-        f"against {number(exam.now.train.loss)}.",
+        f"With the targets shuffled the training rows are learnt as well: {number(shuffled.loss)} "
+        f"against {number(now.train.loss)}.",
     )
     fix = "look for other columns: these say nothing about the target"
     exam.add("noise_floor", evidence, fix, None)
 
 
-def twin_floor(exam: Examination) -> float | None:
+def floor_of_equal_rows(setup: Setup) -> float | None:
     """The least loss that rows with equal X and different y allow, where most rows are such."""
-    setup = exam.setup
     rows, loss, n_out = everything(setup), setup.config.loss, setup.config.net.n_out
     _, group, size = np.unique(rows.X, axis=0, return_inverse=True, return_counts=True)
     group = group.ravel()
     if len(size) < 2 or np.mean(size[group] >= 5) < 0.9:
         return None
     Y = loss.targets(np.zeros((len(rows), n_out)), rows.y)
-    mean = np.stack([np.bincount(group, Y[:, k]) / size for k in range(n_out)], axis=1)[group]
+    mean = np.stack([np.bincount(group, y) / size for y in Y.T], axis=1)[group]
     if isinstance(loss, BinaryCrossEntropy | SoftmaxCrossEntropy):
         return perfect_loss(loss, mean, n_out)
     return by_rows(loss).value(mean, rows.y) if isinstance(loss, SquaredError) else None
@@ -232,46 +232,48 @@ def report_floor(exam: Examination, floor: float) -> None:
     """Rows that contradict each other: the network is as good as they allow, and that is not
     much.
     """
-    setup, loss = exam.setup, exam.setup.config.loss
-    guess = guess_loss(loss, everything(setup).y, setup.config.net.n_out)
-    if floor < 0.5 * guess or guess - exam.now.train.loss < 0.6 * (guess - floor):
+    setup, reached = exam.setup, exam.now.train.loss
+    guess = guess_loss(setup.config.loss, everything(setup).y, setup.config.net.n_out)
+    if floor < 0.5 * guess or guess - reached < 0.6 * (guess - floor):
         return
     evidence = (
         f"Rows with the same inputs have different targets: no network of these inputs can get "
-        f"below {number(floor)}, and this one is at {number(exam.now.train.loss)}.",
+        f"below {number(floor)}, and this one is at {number(reached)}.",
         f"Guessing gives {number(guess)}.",
     )
     fix = "look for columns that tell such rows apart: a larger network cannot"
     exam.add("noise_floor", evidence, fix, None)
 
 
+MORE_UNITS, MORE_EPOCHS = "four times the units", "four times the epochs"
+NO_RESTRAINT = "no penalty, decay or dropout"
+LEARN_MORE = {
+    MORE_UNITS: "use more hidden units, or a hidden layer where there is none",
+    MORE_EPOCHS: "train for more epochs",
+    NO_RESTRAINT: "lower the penalty, the weight decay or the dropout",
+}
+
+
 def underfitting(exam: Examination) -> None:
     """More units, four times the epochs, no restraint: whether one lowers the loss clearly."""
-    if worth(exam.now.train.excess) < UNFINISHED or exam.recovered:
+    if exam.now.train.capped < UNFINISHED or exam.recovered:
         return
-    if exam.found("noise_floor", "underfitting"):
+    if exam.has_found("noise_floor", "underfitting"):
         return
     setup, epochs = exam.setup, exam.runner.epochs(exam.setup)
-    changed = {"four times the units": changes.wider(setup, exam.runner.seed)}
+    options = {MORE_UNITS: changes.wider(setup, exam.runner.seed)}
     if epochs == setup.config.epochs and not exam.trained:
-        changed["four times the epochs"] = setup.change(epochs=4 * epochs)
-    restrained = setup.config.penalty is not None or any(
-        isinstance(layer, Dropout) for layer in setup.config.net.layers
-    )
-    if restrained or not changes.no_decay(setup.config.optimizer.decay):
-        changed["no penalty, decay or dropout"] = changes.without_restraint(setup)
-    tried = {name: Trial(other, exam.measure(name, other)) for name, other in changed.items()}
-    best = exam.best(tried, 0.15)
+        options[MORE_EPOCHS] = setup.change(epochs=4 * epochs)
+    if changes.is_restrained(setup.config):
+        options[NO_RESTRAINT] = changes.without_restraint(setup)
+    trials = {name: exam.measure(name, changed) for name, changed in options.items()}
+    best = exam.best(trials, 0.15)
     if best is None:
         return
     line = exam.runner.measured.get("linear model")
     evidence = [
         f"The training rows themselves are learnt badly: {number(exam.now.train.loss)}"
         + ("." if line is None else f"; a linear model's loss is {number(line.loss)}."),
-        f"Training loss with {compared(tried)}.",
+        f"Training loss with {training_losses(trials)}.",
     ]
-    fix = {
-        "four times the units": "use more hidden units, or a hidden layer where there is none",
-        "four times the epochs": "train for more epochs",
-    }.get(best, "lower the penalty, the weight decay or the dropout")
-    exam.add("underfitting", evidence, fix, exam.gain(tried[best].outcome))
+    exam.add("underfitting", evidence, LEARN_MORE[best], exam.gain(trials[best].outcome))
