@@ -72,7 +72,7 @@ def test_the_factor_is_measured(bug: Bug) -> None:
 def test_no_right_gradient_is_called_wrong(name: str, seed: int) -> None:
     report = check(RIGHT[name](), seed=seed)
     assert report.ok, str(report)
-    assert report.cause == "correct" or "relu" in name
+    assert report.cause == ("kink" if "hidden zero" in name else "correct")
 
 
 def test_a_kink_is_called_a_kink() -> None:
@@ -221,10 +221,11 @@ def _time_ends_when_it_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_time_ends_when_it_hangs")
 @pytest.mark.parametrize("which", ["value", "gradient"])
 def test_code_that_never_ends_is_stopped(which: str) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with pytest.raises(TimeoutError, match=rf"your {which} function did not come back within"):
         check_gradients(*broken(**{which: forever}), time_limit=0.3)
-    assert threading.active_count() >= before  # what hangs is left behind, as a daemon
+    left_behind = set(threading.enumerate()) - before
+    assert all(thread.daemon for thread in left_behind)  # it does not hold up the program's end
 
 
 @pytest.mark.usefixtures("_time_ends_when_it_hangs")
@@ -242,23 +243,36 @@ def test_slow_code_is_told_from_code_that_hangs(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"rows": 0}, "rows is 0"), ({"time_limit": 0}, "time_limit is 0"), ({"seed": -1}, "seed")],
+    [
+        ({"rows": 0}, "rows is 0"),
+        ({"rows": 1.5}, "rows is 1.5"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": None}, "seed is None"),
+        ({"time_limit": 0}, "time_limit is 0"),
+        ({"time_limit": math.inf}, "time_limit is inf"),
+        ({"time_limit": "a"}, "time_limit is 'a'"),
+    ],  # fmt: skip
 )
 def test_settings_are_checked(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         check_gradients(*GOOD, **settings)
 
 
-def test_layouts() -> None:
-    def run(value: Callable[[Any], Any], parameters: Any) -> str:
-        return check_gradients(value, lambda p: p, parameters).cause
+LAYOUTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
+    "a number": (lambda p: 0.5 * p * p, 1.5),
+    "a list of numbers": (lambda p: 0.5 * sum(x * x for x in p), [1, 2, 3]),
+    "a tuple of arrays": (lambda p: 0.5 * sum(x @ x for x in p), (np.ones(2), np.ones(3))),
+    "nested": (
+        lambda p: 0.5 * (p["a"]["b"][0] ** 2).sum() + 0.5 * p["a"]["b"][1] ** 2,
+        {"a": {"b": [np.ones(2), 3.0]}},
+    ),
+}
 
-    assert run(lambda p: 0.5 * p * p, 1.5) == "correct"
-    assert run(lambda p: 0.5 * sum(x * x for x in p), [1, 2, 3]) == "correct"
-    assert run(lambda p: 0.5 * sum(x @ x for x in p), (np.ones(2), np.ones(3))) == "correct"
-    nested = {"a": {"b": [np.ones(2), 3.0]}}
-    assert run(lambda p: 0.5 * (p["a"]["b"][0] ** 2).sum() + 4.5 * 0 + 0.5 * p["a"]["b"][1] ** 2,
-               nested) == "correct"  # fmt: skip
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_parameters_come_in_any_layout(name: str) -> None:
+    value, parameters = LAYOUTS[name]
+    assert check_gradients(value, lambda p: p, parameters).cause == "correct"
 
 
 class Pair(NamedTuple):
@@ -282,12 +296,14 @@ def test_named_tuples_and_own_dicts_stay_what_they_are() -> None:
         assert cr.check_gradients(loss, gradient, parameters).ok
 
 
-def test_odd_parameters_settings_and_exceptions_end_in_a_sentence() -> None:
+def test_endless_parameters_are_refused() -> None:
     endless: dict[str, Any] = {}
     endless["again"] = endless
     with pytest.raises(ValueError, match="nested more than 50 deep"):
         cr.check_gradients(lambda p: 1.0, lambda p: p, endless)
 
+
+def test_an_exception_whose_message_fails_is_named() -> None:
     class Mute(Exception):
         def __str__(self) -> str:
             raise RuntimeError
@@ -297,9 +313,6 @@ def test_odd_parameters_settings_and_exceptions_end_in_a_sentence() -> None:
 
     with pytest.raises(ValueError, match="raised Mute"):
         cr.check_gradients(mute, lambda p: p, np.ones(2))
-    for odd in ({"time_limit": math.inf}, {"time_limit": "a"}, {"rows": 1.5}, {"seed": None}):
-        with pytest.raises(ValueError, match=next(iter(odd))):
-            cr.check_gradients(lambda p: float(p @ p), lambda p: 2 * p, np.ones(2), **odd)
 
 
 def test_a_rough_loss_says_what_it_cannot_tell() -> None:

@@ -105,4 +105,5 @@ def constant_in_words(loss: Loss, y: Array) -> str:
         return f"{constant} of each output for every row"
     if constant in ("one number", "the quantile"):
         return f"{constant} for every row"
-    return f"{constant}, {number(np.median(y) if constant == 'the median' else y.mean())}, for every row"
+    value = np.median(y) if constant == "the median" else y.mean()
+    return f"{constant}, {number(value)}, for every row"

@@ -126,7 +126,7 @@ def twins(net: Network) -> list[tuple[int, int, int]]:
     Copies have equal weights in and out, so that they get equal gradients for ever.
     """
     dense = dense_layers(net)
-    found = []
+    copies = []
     for i, after in zip(dense, dense[1:], strict=False):
         W, V = net[f"{i}.W"], net[f"{after}.W"]
         if W.shape[1] != V.shape[0]:
@@ -136,5 +136,5 @@ def twins(net: Network) -> list[tuple[int, int, int]]:
         scale = float(np.abs(units).max()) or 1.0
         different = len(np.unique(np.round(units / scale, 9), axis=1).T)
         if different < units.shape[1]:
-            found.append((i, units.shape[1], different))
-    return found
+            copies.append((i, units.shape[1], different))
+    return copies

@@ -127,10 +127,10 @@ def _source(exam: Examination, part: Block) -> Block | None:
 
 
 def _stands_for(exam: Examination, part: Block, other: Block) -> bool:
-    here, there = part.span, other.span
+    own, source = part.span, other.span
     return all(
-        agree(p.g[here], p.d[there], p.tolerance[here] + p.tolerance[there])
-        or (np.array_equal(p.g[here], p.g[there]) and bool(np.any(p.g[here] != 0)))
+        agree(p.g[own], p.d[source], p.tolerance[own] + p.tolerance[source])
+        or (np.array_equal(p.g[own], p.g[source]) and bool(np.any(p.g[own] != 0)))
         for p in exam.moved_points
     )
 

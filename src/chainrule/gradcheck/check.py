@@ -280,12 +280,12 @@ def _verdict(exam: Examination) -> Finding:
 
 def _doubt(point: Point, entries: Array, largest: float) -> float:
     """How far g and d may be apart at these entries, as a share of their largest |d|."""
-    known = entries[np.isfinite(point.d[entries]) & np.isfinite(point.g[entries])]
-    if not len(known):
+    finite = entries[np.isfinite(point.d[entries]) & np.isfinite(point.g[entries])]
+    if not len(finite):
         return float("inf")
-    size = float(np.abs(point.d[known]).max())
+    size = float(np.abs(point.d[finite]).max())
     # An array whose slopes are all 0 is as sure as they are small beside the others.
-    return float(np.quantile(point.tolerance[known], 0.9)) / max(size, 0.01 * largest, 1e-300)
+    return float(np.quantile(point.tolerance[finite], 0.9)) / max(size, 0.01 * largest, 1e-300)
 
 
 def _notes(code: UserCode, start: Array, far: Array) -> tuple[str, ...]:

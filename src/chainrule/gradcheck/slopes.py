@@ -191,7 +191,7 @@ class SlopeMeasurer:
         far = sizes[-1] if np.isfinite(sizes[-1]) else usual
         self.loss_size = max(usual, far)
         noise = max(self.noise_at(theta) for theta in thetas)
-        # UserCode that is rough at one point is rough at all: a tiny start may only look smooth.
+        # Code that is rough at one point is rough at all: a tiny start may only look smooth.
         self.least_noise = noise if self.is_rough(noise) else 0.0
 
     def measure_gradient_noise(self, theta: Array) -> None:
