@@ -1,10 +1,10 @@
 """What `diagnose` is worth: precision and recall of its causes over runs broken on purpose.
 
-`python benchmarks/diagnose.py` runs tests/broken_runs.py, on which the experiments were tuned, and
-tests/broken_held_out.py, which was written before and left alone since; healthy runs are among
-both, and a finding in one of them counts as wrong. A finding that is true of a run besides its
-known cause counts neither way; strict precision counts it as wrong. `--seeds 3` repeats it with
-other seeds.
+`python benchmarks/diagnose.py` runs tests/support/broken_runs.py, on which the experiments were
+tuned, and tests/support/broken_held_out.py, which was written before and left alone since; healthy
+runs are among both, and a finding in one of them counts as wrong. A finding that is true of a run
+besides its known cause counts neither way; strict precision counts it as wrong. `--seeds 3`
+repeats it with other seeds.
 """
 
 import argparse
@@ -14,9 +14,9 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from broken_held_out import run as held_out
-from broken_runs import run as tuned
-from broken_score import Judged, figures, judge
+from support.broken_held_out import run as held_out
+from support.broken_runs import run as tuned
+from support.broken_score import Judged, figures, judge
 
 
 def main() -> None:

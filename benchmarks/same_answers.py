@@ -2,9 +2,9 @@
 
 Both run the same work in one go, through public names alone: training on both engines with every
 layer, loss and optimizer; scikit-learn's estimators; explanations in every format, proofs, scripts
-and mis-steps; lessons; gradient checks and diagnoses; tables trained, predicted, explained and
-reported by the command line. What differs is listed, with the first lines of the difference. Exit
-code 1 where something does.
+and mis-steps; lessons; diagnoses of the broken trainings and checks of the wrong gradients that the
+tests hold; tables trained, predicted, explained and reported by the command line. What differs is
+listed, with the first lines of the difference. Exit code 1 where something does.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -310,29 +310,67 @@ def lessons() -> Answers:
 
 
 def diagnoses() -> Answers:
-    """A sound training, three broken ones, and gradients with mistakes."""
+    """Everything found in trainings of every kind, sound and broken, and in trained networks."""
+    from support.broken_held_out import run as held_out
+    from support.broken_kinds import KINDS
+    from support.broken_runs import run as tuned
+
     import chainrule as c
 
-    rng = np.random.default_rng(1)
-    X = rng.normal(size=(60, 4))
-    y = X[:, 0] * 2 - X[:, 1] + 0.1 * rng.normal(size=60)
-    broken = {
-        "sound": (X, y, 0.05), "rate": (X, y, 50.0), "scale": (X * 1e4, y, 0.05),
-        "targets": (X, rng.permutation(y), 0.05),
-    }  # fmt: skip
-    for name, (rows, targets, lr) in broken.items():
-        net = c.Network.mlp([4, 8, 1], "tanh", rng=1)
-        setup = c.Configuration(net, c.SquaredError(), c.SGD(), lr=lr, batch_size=16, epochs=20)
-        told = str(c.diagnose(setup, rows, targets))
-        yield f"diagnose {name}", re.sub(r"\d+(\.\d+)? s\b", "… s", told)
-    W = rng.normal(size=(4, 2))
-    right = {"sign": -1.0, "correct": 1.0, "double": 2.0, "rows": 60.0}
-    for name, factor in right.items():
-        report = c.check_gradients(
-            lambda w: float(((X @ w) ** 2).sum()), lambda w, f=factor: f * 2 * X.T @ (X @ w), W,
-            rows=60,
-        )  # fmt: skip
-        yield f"gradient {name}", str(report)
+    trainings = {run.name: run.build() for run in [*tuned, *held_out]} | KINDS
+    for name, training in trainings.items():
+        rows = training.X, training.y, training.valid
+        yield from _diagnosis(name, training.configuration, *rows)
+    for run in tuned[::2]:
+        training = run.build()
+        net, loss = training.configuration.net, training.configuration.loss
+        yield from _diagnosis(f"{run.name}, a model", c.Model(net, loss), training.X, training.y)
+        with suppress(ValueError, c.Diverged):  # data that no training takes
+            list(c.train(net, loss, c.Adam(), training.X, training.y, epochs=3, lr=0.01, rng=0))
+        trained = c.Model(net, loss)
+        yield from _diagnosis(f"{run.name}, trained", trained, training.X, training.y)
+
+
+def _diagnosis(name: str, asked: Any, *rows: Any) -> Answers:
+    import chainrule as c
+
+    try:
+        diagnosis = c.diagnose(asked, *rows)
+    except ValueError as error:
+        yield f"diagnose {name}", str(error)
+        return
+    yield f"diagnose {name}", str(diagnosis)
+    yield f"diagnose {name}, json", json.dumps(diagnosis.to_dict(), indent=1)
+
+
+def gradients() -> Answers:
+    """The whole report of gradients with planted bugs, of right ones, and of code that fails."""
+    from support.failing_code import BROKEN
+    from support.planted_bugs import BUGS
+    from support.planted_right import RIGHT
+
+    for name, make in ({bug.name: bug.make for bug in BUGS} | RIGHT).items():
+        for seed, rows_are_known in enumerate((True, False)):
+            value, gradient, parameters, rows = make()
+            yield from _check(
+                f"{name}, seed {seed}", value, gradient, parameters,
+                rows=rows if rows_are_known else None, seed=seed,
+            )  # fmt: skip
+    for name, (functions, _) in BROKEN.items():
+        yield from _check(name, *functions)
+
+
+def _check(name: str, *functions: Any, **settings: Any) -> Answers:
+    import chainrule as c
+
+    try:
+        # With the usual limit a busy machine would compare fewer entries.
+        report = c.check_gradients(*functions, time_limit=86_400, **settings)
+    except ValueError as error:
+        yield f"gradient {name}", str(error)
+        return
+    yield f"gradient {name}", str(report)
+    yield f"gradient {name}, in full", repr(report)
 
 
 def tables() -> Answers:
@@ -391,7 +429,7 @@ def _timeless(text: str) -> str:
 
 WORK = {
     "trainings": trainings, "estimators": estimators, "explanations": explanations,
-    "lessons": lessons, "diagnoses": diagnoses, "tables": tables,
+    "lessons": lessons, "diagnoses": diagnoses, "gradients": gradients, "tables": tables,
 }  # fmt: skip
 
 
@@ -405,7 +443,8 @@ def record(chosen: list[str], out: Path) -> None:
 def answers(source: Path, chosen: list[str], out: Path) -> dict[str, str]:
     """What the chainrule in a `src` folder answers, in a process of its own."""
     command = [sys.executable, __file__, "--record", str(out), "--only", *chosen]
-    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(source)})
+    path = os.pathsep.join([str(source), str(ROOT / "tests")])
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": path})
     found: dict[str, str] = json.loads(out.read_text(encoding="utf-8"))
     return found
 

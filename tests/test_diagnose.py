@@ -7,23 +7,24 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from support.broken_cases import BCE, SQ, Case, Run, setup
-from support.broken_data import blobs, moons, thirds, wave, xor_table
+from support.broken_cases import BCE, SQ, Run, setup
+from support.broken_data import moons, wave
 from support.broken_held_out import run as held_out
+from support.broken_kinds import KINDS
 from support.broken_runs import run as tuned
 from support.broken_score import Judged, figures, judge
 
 import chainrule as cr
 from chainrule.core.epoch import Batch
 from chainrule.core.initializers import normal
-from chainrule.diagnosing import bench, variants
+from chainrule.diagnosing import changes, runner
 from chainrule.diagnosing import diagnose as diagnosing
 from chainrule.diagnosing.baselines import constant_output, guess_loss, perfect_loss
-from chainrule.diagnosing.bench import FUNCTION, Bench
 from chainrule.diagnosing.experiments import Setup, restated
 from chainrule.diagnosing.findings import CAUSES
+from chainrule.diagnosing.formatting import number
+from chainrule.diagnosing.runner import FUNCTION, Runner
 from chainrule.diagnosing.symptoms import dead, flow, saturated, twins, weight_ratio
-from chainrule.diagnosing.words import number
 
 ALL = {run.name: run for run in [*tuned, *held_out]}
 SHORT = [
@@ -136,14 +137,14 @@ def test_seconds_bound_the_experiments_and_notes_name_what_is_missing(
     """An epoch takes a second of this clock, which is looked at before each, and at the start."""
     case = setup(wave(4000), [3, 64, 64, 1], "relu", loss=SQ, epochs=40)
     clock = count()
-    for module in (bench, diagnosing):
+    for module in (runner, diagnosing):
         monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     found = cr.diagnose(case.configuration, case.X, case.y, time_limit=epochs)
     notes = " ".join(found.notes)
     assert "2,000 of the 4,000 rows" in notes
     assert told in notes
     assert next(clock) == epochs + 2
-    assert "Nothing is wrong" not in str(found) or found.measured
+    assert "Nothing is wrong" not in str(found)
 
 
 def test_a_trained_model_is_examined_as_it_stands() -> None:
@@ -252,11 +253,11 @@ def test_symptoms_by_hand() -> None:
     net["0.W"] = np.array([[1.0, 1.0, -1.0, 0.0], [0.0, 0.0, -1.0, 0.0]])
     net["0.b"] = np.array([0.0, 0.0, -9.0, -1.0])
     net["2.W"] = np.array([[1.0], [1.0], [2.0], [3.0]])
-    assert dead(net, X)[0] == (1, 0.5)
+    assert dead(net, X) == [("1", cr.ReLU(), 0.5)]
     assert twins(net) == [(0, 4, 3)]
     sigmoid = cr.Network.mlp([2, 2, 1], "sigmoid", rng=0)
     sigmoid["0.W"] = np.array([[0.0, 50.0], [0.0, 0.0]])
-    assert saturated(sigmoid, X)[0] == (1, 0.5)
+    assert saturated(sigmoid, X) == [("1", cr.Sigmoid(), 0.5)]
     ratio = weight_ratio(cr.Network.mlp([200, 300, 100], "tanh", rng=0))
     assert ratio == pytest.approx(1, abs=0.02)
 
@@ -283,17 +284,17 @@ def test_other_layers_keep_every_number_that_fits() -> None:
     for name in ("1.mean", "1.var", "4.1.mean", "4.1.var"):
         net[name] = rng.random(6)
     asked = Setup(cr.Configuration(net, SQ, penalty=cr.Penalty(l2=0.1)), Batch(X, y))
-    changes = [variants.with_leaky_relu, variants.unbounded, variants.without_restraint,
-               lambda s: variants.with_loss(s, BCE, 1)]  # fmt: skip
-    for change in changes:
+    tried = [changes.with_leaky_relu, changes.unbounded, changes.without_restraint,
+             lambda s: changes.with_loss(s, BCE, 1)]  # fmt: skip
+    for change in tried:
         other = change(asked).config.net
         for name in vectors:
             np.testing.assert_array_equal(getattr(other, name), getattr(net, name))
         for name in ("1.mean", "1.var", "4.1.mean", "4.1.var"):
             np.testing.assert_array_equal(other[name], net[name])
-        rate = 0.0 if change is variants.without_restraint else 0.5
+        rate = 0.0 if change is changes.without_restraint else 0.5
         assert other["3.rate"] == other["4.2.rate"] == rate
-    afresh = variants.fresh(asked, 2).config.net
+    afresh = changes.fresh(asked, 2).config.net
     np.testing.assert_array_equal(afresh.lr_factor, net.lr_factor)
     np.testing.assert_array_equal(afresh.decay_factor, net.decay_factor)
     np.testing.assert_array_equal(afresh["1.mean"], np.zeros(6))
@@ -305,61 +306,22 @@ def test_frozen_layers_stay_frozen_whatever_is_changed() -> None:
     net = cr.Network.mlp([2, 6, 1], rng=1)
     net.views(net.lr_factor)["0.W"][...] = 0.0
     asked = Setup(cr.Configuration(net, BCE, lr=0.1, epochs=3), Batch(X, y))
-    for changed in (variants.with_leaky_relu(asked), variants.without_restraint(asked),
-                    variants.fresh(asked, 2), variants.with_relu(asked, 2)):  # fmt: skip
+    for changed in (changes.with_leaky_relu(asked), changes.without_restraint(asked),
+                    changes.fresh(asked, 2), changes.with_relu(asked, 2)):  # fmt: skip
         before = changed.config.net["0.W"]
-        np.testing.assert_array_equal(Bench(0).run(changed).net["0.W"], before)
+        np.testing.assert_array_equal(Runner(0).run(changed).net["0.W"], before)
 
 
 def test_linear_model_and_shuffled_targets_are_run_once_for_a_setup() -> None:
     X, y = wave(60)
     far = Setup(cr.Configuration(cr.Network.mlp([3, 4, 1], rng=1), SQ), Batch(X, 1000 + 50 * y))
-    bench = Bench(0)
-    assert bench.linear(far) is bench.linear(far)
-    assert bench.shuffled(far) is bench.shuffled(far)
-    assert bench.linear(far) is not bench.linear(replace(far))
+    runs = Runner(0)
+    assert runs.linear(far) is runs.linear(far)
+    assert runs.shuffled(far) is runs.shuffled(far)
+    assert runs.linear(far) is not runs.linear(replace(far))
     line = np.column_stack([X, np.ones(60)])
     rest = far.train.y - line @ np.linalg.lstsq(line, far.train.y, rcond=None)[0]
-    assert restated(far, bench.linear(far)).loss == pytest.approx(np.mean(rest**2), rel=1e-3)
-
-
-KINDS: dict[str, Case] = {
-    "two outputs": Case(
-        cr.Configuration(cr.Network.mlp([3, 8, 2], rng=1), SQ, lr=0.01, epochs=8),
-        wave(80)[0], np.column_stack([wave(80)[1], -wave(80)[1]]),
-    ),
-    "one-hot": Case(
-        cr.Configuration(cr.Network.mlp([2, 8, 3], rng=1), cr.SoftmaxCrossEntropy(), lr=0.01),
-        thirds(60)[0], np.eye(3)[thirds(60)[1]],
-    ),
-    "float32, a schedule, one row at a time": Case(
-        cr.Configuration(cr.Network.mlp([2, 4, 1], dtype="float32", rng=1), BCE, cr.SGD(),
-                         cr.Cosine(0.1), epochs=8, batch_size=1),
-        *moons(60),
-    ),
-    "normalised, residual, dropout": Case(
-        cr.Configuration(
-            cr.Network(2, [cr.Dense(6), cr.BatchNorm(), cr.ReLU(), cr.Dropout(0.2),
-                           cr.Residual([cr.Dense(6), cr.Tanh()]), cr.Dense(1)], rng=1),
-            BCE, cr.AdamW(), lr=0.01, epochs=8, penalty=cr.Penalty(l2=0.1), clip=1.0,
-        ),
-        *moons(60),
-    ),
-    "two quantiles": Case(
-        cr.Configuration(cr.Network.mlp([3, 8, 2], rng=1), cr.Pinball((0.1, 0.9)), epochs=8),
-        wave(60)[0], np.column_stack([wave(60)[1]] * 2),
-    ),
-    "hinge": Case(cr.Configuration(cr.Network.mlp([2, 4, 1], rng=1), cr.Hinge(), epochs=8),
-                  *moons(60)),
-    "four rows": Case(cr.Configuration(cr.Network.mlp([2, 4, 1], rng=1), BCE, epochs=8),
-                      *xor_table()),
-    "one row": Case(cr.Configuration(cr.Network.mlp([4, 4, 1], rng=1), BCE, epochs=8),
-                    blobs(1, 4)[0], blobs(1, 4)[1]),
-    "numbers too large to square": Case(
-        cr.Configuration(cr.Network.mlp([3, 8, 1], rng=1), SQ, cr.SGD(), 0.01, epochs=4),
-        wave(60)[0] * 1e200, wave(60)[1],
-    ),
-}  # fmt: skip
+    assert restated(far, runs.linear(far)).loss == pytest.approx(np.mean(rest**2), rel=1e-3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.diagnosing import symptoms
 from chainrule.diagnosing.health import Health
 
 RNG = np.random.default_rng(0)
@@ -28,6 +29,25 @@ def test_dead_and_saturated_units_are_counted() -> None:
     assert seen["3"].dead == 0.0
     assert seen["1"].gradient is None
     assert seen["0"].dead is None
+
+
+def test_diagnose_judges_units_as_health_does() -> None:
+    inside = cr.Residual((cr.Dense(4), cr.ReLU(), cr.Dense(4), cr.Tanh()))
+    net = cr.Network(3, [cr.Dense(4), inside, cr.Sigmoid(), cr.Dense(1)], rng=0)
+    net["1.0.b"] = [0.0, 0.0, -100.0, -100.0]
+    net["1.2.b"] = [20.0, 0.0, 0.0, 0.0]
+    seen = Health(net, cr.SquaredError(), X[:64], Y[:64]).look(0).layers
+    assert seen["1.1"].dead == 0.5
+    assert symptoms.dead(net, X[:64]) == [("1.1", cr.ReLU(), seen["1.1"].dead)]
+    shares = {share.name: share.share for share in symptoms.saturated(net, X[:64])}
+    assert shares == {name: seen[name].saturated for name in ("1.3", "2")}
+    assert symptoms.dead(net, X[:64])[0].number == 1
+
+
+def test_a_unit_that_is_nan_is_not_dead() -> None:
+    net = cr.Network(3, [cr.Dense(2), cr.ReLU(), cr.Dense(1)], rng=0)
+    net["0.b"] = [np.nan, -100.0]
+    assert Health(net, cr.SquaredError(), X, Y).look(0).layers["1"].dead == 0.5
 
 
 def test_gradients_and_updates() -> None:

@@ -9,24 +9,24 @@ import numpy as np
 from ..core.arrays import Array
 from ..core.metrics import auc
 from .baselines import class_codes
-from .case import Case
-from .experiments import Setup, finish, score, worth
+from .changes import scaled_inputs, without_columns
+from .examination import Examination
+from .experiments import Score, Setup, finish, score
 from .findings import Gain
-from .variants import scaled_inputs, without_columns
-from .words import listed, number, percent
+from .formatting import listed, number, percent
 
 BINS = 20
 FEWEST = 10  # held-out rows to go by
 
 
-def constant_columns(case: Case) -> None:
+def constant_columns(exam: Examination) -> None:
     """Columns that are the same in every row; the experiment blanks them and compares answers."""
-    X = case.first.train.X
+    X = exam.first.train.X
     flat = np.flatnonzero(np.ptp(X, axis=0) == 0)
     if not len(flat) or len(X) < 2:
         return
     columns = tuple(flat.tolist())
-    after = case.bench.run(without_columns(case.setup, columns))
+    after = exam.runner.run(without_columns(exam.setup, columns))
     many = len(columns) > 1
     evidence = [
         f"{listed(columns).capitalize()} of {X.shape[1]} hold{'' if many else 's'} "
@@ -37,7 +37,7 @@ def constant_columns(case: Case) -> None:
         fix = "give columns that differ from row to row"
     else:
         fix = f"leave {listed(columns)} out: they can only act as a second bias"
-    case.add("constant_input", evidence, fix, case.gain(after), columns=columns)
+    exam.add("constant_input", evidence, fix, exam.gain(after), columns=columns)
 
 
 def column_alone(x: Array, y: Array, codes: Array | None) -> float:
@@ -62,63 +62,61 @@ def column_alone(x: Array, y: Array, codes: Array | None) -> float:
     return float(np.corrcoef(x, y)[0, 1] ** 2)
 
 
-def leaking_columns(case: Case) -> None:
+def leaking_columns(exam: Examination) -> None:
     """A column that predicts alone; the experiment leaves it out: what can the others do?"""
-    setup = case.setup
+    setup, now = exam.setup, exam.now.judged
     X, y = setup.train.X, setup.train.y.reshape(len(setup.train), -1)
     if X.shape[1] < 2 or y.shape[1] > 1 or len(X) < 20:
         return
     codes = class_codes(setup.config.loss, setup.train.y)
-    strength = np.array([column_alone(X[:, j], y[:, 0], codes) for j in range(X.shape[1])])
+    strength = np.array([column_alone(x, y[:, 0], codes) for x in X.T])
     for j in np.flatnonzero(strength > 0.985).tolist():
-        rest = case.measure(f"without column {j}", without_columns(setup, [j]))
-        share = worth(rest.judged.excess) - worth(case.now.judged.excess)
-        if share < 0.1:
+        without = exam.measure(f"without column {j}", without_columns(setup, [j])).outcome.judged
+        if without.capped - now.capped < 0.1:
             continue
         kind = "R²" if codes is None else "2·AUC - 1" if codes.max() == 1 else "accuracy gained"
         evidence = (
             f"Column {j} alone predicts the target: {kind} = {strength[j]:.4f}; the next best "
             f"column reaches {np.max(np.delete(strength, j)):.2f}.",
-            f"Without it the same run ends at {number(rest.judged.loss)}, with it at "
-            f"{number(case.now.judged.loss)}.",
+            f"Without it the same run ends at {number(without.loss)}, with it at "
+            f"{number(now.loss)}.",
         )
         fix = f"leave column {j} out, unless it is known before the answer is"
-        gain = leak_gain(setup, case.now.judged.loss, rest.judged.loss, share)
-        case.add("leaking_column", evidence, fix, gain, columns=(j,))
+        gain = honest_gain(setup, now, without)
+        exam.add("leaking_column", evidence, fix, gain, columns=(j,))
 
 
-def leak_gain(setup: Setup, before: float, after: float, share: float) -> Gain:
+def honest_gain(setup: Setup, before: Score, after: Score) -> Gain:
     """What a leak hid: the loss gets larger, and honest."""
-    return Gain(f"loss on {setup.judged_name} rows, made honest,", before, after, share)
+    measure = f"loss on {setup.judged_name} rows, made honest,"
+    return Gain(measure, before.loss, after.loss, after.capped - before.capped)
 
 
-def identifiers(case: Case) -> None:
+def identifiers(exam: Examination) -> None:
     """Whole numbers that never repeat; the experiment leaves them out, and nothing gets worse.
 
     With all columns scaled both times, or leaving them out would mend their scale as well.
     """
-    X, n = case.first.train.X, len(case.first.train)
-    found = [j for j in range(X.shape[1]) if numbers_the_rows(X[:, j])]
-    if not found or n < 20:
+    X, n = exam.first.train.X, len(exam.first.train)
+    columns = tuple(j for j, x in enumerate(X.T) if numbers_the_rows(x))
+    if not columns or n < 20:
         return
-    columns = tuple(found)
-    scaled = scaled_inputs(case.setup)
-    before = case.bench.run(scaled)
-    rest = case.bench.run(without_columns(scaled, columns))
-    if worth(rest.judged.excess) > worth(before.judged.excess) + 0.05:
+    scaled, which = scaled_inputs(exam.setup), listed(columns)
+    before = exam.runner.run(scaled).judged
+    without = exam.runner.run(without_columns(scaled, columns)).judged
+    if without.capped > before.capped + 0.05:
         return
-    low, high = X[:, found[0]].min(), X[:, found[0]].max()
+    low, high = X[:, columns[0]].min(), X[:, columns[0]].max()
     evidence = (
-        f"{listed(columns).capitalize()} of {X.shape[1]} holds a whole number that is never the "
+        f"{which.capitalize()} of {X.shape[1]} holds a whole number that is never the "
         f"same twice in {n:,} rows, from {low:.0f} to {high:.0f}: it numbers the rows.",
-        f"All columns scaled, the run ends at {number(rest.judged.loss)} without it and at "
-        f"{number(before.judged.loss)} with it: nothing is lost.",
+        f"All columns scaled, the run ends at {number(without.loss)} without it and at "
+        f"{number(before.loss)} with it: nothing is lost.",
     )
-    fix = f"leave {listed(columns)} out: a new row's number says nothing about its answer"
-    left_out = without_columns(case.setup, columns)
-    after = case.bench.run(left_out)
-    case.add("identifier_column", evidence, fix, case.gain(after), columns=columns)
-    case.accept(f"{listed(columns)} left out", left_out, after)
+    fix = f"leave {which} out: a new row's number says nothing about its answer"
+    setup, after = exam.run(without_columns(exam.setup, columns))
+    exam.add("identifier_column", evidence, fix, exam.gain(after), columns=columns)
+    exam.accept(f"{which} left out", setup, after)
 
 
 def numbers_the_rows(x: Array) -> bool:
@@ -127,43 +125,42 @@ def numbers_the_rows(x: Array) -> bool:
     return whole and len(np.unique(x)) == len(x) and bool(np.ptp(x) < 3 * len(x) + 100)
 
 
-def duplicates(case: Case) -> None:
+def duplicates(exam: Examination) -> None:
     """Validation rows that stand among the training rows, beside how many would do so by chance.
 
     The later experiments are scored without these copies.
     """
-    setup, held = case.first, case.first.held
+    setup, held = exam.first, exam.first.held
     if held is None:
         return
     share, where = copies(setup.train.X, held.X)
-    rng = np.random.default_rng(case.bench.seed)
-    mixed = np.column_stack([rng.permutation(x) for x in setup.train.X.T])
-    chance = copies(mixed, held.X)[0]
+    rng = np.random.default_rng(exam.runner.seed)
+    shuffled = np.column_stack([rng.permutation(x) for x in setup.train.X.T])
+    chance = copies(shuffled, held.X)[0]
     if share < 0.05 or share < 3 * chance:
         return
-    whose = "your validation rows" if case.given else "the rows held out at random"
+    whose = "your validation rows" if exam.own_held_out else "the rows held out at random"
     evidence = [
         f"{percent(share)} of {whose} stand among the training rows too; if the columns were "
         f"dealt out at random, {percent(chance)} would."
     ]
     gain, rest = None, held.take(~where)
     if len(rest) >= 2:
-        known, new = (score(case.base.net, setup, part) for part in (held.take(where), rest))
+        copied, new = (score(exam.base.net, setup, part) for part in (held.take(where), rest))
         evidence.append(
-            f"The loss is {number(known.loss)} on these copies and {number(new.loss)} on the rest."
+            f"The loss is {number(copied.loss)} on these copies and {number(new.loss)} on the rest."
         )
-        share = worth(new.excess) - worth(case.base.judged.excess)
-        gain = leak_gain(setup, case.base.judged.loss, new.loss, share)
+        gain = honest_gain(setup, exam.base.judged, new)
     fix = "drop the copies before the rows are split, or keep all copies of a row on one side"
-    case.add("duplicates_across_split", evidence, fix, gain)
+    exam.add("duplicates_across_split", evidence, fix, gain)
     kept = rest if len(rest) >= FEWEST else None
-    case.first, case.setup = replace(case.first, held=kept), replace(case.setup, held=kept)
-    case.now = case.bench.run(case.setup)
-    case.base = finish(case.first, case.base.net) if case.trained else case.now
+    exam.first, exam.setup = replace(exam.first, held=kept), replace(exam.setup, held=kept)
+    exam.now = exam.runner.run(exam.setup)
+    exam.base = finish(exam.first, exam.base.net) if exam.trained else exam.now
 
 
 def copies(X: Array, others: Array) -> tuple[float, Array]:
     """(share, which) of the rows of `others` that stand in X, number for number."""
-    known = {row.tobytes() for row in np.ascontiguousarray(X) + 0.0}
-    where = np.array([row.tobytes() in known for row in np.ascontiguousarray(others) + 0.0], bool)
+    rows = {row.tobytes() for row in np.ascontiguousarray(X) + 0.0}
+    where = np.array([row.tobytes() in rows for row in np.ascontiguousarray(others) + 0.0], bool)
     return float(where.mean()), where

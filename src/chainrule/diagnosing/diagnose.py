@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..core.arrays import ceil_div
 from ..core.losses import Loss
 from ..core.network import Network
 from ..core.nonfinite import finite
 from ..core.optimizers import Adam
 from . import (
+    changes,
     data_faults,
     layer_faults,
     loss_faults,
@@ -22,16 +22,15 @@ from . import (
     scale_faults,
     start_faults,
     trained_faults,
-    variants,
 )
 from .baselines import guess_loss
-from .bench import Bench, OutOfTime
-from .case import Case
 from .configuration import Configuration
-from .experiments import WORST, Score, Setup, finish, restated, worth
+from .examination import Examination
+from .experiments import WORST, Score, Setup, finish, restated
 from .findings import Finding, Gain, order
+from .losses_in_words import guessing, summarize
 from .prepare import prepare
-from .summary import guessing, summarize
+from .runner import OutOfTime, Runner, steps_per_epoch
 
 BATCH_STEPS = 300  # of one batch alone
 
@@ -101,7 +100,7 @@ def diagnose(
 
     Raises ValueError for what `train` would not take and no other loss would either.
     """
-    asked, trained = as_configuration(configuration)
+    config, trained = as_configuration(configuration)
     if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
         raise ValueError(f"rng is {rng!r}: use a whole number ≥ 0")
     if time_limit is not None and not time_limit > 0:
@@ -109,42 +108,41 @@ def diagnose(
             f"time_limit is {time_limit!r}: give a number above 0, or None for no limit"
         )
     deadline = np.inf if time_limit is None else time.perf_counter() + time_limit
-    bench = Bench(int(rng), deadline)
-    setup, findings = prepare(bench, asked, X, y, valid, trained is not None)
+    runner = Runner(int(rng), deadline)
+    setup, findings = prepare(runner, config, X, y, valid, trained is not None)
     if hopeless := loss_faults.no_experiment(setup):
         findings.append(hopeless)
-        return Diagnosis(tuple(findings), guessing(setup), {}, tuple(bench.notes))
+        return Diagnosis(tuple(findings), guessing(setup), {}, tuple(runner.notes))
     try:
-        case = begin(bench, setup, trained, valid is not None)
+        exam = begin(runner, setup, trained, valid is not None)
     except OutOfTime:
-        bench.notes.append(
+        runner.notes.append(
             f"{time_limit:g} s were not enough for the run itself: nothing was tried"
         )
-        return Diagnosis(tuple(findings), guessing(setup), {}, tuple(bench.notes))
+        return Diagnosis(tuple(findings), guessing(setup), {}, tuple(runner.notes))
     with np.errstate(all="ignore"):
-        examine(case, time_limit)
-    losses = {name: result.loss for name, result in bench.measured.items()}
-    found = tuple(order([*(mended_gain(f, case) for f in findings), *case.findings]))
-    return Diagnosis(found, summarize(case), losses, tuple(bench.notes))
+        examine(exam)
+    losses = {name: score.loss for name, score in runner.measured.items()}
+    findings = [*(mended_gain(finding, exam) for finding in findings), *exam.findings]
+    return Diagnosis(tuple(order(findings)), summarize(exam), losses, tuple(runner.notes))
 
 
-def mended_gain(finding: Finding, case: Case) -> Finding:
+def mended_gain(finding: Finding, exam: Examination) -> Finding:
     """A fault that let no run begin, with what the run comes to without it."""
-    measure, reached = f"loss on {case.first.judged_name} rows", case.base.judged
-    share = WORST - worth(reached.excess)
-    return replace(finding, gain=Gain(measure, np.nan, reached.loss, share))
+    measure, reached = f"loss on {exam.first.judged_name} rows", exam.base.judged
+    return replace(finding, gain=Gain(measure, np.nan, reached.loss, WORST - reached.capped))
 
 
-def as_configuration(given: Any) -> tuple[Configuration, Network | None]:
-    """(how experiments train, the trained network or None) from whatever `diagnose` was given."""
-    if isinstance(given, Configuration):
-        return given, None
-    net = given if isinstance(given, Network) else getattr(given, "net", None)
-    loss = getattr(given, "loss", None)
+def as_configuration(configuration: Any) -> tuple[Configuration, Network | None]:
+    """(how experiments train, the trained network or None) from what `diagnose` is called with."""
+    if isinstance(configuration, Configuration):
+        return configuration, None
+    is_network = isinstance(configuration, Network)
+    net = configuration if is_network else getattr(configuration, "net", None)
+    loss = getattr(configuration, "loss", None)
     if not isinstance(net, Network):
-        raise ValueError(
-            f"diagnose got {type(given).__name__}: give a Configuration(net, loss, …) or a Model"
-        )
+        kind = type(configuration).__name__
+        raise ValueError(f"diagnose got {kind}: give a Configuration(net, loss, …) or a Model")
     if not isinstance(loss, Loss):
         raise ValueError(
             "the loss is not known: give Configuration(net, loss, …), or a Model with its loss"
@@ -152,38 +150,36 @@ def as_configuration(given: Any) -> tuple[Configuration, Network | None]:
     return Configuration(net, loss, Adam(), lr=0.01, epochs=60), net
 
 
-def begin(bench: Bench, setup: Setup, trained: Network | None, given: bool) -> Case:
+def begin(runner: Runner, setup: Setup, trained: Network | None, own_held_out: bool) -> Examination:
     """The run as it was asked for; for a trained network, it as it stands beside a fresh one."""
     with np.errstate(all="ignore"):
         if trained is None:
-            base = bench.run(setup)
-            bench.measured["as it is"] = base.judged
-            return Case(bench, setup, base, setup, base, given=given)
-        stands = replace(setup, config=replace(setup.config, net=trained.copy()))
-        base = finish(stands, trained.copy())
-        bench.measured["as it is"] = base.judged
-        afresh = variants.fresh(setup, bench.seed)
-        now = bench.run(afresh)
-        bench.measured["trained afresh"] = now.judged
-        return Case(bench, stands, base, afresh, now, trained=True, given=given)
+            base = runner.measure("as it is", setup)
+            return Examination(runner, setup, base, setup, base, own_held_out=own_held_out)
+        first = setup.change(net=trained.copy())
+        base = finish(first, trained.copy())
+        runner.measured["as it is"] = base.judged
+        fresh = changes.fresh(setup, runner.seed)
+        now = runner.measure("trained afresh", fresh)
+        return Examination(runner, first, base, fresh, now, True, own_held_out)
 
 
-def baselines(case: Case) -> None:
+def baselines(exam: Examination) -> None:
     """Inputs zeroed, labels shuffled, one batch, a linear model: what any run is compared with."""
-    bench, setup, config = case.bench, case.setup, case.first.config
+    runner, setup, config = exam.runner, exam.setup, exam.first.config
     guess = guess_loss(config.loss, setup.judged.y, config.net.n_out, setup.train.y)
-    bench.measured["base rate"] = Score(guess, 1.0)
-    bench.measured["linear model"] = restated(setup, bench.linear(setup))
-    case.measure("zeroed inputs", variants.zeroed_inputs(setup))
-    bench.measured["shuffled labels"] = bench.shuffled(setup).train
-    n = len(setup.train)
-    rows = min(config.batch_size or 32, 32, n)
-    batch = Setup(replace(config, batch_size=None), setup.train.take(slice(0, rows)))
-    steps = bench.epochs(setup) * ceil_div(n, config.batch_size or n)
-    bench.measured["one batch"] = bench.run(batch, epochs=min(BATCH_STEPS, steps)).train
+    runner.measured["base rate"] = Score(guess, 1.0)
+    runner.measured["linear model"] = restated(setup, runner.linear(setup))
+    runner.measure("zeroed inputs", changes.zeroed_inputs(setup))
+    runner.measured["shuffled labels"] = runner.shuffled(setup).train
+    rows = setup.train.take(slice(0, min(32, config.batch_size or 32)))
+    steps = min(BATCH_STEPS, runner.epochs(setup) * steps_per_epoch(exam.first))
+    batch = Setup(replace(config, batch_size=None), rows)
+    runner.measured["one batch"] = runner.run(batch, epochs=steps).train
 
 
-STAGES: tuple[tuple[str, Callable[[Case], None]], ...] = (
+# Every experiment by its name, in turn.
+STAGES: tuple[tuple[str, Callable[[Examination], None]], ...] = (
     ("duplicates", data_faults.duplicates),
     ("baselines", baselines),
     ("trained afresh", trained_faults.trained_faults),
@@ -208,29 +204,28 @@ STAGES: tuple[tuple[str, Callable[[Case], None]], ...] = (
     ("underfitting", row_faults.underfitting),
     ("nonfinite", loss_faults.diverged),
 )
-"""Every experiment by its name, in turn."""
+# Experiments that ask how a run was made, which a trained network does not tell.
 OF_A_RUN = {
     "initialisation", "saturation", "dead units", "depth", "learning rate", "overfitting", "rows",
     "underfitting", "nonfinite",
 }  # fmt: skip
-"""Experiments that ask how a run was made, which a trained network does not tell."""
 OF_A_TRAINED = {"trained afresh"}
 
 
-def examine(case: Case, time_limit: float | None) -> None:
+def examine(exam: Examination) -> None:
     """Every experiment in turn, each with the earlier repairs in place; ends when time is up."""
-    skipped = OF_A_RUN if case.trained else OF_A_TRAINED
+    skipped, notes = OF_A_RUN if exam.trained else OF_A_TRAINED, exam.runner.notes
     stages = [stage for stage in STAGES if stage[0] not in skipped]
-    if case.trained:
-        case.bench.notes.append(
+    if exam.trained:
+        notes.append(
             "how this network was trained is not known: the experiments train with "
-            f"{case.setup.config.optimizer!r} at {case.setup.config.rate:g} for "
-            f"{case.bench.epochs(case.setup)} epochs"
+            f"{exam.setup.config.optimizer!r} at {exam.setup.config.rate:g} for "
+            f"{exam.runner.epochs(exam.setup)} epochs"
         )
     for place, (_, experiment) in enumerate(stages):
         try:
-            experiment(case)
+            experiment(exam)
         except OutOfTime:
-            left = list(dict.fromkeys(name for name, _ in stages[place:]))
-            case.bench.notes.append(f"{OUT_OF_TIME}{', '.join(left)}")
+            left = dict.fromkeys(name for name, _ in stages[place:])
+            notes.append(f"{OUT_OF_TIME}{', '.join(left)}")
             return

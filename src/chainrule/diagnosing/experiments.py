@@ -36,15 +36,18 @@ class Setup:
         """The same with other settings of the configuration."""
         return replace(self, config=replace(self.config, **settings))  # type: ignore[arg-type]
 
+    def map_rows(self, f: Callable[[Batch], Batch]) -> "Setup":
+        """The same with the rows passed through f, held-out rows too."""
+        held = None if self.held is None else f(self.held)
+        return replace(self, train=f(self.train), held=held)
+
     def map_inputs(self, f: Callable[[Array], Array]) -> "Setup":
         """The same with X passed through f, held-out rows too."""
-        held = None if self.held is None else replace(self.held, X=f(self.held.X))
-        return replace(self, train=replace(self.train, X=f(self.train.X)), held=held)
+        return self.map_rows(lambda rows: replace(rows, X=f(rows.X)))
 
     def map_targets(self, f: Callable[[Array], Array]) -> "Setup":
         """The same with y passed through f, held-out rows too."""
-        held = None if self.held is None else replace(self.held, y=f(self.held.y))
-        return replace(self, train=replace(self.train, y=f(self.train.y)), held=held)
+        return self.map_rows(lambda rows: replace(rows, y=f(rows.y)))
 
     @property
     def judged(self) -> Batch:
@@ -64,6 +67,11 @@ class Score(NamedTuple):
 
     loss: float
     excess: float
+
+    @property
+    def capped(self) -> float:
+        """The excess that sums and differences are made of: at most WORST, also for nan."""
+        return float(min(self.excess, WORST)) if self.excess == self.excess else WORST
 
 
 @dataclass(frozen=True)
@@ -119,11 +127,6 @@ def restated(setup: Setup, outcome: Outcome) -> Score:
     return Score(perfect + excess * (guess - perfect), excess)
 
 
-def worth(excess: float) -> float:
-    """An excess that sums and differences can be made of."""
-    return float(min(excess, WORST)) if excess == excess else WORST
-
-
 def helps(before: Outcome, after: Outcome, least: float = 0.1) -> bool:
     """Whether a change clearly lowers the training loss, and that of held-out rows with it.
 
@@ -132,26 +135,23 @@ def helps(before: Outcome, after: Outcome, least: float = 0.1) -> bool:
     """
     if after.stopped:
         return False
-    a, b = worth(before.train.excess), worth(after.train.excess)
+    a, b = before.train.capped, after.train.capped
     clear = b <= 0.75 * a and a - b >= least
-    return clear and worth(before.judged.excess) - worth(after.judged.excess) >= least / 2
+    return clear and before.judged.capped - after.judged.capped >= least / 2
 
 
-def finish(
-    setup: Setup,
-    net: Network,
-    best: Score | None = None,
-    stopped: str | None = None,
-    steps: int = 0,
-) -> Outcome:
+def finish(setup: Setup, net: Network, best: Score | None = None, steps: int = 0) -> Outcome:
     """The outcome of a network as it stands after its steps."""
-    if stopped is not None:
-        lost = Score(np.inf, np.inf)
-        return Outcome(net, lost, None if setup.held is None else lost, best, stopped, steps)
     held = None if setup.held is None else score(net, setup, setup.held)
-    if held is not None:
-        best = held if best is None or held.loss < best.loss else best
+    if held is not None and (best is None or held.loss < best.loss):
+        best = held
     return Outcome(net, score(net, setup, setup.train), held, best, None, steps, lead(net, setup))
+
+
+def diverged(setup: Setup, net: Network, best: Score | None, reason: str, steps: int) -> Outcome:
+    """The outcome of a run that stopped at a number that is not finite."""
+    lost = Score(np.inf, np.inf)
+    return Outcome(net, lost, None if setup.held is None else lost, best, reason, steps)
 
 
 def lead(net: Network, setup: Setup, other: Network | None = None) -> float:
@@ -164,10 +164,10 @@ def lead(net: Network, setup: Setup, other: Network | None = None) -> float:
     with np.errstate(all="ignore"):
         Z = net.forward(rows.X)[0]
         if other is None:
-            beside = np.ones((len(rows), 1)) * constant_output(loss, setup.train.y, net.n_out)
+            reference = np.ones((len(rows), 1)) * constant_output(loss, setup.train.y, net.n_out)
         else:
-            beside = other.forward(rows.X)[0]
+            reference = other.forward(rows.X)[0]
         Y = loss.targets(Z, rows.y)
-        gains = (loss.terms(beside, Y) - loss.terms(Z, Y)).sum(axis=1)
+        gains = (loss.terms(reference, Y) - loss.terms(Z, Y)).sum(axis=1)
         error = float(gains.std(ddof=1)) / len(gains) ** 0.5
         return float(gains.mean()) / error if error > 0 else 0.0

@@ -1,13 +1,14 @@
 """Findings: a cause from a closed list, its evidence, what to do, and what doing it gained."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..core.nonfinite import finite
-from .experiments import Outcome, Setup, worth
-from .words import number
+from .experiments import Outcome, Setup
+from .formatting import number
 
+# Cause -> what it means and what has to be measured before it is reported.
 CAUSES = {
     "learning_rate_too_high": "a lower rate reaches a clearly lower loss in as many steps",
     "learning_rate_too_low": "a higher rate reaches a clearly lower loss in as many steps",
@@ -33,7 +34,6 @@ CAUSES = {
     "underfitting": "more units, more epochs or less restraint lower the loss on new rows too",
     "nonfinite": "nan or inf, and the place it came from",
 }
-"""Cause -> what it means and what has to be measured before it is reported."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,13 @@ class Gain:
     in_common: str = ""
 
     def __str__(self) -> str:
-        told = f"{self.measure} {number(self.before)} → {number(self.after)}"
-        return f"{told}, {self.in_common}" if self.in_common else told
+        change = f"{self.measure} {number(self.before)} → {number(self.after)}"
+        return f"{change}, {self.in_common}" if self.in_common else change
+
+    def to_dict(self) -> dict[str, Any]:
+        """The gain as JSON takes it."""
+        numbers = {name: finite(getattr(self, name)) for name in ("before", "after", "share")}
+        return {"measure": self.measure, **numbers, "with": self.in_common}
 
 
 @dataclass(frozen=True)
@@ -72,28 +77,19 @@ class Finding:
 
     def __str__(self) -> str:
         gain = "not measured" if self.gain is None else str(self.gain)
-        lines = [self.cause, *(f"  evidence: {told}" for told in self.evidence)]
+        lines = [self.cause, *(f"  evidence: {sentence}" for sentence in self.evidence)]
         return "\n".join([*lines, f"  fix: {self.fix}", f"  gain: {gain}"])
 
     def to_dict(self) -> dict[str, Any]:
         """The finding as JSON takes it; numbers that are not finite become None."""
-        gain = None
-        if self.gain is not None:
-            gain = {
-                "measure": self.gain.measure, "before": finite(self.gain.before),
-                "after": finite(self.gain.after), "share": finite(self.gain.share),
-                "with": self.gain.in_common,
-            }  # fmt: skip
-        return {
-            "cause": self.cause, "evidence": list(self.evidence), "fix": self.fix, "gain": gain,
-            "layer": self.layer, "columns": list(self.columns),
-        }  # fmt: skip
+        lists = {"evidence": list(self.evidence), "columns": list(self.columns)}
+        return asdict(self) | lists | {"gain": self.gain and self.gain.to_dict()}
 
 
 def gain_of(setup: Setup, before: Outcome, after: Outcome, in_common: str = "") -> Gain:
     """The gain in the loss that counts: of held-out rows, or of training rows if there are none."""
     measure = f"loss on {setup.judged_name} rows"
-    share = worth(before.judged.excess) - worth(after.judged.excess)
+    share = before.judged.capped - after.judged.capped
     return Gain(measure, before.judged.loss, after.judged.loss, share, in_common)
 
 

@@ -6,14 +6,14 @@ import numpy as np
 
 from ..core.epoch import check_batch
 from ..core.losses import BinaryCrossEntropy, Loss, Poisson, SoftmaxCrossEntropy, SquaredError
-from . import variants
+from . import changes
 from .baselines import class_codes
-from .case import Case
+from .changes import RANGES
+from .examination import Examination
 from .experiments import Setup, helps, yardstick
 from .findings import Finding
+from .formatting import number, percent, training_loss
 from .row_faults import CLASSIFIES, everything, gain_in_recall, recalls
-from .variants import RANGES
-from .words import number, percent, told
 
 
 def refusal(setup: Setup) -> str | None:
@@ -31,19 +31,19 @@ def repairs(setup: Setup) -> Iterator[tuple[Setup, str]]:
     """What might make a refused target fit, and the fix in words."""
     values, net = np.unique(setup.train.y), setup.config.net
     if class_codes(SquaredError(), setup.train.y) is None:
-        changed = variants.with_loss(setup, SquaredError(), net.n_out)
+        changed = changes.with_loss(setup, SquaredError(), net.n_out)
         yield changed, "use SquaredError(): the target is a number"
         return
-    coded, k = variants.coded(setup, values), len(values)
+    coded, k = changes.coded(setup, values), len(values)
     if k == 2 and net.n_out == 1:
         fix = (
             f"leave the last {type(net.layers[-1]).__name__}() out: the loss applies its own link"
             if set(values) == {0, 1}
             else f"call the classes 0 and 1: y = (y == {values[1]:g})"
         )
-        yield variants.with_loss(coded, BinaryCrossEntropy(), 1), fix
+        yield changes.with_loss(coded, BinaryCrossEntropy(), 1), fix
     fix = f"use SoftmaxCrossEntropy() with {k} outputs and integer classes from 0"
-    yield variants.with_loss(coded, SoftmaxCrossEntropy(), k), fix
+    yield changes.with_loss(coded, SoftmaxCrossEntropy(), k), fix
 
 
 def as_train_takes_it(setup: Setup) -> tuple[Setup, list[Finding]]:
@@ -79,34 +79,32 @@ def no_experiment(setup: Setup) -> Finding | None:
     return Finding("unscaled_target", evidence, "train on (y - mean) / standard deviation")
 
 
-def out_of_reach(case: Case) -> None:
+def out_of_reach(exam: Examination) -> None:
     """Targets outside the range of the last activation; the experiment leaves it out."""
-    setup = case.setup
-    last, loss = setup.config.net.layers[-1], setup.config.loss
+    config, y = exam.setup.config, exam.setup.train.y
+    last, loss = config.net.layers[-1], config.loss
     low, high = RANGES.get(type(last), (-np.inf, np.inf))
-    if isinstance(loss, CLASSIFIES) or loss.wants_logits or len(setup.config.net.layers) < 2:
+    if isinstance(loss, CLASSIFIES) or loss.wants_logits or len(config.net.layers) < 2:
         return
-    y = setup.train.y
-    beyond = float(np.mean((y < low - 1e-9) | (y > high + 1e-9)))
-    if beyond < 0.01:
+    outside = float(np.mean((y < low - 1e-9) | (y > high + 1e-9)))
+    if outside < 0.01:
         return
-    free = variants.unbounded(setup)
-    after = case.measure("without the last activation", free)
-    if not helps(case.now, after):
+    free, after = exam.measure("without the last activation", changes.unbounded(exam.setup))
+    if not helps(exam.now, after):
         return
     evidence = [
         f"The network ends in {last!r}, which answers between {low:g} and {high:g}, but "
-        f"{percent(beyond)} of the targets lie outside, from {y.min():.4g} to {y.max():.4g}.",
-        f"Training loss without it: {told(after)}; with it: {told(case.now)}.",
+        f"{percent(outside)} of the targets lie outside, from {y.min():.4g} to {y.max():.4g}.",
+        f"Training loss without it: {training_loss(after)}; with it: {training_loss(exam.now)}.",
     ]
     fix = f"leave the last {last!r} out, so that it ends in Dense"
-    case.add("wrong_loss", evidence, fix, case.gain(after))
-    case.accept("no last activation", free, after)
+    exam.add("wrong_loss", evidence, fix, exam.gain(after))
+    exam.accept("no last activation", free, after)
 
 
-def classes_as_numbers(case: Case) -> None:
+def classes_as_numbers(exam: Examination) -> None:
     """Classes under a loss for numbers; the experiment takes cross-entropy and compares classes."""
-    setup, loss = case.setup, case.setup.config.loss
+    setup, loss = exam.setup, exam.setup.config.loss
     codes = class_codes(loss, setup.train.y)
     if codes is None or isinstance(loss, (*CLASSIFIES, Poisson)) or setup.train.y.ndim > 1:
         return
@@ -115,14 +113,14 @@ def classes_as_numbers(case: Case) -> None:
     if k > 10 or counts.min() < 10 or len(values) != k:
         return
     other: Loss = BinaryCrossEntropy() if k == 2 else SoftmaxCrossEntropy()
-    changed = variants.with_loss(variants.coded(setup, values), other, 1 if k == 2 else k)
-    after = case.bench.run(changed)
-    a = recalls(case.now.net, loss, rows)
-    b = recalls(after.net, other, everything(changed))
-    gain = gain_in_recall(a, b, case.in_common)
+    name, n_out = type(other).__name__, 1 if k == 2 else k
+    changed, after = exam.run(changes.with_loss(changes.coded(setup, values), other, n_out))
+    coded = everything(changed)
+    a = recalls(exam.now.net, loss, rows, coded.y)
+    b = recalls(after.net, other, coded, coded.y)
+    gain = gain_in_recall(a, b, exam.in_common)
     if gain.share < 0.05 or after.stopped:
         return
-    name = type(other).__name__
     evidence = (
         f"The target has {k} values, {', '.join(f'{v:g}' for v in values)}, which "
         f"{type(loss).__name__} takes for numbers: their order and distance count.",
@@ -130,18 +128,17 @@ def classes_as_numbers(case: Case) -> None:
         f"{', '.join(percent(x) for x in b)} with {name}.",
     )
     outputs = "" if k == 2 else f" and {k} outputs"
-    fix = f"if these are classes, use {name}(){outputs}"
-    case.add("wrong_loss", evidence, fix, gain)
-    case.accept(name, changed, after)
+    exam.add("wrong_loss", evidence, f"if these are classes, use {name}(){outputs}", gain)
+    exam.accept(name, changed, after)
 
 
-def diverged(case: Case) -> None:
+def diverged(exam: Examination) -> None:
     """A run whose numbers stopped being finite: where, and which repair ended it."""
-    if case.base.stopped is None or case.trained:
+    if exam.base.stopped is None or exam.trained:
         return
-    causes = [finding.cause.replace("_", " ") for finding in case.findings]
-    evidence = (f"Of the run as it is: {case.base.stopped}.",)
-    ended = case.now.stopped is None
-    fix = f"see {causes[0]}: with that repaired the run stays finite" if ended and causes else (
-        "lower the learning rate, scale the inputs, or clip the gradient")  # fmt: skip
-    case.add("nonfinite", evidence, fix, case.gain_in_all(case.now) if ended else None)
+    evidence, repaired = [f"Of the run as it is: {exam.base.stopped}."], exam.now.stopped is None
+    fix = "lower the learning rate, scale the inputs, or clip the gradient"
+    if repaired and exam.findings:
+        cause = exam.findings[0].cause.replace("_", " ")
+        fix = f"see {cause}: with that repaired the run stays finite"
+    exam.add("nonfinite", evidence, fix, exam.gain_in_all(exam.now) if repaired else None)

@@ -1,78 +1,76 @@
 """A learning rate too high or too low, by runs of as many steps at other rates."""
 
-from . import variants
-from .case import UNFINISHED, Case, Trial, long_enough
-from .experiments import Outcome, helps, worth
-from .words import told
+from . import changes
+from .examination import UNFINISHED, Examination, Trial, long_enough
+from .experiments import helps
+from .formatting import training_loss
 
-RATES = (0.01, 0.03, 0.1, 0.3, 3.0, 10.0)
-HIGHER = (100.0, 1000.0, 1e4, 1e5)
+LOWER, HIGHER = (0.01, 0.03, 0.1, 0.3), (3.0, 10.0)
+MUCH_HIGHER = (100.0, 1000.0, 1e4, 1e5)
 SHORT = 100  # steps that cannot be called a run
 
 
-def learning_rate(case: Case) -> None:
+def learning_rate(exam: Examination) -> None:
     """lr × {0.01 … 10}, each for as many steps; beyond 10 where that does not move the loss."""
-    if case.trained:
-        return
-    tried = {
-        factor: case.measure(f"learning rate x {factor:g}", variants.with_rate(case.setup, factor))
-        for factor in RATES
-    }
-    lower = {f: o for f, o in tried.items() if f < 1}
-    higher = {f: o for f, o in tried.items() if f > 1}
+    lower, higher = (
+        {
+            f: exam.measure(f"learning rate x {f:g}", changes.with_rate(exam.setup, f))
+            for f in factors
+        }
+        for factors in (LOWER, HIGHER)
+    )
     best = max(lower, key=lambda f: merit(lower[f]))
-    if helps(case.now, lower[best]):
-        report_rate(case, "learning_rate_too_high", best, lower | higher)
+    if helps(exam.now, lower[best].outcome):
+        report_rate(exam, "learning_rate_too_high", best, lower | higher)
         return
-    if worth(case.now.train.excess) > 0.5 and worth(higher[10.0].train.excess) > 0.5:
-        for factor in HIGHER:
-            higher[factor] = case.bench.run(variants.with_rate(case.setup, factor))
+    if exam.now.train.capped > 0.5 and higher[10.0].outcome.train.capped > 0.5:
+        for factor in MUCH_HIGHER:
+            higher[factor] = exam.run(changes.with_rate(exam.setup, factor))
     best = max(higher, key=lambda f: merit(higher[f]))
-    halved = higher[best].train.excess < 0.5 * case.now.train.excess
-    unfinished = case.now.train.excess > UNFINISHED and not case.recovered
-    longer = too_few_steps(case) if unfinished else None
-    if unfinished and halved and helps(case.now, higher[best], 0.15):
-        report_rate(case, "learning_rate_too_low", best, lower | higher)
-    elif longer is not None:
-        case.accept("more epochs", *longer)
-    case.rated = True
+    after = higher[best].outcome
+    if exam.now.train.excess > UNFINISHED and not exam.recovered:
+        longer = longer_run(exam)
+        if after.train.excess < 0.5 * exam.now.train.excess and helps(exam.now, after, 0.15):
+            report_rate(exam, "learning_rate_too_low", best, lower | higher)
+        elif longer is not None:
+            exam.accept("more epochs", *longer)
+    exam.rated = True
 
 
-def merit(outcome: Outcome) -> float:
+def merit(trial: Trial) -> float:
     """By which the best rate is chosen: training rows and rows that count alike."""
-    return -worth(outcome.judged.excess) - worth(outcome.train.excess)
+    return -trial.outcome.judged.capped - trial.outcome.train.capped
 
 
-def too_few_steps(case: Case) -> Trial | None:
+def longer_run(exam: Examination) -> Trial | None:
     """Where there were fewer than 100 steps, the same rate for 1,000 of them, if that helps."""
-    steps = case.now.steps
+    steps = exam.now.steps
     if steps >= SHORT:
         return None
-    epochs = long_enough(case)
-    setup = case.setup.change(epochs=epochs)
-    longer = case.bench.run(setup, epochs=epochs)
-    case.bench.measured["more epochs"] = longer.judged
-    if not helps(case.now, longer, 0.15):
+    epochs = long_enough(exam)
+    setup = exam.setup.change(epochs=epochs)
+    longer = exam.runner.run(setup, epochs=epochs)
+    exam.runner.measured["more epochs"] = longer.judged
+    if not helps(exam.now, longer, 0.15):
         return None
     evidence = [
         f"The run takes only {steps} steps. At the same rate {longer.steps:,} steps reach a "
-        f"training loss of {told(longer)}, these {told(case.now)}."
+        f"training loss of {training_loss(longer)}, these {training_loss(exam.now)}."
     ]
     fix = f"train for more epochs, about {epochs}"
-    case.add("underfitting", evidence, fix, case.gain(longer))
+    exam.add("underfitting", evidence, fix, exam.gain(longer))
     return Trial(setup, longer)
 
 
-def report_rate(case: Case, cause: str, factor: float, tried: dict[float, Outcome]) -> None:
+def report_rate(exam: Examination, cause: str, factor: float, trials: dict[float, Trial]) -> None:
     """A rate that is too high or too low, with the loss at each rate that was tried."""
-    rate, steps = case.setup.config.rate, case.now.steps
-    shown = {1.0: case.now, **tried}
-    table = ", ".join(f"{rate * f:.3g}: {told(shown[f])}" for f in sorted(shown))
+    rate, steps = exam.setup.config.rate, exam.now.steps
+    outcomes = {1.0: exam.now} | {f: trial.outcome for f, trial in trials.items()}
+    table = ", ".join(f"{rate * f:.3g}: {training_loss(outcomes[f])}" for f in sorted(outcomes))
     evidence = [f"Training loss after {steps:,} steps by learning rate: {table}."]
-    if case.now.stopped:
-        evidence.append(f"At {rate:g}, {case.now.stopped}.")
-    word = "lower" if factor < 1 else "raise"
-    fix = f"{word} the learning rate from {rate:g} to about {rate * factor:.3g}"
-    case.add(cause, evidence, fix, case.gain(tried[factor]))
-    changed = variants.with_rate(case.setup, factor)
-    case.accept(f"learning rate {rate * factor:.3g}", changed, tried[factor])
+    if exam.now.stopped:
+        evidence.append(f"At {rate:g}, {exam.now.stopped}.")
+    word, better = "lower" if factor < 1 else "raise", f"{rate * factor:.3g}"
+    fix = f"{word} the learning rate from {rate:g} to about {better}"
+    exam.add(cause, evidence, fix, exam.gain(outcomes[factor]))
+    exam.accept(f"learning rate {better}", *trials[factor])

@@ -6,17 +6,23 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.epoch import Batch
-from ..core.layers import Dropout
 from ..core.losses import BinaryCrossEntropy, Hinge, Loss, SoftmaxCrossEntropy, SquaredError
 from ..core.network import Network
 from ..core.penalty import Penalty
-from . import variants
+from . import changes
 from .baselines import by_rows, class_codes, guess_loss, perfect_loss
-from .bench import Stream
-from .case import UNFINISHED, Case, Trial, compared, least_loss, long_enough
-from .experiments import Outcome, Setup, lead, restated, worth
+from .examination import (
+    UNFINISHED,
+    Examination,
+    Trial,
+    least_loss,
+    long_enough,
+    training_losses,
+)
+from .experiments import Outcome, Setup, lead, restated
 from .findings import Gain
-from .words import number, percent
+from .formatting import number, percent
+from .runner import Stream
 
 HALVES, COUNTS = 4, 0.08  # halvings, and what the other half must lower the excess by
 MANY = 40  # held-out rows that a standard error can be made of
@@ -34,10 +40,10 @@ def answers(net: Network, loss: Loss, X: Array, values: Array) -> Array:
     return np.asarray(np.abs(Z - values).argmin(axis=1))
 
 
-def recalls(net: Network, loss: Loss, rows: Batch) -> Array:
-    """Of each class the share of its rows that is answered rightly (k,), nan for one without."""
-    codes = class_codes(loss, rows.y)
-    assert codes is not None
+def recalls(net: Network, loss: Loss, rows: Batch, codes: Array) -> Array:
+    """Of each class the share of its rows that is answered rightly (k,), nan for one without;
+    `codes` (n,) are the rows' classes.
+    """
     values = np.unique(rows.y) if rows.y.ndim == 1 else np.arange(rows.y.shape[1])
     right = answers(net, loss, rows.X, values) == codes
     return np.asarray(np.bincount(codes, right) / np.bincount(codes))
@@ -57,71 +63,68 @@ def everything(setup: Setup) -> Batch:
     return Batch(X, np.concatenate([setup.train.y, setup.held.y]))
 
 
-def imbalance(case: Case) -> None:
+def imbalance(exam: Examination) -> None:
     """A rare class that is hardly answered; the experiment gives each class the same weight."""
-    setup, loss = case.setup, case.setup.config.loss
-    codes = class_codes(loss, setup.train.y)
-    if codes is None or not isinstance(loss, CLASSIFIES) or case.now.stopped:
+    setup, loss = exam.setup, exam.setup.config.loss
+    rows = everything(setup)
+    codes, all_codes = class_codes(loss, setup.train.y), class_codes(loss, rows.y)
+    if codes is None or all_codes is None:
+        return
+    if not isinstance(loss, CLASSIFIES) or exam.now.stopped:
         return
     shares = np.bincount(codes) / len(codes)
     rare = int(np.where(shares > 0, shares, 1.0).argmin())  # a class without rows is not asked for
     if shares[rare] > 0.25 / len(shares):
         return
     weight = (1 / (len(shares) * shares))[codes]
-    weighted = replace(setup, train=replace(setup.train, weight=weight))
-    after = case.bench.run(weighted)
-    rows = everything(setup)
-    judged = case.base.net if case.trained else case.now.net
-    a, b = recalls(judged, loss, rows), recalls(after.net, loss, rows)
-    gain = gain_in_recall(a, b)
+    after = exam.runner.run(replace(setup, train=replace(setup.train, weight=weight)))
+    judged = exam.base.net if exam.trained else exam.now.net
+    a, b = (recalls(net, loss, rows, all_codes) for net in (judged, after.net))
+    gain, commonest = gain_in_recall(a, b), shares.argmax()
     if a[rare] > 0.6 or gain.share < 0.05 or b[rare] - a[rare] < 0.15:
         return
     evidence = (
         f"Class {rare} is {percent(shares[rare])} of the rows, and {percent(a[rare])} of its rows "
-        f"are answered rightly; of the commonest class {percent(a[shares.argmax()])}.",
-        f"With each class weighted alike it is {percent(b[rare])} and "
-        f"{percent(b[shares.argmax()])}.",
+        f"are answered rightly; of the commonest class {percent(a[commonest])}.",
+        f"With each class weighted alike it is {percent(b[rare])} and {percent(b[commonest])}.",
     )
     fix = "weight each row by 1 / (the share of its class), if the rare class matters as much"
-    case.add("imbalance", evidence, fix, gain)
+    exam.add("imbalance", evidence, fix, gain)
 
 
 def gap(outcome: Outcome) -> float:
     """How much better the training rows are known than those held out, in units of guessing."""
     if outcome.held is None:
         return 0.0
-    return worth(outcome.held.excess) - worth(outcome.train.excess)
+    return outcome.held.capped - outcome.train.capped
 
 
-def overfitting(case: Case) -> None:
+def overfitting(exam: Examination) -> None:
     """Training rows known far better than others; a penalty, fewer units, an earlier end."""
-    setup, now = case.setup, case.now
-    if gap(now) < 0.2 or now.best is None or now.held is None or case.trained or case.recovered:
+    setup, now = exam.setup, exam.now
+    if gap(now) < 0.2 or now.best is None or now.held is None or exam.trained or exam.recovered:
         return
-    small = [max(4, n // 4) for n in variants.hidden_sizes(setup.config.net)][:1]
-    tried = {
-        f"Penalty(l2={l2:g})": case.run(setup.change(penalty=Penalty(l2=l2))) for l2 in (0.01, 0.1)
+    trials = {
+        f"Penalty(l2={l2:g})": exam.run(setup.change(penalty=Penalty(l2=l2))) for l2 in (0.01, 0.1)
     }
-    if small:
-        smaller = variants.rebuilt(setup, small, case.bench.seed)
-        tried[f"one hidden layer of {small[0]}"] = case.run(smaller)
+    for n in changes.hidden_sizes(setup.config.net)[:1]:
+        fewer = max(4, n // 4)
+        smaller = changes.rebuilt(setup, [fewer], exam.runner.seed)
+        trials[f"one hidden layer of {fewer}"] = exam.run(smaller)
     stopped = replace(now, held=now.best, net=now.best_net or now.net)
-    tried["the best epoch"] = Trial(setup, stopped)
-    best = least_loss(tried)
-    after = tried[best].outcome
-    a, b = worth(now.held.excess), worth(after.judged.excess)
+    trials["the best epoch"] = Trial(setup, stopped)
+    best = least_loss(trials)
+    after = trials[best].outcome
+    a, b = now.held.capped, after.judged.capped
     large = a - b >= 0.4 or lead(after.net, setup, now.net) >= 2.0
     if not (large and b <= 0.85 * a and a - b >= 0.15):
         return
-    evidence = (
-        train_and_held(now),
-        "On the rows held out, with "
-        + ", ".join(f"{name}: {number(o.judged.loss)}" for name, (_, o) in tried.items()) + ".",
-    )  # fmt: skip
+    losses = (f"{name}: {number(trial.outcome.judged.loss)}" for name, trial in trials.items())
+    evidence = (train_and_held(now), f"On the rows held out, with {', '.join(losses)}.")
     fix = f"restrain the network: {best}"
     if best == "the best epoch":
         fix = 'stop at the best epoch: valid=…, patience=10, restore="best"'
-    case.add("overfitting", evidence, fix, case.gain(after))
+    exam.add("overfitting", evidence, fix, exam.gain(after))
 
 
 def train_and_held(outcome: Outcome) -> str:
@@ -132,25 +135,25 @@ def train_and_held(outcome: Outcome) -> str:
     )
 
 
-def too_few_rows(case: Case) -> None:
+def too_few_rows(exam: Examination) -> None:
     """Half of the rows beside all of them; of very few rows, shuffled labels beside the real."""
-    setup, n = case.setup, len(case.setup.train)
-    if setup.held is None or case.recovered or gap(case.now) < 0.15 or not 8 <= n <= 300:
+    n = len(exam.setup.train)
+    if exam.setup.held is None or exam.recovered or gap(exam.now) < 0.15 or not 8 <= n <= 300:
         return
-    sign = by_halves(case) or by_heart(case)
+    sign = half_the_rows(exam) or shuffled_targets_are_learnt(exam)
     if sign is not None:
         fix = "collect more rows; until then use fewer columns, fewer units and a penalty"
-        case.add("too_few_rows", (sign, train_and_held(case.now)), fix, None)
+        exam.add("too_few_rows", (sign, train_and_held(exam.now)), fix, None)
 
 
-def by_halves(case: Case) -> str | None:
+def half_the_rows(exam: Examination) -> str | None:
     """What the other half of the rows adds on held-out rows, a mean over halvings, if it counts."""
-    setup, n = case.setup, len(case.setup.train)
-    rng, epochs = case.bench.rng(Stream.HALVED), case.bench.epochs(setup)
-    whole, half = reach(case, setup, epochs, 0), 0.0
+    setup, n = exam.setup, len(exam.setup.train)
+    rng, epochs = exam.runner.rng(Stream.HALVED), exam.runner.epochs(setup)
+    whole, half = reach(exam, setup, epochs, 0), 0.0
     for seed in range(HALVES):
         part = replace(setup, train=setup.train.take(rng.permutation(n)[: n // 2]))
-        half += reach(case, part, 2 * epochs, seed) / HALVES
+        half += reach(exam, part, 2 * epochs, seed) / HALVES
     if half - whole < COUNTS:
         return None
     return (
@@ -160,118 +163,117 @@ def by_halves(case: Case) -> str | None:
     )
 
 
-def by_heart(case: Case) -> str | None:
-    """With hardly more rows than columns: whether any labels whatever can be learnt by heart."""
-    n, d = case.setup.train.X.shape
+def shuffled_targets_are_learnt(exam: Examination) -> str | None:
+    """With hardly more rows than columns: whether a network learns any targets whatever."""
+    n, d = exam.setup.train.X.shape
     if n >= 5 * (d + 1):
         return None
-    mixed = case.bench.shuffled(case.setup).train
-    if mixed.excess > 0.15:
+    shuffled = exam.runner.shuffled(exam.setup).train
+    if shuffled.excess > 0.15:
         return None
     return (
         f"With the targets shuffled these {n} rows of {d} columns are learnt as well, to "
-        f"{number(mixed.loss)}: what is learnt of so few rows need not be true of others."
+        f"{number(shuffled.loss)}: what is learnt of so few rows need not be true of others."
     )
 
 
-def reach(case: Case, setup: Setup, epochs: int, seed: int) -> float:
+def reach(exam: Examination, setup: Setup, epochs: int, seed: int) -> float:
     """The least excess on held-out rows of this network and the linear model at any epoch."""
-    runs = case.bench.run(setup, epochs=epochs, seed=seed), case.bench.linear(setup)
-    return min(worth(run.best.excess) for run in runs if run.best is not None)
+    runs = exam.runner.run(setup, epochs=epochs, seed=seed), exam.runner.linear(setup)
+    return min(run.best.capped for run in runs if run.best is not None)
 
 
-def noise_floor(case: Case) -> None:
+def noise_floor(exam: Examination) -> None:
     """Nothing to learn: held-out rows no better than guessing, shuffled targets learnt as well."""
-    setup = case.setup
-    if case.found("too_few_rows"):
+    setup, now = exam.setup, exam.now
+    if exam.has_found("too_few_rows"):
         return  # what more rows would tell cannot be called noise
-    floor = twin_floor(case)
+    floor = floor_of_equal_rows(setup)
     if floor is not None:
-        report_floor(case, floor)
+        report_floor(exam, floor)
         return
-    if setup.held is None or len(setup.held) < MANY or case.now.stopped:
+    if setup.held is None or len(setup.held) < MANY or now.stopped or not np.ptp(setup.train.X):
         return
-    if np.ptp(setup.train.X) == 0:
+    line = exam.runner.linear(setup)
+    wider = changes.scaled_inputs(changes.wider(setup, exam.runner.seed))
+    wide = exam.runner.run(wider, epochs=long_enough(exam))
+    if any(outcome.lead > 2.0 for outcome in (now, line, wide)):
         return
-    line = case.bench.linear(setup)
-    wide_setup = variants.scaled_inputs(variants.wider(setup, case.bench.seed))
-    wide = case.bench.run(wide_setup, epochs=long_enough(case))
-    if any(outcome.lead > 2.0 for outcome in (case.now, line, wide)):
-        return
-    mixed = case.bench.shuffled(setup).train
-    if worth(mixed.excess) - worth(case.now.train.excess) > 0.15:
+    shuffled = exam.runner.shuffled(setup).train
+    if shuffled.capped - now.train.capped > 0.15:
         return
     evidence = (
-        f"On the rows held out neither this network ({number(case.now.judged.loss)}) nor a wider "
+        f"On the rows held out neither this network ({number(now.judged.loss)}) nor a wider "
         f"one ({number(wide.judged.loss)}) nor the linear model "
         f"({number(restated(setup, line).loss)}) is better than guessing by more than two standard "
         "errors.",
-        f"With the targets shuffled the training rows are learnt as well: {number(mixed.loss)} "
-        f"against {number(case.now.train.loss)}.",
+        f"With the targets shuffled the training rows are learnt as well: {number(shuffled.loss)} "
+        f"against {number(now.train.loss)}.",
     )
     fix = "look for other columns: these say nothing about the target"
-    case.add("noise_floor", evidence, fix, None)
+    exam.add("noise_floor", evidence, fix, None)
 
 
-def twin_floor(case: Case) -> float | None:
+def floor_of_equal_rows(setup: Setup) -> float | None:
     """The least loss that rows with equal X and different y allow, where most rows are such."""
-    setup = case.setup
     rows, loss, n_out = everything(setup), setup.config.loss, setup.config.net.n_out
     _, group, size = np.unique(rows.X, axis=0, return_inverse=True, return_counts=True)
     group = group.ravel()
     if len(size) < 2 or np.mean(size[group] >= 5) < 0.9:
         return None
     Y = loss.targets(np.zeros((len(rows), n_out)), rows.y)
-    mean = np.stack([np.bincount(group, Y[:, k]) / size for k in range(n_out)], axis=1)[group]
+    mean = np.stack([np.bincount(group, y) / size for y in Y.T], axis=1)[group]
     if isinstance(loss, BinaryCrossEntropy | SoftmaxCrossEntropy):
         return perfect_loss(loss, mean, n_out)
     return by_rows(loss).value(mean, rows.y) if isinstance(loss, SquaredError) else None
 
 
-def report_floor(case: Case, floor: float) -> None:
+def report_floor(exam: Examination, floor: float) -> None:
     """Rows that contradict each other: the network is as good as they allow, and that is not
     much.
     """
-    setup, loss = case.setup, case.setup.config.loss
-    guess = guess_loss(loss, everything(setup).y, setup.config.net.n_out)
-    if floor < 0.5 * guess or guess - case.now.train.loss < 0.6 * (guess - floor):
+    setup, reached = exam.setup, exam.now.train.loss
+    guess = guess_loss(setup.config.loss, everything(setup).y, setup.config.net.n_out)
+    if floor < 0.5 * guess or guess - reached < 0.6 * (guess - floor):
         return
     evidence = (
         f"Rows with the same inputs have different targets: no network of these inputs can get "
-        f"below {number(floor)}, and this one is at {number(case.now.train.loss)}.",
+        f"below {number(floor)}, and this one is at {number(reached)}.",
         f"Guessing gives {number(guess)}.",
     )
     fix = "look for columns that tell such rows apart: a larger network cannot"
-    case.add("noise_floor", evidence, fix, None)
+    exam.add("noise_floor", evidence, fix, None)
 
 
-def underfitting(case: Case) -> None:
+MORE_UNITS, MORE_EPOCHS = "four times the units", "four times the epochs"
+NO_RESTRAINT = "no penalty, decay or dropout"
+LEARN_MORE = {
+    MORE_UNITS: "use more hidden units, or a hidden layer where there is none",
+    MORE_EPOCHS: "train for more epochs",
+    NO_RESTRAINT: "lower the penalty, the weight decay or the dropout",
+}
+
+
+def underfitting(exam: Examination) -> None:
     """More units, four times the epochs, no restraint: whether one lowers the loss clearly."""
-    if worth(case.now.train.excess) < UNFINISHED or case.recovered:
+    if exam.now.train.capped < UNFINISHED or exam.recovered:
         return
-    if case.found("noise_floor", "underfitting"):
+    if exam.has_found("noise_floor", "underfitting"):
         return
-    setup, epochs = case.setup, case.bench.epochs(case.setup)
-    changed = {"four times the units": variants.wider(setup, case.bench.seed)}
-    if epochs == setup.config.epochs and not case.trained:
-        changed["four times the epochs"] = setup.change(epochs=4 * epochs)
-    restrained = setup.config.penalty is not None or any(
-        isinstance(layer, Dropout) for layer in setup.config.net.layers
-    )
-    if restrained or not variants.no_decay(setup.config.optimizer.decay):
-        changed["no penalty, decay or dropout"] = variants.without_restraint(setup)
-    tried = {name: Trial(other, case.measure(name, other)) for name, other in changed.items()}
-    best = case.best(tried, 0.15)
+    setup, epochs = exam.setup, exam.runner.epochs(exam.setup)
+    options = {MORE_UNITS: changes.wider(setup, exam.runner.seed)}
+    if epochs == setup.config.epochs and not exam.trained:
+        options[MORE_EPOCHS] = setup.change(epochs=4 * epochs)
+    if changes.is_restrained(setup.config):
+        options[NO_RESTRAINT] = changes.without_restraint(setup)
+    trials = {name: exam.measure(name, changed) for name, changed in options.items()}
+    best = exam.best(trials, 0.15)
     if best is None:
         return
-    line = case.bench.measured.get("linear model")
+    line = exam.runner.measured.get("linear model")
     evidence = [
-        f"The training rows themselves are learnt badly: {number(case.now.train.loss)}"
+        f"The training rows themselves are learnt badly: {number(exam.now.train.loss)}"
         + ("." if line is None else f"; a linear model's loss is {number(line.loss)}."),
-        f"Training loss with {compared(tried)}.",
+        f"Training loss with {training_losses(trials)}.",
     ]
-    fix = {
-        "four times the units": "use more hidden units, or a hidden layer where there is none",
-        "four times the epochs": "train for more epochs",
-    }.get(best, "lower the penalty, the weight decay or the dropout")
-    case.add("underfitting", evidence, fix, case.gain(tried[best].outcome))
+    exam.add("underfitting", evidence, LEARN_MORE[best], exam.gain(trials[best].outcome))

@@ -6,23 +6,29 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.activation_layers import ElementwiseLayer, ReLU
+from ..core.activation_layers import ReLU
 from ..core.arrays import Array
 from ..core.epoch import Batch
-from ..core.layers import BatchNorm, Dense, Layer, inner
+from ..core.layers import BatchNorm, Dense, Layer
 from ..core.losses import Loss
 from ..core.network import Network
-from .variants import BOUNDED
+from .changes import BOUNDED
+from .units import activation_units, parameters
 
 ROWS = 500
-FLAT = 0.05  # a slope below this share of the steepest one counts as saturated
 
 
 class Share(NamedTuple):
-    """A share of something in one layer, by the layer's number."""
+    """A share of the units or outputs of one activation layer."""
 
-    layer: int
+    name: str
+    layer: Layer
     share: float
+
+    @property
+    def number(self) -> int:
+        """The number of the network's layer that it is, or that it is in."""
+        return int(self.name.partition(".")[0])
 
 
 class Flow(NamedTuple):
@@ -37,12 +43,6 @@ class Flow(NamedTuple):
     total: float
 
 
-def parameters(net: Network, i: int) -> dict[str, Array]:
-    """The arrays of layer i by their own names."""
-    names = [*net.shapes, *net.buffer_shapes]
-    return inner({name: net[name] for name in names if name.startswith(f"{i}.")}, i)
-
-
 def forward(net: Network, X: Array) -> tuple[Array, list[dict[str, Array]]]:
     """A forward pass of at most ROWS rows; with batch statistics where there is a BatchNorm."""
     statistics = any(isinstance(layer, BatchNorm) for layer in net.layers)
@@ -51,35 +51,24 @@ def forward(net: Network, X: Array) -> tuple[Array, list[dict[str, Array]]]:
 
 
 def dead(net: Network, X: Array) -> list[Share]:
-    """Of each ReLU layer, the share of units that are 0 in every row: no gradient passes them."""
-    caches = forward(net, X)[1]
-    return [
-        Share(i, float(np.mean(np.all(caches[i]["Z"] <= 0, axis=0))))
-        for i, layer in enumerate(net.layers)
-        if isinstance(layer, ReLU)
-    ]
+    """The share of dead units of each ReLU layer: no gradient passes them."""
+    units = activation_units(net, forward(net, X)[1])
+    return [Share(name, u.layer, u.dead) for name, u in units.items() if isinstance(u.layer, ReLU)]
 
 
 def saturated(net: Network, X: Array) -> list[Share]:
-    """Of each hidden bounded activation, the share of outputs where its slope is nearly 0."""
-    caches, found = forward(net, X)[1], []
-    for i, layer in enumerate(net.layers[:-1]):
-        if isinstance(layer, BOUNDED):
-            steepest = slope(layer, np.zeros((1, 1)))[0, 0]
-            found.append(Share(i, float(np.mean(slope(layer, caches[i]["Z"]) < FLAT * steepest))))
-    return found
-
-
-def slope(layer: ElementwiseLayer, Z: Array) -> Array:
-    """dA/dZ of an elementwise layer."""
-    with np.errstate(all="ignore"):
-        A = layer.activation.function(Z, layer.alpha)
-        return layer.activation.slope(Z, A, layer.alpha)
+    """The share of saturated outputs of each hidden bounded activation."""
+    units, last = activation_units(net, forward(net, X)[1]), str(len(net.layers) - 1)
+    return [
+        Share(name, u.layer, u.saturated)
+        for name, u in units.items()
+        if isinstance(u.layer, BOUNDED) and name != last
+    ]
 
 
 def largest(shares: list[Share]) -> Share:
     """The layer where the share is largest; a share of 0 where there is no such layer."""
-    return max(shares, key=lambda s: s.share, default=Share(0, 0.0))
+    return max(shares, key=lambda s: s.share, default=Share("", ReLU(), 0.0))
 
 
 def dense_layers(net: Network) -> list[int]:
@@ -98,7 +87,7 @@ def flow(net: Network, loss: Loss, batch: Batch) -> Flow | None:
         for i in range(len(net.layers) - 1, -1, -1):
             if i in dense:
                 sizes[i] = float(np.sqrt(np.mean(np.square(dA))))
-            dA, _ = net.layers[i].backward(parameters(net, i), caches[i], dA)
+            dA, _ = net.layers[i].backward(parameters(net, str(i)), caches[i], dA)
     ordered = [sizes[i] for i in dense]
     first, last = ordered[0], ordered[-1]
     if last == 0 or not np.isfinite(last):
@@ -137,7 +126,7 @@ def twins(net: Network) -> list[tuple[int, int, int]]:
     Copies have equal weights in and out, so that they get equal gradients for ever.
     """
     dense = dense_layers(net)
-    found = []
+    copies = []
     for i, after in zip(dense, dense[1:], strict=False):
         W, V = net[f"{i}.W"], net[f"{after}.W"]
         if W.shape[1] != V.shape[0]:
@@ -147,5 +136,5 @@ def twins(net: Network) -> list[tuple[int, int, int]]:
         scale = float(np.abs(units).max()) or 1.0
         different = len(np.unique(np.round(units / scale, 9), axis=1).T)
         if different < units.shape[1]:
-            found.append((i, units.shape[1], different))
-    return found
+            copies.append((i, units.shape[1], different))
+    return copies

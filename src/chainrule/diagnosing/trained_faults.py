@@ -1,38 +1,37 @@
 """What a trained network shows, beside the same layers trained afresh."""
 
 from . import symptoms
-from .case import Case
+from .examination import Examination
 from .experiments import helps
+from .formatting import number, percent
 from .layer_faults import MOST
-from .words import number, percent
 
 
-def trained_faults(case: Case) -> None:
+def trained_faults(exam: Examination) -> None:
     """Dead, saturated, equal or zero units where training the same layers afresh does better."""
-    if not helps(case.base, case.now):
+    if not helps(exam.base, exam.now):
         return
-    net, X = case.first.config.net, case.first.train.X
-    signs = dict[str, str]()
+    net, X, signs = exam.first.config.net, exam.first.train.X, dict[str, str]()
     if symptoms.zero_layers(net):
         signs["zero_initialization"] = "All weights of a layer are 0 under a hidden layer."
-    elif equal := symptoms.twins(net):
-        i, units, different = equal[0]
+    elif twins := symptoms.twins(net):
+        i, units, different = twins[0]
         signs["symmetric_initialization"] = (
             f"Layer {i} has {units} units, of which only {different} differ."
         )
-    for cause, shares, what in (
-        ("dead_relu", symptoms.dead(net, X), "units of layer {}, {}, are 0 in every row"),
-        ("saturation", symptoms.saturated(net, X), "outputs of layer {}, {}, have no slope left"),
+    for cause, shares, which, state in (
+        ("dead_relu", symptoms.dead(net, X), "units", "are 0 in every row"),
+        ("saturation", symptoms.saturated(net, X), "outputs", "have no slope left"),
     ):
         worst = symptoms.largest(shares)
         if worst.share >= MOST:
-            place = what.format(worst.layer, net.layers[worst.layer])
-            signs[cause] = f"{percent(worst.share)} of the {place}."
+            place = f"layer {worst.name}, {worst.layer}"
+            signs[cause] = f"{percent(worst.share)} of the {which} of {place}, {state}."
     if not signs:
         signs["underfitting"] = (
-            f"The loss is {number(case.base.train.loss)}; trained afresh, the same layers reach "
-            f"{number(case.now.train.loss)}."
+            f"The loss is {number(exam.base.train.loss)}; trained afresh, the same layers reach "
+            f"{number(exam.now.train.loss)}."
         )
     fix = "train the same layers afresh, with Adam() and the default initialisation"
     for cause, evidence in signs.items():
-        case.add(cause, [evidence], fix, case.gain_in_all(case.now))
+        exam.add(cause, [evidence], fix, exam.gain_in_all(exam.now))

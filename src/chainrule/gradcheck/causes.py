@@ -1,195 +1,193 @@
 """Causes that the numbers show without further calls: zeros, a factor, a gradient in another's
 place, a transposed matrix, a bias that is not summed, a missing weight penalty, a wrong shape.
 
-Each function takes the case and returns its Finding, or None where the numbers speak against it.
+Each function takes the examination and returns its Finding, or None where the numbers speak against
+it.
 """
 
 import numpy as np
 
 from ..core.arrays import Array
-from .case import Case, Finding, agree, names, number
-from .code import Block, stretch
+from .examination import Examination, Finding, agree, names, number
 from .slopes import Point
+from .user_code import Block, stretch
 
 
-def is_zero(case: Case) -> Finding | None:
+def is_zero(exam: Examination) -> Finding | None:
     """g = 0 at every wrong entry and point, where the derivative is not."""
-    wrong = case.wrong
-    if any(np.any(np.abs(p.g[wrong]) > 1e-12 * np.nanmax(np.abs(p.d))) for p in case.points):
+    wrong, parts = exam.wrong, exam.wrong_parts()
+    if any(np.any(np.abs(p.g[wrong]) > 1e-12 * np.nanmax(np.abs(p.d))) for p in exam.points):
         return None
-    runs = case.runs()
-    whole = all(np.all(p.g[run.span] == 0) for p in case.points for run in runs)
-    part = "" if whole else f"a part of {int(wrong.sum())} entries of "
-    told = f"the gradient of {part}{names(runs)} is exactly 0 at all {len(case.points)} points"
-    return case.finding("zero", told)
+    whole = all(np.all(p.g[part.span] == 0) for p in exam.points for part in parts)
+    which = names(parts) if whole else f"a part of {int(wrong.sum())} entries of {names(parts)}"
+    evidence = f"the gradient of {which} is exactly 0 at all {len(exam.points)} points"
+    return exam.finding("zero", evidence)
 
 
-def is_factor(case: Case) -> Finding | None:
+def is_factor(exam: Examination) -> Finding | None:
     """g = r · d with one r for each wrong block, the same at every point."""
-    runs = case.runs()
-    factors: dict[str, float] = {}
-    for run in runs:
-        inside = np.zeros(case.wrong.size, dtype=bool)
-        inside[run.span] = True
-        r = _factor(case, inside)
-        if r is None and 2 * (inside & case.wrong).sum() >= (inside & case.seen).sum():
-            r = _factor(case, inside & case.wrong)
+    parts, factors = exam.wrong_parts(), list[float]()
+    for part in parts:
+        inside = np.zeros(exam.wrong.size, dtype=bool)
+        inside[part.span] = True
+        r = _factor(exam, inside)
+        if r is None and 2 * (inside & exam.wrong).sum() >= (inside & exam.sloping).sum():
+            r = _factor(exam, inside & exam.wrong)
         if r is None:
             return None
-        factors[run.name] = r
-    values = list(factors.values())
-    one = max(values) - min(values) <= 1e-4 * abs(values[0])
-    r = values[0]
-    told = f"g / d = {number(r)} in {names(runs)} at all {len(case.points)} points"
-    if not one:
-        each = ", ".join(f"{number(v)} in {name}" for name, v in list(factors.items())[:6])
-        told = f"g / d is the same at all {len(case.points)} points: {each}"
-    if all(v < 0 for v in values):
-        reason = f"beside the sign: {what_makes(case, -r)}" if abs(r + 1) > 1e-4 else ""
-        return case.finding("sign", told, factor=r, reason=reason)
-    if one and _summed_too_often(case, runs, r):
+        factors.append(r)
+    r, points = factors[0], f"at all {len(exam.points)} points"
+    same = max(factors) - min(factors) <= 1e-4 * abs(r)
+    evidence = f"g / d = {number(r)} in {names(parts)} {points}"
+    if not same:
+        pairs = list(zip(factors, parts, strict=True))[:6]
+        each = ", ".join(f"{number(factor)} in {part.name}" for factor, part in pairs)
+        evidence = f"g / d is the same {points}: {each}"
+    if all(factor < 0 for factor in factors):
+        reason = f"beside the sign: {reason_for_factor(exam, -r)}" if abs(r + 1) > 1e-4 else ""
+        return exam.finding("sign", evidence, factor=r, reason=reason)
+    if same and _summed_too_often(exam, parts, r):
         reason = f"the bias is summed {number(r)} times: over the inputs or outputs besides rows"
-        return case.finding("bias_sum", told, factor=r, reason=reason)
-    return case.finding("scale", told, factor=r, reason=what_makes(case, r))
+        return exam.finding("bias_sum", evidence, factor=r, reason=reason)
+    return exam.finding("scale", evidence, factor=r, reason=reason_for_factor(exam, r))
 
 
-def _factor(case: Case, where: Array) -> float | None:
+def _factor(exam: Examination, where: Array) -> float | None:
     """r with g = r · d at all these entries and points, None where there is none."""
-    g, d, tolerance, _ = case.known(where)
+    g, d, tolerance, _ = exam.measured(where)
     clear = np.abs(d) > 20 * tolerance
     if clear.sum() < 2:
         return None
     r = float(np.median(g[clear] / d[clear]))
-    off, left = np.abs(g - d), np.abs(g - r * d)
-    explained = np.all(left[off > tolerance] <= 0.5 * off[off > tolerance])
-    return r if explained and np.all(left <= 3 * max(1.0, abs(r)) * tolerance) else None
+    before, after = np.abs(g - d), np.abs(g - r * d)
+    explained = np.all((after <= 0.5 * before)[before > tolerance])
+    return r if explained and np.all(after <= 3 * max(1.0, abs(r)) * tolerance) else None
 
 
-def _summed_too_often(case: Case, runs: list[Block], r: float) -> bool:
+def _summed_too_often(exam: Examination, parts: list[Block], r: float) -> bool:
     """Whether only biases are off, by the number of inputs or outputs of their layer."""
-    sizes = {n for block in case.blocks for n in block.shape if n > 1} - {case.rows or 0}
-    biases = all(block.is_bias for block in runs) and len(case.blocks) > len(runs)
-    weights = {b.size for b in case.right_blocks()}
-    return biases and max(weights, default=0) > 1 and any(abs(r - n) < 1e-4 * n for n in sizes)
+    sizes = {n for block in exam.blocks for n in block.shape if n > 1} - {exam.rows or 0}
+    biases = all(part.is_bias for part in parts) and len(exam.blocks) > len(parts)
+    has_weights = any(block.size > 1 for block in exam.right_blocks())
+    return biases and has_weights and any(abs(r - n) < 1e-4 * n for n in sizes)
 
 
-def what_makes(case: Case, r: float) -> str:
+def reason_for_factor(exam: Examination, r: float) -> str:
     """What makes a factor: 2, ½, the rows m, the outputs k, their products and inverses."""
-    m, k = case.rows, case.outputs()
-    known = [
-        (2.0, "the 2 of the square's derivative is there once too often"),
-        (0.5, "the 2 of the square's derivative is missing, or a ½ is there once too often"),
+    m, k = exam.rows or 0, exam.outputs or 0
+    rows, outputs, both = f"m = {m} rows", f"k = {k} outputs", f"{m} rows, {k} outputs"
+    reasons = [
+        (m, 1, f"1/m is missing ({rows})"),
+        (1, m, f"1/m is there twice ({rows})"),
+        (2, 1, "the 2 of the square's derivative is there once too often"),
+        (1, 2, "the 2 of the square's derivative is missing, or a ½ is there once too often"),
+        (2 * m, 1, f"1/m is missing ({rows}), and there is a 2 too many"),
+        (m, 2, f"1/m and the 2 of the square's derivative are missing ({rows})"),
+        (2, m, f"an extra 1/m ({rows}) and a 2 too many"),
+        (1, 2 * m, f"an extra 1/m ({rows}) and the 2 of the square's derivative missing"),
     ]
-    if m:
-        rows = f"m = {m} rows"
-        known = [
-            (float(m), f"1/m is missing ({rows})"), (1 / m, f"1/m is there twice ({rows})"),
-            *known,
-            (2.0 * m, f"1/m is missing ({rows}), and there is a 2 too many"),
-            (m / 2, f"1/m and the 2 of the square's derivative are missing ({rows})"),
-            (2 / m, f"an extra 1/m ({rows}) and a 2 too many"),
-            (0.5 / m, f"an extra 1/m ({rows}) and the 2 of the square's derivative missing"),
-        ]  # fmt: skip
-    if k and k > 1:
-        outputs = f"k = {k} outputs"
-        known += [(float(k), f"1/k is missing: the loss is a mean over the {outputs}"),
-                  (1 / k, f"an extra 1/k: the loss is a sum over the {outputs}")]  # fmt: skip
-    if m and k and k > 1:
-        known += [(float(m * k), f"1/(m k) is missing ({m} rows, {k} outputs)"),
-                  (1 / (m * k), f"an extra 1/(m k) ({m} rows, {k} outputs)"),
-                  (m / k, f"1/m is missing and an extra 1/k is there ({m} rows, {k} outputs)"),
-                  (k / m, f"an extra 1/m and a missing 1/k ({m} rows, {k} outputs)")]  # fmt: skip
-    told = list(dict.fromkeys(text for value, text in known if abs(r - value) < 1e-4 * abs(value)))
-    if told:
-        return "; or ".join(told)
-    for value, word in ((r, "1/m is missing"), (1 / (r or 1.0), "1/m is there twice")):
-        if m is None and 2.5 < value < 1e9 and abs(value - round(value)) < 1e-4 * value:
-            return f"{word}, if there are {round(value)} rows (say so with rows=)"
+    if k > 1:
+        reasons += [
+            (k, 1, f"1/k is missing: the loss is a mean over the {outputs}"),
+            (1, k, f"an extra 1/k: the loss is a sum over the {outputs}"),
+            (m * k, 1, f"1/(m k) is missing ({both})"),
+            (1, m * k, f"an extra 1/(m k) ({both})"),
+            (m, k, f"1/m is missing and an extra 1/k is there ({both})"),
+            (k, m, f"an extra 1/m and a missing 1/k ({both})"),
+        ]
+    known = [(a / b, text) for a, b, text in reasons if a and b]  # m = 0: not known
+    fitting = dict.fromkeys(text for factor, text in known if abs(r - factor) < 1e-4 * factor)
+    if fitting:
+        return "; or ".join(fitting)
+    for factor, text in ((r, "1/m is missing"), (1 / (r or 1.0), "1/m is there twice")):
+        if not m and 2.5 < factor < 1e9 and abs(factor - round(factor)) < 1e-4 * factor:
+            return f"{text}, if there are {round(factor)} rows (say so with rows=)"
     return f"a constant factor {number(r)}, such as a learning rate or a weight"
 
 
-def is_overwritten(case: Case) -> Finding | None:
+def is_overwritten(exam: Examination) -> Finding | None:
     """The gradient of one array stands in another's place."""
-    for run in case.runs():
-        source = _source(case, run)
+    for part in exam.wrong_parts():
+        source = _source(exam, part)
         if source:
-            at = f"at all {len(case.points)} points"
-            told = f"the gradient of {run.name} is that of {source.name} {at}"
-            return case.finding("overwritten", told, where=(run, source))
+            points = f"at all {len(exam.points)} points"
+            evidence = f"the gradient of {part.name} is that of {source.name} {points}"
+            return exam.finding("overwritten", evidence, where=(part, source))
     return None
 
 
-def _source(case: Case, run: Block) -> Block | None:
-    """Whose derivative stands in the place of `run`: a block's, or other entries of a vector."""
-    if not case.code.layout.flat:
-        others = [b for b in case.blocks if b.size == run.size and b.name != run.name]
+def _source(exam: Examination, part: Block) -> Block | None:
+    """Whose derivative stands in the place of a part: a block's, or other entries of a vector."""
+    if exam.code.layout.flat:
+        starts = range(exam.code.layout.size - part.size + 1)
+        others = [stretch(start, start + part.size) for start in starts if start != part.start]
     else:
-        starts = range(case.code.layout.size - run.size + 1)
-        others = [stretch(start, start + run.size) for start in starts if start != run.start]
-    return next((b for b in others if _stands_for(case, run, b)), None)
+        others = [b for b in exam.blocks if b.size == part.size and b.name != part.name]
+    return next((other for other in others if _stands_for(exam, part, other)), None)
 
 
-def _stands_for(case: Case, run: Block, other: Block) -> bool:
+def _stands_for(exam: Examination, part: Block, other: Block) -> bool:
+    own, source = part.span, other.span
     return all(
-        agree(p.g[run.span], p.d[other.span], p.tolerance[run.span] + p.tolerance[other.span])
-        or (np.array_equal(p.g[run.span], p.g[other.span]) and bool(np.any(p.g[run.span] != 0)))
-        for p in case.beside
+        agree(p.g[own], p.d[source], p.tolerance[own] + p.tolerance[source])
+        or (np.array_equal(p.g[own], p.g[source]) and bool(np.any(p.g[own] != 0)))
+        for p in exam.moved_points
     )
 
 
-def is_transposed(case: Case) -> Finding | None:
+def is_transposed(exam: Examination) -> Finding | None:
     """g is the derivative with rows and columns exchanged."""
-    for run in case.runs():
-        for place in _matrices(case, run):
-            if all(_is_turned(p, place) for p in case.beside):
-                rows, columns = place.shape
-                told = (
-                    f"the gradient of {run.name} is right after its {rows} rows and {columns} "
+    for part in exam.wrong_parts():
+        for matrix in _matrices(exam, part):
+            if all(_is_turned(point, matrix) for point in exam.moved_points):
+                rows, columns = matrix.shape
+                evidence = (
+                    f"the gradient of {part.name} is right after its {rows} rows and {columns} "
                     f"columns are exchanged"
                 )
-                return case.finding("transposed", told, where=(run,))
+                return exam.finding("transposed", evidence, where=(part,))
     return None
 
 
-def _matrices(case: Case, run: Block) -> list[Block]:
+def _matrices(exam: Examination, part: Block) -> list[Block]:
     """The matrix in question; in a vector every matrix that begins just before the first wrong
     entry and ends just behind the last.
     """
-    if not case.code.layout.flat:
-        wide = len(run.shape) == 2 and min(run.shape) > 1
-        return [run] if wide else []
-    start, stop = run.start - 1, run.stop + 1
-    size = stop - start
-    if start < 0 or stop > case.code.layout.size:
+    if not exam.code.layout.flat:
+        return [part] if len(part.shape) == 2 and min(part.shape) > 1 else []
+    start, stop = part.start - 1, part.stop + 1
+    if start < 0 or stop > exam.code.layout.size:
         return []
+    size = stop - start
     shapes = [(n, size // n) for n in range(2, size) if size % n == 0]
-    return [Block(run.name, shape, start, stop) for shape in shapes]
+    return [Block(part.name, shape, start, stop) for shape in shapes]
 
 
-def _is_turned(point: Point, block: Block) -> bool:
-    rows, columns = block.shape
-    g, d, allowed = (x[block.span] for x in (point.g, point.d, point.tolerance))
-    d, allowed = d.reshape(rows, columns), allowed.reshape(rows, columns)
+def _is_turned(point: Point, matrix: Block) -> bool:
+    rows, columns = matrix.shape
+    g = point.g[matrix.span]
+    d, allowed = (x[matrix.span].reshape(rows, columns) for x in (point.d, point.tolerance))
     turned = g.reshape(columns, rows).T
     mirrored = g.reshape(rows, columns).T if rows == columns else turned
     return agree(turned, d, allowed + np.nanmax(allowed)) or agree(mirrored, d, allowed)
 
 
-def is_bias_sum(case: Case) -> Finding | None:
+def is_bias_sum(exam: Examination) -> Finding | None:
     """A bias with the right total at the wrong entries, or the total at every entry."""
-    for run in case.runs():
-        if not run.is_bias or run.size < 2:
+    for part in exam.wrong_parts():
+        if not part.is_bias or part.size < 2:
             continue
-        known = [p for p in case.points if p.known[run.span].all()]
-        told = _bias_told([[x[run.span] for x in (p.g, p.d, p.tolerance)] for p in known])
-        if told:
-            return case.finding("bias_sum", f"the gradient of {run.name} {told}", where=(run,))
+        whole = [p for p in exam.points if p.comparable[part.span].all()]
+        mistake = _sum_mistake([[x[part.span] for x in (p.g, p.d, p.tolerance)] for p in whole])
+        if mistake:
+            evidence = f"the gradient of {part.name} {mistake}"
+            return exam.finding("bias_sum", evidence, where=(part,))
     return None
 
 
-def _bias_told(parts: list[list[Array]]) -> str | None:
+def _sum_mistake(measured: list[list[Array]]) -> str | None:
     # A softmax's slopes add up to 0 whatever is done to its rows: such a total tells nothing.
-    telling = [part for part in parts if abs(part[1].sum()) > 20 * part[2].sum()]
+    telling = [(g, d, t) for g, d, t in measured if abs(d.sum()) > 20 * t.sum()]
     if not telling:
         return None
     if all(np.all(np.abs(g - d.sum()) <= 3 * t.sum()) for g, d, t in telling):
@@ -199,88 +197,90 @@ def _bias_told(parts: list[list[Array]]) -> str | None:
     return None
 
 
-def is_penalty(case: Case) -> Finding | None:
+def is_penalty(exam: Examination) -> Finding | None:
     """d - g = λ θ: a weight penalty is in the loss and not in the gradient, or with another λ."""
-    g, d, tolerance, theta = case.known(case.wrong)
-    large = np.abs(theta) > 1e-3
+    g, d, tolerance, theta = exam.measured(exam.wrong)
+    large, missing = np.abs(theta) > 1e-3, d - g
     if large.sum() < 4:
         return None
-    weight = float(np.median((d - g)[large] / theta[large]))
-    fits = np.all(np.abs(d - g - weight * theta) <= 3 * tolerance + 1e-9)
-    if not fits or np.all((np.abs(d - g) <= 20 * tolerance)[large]):
+    weight = float(np.median(missing[large] / theta[large]))
+    fits = np.all(np.abs(missing - weight * theta) <= 3 * tolerance + 1e-9)
+    if not fits or np.all((np.abs(missing) <= 20 * tolerance)[large]):
         return None
-    return case.finding(
+    return exam.finding(
         "unknown",
         f"what is missing is {number(weight)} times the parameter itself in "
-        f"{names(case.runs())}: the gradient of a weight penalty",
+        f"{names(exam.wrong_parts())}: the gradient of a weight penalty",
     )
 
 
-def wrong_shapes(case: Case, odd: dict[str, Array | None], extra: dict[str, Array]) -> Finding:
+def wrong_shapes(
+    exam: Examination, misshapen: dict[str, Array | None], arrays: dict[str, Array]
+) -> Finding:
     """The cause behind a gradient whose array is missing or has another shape than its parameter.
 
     Raises ValueError in one sentence where the shape tells no cause.
     """
-    blocks = [block for block in case.blocks if block.name in odd]
+    blocks = [block for block in exam.blocks if block.name in misshapen]
     for block in blocks:
-        got = odd[block.name]
-        found = _missing(case, block, extra) if got is None else _shape(case, block, got)
-        if found:
-            return found
-    block, got = blocks[0], odd[blocks[0].name]
+        g = misshapen[block.name]
+        finding = _missing(exam, block, arrays) if g is None else _shape(exam, block, g)
+        if finding:
+            return finding
+    block, g = blocks[0], misshapen[blocks[0].name]
     hint = "give it the shape of its parameter"
-    if got is not None and got.size == block.size:
-        hint = "the numbers fit: use keepdims=True or reshape" if block.is_bias else hint
-    came = "missing" if got is None else f"of shape {got.shape}"
+    if g is not None and g.size == block.size and block.is_bias:
+        hint = "the numbers fit: use keepdims=True or reshape"
+    shape = "missing" if g is None else f"of shape {g.shape}"
     raise ValueError(
-        f"the gradient of {block.name} is {came}, but {block.name} is {block.shape}: {hint}"
+        f"the gradient of {block.name} is {shape}, but {block.name} is {block.shape}: {hint}"
     )
 
 
-def _missing(case: Case, block: Block, extra: dict[str, Array]) -> Finding:
-    d = case.generic.d[block.span]
+def _missing(exam: Examination, block: Block, arrays: dict[str, Array]) -> Finding:
+    d = exam.generic.d[block.span]
     allowed = np.full(block.size, 1e-5 * np.nanmax(np.abs(d)))
-    came, stored = ", ".join(list(extra)[:8]), "stored under another name, or nowhere"
-    for key, got in extra.items():
-        if got.size == block.size and agree(got.reshape(-1), d, allowed):
-            stored = f"misplaced, and its numbers stand under {key}"
+    place = "stored under another name, or nowhere"
+    for key, g in arrays.items():
+        if g.size == block.size and agree(g.reshape(-1), d, allowed):
+            place = f"misplaced, and its numbers stand under {key}"
             break
-    told = f"the gradient has no entry for {block.name}, only {came}: it was {stored}"
-    return Finding("overwritten", (told,), (block.name,))
+    others = ", ".join(list(arrays)[:8])
+    evidence = f"the gradient has no entry for {block.name}, only {others}: it was {place}"
+    return Finding("overwritten", (evidence,), (block.name,))
 
 
-def _shape(case: Case, block: Block, got: Array) -> Finding | None:
-    point, d = case.generic, case.generic.d[block.span]
+def _shape(exam: Examination, block: Block, g: Array) -> Finding | None:
+    point, d, name = exam.generic, exam.generic.d[block.span], block.name
     allowed = np.nan_to_num(point.bar[block.span], nan=0.0) * 2 + 1e-5 * np.nanmax(np.abs(d))
-    shapes = f"it has the shape {got.shape}, but {block.name} is {block.shape}"
-    where = (block.name,)
-    turned = got.ndim == 2 and got.T.shape == block.shape
-    if turned and agree(got.T.reshape(-1), d, allowed):
-        told = f"the transpose of the gradient of {block.name} is right: {shapes}"
-        return Finding("transposed", (told,), where)
-    for other in case.blocks:
-        if other.name != block.name and got.size == other.size:
-            held = point.tolerance[other.span]
-            if agree(got.reshape(-1), point.d[other.span], np.nan_to_num(held) + 1e-9):
-                told = f"the gradient of {block.name} is that of {other.name}: {shapes}"
-                return Finding("overwritten", (told,), (block.name, other.name))
-    summed = _unsummed(got, d, allowed, block.size) if block.is_bias else None
-    if summed:
-        return Finding("bias_sum", (f"the gradient of {block.name} {summed}: {shapes}",), where)
+    shapes = f"it has the shape {g.shape}, but {name} is {block.shape}"
+    if g.ndim == 2 and g.T.shape == block.shape and agree(g.T.reshape(-1), d, allowed):
+        evidence = f"the transpose of the gradient of {name} is right: {shapes}"
+        return Finding("transposed", (evidence,), (name,))
+    for other in exam.blocks:
+        if other.name != name and g.size == other.size:
+            tolerance = np.nan_to_num(point.tolerance[other.span]) + 1e-9
+            if agree(g.reshape(-1), point.d[other.span], tolerance):
+                evidence = f"the gradient of {name} is that of {other.name}: {shapes}"
+                return Finding("overwritten", (evidence,), (name, other.name))
+    mistake = _unsummed(g, d, allowed) if block.is_bias else None
+    if mistake:
+        return Finding("bias_sum", (f"the gradient of {name} {mistake}: {shapes}",), (name,))
     return None
 
 
-def _unsummed(got: Array, d: Array, allowed: Array, size: int) -> str | None:
+def _unsummed(g: Array, d: Array, allowed: Array) -> str | None:
     """What a sum makes of a bias gradient of another shape, if that makes it right."""
-    lengths = {1.0, *map(float, got.shape), 1.0 * got.size, got.size / size}
+    lengths = {1.0, *map(float, g.shape), 1.0 * g.size, g.size / d.size}
     factors = lengths | {1 / length for length in lengths if length}
-    for axis in range(got.ndim):
-        total = got.sum(axis=axis).reshape(-1)
-        if got.shape[axis] > 1 and total.size == size:
-            if any(agree(f * total, d, allowed * max(1.0, f)) for f in factors):
-                return f"is right when it is summed over its axis {axis}"
-    whole, right = np.atleast_1d(got.sum()), np.atleast_1d(d.sum())
-    loose = np.atleast_1d(allowed.sum())
-    if got.size != size and any(agree(f * whole, right, loose * max(1.0, f)) for f in factors):
+
+    def fits(total: Array, right: Array, tolerance: Array) -> bool:
+        return any(agree(f * total, right, tolerance * max(1.0, f)) for f in factors)
+
+    for axis in range(g.ndim):
+        total = g.sum(axis=axis).reshape(-1)
+        if g.shape[axis] > 1 and total.size == d.size and fits(total, d, allowed):
+            return f"is right when it is summed over its axis {axis}"
+    if g.size != d.size and fits(*(np.atleast_1d(x.sum()) for x in (g, d, allowed))):
         return "has the right total over the wrong axis"
     return None

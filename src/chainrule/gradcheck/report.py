@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from .case import Case, Finding
+from .examination import Examination, Finding
 
+# Every cause, in words.
 CAUSES = {
     "correct": "the gradient is right",
     "sign": "the sign is flipped",
@@ -20,7 +21,6 @@ CAUSES = {
     "kink": "the loss has a kink at the given parameters, the gradient is right beside it",
     "unknown": "the gradient is wrong, and no cause of the list explains it",
 }
-"""Every cause, in words."""
 
 
 @dataclass(frozen=True)
@@ -66,28 +66,27 @@ class GradientReport:
 
     def __str__(self) -> str:
         where = f" ({', '.join(self.where)})" if self.where else ""
-        lines = [
-            f"{self.cause}: {CAUSES[self.cause]}{where}",
-            *(f"  {sentence}" for sentence in self.evidence),
-        ]
-        lines += [f"  {self.checked}"] * bool(self.checked)
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+        lines = [f"{self.cause}: {CAUSES[self.cause]}{where}", *self.evidence]
+        lines += [self.checked] if self.checked else []
+        return "\n  ".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
-def report(case: Case, found: Finding, notes: tuple[str, ...]) -> GradientReport:
+def report(exam: Examination, finding: Finding, notes: tuple[str, ...]) -> GradientReport:
     """The finding with what was compared, array by array."""
-    wrong, size, n = case.wrong, case.code.layout.size, len(case.entries)
-    blocks = []
-    for block in case.blocks:
-        error = max(point.error(block.span) for point in case.points)
-        bad = int(wrong[block.span].sum())
-        blocks.append(BlockCheck(block.name, block.shape, len(case.drawn(block)), bad, error))
-    asleep = [block.name for block in case.asleep()]
-    if asleep and found.cause == "correct":
-        told = f"the slopes by {', '.join(asleep)} are 0 or too small to measure at every point"
-        notes = (*notes, f"{told}: nothing shows whether their gradient is right elsewhere")
+    wrong, size, n = exam.wrong, exam.code.layout.size, len(exam.entries)
+    blocks = tuple(
+        BlockCheck(
+            block.name, block.shape, len(exam.compared(block)), int(wrong[block.span].sum()),
+            max(point.error(block.span) for point in exam.points),
+        )
+        for block in exam.blocks
+    )  # fmt: skip
+    flat = ", ".join(block.name for block in exam.flat_blocks())
+    if flat and finding.cause == "correct":
+        unseen = f"the slopes by {flat} are 0 or too small to measure at every point"
+        notes = (*notes, f"{unseen}: nothing shows whether their gradient is right elsewhere")
     drawn = "" if n == size else f" of {size}, drawn, and the others along random directions"
-    checked = f"{n} entries{drawn} compared at {len(case.points)} points"
+    checked = f"{n} entries{drawn} compared at {len(exam.points)} points"
     return GradientReport(
-        found.cause, found.evidence, found.where, found.factor, tuple(blocks), checked, notes
+        finding.cause, finding.evidence, finding.where, finding.factor, blocks, checked, notes
     )

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array
-from .case import Case, Finding, number
-from .code import Block
-from .slopes import slope
+from .examination import Examination, Finding, number
+from .slopes import Slope, smooth_slope
+from .user_code import Block
 
 MOST_ROWS = 40
 PAIRS = 6
@@ -30,68 +30,71 @@ def takes_rows(function: Callable[..., Any]) -> bool:
         return False
 
 
-def is_row_by_row(case: Case) -> Finding | None:
+def is_row_by_row(exam: Examination) -> Finding | None:
     """Each row alone, where the user's functions take rows=."""
-    code, m = case.code, case.rows
+    code, m = exam.code, exam.rows
     if not m or not (takes_rows(code.value_function) and takes_rows(code.gradient_function)):
         return None
-    off = [i for i in range(min(m, 4 * MOST_ROWS)) if _row_is_off(case, i)]
-    if off and len(off) < m:
-        told = f"asked for one row at a time, the gradient is wrong on {_rows(off)} of {m} only"
-        return case.finding("some_rows", told)
-    weights = _weights(case, m) if m <= MOST_ROWS and not off else None
+    off = [i for i in range(min(m, 4 * MOST_ROWS)) if _row_is_off(exam, i)]
+    if 0 < len(off) < m:
+        rows = _rows(off)
+        evidence = f"asked for one row at a time, the gradient is wrong on {rows} of {m} only"
+        return exam.finding("some_rows", evidence)
+    weights = _weights(exam, m) if m <= MOST_ROWS and not off else None
     if weights is None:
         return None
     usual = float(np.median(weights))  # most rows are as they should be, or are lost
     off = [i for i in range(m) if abs(weights[i] - usual) > 1e-3 * max(1.0, abs(usual))]
-    if not off or len(off) == m:
+    if not 0 < len(off) < m:
         return None
     first = number(round(float(weights[off[0]]), 9) + 0.0)  # no -0
-    return case.finding(
+    return exam.finding(
         "some_rows",
         f"the gradient of all rows is the sum of those of each row times a weight: "
         f"{first} for {_rows(off)}, {number(usual)} for the others",
     )
 
 
-def _row_is_off(case: Case, i: int) -> bool:
-    theta, rows = case.generic.theta, np.array([i])
-    direction = case.ruler.rng.choice([-1.0, 1.0], theta.size) * case.wrong
-    g = case.code.gradient(theta, rows=rows).g
-    d, bar = _along(case, theta, direction, rows)
-    size = float(np.abs(g).sum())
-    return bool(abs(float(np.nansum(g * direction)) - d) > 3 * bar + 1e-5 * size)
+def _row_is_off(exam: Examination, i: int) -> bool:
+    theta, rows = exam.generic.theta, np.array([i])
+    direction = _signs(exam) * exam.wrong
+    g = exam.code.gradient(theta, rows=rows).g
+    slope = _slope_of_rows(exam, theta, direction, rows)
+    allowed = 3 * slope.bar + 1e-5 * float(np.abs(g).sum())
+    return bool(abs(float(np.nansum(g * direction)) - slope.value) > allowed)
 
 
-def _along(case: Case, theta: Array, direction: Array, rows: Array) -> tuple[float, float]:
-    """The slope of the loss of these rows along a direction, and its bar."""
-    f = case.code.along(theta, direction, rows=rows)
-    found = slope(f, 0.02, max(case.generic.noise, 1e-16))
-    return found.value, found.bar
+def _signs(exam: Examination) -> Array:
+    return np.asarray(exam.measurer.rng.choice([-1.0, 1.0], exam.wrong.size))
 
 
-def _weights(case: Case, m: int) -> Array | None:
+def _slope_of_rows(exam: Examination, theta: Array, direction: Array, rows: Array) -> Slope:
+    """The slope of the loss of these rows along a direction."""
+    loss = exam.code.along(theta, direction, rows=rows)
+    return smooth_slope(loss, 0.02, max(exam.generic.noise, 1e-16))
+
+
+def _weights(exam: Examination, m: int) -> Array | None:
     """w (m,) with g = Σ_i w_i d_i, None if none fits: A w = right, where A (m + 6, m) holds each
     row's slope and right (m + 6,) that of g, along random directions at as many points.
     """
     A, right, full = np.empty((m + 6, m)), np.empty(m + 6), np.empty(m + 6)
-    base = case.generic.theta
+    base = exam.generic.theta
     for e in range(m + 6):
-        theta = base + 0.2 * case.ruler.step(base)
-        direction = case.ruler.rng.choice([-1.0, 1.0], base.size)
-        A[e] = [_along(case, theta, direction, np.array([i]))[0] for i in range(m)]
-        right[e] = float(case.code.gradient(theta).g @ direction)
-        full[e] = _along(case, theta, direction, np.arange(m))[0]
+        theta, direction = base + 0.2 * exam.measurer.step(base), _signs(exam)
+        A[e] = [_slope_of_rows(exam, theta, direction, np.array([i])).value for i in range(m)]
+        right[e] = float(exam.code.gradient(theta).g @ direction)
+        full[e] = _slope_of_rows(exam, theta, direction, np.arange(m)).value
     if not np.isfinite(A).all() or not np.isfinite(right + full).all():
         return None
     w, _, rank, _ = np.linalg.lstsq(A, right, rcond=1e-9)
     if rank < m:  # a small model cannot tell many rows apart; one row it can
-        return _one_row(A, right, full)
+        return _single_row(A, right, full)
     fits = np.linalg.norm(A @ w - right) <= 1e-5 * np.linalg.norm(right)
     return np.asarray(w) if fits else None
 
 
-def _one_row(A: Array, right: Array, full: Array) -> Array | None:
+def _single_row(A: Array, right: Array, full: Array) -> Array | None:
     """w (m,) where one row is enough to explain the error; `full` is the true slope of all."""
     total = A.sum(axis=1)
     usual, error = float(full @ total) / float(total @ total), right - full
@@ -106,51 +109,49 @@ def _one_row(A: Array, right: Array, full: Array) -> Array | None:
     return w
 
 
-def is_few_rows(case: Case) -> Finding | None:
+def is_few_rows(exam: Examination) -> Finding | None:
     """The error, or the gradient itself, stays in the span of few fixed inputs."""
-    if _is_constant(case):
+    if exam.code.layout.flat or _is_constant(exam):
         return None
-    for block in case.wrong_blocks():
-        if case.code.layout.flat or block.size > 80 or not 1 <= len(block.shape) <= 2:
-            continue
-        for turned in (False, True):
-            found = _spans(case, block, turned)
-            if found:
-                return found
+    for block in exam.wrong_blocks():
+        if block.size <= 80 and 1 <= len(block.shape) <= 2:
+            finding = _spans(exam, block, False) or _spans(exam, block, True)
+            if finding:
+                return finding
     return None
 
 
-def _spans(case: Case, block: Block, turned: bool) -> Finding | None:
+def _spans(exam: Examination, block: Block, turned: bool) -> Finding | None:
     """Whether G or D - s G of several points side by side, (inputs + 1, points · units), has a
     smaller rank than D.
     """
     shape = block.shape if len(block.shape) == 2 else (block.size, 1)
     inputs, units = shape[::-1] if turned else shape
-    biases = [b for b in case.wrong_blocks() if b.is_bias and b.size == units and b != block]
-    if inputs + len(biases[:1]) < 2 or (not biases and any(b.is_bias for b in case.blocks)):
+    biases = [b for b in exam.wrong_blocks() if b.is_bias and b.size == units and b != block][:1]
+    if inputs + len(biases) < 2 or (not biases and any(b.is_bias for b in exam.blocks)):
         return None
-    both, slabs, errors = (block, *biases[:1]), [], []
+    both, matrices, errors = (block, *biases), [], []
     entries = np.concatenate([np.arange(b.start, b.stop) for b in both])
+    theta = exam.generic.theta
     for _ in range(max(6, 2 * (inputs + 2) // units)):
-        theta = case.generic.theta
-        point = case.new_point(theta + 0.5 * case.ruler.step(theta), entries)
+        point = exam.new_point(theta + 0.5 * exam.measurer.step(theta), entries)
         size = np.abs(point.d[entries]).max()
         if np.isfinite(size) and size > 0 and np.isfinite(point.g[entries]).all():
-            slabs.append([_stack(x / size, both, shape, turned) for x in (point.g, point.d)])
+            matrices.append([_stack(x / size, both, shape, turned) for x in (point.g, point.d)])
             errors.append(float(np.max(point.tolerance[entries] / size)))
-    if not slabs:
+    if not matrices:
         return None
-    G, D = (np.hstack([slab[i] for slab in slabs]) for i in (0, 1))
-    allowed, m = 30 * max(errors) * np.sqrt(D.size), case.rows or 1
+    G, D = (np.hstack(parts) for parts in zip(*matrices, strict=True))
+    allowed, m = 30 * max(errors) * np.sqrt(D.size), exam.rows or 1
     full = _rank(D, allowed)
     missing = (("what is missing from the gradient", D - s / m * G) for s in range(m, 0, -1))
     for what, M in chain(missing, [("the gradient", G)]):
         low = _rank(M, allowed)
         if 0 < low < full and _like_rows(M, D, allowed):
-            return case.finding(
+            return exam.finding(
                 "some_rows",
-                f"at {len(slabs)} points {what} of {block.name} stays in the span of {low} fixed "
-                f"{'row' if low == 1 else 'rows'} of inputs, the derivative needs {full}",
+                f"at {len(matrices)} points {what} of {block.name} stays in the span of {low} "
+                f"fixed {'row' if low == 1 else 'rows'} of inputs, the derivative needs {full}",
             )
     return None
 
@@ -178,39 +179,39 @@ def _rank(M: Array, allowed: float) -> int:
     return int(np.sum(sizes > max(allowed, 1e-5 * sizes[0])))
 
 
-def is_other_loss(case: Case) -> Finding | None:
+def is_other_loss(exam: Examination) -> Finding | None:
     """g is wrong, and yet the exact gradient of some function: its Jacobian is symmetric."""
-    theta, n = case.generic.theta, case.generic.theta.size
-    if n < 2 or case.wrong.sum() < 2 or _is_constant(case):
+    theta, n = exam.generic.theta, exam.generic.theta.size
+    if n < 2 or exam.wrong.sum() < 2 or _is_constant(exam):
         return None
     telling = 0
     for _ in range(PAIRS):
-        u, v = case.ruler.step(theta), case.ruler.step(theta)
-        uv, vu = _second(case, theta, u, v), _second(case, theta, v, u)
+        u, v = exam.measurer.step(theta), exam.measurer.step(theta)
+        uv, vu = _second(exam, theta, u, v), _second(exam, theta, v, u)
         if not abs(uv - vu) <= 1e-5 * (abs(uv) + abs(vu)):
             return None
         telling += abs(uv) > 0
     if not telling:
         return None
-    return case.finding(
+    return exam.finding(
         "some_rows",
         f"it is the exact gradient of another loss, as that of a part of the rows or of other "
         f"weights of rows is: its Jacobian is symmetric in {PAIRS} of {PAIRS} pairs of directions",
     )
 
 
-def _is_constant(case: Case) -> bool:
+def _is_constant(exam: Examination) -> bool:
     """Whether the error is the same at every point: no rows' derivative is."""
-    errors = np.array([point.g - point.d for point in case.points])
+    errors = np.array([point.g - point.d for point in exam.points])
     errors = errors[:, np.isfinite(errors).all(axis=0)]
     return bool(np.ptp(errors, axis=0).max() <= 0.01 * np.abs(errors).max())
 
 
-def _second(case: Case, theta: Array, u: Array, v: Array) -> float:
+def _second(exam: Examination, theta: Array, u: Array, v: Array) -> float:
     """uᵀ J v by central differences of their gradient, with Richardson's step."""
 
     def along(h: float) -> float:
-        above, below = (case.code.gradient(theta + t * v).g for t in (h, -h))
+        above, below = (exam.code.gradient(theta + t * v).g for t in (h, -h))
         return float((above - below) @ u) / (2 * h)
 
     return (16 * along(2.5e-5) - along(1e-4)) / 15

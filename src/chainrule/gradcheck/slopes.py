@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..core.arrays import Array
-from .code import Code, resolution
+from .user_code import UserCode, resolution
 
 EPS = float(np.finfo(np.float64).eps)
 RTOL = 1e-6
@@ -35,7 +35,7 @@ class Slope:
     step: float
 
 
-def slope(f: Callable[[float], float], step: float, noise: float) -> Slope:
+def smooth_slope(f: Callable[[float], float], step: float, noise: float) -> Slope:
     """df/dt at 0 by Richardson's central differences from `step` downwards; see the module.
 
     It stops when the bar is a hundredth of RTOL, or when the noise alone is more than the best.
@@ -103,7 +103,7 @@ class Point:
     noise: float
 
     @property
-    def known(self) -> Array:
+    def comparable(self) -> Array:
         """Which entries can be compared (n,)."""
         return np.asarray(np.isfinite(self.d) & np.isfinite(self.g) & ~self.kink)
 
@@ -111,32 +111,31 @@ class Point:
     def wrong(self) -> Array:
         """Which entries are further apart than the tolerance (n,)."""
         with np.errstate(invalid="ignore"):
-            return np.asarray(self.known & (np.abs(self.g - self.d) > self.tolerance))
+            return np.asarray(self.comparable & (np.abs(self.g - self.d) > self.tolerance))
 
     @property
     def clear(self) -> Array:
         """Which derivatives are large enough for a ratio (n,)."""
         with np.errstate(invalid="ignore"):
-            return np.asarray(self.known & (np.abs(self.d) > 20 * self.tolerance))
+            return np.asarray(self.comparable & (np.abs(self.d) > 20 * self.tolerance))
 
     def error(self, span: slice) -> float:
         """The largest |g - d| of a block as a share of its largest |d|, 0 where no d is known."""
-        known = self.known[span]
-        d, g = self.d[span][known], self.g[span][known]
+        at = self.comparable[span]
+        d, g = self.d[span][at], self.g[span][at]
         size = float(np.abs(d).max()) if d.size else 0.0
         return float(np.abs(g - d).max()) / size if size else 0.0
 
 
 @dataclass
-class Ruler:
+class SlopeMeasurer:
     """Measures slopes of the user's loss; remembers per block which step was good."""
 
-    code: Code
+    code: UserCode
     rng: np.random.Generator
-    gradient_noise: Array = field(default_factory=lambda: np.zeros(0))
+    gradient_noise: Array = field(init=False)
     loss_size: float = 0.0
     least_noise: float = 0.0
-    rough: bool = False
     _steps: dict[str, float] = field(default_factory=dict)
 
     def sizes(self, theta: Array) -> Array:
@@ -166,7 +165,7 @@ class Ruler:
     def noise_at(self, theta: Array) -> float:
         """The noise of the loss beside theta."""
         f = self.code.along(theta, self.signs(theta))
-        found: list[float] = []
+        noises: list[float] = []
         floor = max(2 * EPS * max(self.loss_size, abs(self.code.value(theta))), self.least_noise)
         for delta in (1e-8, 1e-7, 1e-6, 1e-4, 1e-2):
             moved = [f(i * delta) for i in range(8)]
@@ -175,13 +174,13 @@ class Ruler:
                 continue  # steps too small for float32, or for a rounded loss, to see
             floor = max(floor, 2 * resolution(values) * float(np.abs(values).max()))
             noise = float(noise_of(values))
-            found += [noise] * (noise > 0)  # rounded values may lie evenly by chance
-            if found and delta >= 1e-6:
+            noises += [noise] * (noise > 0)  # rounded values may lie evenly by chance
+            if noises and delta >= 1e-6:
                 break
-        if not found:
+        if not noises:
             return floor
         # Of three the middle: the shortest steps miss float32, the longest may show curvature.
-        return max(sorted(found)[1 if len(found) > 1 else 0], floor)
+        return max(sorted(noises)[min(1, len(noises) - 1)], floor)
 
     def measure_loss_size(self, *thetas: Array) -> None:
         """The size of the loss around here. Where it saturates it may be 1e-60, and yet be made of
@@ -214,29 +213,26 @@ class Ruler:
         if self.is_rough(noise):
             return rough_slope(f, noise)
         start = self._steps.get(key, FIRST_STEP)
-        found = slope(f, start, noise)
-        if not found.bar <= 0.1 * RTOL * abs(found.value) and start < FIRST_STEP:
-            again = slope(f, FIRST_STEP, noise)
-            found = again if not again.bar >= found.bar else found
-        if np.isfinite(found.value):
-            self._steps[key] = min(FIRST_STEP, found.step * 16)
-        return found
+        best = smooth_slope(f, start, noise)
+        if not best.bar <= 0.1 * RTOL * abs(best.value) and start < FIRST_STEP:
+            again = smooth_slope(f, FIRST_STEP, noise)
+            best = best if again.bar >= best.bar else again
+        if np.isfinite(best.value):
+            self._steps[key] = min(FIRST_STEP, best.step * 16)
+        return best
 
     def point(self, theta: Array, entries: Array) -> Point:
         """Both gradients at theta, differences at these entries only."""
-        n, noise = theta.size, self.noise_at(theta)
-        self.rough = self.is_rough(noise)
-        g = self.code.gradient(theta).g
-        d, bar = np.full(n, np.nan), np.full(n, np.nan)
-        sizes, kink = self.sizes(theta), np.zeros(n, dtype=bool)
+        noise, g, sizes = self.noise_at(theta), self.code.gradient(theta).g, self.sizes(theta)
+        d, bar, kink = np.full_like(g, np.nan), np.full_like(g, np.nan), np.zeros_like(g, bool)
         for k in entries:
             name = self.code.layout.block(k).name
-            found = self.slope_along(theta, _axis(sizes, k), name, noise)
-            d[k], bar[k] = found.value / sizes[k], found.bar / sizes[k]
-        point = Point(theta, g, d, bar, self.tolerance(g, d, bar), kink, noise)
+            slope = self.slope_along(theta, _axis(sizes, k), name, noise)
+            d[k], bar[k] = slope.value / sizes[k], slope.bar / sizes[k]
+        point = Point(theta, g, d, bar, self.tolerance(g, d, bar, noise), kink, noise)
         for k in map(int, np.flatnonzero(point.wrong)):
             self._confirm(point, k, sizes)
-        point.tolerance[:] = self.tolerance(g, d, bar)
+        point.tolerance[:] = self.tolerance(g, d, bar, noise)
         for k in map(int, np.flatnonzero(point.wrong)):
             kink[k] = self._is_kink(point, k, sizes)
         return point
@@ -248,38 +244,35 @@ class Ruler:
         then moves, as far down as the noise allows.
         """
         size, steady = sizes[k], 0
-        apart = abs(point.g[k] - point.d[k]) * size
-        rough = self.is_rough(point.noise)
-        if apart > 1000 * point.bar[k] * size and not rough:
+        gap = abs(point.g[k] - point.d[k]) * size
+        if gap > 1000 * point.bar[k] * size and not self.is_rough(point.noise):
             return
         f = self.code.along(point.theta, _axis(sizes, k))
-        for h in 16 * point.noise / apart * np.array([1.0, 2.0, 4.0, 16.0, 64.0]):
+        for h in 16 * point.noise / gap * np.array([1.0, 2.0, 4.0, 16.0, 64.0]):
             above, below = f(h), f(-h)
             if h > FIRST_STEP or above == below:
                 break
             off = abs((above - below) / (2 * h) - point.d[k] * size)
-            steady = steady + 1 if off < 0.3 * apart else -9
+            steady = steady + 1 if off < 0.3 * gap else -9
         if steady < 2:
-            point.bar[k] = max(point.bar[k], apart / size)
+            point.bar[k] = max(point.bar[k], gap / size)
 
-    def tolerance(self, g: Array, d: Array, bar: Array) -> Array:
+    def tolerance(self, g: Array, d: Array, bar: Array, noise: float) -> Array:
         """How far g and d may be apart: both bars, and RTOL of the entry."""
-        largest = np.zeros_like(g)
+        largest, finite = np.zeros_like(g), np.where(np.isfinite(g), np.abs(g), 0.0)
         for block in self.code.layout.blocks:
-            part = g[block.span]
-            finite = part[np.isfinite(part)]
-            largest[block.span] = np.abs(finite).max() if finite.size else 0.0
-        relative = self.gradient_noise if self.gradient_noise.size else np.full(g.size, 8 * EPS)
+            largest[block.span] = finite[block.span].max(initial=0.0)
+        relative = self.gradient_noise
+        if self.is_rough(noise):  # rounding of its large entries reaches the small ones
+            relative = np.maximum(relative, ROUGH_SHARE)
         with np.errstate(invalid="ignore"):
             size = np.fmax(np.abs(g), np.abs(d))
-        if self.rough:  # small entries of a rough loss are made of what large ones leave over
-            relative = np.maximum(relative, ROUGH_SHARE)
         return np.asarray(3 * bar + RTOL * size + relative * largest)
 
     def _is_kink(self, point: Point, k: int, sizes: Array) -> bool:
         """Whether an entry (index k) lies on a kink that can explain how far g and d are apart."""
-        apart = abs(point.g[k] - point.d[k]) * sizes[k]
-        steps = max(1e-7, 40 * point.noise / apart) * np.array([64.0, 16.0, 4.0, 1.0])
+        gap = abs(point.g[k] - point.d[k]) * sizes[k]
+        steps = max(1e-7, 40 * point.noise / gap) * np.array([64.0, 16.0, 4.0, 1.0])
         least = 1e-4 * max(abs(point.g[k]), abs(point.d[k])) * sizes[k]
         return self.kink_along(point, _axis(sizes, k), steps, least)
 

@@ -1,11 +1,11 @@
-"""Foreign code at arm's length: parameters of any layout as one flat vector, calls that end in one
-sentence.
+"""The user's functions: parameters of any layout as one flat vector, and calls that end in one
+sentence whatever the functions do.
 """
 
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.arrays import Array
-from .limit import Stopped
+from .time_limit import Stopped
 
 PREFIXES = ("", "d", "d_", "grad_", "g_", "g", "delta_", "D", "∂")
 SUFFIXES = ("_grad", "_gradient", ".grad")
@@ -57,6 +57,19 @@ def stretch(start: int, stop: int) -> Block:
     return Block(f"entries {start} to {stop - 1}", (stop - start,), start, stop)
 
 
+@dataclass(frozen=True)
+class Returned:
+    """A gradient as it came back: g (n,), nan where a block is missing or has another shape;
+    `misshapen` maps such a block to what came (None: nothing); `arrays` holds all arrays of a
+    returned dict; `eps` is the resolution of its numbers.
+    """
+
+    g: Array
+    misshapen: dict[str, Array | None] = field(default_factory=dict)
+    arrays: dict[str, Array] = field(default_factory=dict)
+    eps: float = 0.0
+
+
 class Layout:
     """theta (n,) for parameters in any layout: an array, a number, or dicts, lists and tuples of
     them, nested as one likes.
@@ -67,17 +80,15 @@ class Layout:
     def __init__(self, parameters: Any) -> None:
         self._tree = parameters
         self.blocks: list[Block] = []
-        parts, start = [], 0
-        for name, leaf in _leaves(parameters, ""):
-            values = _as_numbers(name, leaf)
-            self.blocks.append(Block(name, values.shape, start, start + values.size))
-            parts.append(values.reshape(-1))
-            start += values.size
-        if start == 0:
+        self.size = 0
+        leaves = [(name, _as_parameter(name, leaf)) for name, leaf in _leaves(parameters, "")]
+        for name, values in leaves:
+            self.blocks.append(Block(name, values.shape, self.size, self.size + values.size))
+            self.size += values.size
+        if self.size == 0:
             raise ValueError("parameters hold no number: give an array or a dict of arrays")
-        self.theta = np.concatenate(parts)
+        self.theta = np.concatenate([values for _, values in leaves], axis=None)
         self.flat = len(self.blocks) == 1 and len(self.blocks[0].shape) == 1
-        self.size = start
 
     def block(self, index: int) -> Block:
         """The block that holds an entry of theta."""
@@ -85,67 +96,56 @@ class Layout:
 
     def build(self, theta: Array) -> Any:
         """The parameters at theta in the user's own layout, every array a fresh float64 copy."""
-        places = iter(self.blocks)
+        blocks = iter(self.blocks)
 
         def rebuild(node: Any) -> Any:
             if isinstance(node, dict):
-                made = copy(node)
-                made.update({key: rebuild(child) for key, child in node.items()})
-                return made
+                tree = copy(node)
+                tree.update({key: rebuild(child) for key, child in node.items()})
+                return tree
             if isinstance(node, list | tuple):
                 parts = [rebuild(child) for child in node]
                 return type(node)(*parts) if hasattr(node, "_fields") else type(node)(parts)
-            values = theta[next(places).span].copy()
-            if isinstance(node, NUMBERS):
-                return float(values[0])
-            return values.reshape(np.shape(node))
+            values = theta[next(blocks).span].copy()
+            return float(values[0]) if isinstance(node, NUMBERS) else values.reshape(np.shape(node))
 
         return rebuild(self._tree)
 
-    def read(self, returned: Any) -> "Returned":
+    def read(self, returned: Any) -> Returned:
         """What a gradient function returned, entry by entry; see Returned."""
-        arrays = list(_match(self._tree, returned, "", "the gradient"))
-        g, odd, eps = np.full(self.size, np.nan), {}, 0.0
-        for block, got in zip(self.blocks, arrays, strict=True):
-            values = None if got is None else _as_real(block.name, got)
+        g, misshapen, eps = np.full(self.size, np.nan), dict[str, Array | None](), 0.0
+        for block, leaf in zip(self.blocks, list(_match(self._tree, returned, "")), strict=True):
+            values = None if leaf is None else _as_real(block.name, leaf)
             if values is not None:
                 eps = max(eps, resolution(values))
-            one = values is not None and values.size == block.size == 1
-            if values is not None and (values.shape == block.shape or one):
-                g[block.span] = values.reshape(-1)
-            else:
-                odd[block.name] = values
-        extra = {}
-        if isinstance(returned, dict):
-            extra = {str(k): np.asarray(v) for k, v in returned.items() if np.ndim(v) > 0}
-        return Returned(g, odd, extra, eps or float(np.finfo(float).eps))
+                if values.shape == block.shape or values.size == block.size == 1:
+                    g[block.span] = values.reshape(-1)
+                    continue
+            misshapen[block.name] = values
+        named = returned.items() if isinstance(returned, dict) else ()
+        arrays = {str(key): np.asarray(value) for key, value in named if np.ndim(value) > 0}
+        return Returned(g, misshapen, arrays, eps or float(np.finfo(float).eps))
 
 
-@dataclass(frozen=True)
-class Returned:
-    """A gradient as it came back: g (n,), nan where a block is missing or has another shape; `odd`
-    maps such a block to what came (None: nothing); `extra` holds all arrays of a returned dict;
-    `eps` is the resolution of its numbers.
-    """
-
-    g: Array
-    odd: dict[str, Array | None]
-    extra: dict[str, Array]
-    eps: float
+def _children(node: Any) -> list[tuple[Any, Any]] | None:
+    """The keys and values of a dict, list or tuple; None for a leaf."""
+    if isinstance(node, dict):
+        return list(node.items())
+    return list(enumerate(node)) if isinstance(node, list | tuple) else None
 
 
 def _leaves(node: Any, name: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(node, dict | list | tuple):
-        if name.count(".") > DEEPEST:
-            raise ValueError(f"parameters are nested more than {DEEPEST} deep: name them flatly")
-        pairs = node.items() if isinstance(node, dict) else enumerate(node)
-        for key, child in pairs:
-            yield from _leaves(child, f"{name}.{key}" if name else str(key))
-    else:
+    children = _children(node)
+    if children is None:
         yield name or "parameters", node
+        return
+    if name.count(".") > DEEPEST:
+        raise ValueError(f"parameters are nested more than {DEEPEST} deep: name them flatly")
+    for key, child in children:
+        yield from _leaves(child, f"{name}.{key}" if name else str(key))
 
 
-def _as_numbers(name: str, leaf: Any) -> Array:
+def _as_parameter(name: str, leaf: Any) -> Array:
     values = np.asarray(leaf)
     if values.dtype.kind not in "fiu":
         kind = f"array of {values.dtype}" if isinstance(leaf, np.ndarray) else type(leaf).__name__
@@ -156,14 +156,14 @@ def _as_numbers(name: str, leaf: Any) -> Array:
     return values
 
 
-def _as_real(name: str, got: Any) -> Array:
+def _as_real(name: str, leaf: Any) -> Array:
     try:
-        values = np.asarray(got)
+        values = np.asarray(leaf)
     except ValueError:
         values = np.empty(0, dtype=object)
     if values.dtype.kind not in "fiub":
         raise ValueError(
-            f"the gradient of {name} is of type {type(got).__name__}: return an array of real "
+            f"the gradient of {name} is of type {type(leaf).__name__}: return an array of real "
             f"numbers"
         )
     return values
@@ -180,70 +180,64 @@ def resolution(values: Array) -> float:
     return float(np.finfo(np.float32 if short and not round_numbers else np.float64).eps)
 
 
-def _match(node: Any, got: Any, name: str, what: str) -> Iterator[Any]:
+def _match(node: Any, returned: Any, name: str) -> Iterator[Any]:
     """The returned array of each leaf in turn, None where it is missing."""
-    if not isinstance(node, dict | list | tuple):
-        yield _only(got)
+    children, what = _children(node), f"the gradient of {name}" if name else "the gradient"
+    if children is None:
+        yield _unwrapped(returned)
         return
-    if got is None:
+    if returned is None:
         raise ValueError(f"{what} is None: return it from your function")
-    if isinstance(node, dict) and isinstance(got, dict):
-        found = {key: _named(got, key) for key in node}
-        if node and all(value is None for value in found.values()) and not _alike(node, got):
+    parts = returned
+    if isinstance(node, dict) and isinstance(returned, dict):
+        parts = [_named(returned, key) for key in node]
+        if node and all(part is None for part in parts) and not _alike(node, returned):
             raise ValueError(
-                f"{what} has the names {_listed(got)}, but the parameters are {_listed(node)}: "
-                f'name each as its parameter, or with a "d" before it'
+                f"{what} has the names {_listed(returned)}, but the parameters are "
+                f'{_listed(node)}: name each as its parameter, or with a "d" before it'
             )
-        children = [(key, child, found[key]) for key, child in node.items()]
-    else:
-        names = list(node) if isinstance(node, dict) else list(range(len(node)))
-        parts = node.values() if isinstance(node, dict) else node
-        lengths = np.shape(got)[:1] if isinstance(got, np.ndarray) else None
-        length = len(got) if isinstance(got, list | tuple) or lengths else -1
-        if length != len(names):
-            kind = type(got).__name__ + (f" of {length}" if length >= 0 else "")
-            raise ValueError(
-                f"{what} is a {kind}, but there are {len(names)} parameters ({_listed(names)}): "
-                f"return them in the layout of the parameters"
-            )
-        children = list(zip(names, parts, got, strict=True))
-    for key, child, value in children:
-        below = f"{name}.{key}" if name else str(key)
-        if value is None and not isinstance(child, dict | list | tuple):
+    is_list = isinstance(parts, list | tuple) or (isinstance(parts, np.ndarray) and parts.ndim > 0)
+    if not is_list or len(parts) != len(children):
+        kind = type(parts).__name__ + (f" of {len(parts)}" if is_list else "")
+        raise ValueError(
+            f"{what} is a {kind}, but there are {len(children)} parameters "
+            f"({_listed(key for key, _ in children)}): return them in the layout of the parameters"
+        )
+    for (key, child), part in zip(children, parts, strict=True):
+        if part is None and _children(child) is None:
             yield None
         else:
-            yield from _match(child, value, below, f"the gradient of {below}")
+            yield from _match(child, part, f"{name}.{key}" if name else str(key))
 
 
-def _only(got: Any) -> Any:
-    """The array itself, out of a dict, list or tuple that holds nothing else."""
-    if isinstance(got, dict) and len(got) == 1:
-        return next(iter(got.values()))
-    if isinstance(got, tuple) and len(got) == 1:
-        return got[0]
-    return got
+def _unwrapped(returned: Any) -> Any:
+    """The array itself, out of a dict or tuple that holds nothing else."""
+    if isinstance(returned, dict | tuple) and len(returned) == 1:
+        return next(iter(returned.values() if isinstance(returned, dict) else returned))
+    return returned
 
 
-def _named(got: dict[Any, Any], key: Any) -> Any:
+def _named(returned: dict[Any, Any], key: Any) -> Any:
     """The entry of a gradient that belongs to a parameter: W1, dW1, d_W1, grad_W1, W1_grad."""
     names = [f"{prefix}{key}" for prefix in PREFIXES] + [f"{key}{suffix}" for suffix in SUFFIXES]
-    return next((got[name] for name in [key, *names] if name in got), None)
+    return next((returned[name] for name in [key, *names] if name in returned), None)
 
 
-def _alike(wanted: Any, got: Any) -> bool:
+def _alike(wanted: Any, returned: Any) -> bool:
     """Whether names differ in their numbers only: dW0 for W1."""
-    kinds = {re.sub(r"\d+", "", str(name)) for name in got}
-    stems = [re.sub(r"\d+", "", str(name)) for name in wanted]
-    return all(any(prefix + stem in kinds for prefix in PREFIXES) for stem in stems)
+    wanted_stems, stems = (
+        {re.sub(r"\d+", "", str(name)) for name in names} for names in (wanted, returned)
+    )
+    return all(any(prefix + stem in stems for prefix in PREFIXES) for stem in wanted_stems)
 
 
-def _listed(names: Any) -> str:
+def _listed(names: Iterable[Any]) -> str:
     texts = [str(name) for name in names]
     return ", ".join(texts[:6]) + (", …" if len(texts) > 6 else "")
 
 
 @dataclass
-class Code:
+class UserCode:
     """The two functions of the user over theta. Each call hands over fresh copies.
 
     `value` and `gradient` raise ValueError in one sentence at the point they start from, and give
@@ -263,17 +257,17 @@ class Code:
     def value(self, theta: Array, **extra: Any) -> float:
         """The loss at theta, nan where it is not finite or the code fails away from the start."""
         try:
-            number = self._number(self._call("value", self.value_function, theta, extra))
+            loss = _as_loss(self._call("value", self.value_function, theta, extra))
+            if self.strict and not np.isfinite(loss):
+                raise ValueError(
+                    f"your value function returned {loss} for the given parameters: "
+                    f"start where the loss is finite"
+                )
         except ValueError:
             if self.strict:
                 raise
             return float("nan")
-        if self.strict and not np.isfinite(number):
-            raise ValueError(
-                f"your value function returned {number} for the given parameters: "
-                f"start where the loss is finite"
-            )
-        return number if np.isfinite(number) else float("nan")
+        return loss if np.isfinite(loss) else float("nan")
 
     def along(self, theta: Array, direction: Array, **extra: Any) -> Callable[[float], float]:
         """The loss at theta + t · direction as a function of t."""
@@ -296,60 +290,61 @@ class Code:
         except ValueError:
             if self.strict:
                 raise
-            return Returned(np.full(self.layout.size, np.nan), {}, {}, 0.0)
+            return Returned(np.full(self.layout.size, np.nan))
         if self.strict:
             self._refuse_infinite(read)
         return read
 
     def _refuse_infinite(self, read: Returned) -> None:
-        for block in self.layout.blocks:
-            bad = ~np.isfinite(read.g[block.span])
-            if block.name not in read.odd and bad.any():
-                entry = block.entry(block.start + int(np.argmax(bad)))
+        for k in map(int, np.flatnonzero(~np.isfinite(read.g))):
+            block = self.layout.block(k)
+            if block.name not in read.misshapen:
                 raise ValueError(
-                    f"your gradient holds {read.g[block.span][np.argmax(bad)]} at {entry} though "
-                    f"the loss is finite: look for 0/0 or an overflow in the backward pass"
+                    f"your gradient holds {read.g[k]} at {block.entry(k)} though the loss is "
+                    f"finite: look for 0/0 or an overflow in the backward pass"
                 )
 
     def _call(
         self, what: str, function: Callable[..., Any], theta: Array, extra: dict[str, Any]
     ) -> Any:
         self.calling = what
-        given = self.layout.build(theta)
+        parameters = self.layout.build(theta)
         start = time.perf_counter()
         try:
             with np.errstate(all="ignore"):
-                result = function(given, **extra)
+                result = function(parameters, **extra)
         except Stopped:
             raise
         except (Exception, SystemExit) as error:
-            raise ValueError(f"your {what} function {_told(error)}") from error
+            raise ValueError(f"your {what} function {_failure(error)}") from error
         took = time.perf_counter() - start
         # The first call may import or compile; what is usual decides how much is compared.
         self.seconds = max(0.5 * self.seconds, took)
         self.total += took
         self.calls += 1
-        if self.strict and not self._is_kept(given, theta):
+        if self.strict and not _holds(parameters, theta):
             self.changed.add(what)
         self.calling = ""
         return result
 
-    def _is_kept(self, given: Any, theta: Array) -> bool:
-        try:
-            after = Layout(given).theta
-        except ValueError:
-            return False
-        return bool(np.array_equal(after, theta))
 
-    def _number(self, returned: Any) -> float:
-        got = np.asarray(returned) if not isinstance(returned, dict) else np.empty(0)
-        if got.size != 1 or got.dtype.kind not in "fiub":
-            told = f"an array of shape {got.shape}" if got.size > 1 else type(returned).__name__
-            raise ValueError(f"your value function returned {told}: return the loss, one number")
-        return float(got.reshape(-1)[0])
+def _holds(parameters: Any, theta: Array) -> bool:
+    """Whether parameters still are those of theta."""
+    try:
+        return bool(np.array_equal(Layout(parameters).theta, theta))
+    except ValueError:
+        return False
 
 
-def _told(error: BaseException) -> str:
+def _as_loss(returned: Any) -> float:
+    loss = np.empty(0) if isinstance(returned, dict) else np.asarray(returned)
+    if loss.size != 1 or loss.dtype.kind not in "fiub":
+        kind = f"an array of shape {loss.shape}" if loss.size > 1 else type(returned).__name__
+        raise ValueError(f"your value function returned {kind}: return the loss, one number")
+    return float(loss.reshape(-1)[0])
+
+
+def _failure(error: BaseException) -> str:
     """raised KeyError: 'W1' (line 7 of net.py, in loss)."""
     frames = traceback.extract_tb(error.__traceback__)
     place = ""
@@ -358,7 +353,7 @@ def _told(error: BaseException) -> str:
         file = last.filename.replace("\\", "/").rsplit("/", 1)[-1]
         place = f" (line {last.lineno} of {file}, in {last.name})"
     try:
-        words = " ".join(str(error).split())
-    except Exception:  # of an exception that cannot even be told
-        words = ""
-    return f"raised {type(error).__name__}{f': {words}' if words else ''}{place}"
+        message = " ".join(str(error).split())
+    except Exception:  # an exception whose own message fails
+        message = ""
+    return f"raised {type(error).__name__}{f': {message}' if message else ''}{place}"

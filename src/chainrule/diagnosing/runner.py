@@ -1,8 +1,7 @@
-"""Where experiments are run: copies of setups are trained under a budget, from one seed."""
+"""Runs experiments: copies of setups are trained under a budget, from one seed."""
 
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
@@ -12,8 +11,8 @@ from ..core.arrays import ceil_div
 from ..core.epoch import StepSettings, run_epoch
 from ..core.network import Network, multiply_adds
 from ..core.nonfinite import Diverged
-from . import variants
-from .experiments import Outcome, Score, Setup, finish, score, yardstick
+from . import changes
+from .experiments import Outcome, Score, Setup, diverged, finish, score, yardstick
 
 MOST_STEPS = 3000
 MOST_WORK = 1e10  # multiply-adds of one run: about a second
@@ -35,14 +34,15 @@ class Stream(IntEnum):
 
 
 @dataclass
-class Bench:
-    """The seed, the clock, and what was found out on the way."""
+class Runner:
+    """Trains setups: the seed, the clock, what was left out (`notes`) and every loss by name."""
 
     seed: int
     deadline: float = np.inf
     notes: list[str] = field(default_factory=list)
     measured: dict[str, Score] = field(default_factory=dict)
-    known: dict[tuple[str, Setup], Outcome] = field(default_factory=dict)
+    _linear: dict[Setup, Outcome] = field(default_factory=dict)
+    _shuffled: dict[Setup, Outcome] = field(default_factory=dict)
 
     def rng(self, stream: Stream) -> np.random.Generator:
         """A generator at the start of one of the seed's streams."""
@@ -51,57 +51,69 @@ class Bench:
     def epochs(self, setup: Setup) -> int:
         """How many epochs are affordable; as many as asked for where the work is small."""
         config, n = setup.config, len(setup.train)
-        batch = min(config.batch_size or n, n)
-        per_epoch = ceil_div(n, batch)
         work = 3 * multiply_adds(config.net.layers, config.net.n_in) * n
-        return max(1, min(config.epochs, MOST_STEPS // per_epoch, int(MOST_WORK // work)))
+        most = min(MOST_STEPS // steps_per_epoch(setup), int(MOST_WORK // work))
+        return max(1, min(config.epochs, most))
 
     def run(self, setup: Setup, *, epochs: int | None = None, seed: int = 0) -> Outcome:
         """Train a copy and score it; a run that diverges has an infinite loss and says why.
 
         Raises OutOfTime once the seconds are used up.
         """
-        config, n = setup.config, len(setup.train)
+        config, held, losses = setup.config, setup.held, list[float]()
         net, rng = config.net.copy(), np.random.default_rng([self.seed, seed])
-        steps = StepSettings(config.loss, config.optimizer, config.lr, config.penalty, config.clip)
+        settings = StepSettings(
+            config.loss, config.optimizer, config.lr, config.penalty, config.clip
+        )
         state = config.optimizer.init(net.theta)
         epochs = self.epochs(setup) if epochs is None else epochs
-        ends = None if setup.held is None else yardstick(setup, setup.held)
-        batch, best, stopped, losses = min(config.batch_size or n, n), None, None, list[float]()
+        steps = epochs * steps_per_epoch(setup)
+        ends = None if held is None else yardstick(setup, held)
+        best: Score | None = None
         best_net: Network | None = None
         for epoch in range(epochs):
             if time.perf_counter() > self.deadline:
                 raise OutOfTime
             try:
                 L, _ = run_epoch(
-                    net, steps, state, setup.train, epoch=epoch, epochs=epochs, batch_size=batch,
-                    shuffle=config.shuffle, rng=rng, losses=losses,
+                    net, settings, state, setup.train, epoch=epoch, epochs=epochs,
+                    batch_size=batch_size(setup), shuffle=config.shuffle, rng=rng, losses=losses,
                 )  # fmt: skip
             except Diverged as reason:
-                stopped = FUNCTION.sub(r"\1(…)", str(reason))
-                break
+                return diverged(setup, net, best, FUNCTION.sub(r"\1(…)", str(reason)), steps)
             losses.append(L)
-            if setup.held is not None and epoch % ceil_div(epochs, LOOKS) == 0:
-                now = score(net, setup, setup.held, ends)
+            if held is not None and epoch % ceil_div(epochs, LOOKS) == 0:
+                now = score(net, setup, held, ends)
                 if best is None or now.loss < best.loss:
                     best, best_net = now, net.copy()
-        outcome = finish(setup, net, best, stopped, epochs * ceil_div(n, batch))
+        outcome = finish(setup, net, best, steps)
         return outcome if outcome.best is not best else replace(outcome, best_net=best_net)
 
+    def measure(self, name: str, setup: Setup) -> Outcome:
+        """The run of a setup, measured by name."""
+        outcome = self.run(setup)
+        self.measured[name] = outcome.judged
+        return outcome
+
     def linear(self, setup: Setup) -> Outcome:
-        """The linear model of a setup; its losses may be those of a scaled target."""
-        steps = variants.LINEAR_STEPS
-        return self._once("linear", setup, lambda: self.run(variants.linear(setup), epochs=steps))
+        """The linear model of a setup, run once; its losses may be those of a scaled target."""
+        if setup not in self._linear:
+            self._linear[setup] = self.run(changes.linear(setup), epochs=changes.LINEAR_STEPS)
+        return self._linear[setup]
 
     def shuffled(self, setup: Setup) -> Outcome:
-        """The run with the training rows' targets dealt out anew."""
-        rng = self.rng(Stream.SHUFFLED)
-        return self._once(
-            "shuffled", setup, lambda: self.run(variants.shuffled_targets(setup, rng))
-        )
+        """The run with the training rows' targets shuffled, run once for a setup."""
+        if setup not in self._shuffled:
+            rng = self.rng(Stream.SHUFFLED)
+            self._shuffled[setup] = self.run(changes.shuffled_targets(setup, rng))
+        return self._shuffled[setup]
 
-    def _once(self, kind: str, setup: Setup, run: Callable[[], Outcome]) -> Outcome:
-        """The outcome of this kind of run of this very setup, run the first time only."""
-        if (kind, setup) not in self.known:
-            self.known[kind, setup] = run()
-        return self.known[kind, setup]
+
+def batch_size(setup: Setup) -> int:
+    """The rows of a batch: all where none is set, or where there are fewer."""
+    return min(setup.config.batch_size or len(setup.train), len(setup.train))
+
+
+def steps_per_epoch(setup: Setup) -> int:
+    """How many batches an epoch has."""
+    return ceil_div(len(setup.train), batch_size(setup))

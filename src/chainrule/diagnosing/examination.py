@@ -1,4 +1,4 @@
-"""A case: what is under examination, its repairs so far, and what has been found.
+"""An examination: the setup that is diagnosed, its repairs so far, and what has been found.
 
 Faults are repaired one after the other: a later experiment runs with the earlier repairs in place,
 so that unscaled inputs are not reported once more as a learning rate too high.
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..core.arrays import ceil_div
-from .bench import Bench
-from .experiments import Outcome, Setup, helps, worth
+from .experiments import Outcome, Setup, helps
 from .findings import Finding, Gain, gain_of
-from .words import told
+from .formatting import training_loss
+from .runner import Runner
 
 FRESH_STARTS = 3
 LONG = 1000  # steps that can be called a run
@@ -27,24 +27,24 @@ class Trial(NamedTuple):
 
 
 @dataclass
-class Case:
+class Examination:
     """What is under examination: the setup with its repairs so far, and how it fares.
 
     `first` and `base` are the setup as it came and its outcome; `repairs` names what was changed.
     Of a `trained` network `base` is how it stands, and `setup` trains the same layers afresh.
-    `given` is whether the held-out rows were handed in.
+    `own_held_out` is whether the held-out rows were handed in.
     """
 
-    bench: Bench
+    runner: Runner
     first: Setup
     base: Outcome
     setup: Setup
     now: Outcome
+    trained: bool = False
+    own_held_out: bool = False
+    rated: bool = False
     repairs: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    trained: bool = False
-    given: bool = False
-    rated: bool = False
 
     @property
     def recovered(self) -> bool:
@@ -52,8 +52,7 @@ class Case:
 
         What is left is then another run's: it is diagnosed once the repairs are made.
         """
-        before, after = worth(self.base.judged.excess), worth(self.now.judged.excess)
-        return bool(self.repairs) and before - after >= 0.3
+        return bool(self.repairs) and self.base.judged.capped - self.now.judged.capped >= 0.3
 
     @property
     def in_common(self) -> str:
@@ -69,14 +68,9 @@ class Case:
         return gain_of(self.first, self.base, after)
 
     def add(
-        self,
-        cause: str,
-        evidence: Iterable[str],
-        fix: str,
-        gain: Gain | None,
-        layer: int | None = None,
-        columns: tuple[int, ...] = (),
-    ) -> None:
+        self, cause: str, evidence: Iterable[str], fix: str, gain: Gain | None,
+        layer: int | None = None, columns: tuple[int, ...] = (),
+    ) -> None:  # fmt: skip
         """Report a cause."""
         self.findings.append(Finding(cause, tuple(evidence), fix, gain, layer, columns))
 
@@ -85,51 +79,48 @@ class Case:
         self.setup, self.now = setup, outcome
         self.repairs.append(repair)
 
-    def found(self, *causes: str) -> bool:
+    def has_found(self, *causes: str) -> bool:
         """Whether one of the causes has been reported."""
         return any(finding.cause in causes for finding in self.findings)
 
     def run(self, setup: Setup) -> Trial:
         """A changed setup, run."""
-        return Trial(setup, self.bench.run(setup))
+        return Trial(setup, self.runner.run(setup))
 
-    def measure(self, name: str, setup: Setup) -> Outcome:
-        """The run of a changed setup, measured by name."""
-        outcome = self.bench.run(setup)
-        self.bench.measured[name] = outcome.judged
-        return outcome
+    def measure(self, name: str, setup: Setup) -> Trial:
+        """A changed setup, run and measured by name."""
+        return Trial(setup, self.runner.measure(name, setup))
 
-    def best(self, tried: dict[str, Trial], least: float = 0.1) -> str | None:
+    def best(self, trials: dict[str, Trial], least: float = 0.1) -> str | None:
         """The trial of least loss, by name; None where it does not help."""
-        name = least_loss(tried)
-        return name if helps(self.now, tried[name].outcome, least) else None
+        name = least_loss(trials)
+        return name if helps(self.now, trials[name].outcome, least) else None
 
 
-def least_loss(tried: dict[str, Trial]) -> str:
+def least_loss(trials: dict[str, Trial]) -> str:
     """The trial of least loss on the rows that count, by name."""
-    return min(tried, key=lambda name: worth(tried[name].outcome.judged.excess))
+    return min(trials, key=lambda name: trials[name].outcome.judged.capped)
 
 
-def compared(tried: dict[str, Trial]) -> str:
+def training_losses(trials: dict[str, Trial]) -> str:
     """Each trial's training loss: "ReLU: 0.1, one hidden layer: 0.2"."""
-    return ", ".join(f"{name}: {told(trial.outcome)}" for name, trial in tried.items())
+    return ", ".join(f"{name}: {training_loss(trial.outcome)}" for name, trial in trials.items())
 
 
-def three_starts(case: Case, change: Callable[[Setup, int], Setup]) -> tuple[Trial, str]:
+def three_starts(exam: Examination, change: Callable[[Setup, int], Setup]) -> tuple[Trial, str]:
     """A change run from three seeds, as one start may be lucky: the trial of middle training loss,
     and what all of them reach, in words.
     """
-    tried = []
+    trials = []
     for seed in range(FRESH_STARTS):
-        started = change(case.setup, case.bench.seed + seed)
-        tried.append(Trial(started, case.bench.run(started, seed=seed)))
-    tried.sort(key=lambda trial: worth(trial.outcome.train.excess))
-    words = [told(trial.outcome) for trial in tried]
-    return tried[FRESH_STARTS // 2], f"{', '.join(words[:-1])} and {words[-1]}"
+        setup = change(exam.setup, exam.runner.seed + seed)
+        trials.append(Trial(setup, exam.runner.run(setup, seed=seed)))
+    trials.sort(key=lambda trial: trial.outcome.train.capped)
+    words = [training_loss(trial.outcome) for trial in trials]
+    return trials[FRESH_STARTS // 2], f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def long_enough(case: Case) -> int:
+def long_enough(exam: Examination) -> int:
     """The epochs that make up LONG steps, or those of the run where they are more."""
-    steps = max(1, case.now.steps)
-    epochs = case.bench.epochs(case.setup)
-    return max(epochs, ceil_div(LONG * epochs, steps))
+    epochs = exam.runner.epochs(exam.setup)
+    return max(epochs, ceil_div(LONG * epochs, max(1, exam.now.steps)))

@@ -1,5 +1,5 @@
-"""What the checks of check_gradients share: the points where both gradients are known, and how one
-is held against a guess about the other.
+"""What the checks of check_gradients share: the points at which both gradients are known, and how
+one is compared with a guess about the other.
 """
 
 from collections.abc import Iterable
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array
-from .code import Block, Code, stretch
-from .slopes import Point, Ruler
+from .slopes import Point, SlopeMeasurer
+from .user_code import Block, UserCode, stretch
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,15 @@ class Finding:
 
 
 @dataclass
-class Case:
-    """One gradient under examination: the code, the ruler, points, and which entries were asked.
+class Examination:
+    """One gradient under examination: the user's code, the points at which it was measured, and
+    which entries are compared.
 
     `rows` is the number of rows, None where the user did not say.
     """
 
-    code: Code
-    ruler: Ruler
+    code: UserCode
+    measurer: SlopeMeasurer
     rows: int | None
     entries: Array
     points: list[Point] = field(default_factory=list)
@@ -46,51 +47,65 @@ class Case:
         """Which entries are wrong at any point (n,)."""
         return np.asarray(np.any([point.wrong for point in self.points], axis=0))
 
+    @property
+    def sloping(self) -> Array:
+        """Which entries have a clear slope at some point (n,)."""
+        return np.asarray(np.any([point.clear for point in self.points], axis=0))
+
+    @property
+    def generic(self) -> Point:
+        """A point away from the given one, where nothing is zero or equal by chance."""
+        return self.points[-1]
+
+    @property
+    def moved_points(self) -> list[Point]:
+        """The points other than the given one, or the only point."""
+        return self.points[1:] or self.points
+
+    @property
+    def outputs(self) -> int | None:
+        """The number of outputs, guessed as the size of the last array if it is a bias."""
+        last = self.blocks[-1]
+        return last.size if len(self.blocks) > 1 and last.is_bias else None
+
     def wrong_blocks(self) -> list[Block]:
         """The blocks with a wrong entry, in the order of the parameters."""
-        wrong = self.wrong
-        return [block for block in self.blocks if wrong[block.span].any()]
+        return self._blocks_where(self.wrong, True)
 
     def right_blocks(self) -> list[Block]:
         """The blocks without a wrong entry."""
-        bad = {block.name for block in self.wrong_blocks()}
-        return [block for block in self.blocks if block.name not in bad]
+        return self._blocks_where(self.wrong, False)
 
-    def runs(self) -> list[Block]:
-        """The wrong places: blocks, or in a flat vector the stretch from the first wrong entry to
-        the last.
-        """
+    def flat_blocks(self) -> list[Block]:
+        """The blocks without a clear slope at any point."""
+        return self._blocks_where(self.sloping, False)
+
+    def _blocks_where(self, marked: Array, wanted: bool) -> list[Block]:
+        return [block for block in self.blocks if marked[block.span].any() == wanted]
+
+    def wrong_parts(self) -> list[Block]:
+        """The wrong blocks; in a flat vector the stretch from its first wrong entry to its last."""
         if not self.code.layout.flat:
             return self.wrong_blocks()
         places = np.flatnonzero(self.wrong)
         return [stretch(int(places[0]), int(places[-1]) + 1)]
 
-    def drawn(self, block: Block) -> Array:
+    def compared(self, block: Block) -> Array:
         """The entries of a block that are compared, by their place in theta."""
         return self.entries[(self.entries >= block.start) & (self.entries < block.stop)]
 
-    def known(self, where: Array) -> Array:
-        """g, d, their tolerance and theta (4, k) at the known entries among these, of all points
-        one after the other.
+    def measured(self, where: Array) -> Array:
+        """g, d, their tolerance and theta (4, k) at those of these entries that can be compared, of
+        all points one after the other.
         """
-        parts = [
-            np.array([p.g, p.d, p.tolerance, p.theta])[:, where & p.known] for p in self.points
+        points = [
+            np.array([p.g, p.d, p.tolerance, p.theta])[:, where & p.comparable] for p in self.points
         ]
-        return np.hstack(parts)
-
-    @property
-    def seen(self) -> Array:
-        """Which entries have a clear slope at some point (n,)."""
-        return np.asarray(np.any([point.clear for point in self.points], axis=0))
-
-    def asleep(self) -> list[Block]:
-        """The blocks without a clear slope at any point."""
-        seen = self.seen
-        return [block for block in self.blocks if not seen[block.span].any()]
+        return np.hstack(points)
 
     def new_point(self, theta: Array, entries: Array | None = None) -> Point:
         """Both gradients at another theta."""
-        return self.ruler.point(theta, self.entries if entries is None else entries)
+        return self.measurer.point(theta, self.entries if entries is None else entries)
 
     def point_with(
         self, theta: Array, where: slice | int, values: Any, entries: Array | None = None
@@ -100,56 +115,38 @@ class Case:
         moved[where] = values
         return self.new_point(moved, entries)
 
-    @property
-    def generic(self) -> Point:
-        """A point away from the given one, where nothing is zero or equal by chance."""
-        return self.points[-1]
-
-    @property
-    def beside(self) -> list[Point]:
-        """The points beside the given one, or the only point."""
-        return self.points[1:] or self.points
-
-    def outputs(self) -> int | None:
-        """The number of outputs, guessed as the size of the last array if it is a bias."""
-        last = self.blocks[-1]
-        return last.size if len(self.blocks) > 1 and last.is_bias else None
-
     def worst(self) -> tuple[Point, int]:
         """The point and the entry with the largest difference, in units of its block's largest."""
 
-        def off(place: tuple[Point, int]) -> float:
+        def error(place: tuple[Point, int]) -> float:
             point, k = place
             sizes = np.abs(point.d[self.code.layout.block(k).span])
             return float(abs(point.g[k] - point.d[k])) / (float(np.nanmax(sizes)) or 1.0)
 
-        return max(((p, int(k)) for p in self.points for k in np.flatnonzero(p.wrong)), key=off)
+        return max(((p, int(k)) for p in self.points for k in np.flatnonzero(p.wrong)), key=error)
 
     def finding(
-        self, cause: str, *told: str, where: Iterable[Block] | None = None,
+        self, cause: str, *evidence: str, where: Iterable[Block] | None = None,
         factor: float | None = None, reason: str = "",
     ) -> Finding:  # fmt: skip
         """A cause with its sentences, the worst example and then the reason, if any; it lies in the
-        wrong places, if not `where`.
+        wrong parts, unless `where` says otherwise.
         """
         point, k = self.worst()
         example = (
             f"at {self.code.layout.block(k).entry(k)} the gradient is {number(point.g[k])}, "
             f"but central differences give {number(point.d[k])} ± {point.bar[k]:.1g}"
         )
-        evidence = (*told, example, *(reason,) * bool(reason))
-        places = tuple(block.name for block in (self.runs() if where is None else where))
-        return Finding(cause, evidence, places, factor)
+        sentences = (*evidence, example, reason) if reason else (*evidence, example)
+        places = tuple(block.name for block in (self.wrong_parts() if where is None else where))
+        return Finding(cause, sentences, places, factor)
 
 
 def agree(first: Array, second: Array, tolerance: Array) -> bool:
     """Whether two gradients agree wherever both are known, and at one entry at least are not 0."""
     known = np.isfinite(first) & np.isfinite(second)
-    if not known.any():
-        return False
-    near = np.abs(first - second)[known] <= 3 * tolerance[known]
-    telling = np.abs(second)[known] > 20 * tolerance[known]
-    return bool(near.all() and telling.any())
+    close = np.abs(first - second)[known] <= 3 * tolerance[known]
+    return bool(close.all() and np.any(np.abs(second)[known] > 20 * tolerance[known]))
 
 
 def names(blocks: Iterable[Block]) -> str:

@@ -13,8 +13,8 @@ class Stopped(BaseException):
     """Raised inside foreign code whose time is over; no `except Exception` of theirs holds it."""
 
 
-def within(seconds: float, work: Callable[[], T], told: Callable[[], str]) -> T:
-    """work() if it ends within `seconds`; raises TimeoutError with told() otherwise.
+def within(seconds: float, work: Callable[[], T], message: Callable[[], str]) -> T:
+    """work() if it ends within `seconds`; raises TimeoutError with message() otherwise.
 
     It runs in a thread of its own, so that it can be left behind wherever it hangs, whatever
     thread or platform we are on.
@@ -36,7 +36,7 @@ def within(seconds: float, work: Callable[[], T], told: Callable[[], str]) -> T:
     finally:
         left_behind = thread.is_alive()
         if left_behind:
-            sentence = told()
+            sentence = message()
             # Python code ends at its next instruction; a call into C is left to itself.
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Stopped)

@@ -31,6 +31,6 @@ def listed(columns: tuple[int, ...]) -> str:
     return f"columns {', '.join(map(str, columns[:-1]))} and {columns[-1]}"
 
 
-def told(outcome: Outcome) -> str:
+def training_loss(outcome: Outcome) -> str:
     """The training loss of an outcome, or that it diverged."""
     return "diverged" if outcome.stopped else number(outcome.train.loss)

@@ -24,6 +24,7 @@ from ..core.losses import AbsoluteError, Loss, Pinball, SoftmaxCrossEntropy, Squ
 from ..core.network import Network
 from ..core.optimizers import Adam
 from ..core.schedules import Schedule
+from .configuration import Configuration
 from .experiments import Setup
 
 LINEAR_STEPS = 300
@@ -41,17 +42,20 @@ def scaled_inputs(setup: Setup) -> Setup:
     return setup.map_inputs(lambda X: (X - mean) / std)
 
 
-def spread(X: Array) -> Array:
-    """The standard deviation of each column, 1 where the column is constant."""
-    std = X.std(axis=0)
-    flat = std <= 1e-12 * np.abs(X).max(axis=0)
-    return np.asarray(np.where(flat, 1.0, std))
-
-
 def scaled_targets(setup: Setup) -> Setup:
     """y ← (y - mean) / standard deviation of the training rows' targets."""
     mean, std = setup.train.y.mean(axis=0), spread(setup.train.y)
     return setup.map_targets(lambda y: (y - mean) / std)
+
+
+def is_flat(X: Array) -> Array:
+    """Which columns are constant, but for rounding."""
+    return np.asarray(X.std(axis=0) <= 1e-12 * np.abs(X).max(axis=0))
+
+
+def spread(X: Array) -> Array:
+    """The standard deviation of each column, 1 where the column is constant."""
+    return np.asarray(np.where(is_flat(X), 1.0, X.std(axis=0)))
 
 
 def coded(setup: Setup, values: Array) -> Setup:
@@ -61,14 +65,8 @@ def coded(setup: Setup, values: Array) -> Setup:
 
 def without_columns(setup: Setup, columns: Iterable[int]) -> Setup:
     """Each of the columns is 0 in every row, which is to leave it out: its weights do nothing."""
-    chosen = list(columns)
-
-    def blank(X: Array) -> Array:
-        Y = X.copy()
-        Y[:, chosen] = 0.0
-        return Y
-
-    return setup.map_inputs(blank)
+    left_out = np.isin(np.arange(setup.train.X.shape[1]), list(columns))
+    return setup.map_inputs(lambda X: np.where(left_out, X.dtype.type(0), X))
 
 
 def zeroed_inputs(setup: Setup) -> Setup:
@@ -77,7 +75,7 @@ def zeroed_inputs(setup: Setup) -> Setup:
 
 
 def shuffled_targets(setup: Setup, rng: np.random.Generator) -> Setup:
-    """The training rows' targets dealt out anew: what can be learnt by heart alone."""
+    """The training rows' targets shuffled: what can be learnt without a rule."""
     order = rng.permutation(len(setup.train))
     return replace(setup, train=replace(setup.train, y=setup.train.y[order]))
 
@@ -98,12 +96,11 @@ def with_layers(
     """
     old = setup.config.net
     net = Network(old.n_in, layers, rng=seed, dtype=old.dtype)
-    vectors = ("lr_factor", "decay_factor") if afresh else ("theta", "lr_factor", "decay_factor")
-    for vector in vectors:
-        views, kept = net.views(getattr(net, vector)), old.views(getattr(old, vector))
+    for vector in ("lr_factor", "decay_factor") + (() if afresh else ("theta",)):
+        views, old_views = net.views(getattr(net, vector)), old.views(getattr(old, vector))
         for name in views:
             if net.shapes[name] == old.shapes.get(name):
-                views[name][...] = kept[name]
+                views[name][...] = old_views[name]
     for name in () if afresh else net.buffer_shapes:
         fits = net.buffer_shapes[name] == old.buffer_shapes.get(name)
         if fits and layer_at(net.layers, name) == layer_at(old.layers, name):
@@ -177,10 +174,9 @@ def input_layers(net: Network) -> list[Layer]:
 
 def activation_of(net: Network) -> Layer:
     """The first activation after a Dense layer, or ReLU if there is none."""
-    behind = dropwhile(lambda x: not isinstance(x, Dense), net.layers[:-1])
-    skipped = (Dense, Dropout, Branched)
-    for layer in (x for x in behind if not isinstance(x, skipped)):
-        if isinstance(layer, (PReLU, ParametricActivation)) or layer.shapes(1)[1] == {}:
+    for layer in dropwhile(lambda x: not isinstance(x, Dense), net.layers[:-1]):
+        elementwise = not isinstance(layer, Dense | Dropout | Branched) and layer.shapes(1)[1] == {}
+        if elementwise or isinstance(layer, PReLU | ParametricActivation):
             return layer
     return ReLU()
 
@@ -191,10 +187,8 @@ def rebuilt(setup: Setup, hidden: list[int], seed: int) -> Setup:
     layers = input_layers(old)
     for n in hidden:
         layers += [Dense(n), activation_of(old)]
-    layers.append(Dense(old.n_out))
-    if not isinstance(old.layers[-1], Dense):
-        layers.append(old.layers[-1])
-    return with_layers(setup, advised(tuple(layers)), seed, afresh=True)
+    output = [] if isinstance(old.layers[-1], Dense) else [old.layers[-1]]
+    return with_layers(setup, advised((*layers, Dense(old.n_out), *output)), seed, afresh=True)
 
 
 def wider(setup: Setup, seed: int) -> Setup:
@@ -213,17 +207,24 @@ def unbounded(setup: Setup) -> Setup:
     return with_layers(setup, setup.config.net.layers[:-1])
 
 
+def decays(config: Configuration) -> bool:
+    """Whether there is a weight decay, a number or a schedule."""
+    decay = config.optimizer.decay
+    return (decay.value if isinstance(decay, Schedule) else decay) != 0.0
+
+
+def is_restrained(config: Configuration) -> bool:
+    """Whether a penalty, a weight decay or a Dropout holds the weights back."""
+    dropout = any(isinstance(layer, Dropout) for layer in config.net.layers)
+    return config.penalty is not None or dropout or decays(config)
+
+
 def without_restraint(setup: Setup) -> Setup:
     """No penalty, no weight decay, no Dropout; the weights as they are."""
     config = setup.config
     layers = mapped(config.net.layers, lambda x: Dropout(0.0) if isinstance(x, Dropout) else x)
-    optimizer = config.optimizer if no_decay(config.optimizer.decay) else Adam()
+    optimizer = Adam() if decays(config) else config.optimizer
     return with_layers(setup, layers).change(penalty=None, optimizer=optimizer)
-
-
-def no_decay(decay: float | Schedule) -> bool:
-    """Whether a weight decay, a number or a schedule, is none."""
-    return (decay.value if isinstance(decay, Schedule) else decay) == 0.0
 
 
 def linear(setup: Setup) -> Setup:
@@ -231,14 +232,14 @@ def linear(setup: Setup) -> Setup:
 
     The target is scaled where the loss scales with it.
     """
-    net = Network(setup.config.net.n_in, [Dense(setup.config.net.n_out, init="zeros")], rng=0)
-    scaled = scaled_inputs(setup)
-    if isinstance(setup.config.loss, SCALES):
+    old, scaled = setup.config, scaled_inputs(setup)
+    net = Network(old.net.n_in, [Dense(old.net.n_out, init="zeros")], rng=0)
+    if isinstance(old.loss, SCALES):
         scaled = scaled_targets(scaled)
-    return scaled.change(
-        net=net, optimizer=Adam(), lr=0.05, epochs=LINEAR_STEPS, batch_size=None, penalty=None,
-        clip=None,
-    )  # fmt: skip
+    linear = Configuration(
+        net, old.loss, Adam(), lr=0.05, epochs=LINEAR_STEPS, batch_size=None, shuffle=old.shuffle
+    )
+    return replace(scaled, config=linear)
 
 
 def with_loss(setup: Setup, loss: Loss, n_out: int) -> Setup:
