@@ -17,7 +17,7 @@ from support.cli_tables import document, ok, write_flowers, write_slope
 
 import chainrule as cr
 from chainrule.core.metrics import METRICS
-from chainrule.report.words import coverage_in_words, score
+from chainrule.writing.words import coverage_in_words, score
 from chainrule.tables import Table
 
 SMALL = {

@@ -19,7 +19,7 @@ from chainrule import (
 )
 from chainrule.core import metrics
 from chainrule.report import pictures, style
-from chainrule.report.words import clean, count, number, percent, plural, score, shorten
+from chainrule.writing.words import clean, count, number, percent, plural, score, shorten
 
 HOSTILE = "$\\frac$ <script>alert('x')</script> ₤ 漢字 \x00\n\u202e" + "long " * 20
 

@@ -13,7 +13,7 @@ from support.table_runs import PRESETS, built, finished, made_up, trained
 
 from chainrule.models.modelfile import load, save
 from chainrule.report.html import report_html
-from chainrule.report.words import number, score, task_in_words
+from chainrule.writing.words import number, score, task_in_words
 from chainrule.tables import Table, read_table
 from chainrule.tabular.baselines import BOOSTING, CONSTANT, LINEAR
 from chainrule.tabular.outcome import Outcome

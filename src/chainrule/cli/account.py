@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from ..report.words import number, plural, task_in_words
 from ..tabular.outcome import Outcome
+from ..writing.words import number, plural, task_in_words
 from .progress import train_watched
 from .screen import heading, is_live, screen, show_next, show_notes, show_profile, show_scores
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from ..report.words import clean, count, number
+from ..writing.words import clean, count, number
 from .document import emit
 from .errors import NO
 from .options import AS_JSON, COUNT, filled

@@ -86,6 +86,6 @@ def show_row(console: "Console", found: "Answer") -> None:
 
 
 def _numbers(values: Iterable[float]) -> str:
-    from ..report.words import number
+    from ..writing.words import number
 
     return "  ".join(number(value, 3) for value in values)

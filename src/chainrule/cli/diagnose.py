@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..report.words import clean
+from ..writing.words import clean
 from .document import emit
 from .options import AS_JSON, TIME, built, filled, network_options, table_options
 

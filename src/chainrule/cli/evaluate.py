@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..report.words import clean, coverage_in_words, plural, shorten
+from ..writing.words import clean, coverage_in_words, plural, shorten
 from .document import emit
 from .options import AS_JSON, TABLE_NAME, filled
 from .predict import load_tabular

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..report.words import clean, coverage_in_words, plural
+from ..writing.words import clean, coverage_in_words, plural
 from .document import emit
 from .options import AS_JSON, TABLE_NAME, filled
 

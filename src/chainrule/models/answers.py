@@ -11,8 +11,8 @@ from ..core.arrays import Array
 from ..core.branch_layers import Average
 from ..core.layers import Dense, Dropout, Temperature, inner
 from ..core.network import Network
-from ..report.words import number, plural
 from ..tables.table import cell_text
+from ..writing.words import number, plural
 from .model import Model, answer_of, in_terms
 
 if TYPE_CHECKING:

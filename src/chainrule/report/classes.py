@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import metrics as measure
+from ..writing.words import clean, count, number, percent, plural, score, shorten
 from . import style
-from .words import clean, count, number, percent, plural, score, shorten
 
 BINS = 10
 FEW = 10

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import metrics as measure
 from ..core.arrays import ceil_div
+from ..writing.words import clean, number, plural, score, shorten, wrap
 from . import style
-from .words import clean, number, plural, score, shorten, wrap
 
 LOWER_IS_BETTER = ("loss", "log_loss", "rmse", "mae", "mse", "error")
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from ..core.layers import Temperature, within
+from ..writing.words import number, plural, shorten
 from . import style
 from .inline import inline_svg
-from .words import number, plural, shorten
 
 SHOWN = 10
 """Of a larger layer the units with the strongest weights are drawn."""

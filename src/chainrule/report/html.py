@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files import write_atomically
+from ..writing.words import clean, count, number
 from .inline import inline_svg
 from .page import head
-from .words import clean, count, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

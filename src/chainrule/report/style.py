@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, MaxNLocator
 
-from .words import clean, number, wrap
+from ..writing.words import clean, number, wrap
 
 FONT = ["DejaVu Sans", "sans-serif"]  # the second for browsers: matplotlib brings the first
 

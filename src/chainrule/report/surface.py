@@ -9,8 +9,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from ..writing.words import percent, plural, shorten
 from . import style
-from .words import percent, plural, shorten
 
 GRID = 220
 

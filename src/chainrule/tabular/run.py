@@ -24,10 +24,10 @@ from ..core.network import Network
 from ..core.nonfinite import finite
 from ..models.model import Model, answer_of, covered, in_terms, repeated, true_terms
 from ..models.spec import check_count
-from ..report.words import percent, plural
 from ..tables import Table
 from ..tables.rows import class_weighted
 from ..training.loop import Plan, Record, Recorded, together
+from ..writing.words import percent, plural
 from .baselines import CONSTANT, Watch, compare, constant
 from .calibrate import held_out, margin, temperature
 from .data import TableData

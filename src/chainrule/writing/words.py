@@ -96,3 +96,8 @@ def task_in_words(classes: Sequence[Any] | None) -> str:
     told = ", ".join(labels[:SHOWN_CLASSES]) + (", …" if len(labels) > SHOWN_CLASSES else "")
     many = COUNTED[len(labels)] if len(labels) < len(COUNTED) else str(len(labels))
     return f"{many} classes ({told})"
+
+
+def exact(value: float) -> str:
+    """Every digit of a number, a whole one without a point: 0.1, 12, 1e+20."""
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else repr(value)
