@@ -4,9 +4,10 @@
 them, `chainrule.lessons.terminal.render_terminal` prints them as they are computed.
 """
 
+from ..writing.blocks import Picture, Table
 from . import alice, boolean, deep, errors, neuron, people, titanic, two_layer
 from .documents import to_json, to_markdown
-from .parts import Claim, Lesson, Part, Picture, Progress, Say, Table
+from .parts import Claim, Lesson, Part, Progress, Say
 
 LESSONS: dict[str, Lesson] = {
     lesson.name: lesson
