@@ -189,9 +189,12 @@ def _step() -> Iterator[Part]:
         ("L", "(1 - ŷ)², was 0.22687", None, loss),
     )
     expected = {
-        "w1": 0.9978530464734189, "w2": 0.9989265232367095, "b1": 0.0010734767632905556,
-        "w5": 1.0011269220242958, "b3": 0.02376175595284281,
-    }  # fmt: skip
+        "w1": 0.9978530464734189,
+        "w2": 0.9989265232367095,
+        "b1": 0.0010734767632905556,
+        "w5": 1.0011269220242958,
+        "b3": 0.02376175595284281,
+    }
     for name, value in expected.items():
         yield claim(f"{name} after the step", value, new[name])
     yield claim("The output after the step", 0.529790848182593, output)
@@ -214,7 +217,7 @@ def _chain() -> Iterator[Part]:
     for block in page(session.explain("0.W[0,0]")):
         if isinstance(block, Equation):
             first, *between, _ = (Writer(notation)(side) for side in block.sides)
-            value = float(str(ast.literal_eval(ast.unparse(block.sides[-1]))))
+            value = ast.literal_eval(block.sides[-1])
             rows.append((first, between[0] if between else "", value))
     yield Table("From (-2, -1) to the new w1", ("name", "formula", "exact"), rows)
     proof = verify(trace)
@@ -223,14 +226,11 @@ def _chain() -> Iterator[Part]:
         f"""The step made again has the same bits, and it is {proven}, each as close as rounding
         allows."""
     )
-    yield claim("The whole chain comes to ∂L/∂w1", 0.02146953526581111, _value(rows, "∂L/∂w₁"))
+    by_name = {first: value for first, _, value in rows}
+    yield claim("The whole chain comes to ∂L/∂w1", 0.02146953526581111, by_name["∂L/∂w₁"])
     yield claim("The step made again has the same bits", True, replay(trace) == [])
     yield claim("Every number of the step is proven", True, bool(proof))
     yield claim("All nine gradients agree with central differences", 9, len(proof.differences))
-
-
-def _value(rows: list[tuple[str, str, float]], name: str) -> float:
-    return next(value for first, _, value in rows if first == name)
 
 
 def _rate() -> Iterator[Part]:

@@ -24,7 +24,7 @@ from .common import (
     picture,
     trained,
 )
-from .parts import Lesson, Part, Progress, claim, in_sections, numbers, say
+from .parts import Lesson, Part, Progress, claim, in_sections, numbers, section
 
 LOSS = BinaryCrossEntropy()
 SLOPE, INTERCEPT = 1.23, 3.23
@@ -135,17 +135,16 @@ def _line() -> Iterator[Part]:
         names=("x", "y"),
         line=lambda x: SLOPE * x + INTERCEPT,
     )
-    yield from _line_claims([r.loss for r in records], [w1, w2], b, accuracy)
+    yield from section(_line_claims, [r.loss for r in records], [w1, w2], b, accuracy)
     yield claim("The accuracy for |x| ≤ 2", 0.979, near_origin)
 
 
 def _line_claims(cost: list[float], w: list[float], b: float, accuracy: float) -> Iterator[Part]:
-    yield say(
-        """The 14 points it gets wrong lie in the sliver between the two lines. The text puts its
-        own misses on the line itself; rather, 2,000 iterations at this rate have not finished: the
-        cost is still falling. "Around 99 %" holds for wide ranges such as this. Drawn from -2 to 2,
-        where more of the points are close to the line, the same recipe gets 97.9 %.""",
-    )
+    """The 14 points it gets wrong lie in the sliver between the two lines. The text puts its own
+    misses on the line itself; rather, 2,000 iterations at this rate have not finished: the cost is
+    still falling. "Around 99 %" holds for wide ranges such as this. Drawn from -2 to 2, where more
+    of the points are close to the line, the same recipe gets 97.9 %.
+    """
     yield claim("The first cost", LN_2, cost[0])
     yield claim("The cost after one step", 0.3373304408901492, cost[1])
     yield claim("The last cost", 0.045133668776495585, cost[-1], 1e-9)

@@ -89,14 +89,16 @@ class Lesson:
 
 
 def section(parts: Callable[..., Iterator[Part]], *args: object) -> Iterator[Part]:
-    """The heading and the paragraph of a section's docstring, then its parts.
+    """The heading and the paragraph of a section's docstring, then its parts; a docstring of one
+    paragraph has no heading and goes on with the section before.
 
     Raises ValueError under `python -OO`, which leaves docstrings out.
     """
-    heading, blank, text = (inspect.getdoc(parts) or "").partition("\n\n")
-    if not blank:
+    doc = inspect.getdoc(parts)
+    if doc is None:
         raise ValueError("python -OO leaves out the texts of the lessons: run it without -OO")
-    yield say(text, heading)
+    heading, _, text = doc.rpartition("\n\n")
+    yield say(text, heading or None)
     yield from parts(*args)
 
 

@@ -11,7 +11,7 @@ from ..core.network import Network
 from ..writing.blocks import Table
 from .alice import two_two_one
 from .common import NAMES, PEOPLE, Rows, bits, curve, loss_on, picture, slope, trained
-from .parts import Lesson, Part, claim, in_sections, numbers, say
+from .parts import Lesson, Part, claim, in_sections, numbers, say, section
 
 LOSS = SquaredError()
 SCALED = Rows((PEOPLE.X - PEOPLE.X.mean(axis=0)) / PEOPLE.X.std(axis=0), PEOPLE.y)
@@ -106,20 +106,21 @@ def _scaled() -> Iterator[Part]:
             for name in runs
         ],
     )
-    yield from _scaled_claims(net, smallest, {name: error[-1] for name, error in errors.items()})
+    yield from section(
+        _scaled_claims, net, smallest, {name: error[-1] for name, error in errors.items()}
+    )
 
 
 def _scaled_claims(
     net: Network, smallest: dict[str, float], errors: dict[str, float]
 ) -> Iterator[Part]:
+    """Four easy rows are learned either way; after 100 epochs the text's run is even ahead. What
+    the scaling buys is that everyone is heard from the first step, and that a column no longer
+    outweighs another because of its unit. What the random start buys is a second hidden unit that
+    does something of its own. On a real table both are needed.
+    """
     text, scaled = "as in the text", "scaled, random weights"
     difference = np.ptp(net.forward(SCALED.X)[1][1]["A"], axis=1).max()
-    yield say(
-        """Four easy rows are learned either way; after 100 epochs the text's run is even ahead.
-        What the scaling buys is that everyone is heard from the first step, and that a column no
-        longer outweighs another because of its unit. What the random start buys is a second
-        hidden unit that does something of its own. On a real table both are needed.""",
-    )
     yield claim("Scaled, no slope starts below 0.04", True, smallest[scaled] > 0.04)
     yield claim("In the text's units one starts below 1e-13", True, smallest[text] < 1e-13)
     yield claim("The error of the scaled run", 0.002068837866067, errors[scaled], 1e-9)

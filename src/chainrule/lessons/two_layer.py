@@ -22,7 +22,7 @@ from .common import (
     predictions,
     trained,
 )
-from .parts import Lesson, Part, claim, in_sections, numbers, say
+from .parts import Lesson, Part, claim, in_sections, numbers, say, section
 
 LOSS = SquaredError(reduction="sum")
 
@@ -105,16 +105,15 @@ def _misplaced() -> Iterator[Part]:
     )
     yield claim("The share by which ∂E/∂W1 is off", 0.3225, off["0.W"], 1e-4)
     yield claim("The share by which ∂E/∂W2 is off", 0.2621, off["2.W"], 1e-4)
-    yield say(
-        """The wrong slope never falls below 0.197, so saturated units go on moving when they should
-        rest. How much that hurts is luck. XOR, the same class and the same 1,500 steps; a third
-        input that is always 1 stands in for the biases that are missing:""",
-    )
-    yield from _by_seed()
-    yield from _finite_difference(right, good["2.W"], bad["2.W"])
+    yield from section(_by_seed)
+    yield from section(_finite_difference, right, good["2.W"], bad["2.W"])
 
 
 def _by_seed() -> Iterator[Part]:
+    """The wrong slope never falls below 0.197, so saturated units go on moving when they should
+    rest. How much that hurts is luck. XOR, the same class and the same 1,500 steps; a third input
+    that is always 1 stands in for the biases that are missing:
+    """
     xor, ends = Rows(np.column_stack([XOR.X, np.ones(len(XOR.X))]), XOR.y), []
     for seed in range(4):
         pair = [no_biases(3, activation, seed) for activation in (Sigmoid(), MisplacedSigmoid())]
@@ -135,10 +134,9 @@ def _by_seed() -> Iterator[Part]:
 
 
 def _finite_difference(net: Network, good: Array, bad: Array) -> Iterator[Part]:
-    yield say(
-        """A gradient is right when it agrees with what the loss does. Move one weight a millionth
-        up and down, and see what the loss does.""",
-    )
+    """A gradient is right when it agrees with what the loss does. Move one weight a millionth up
+    and down, and see what the loss does.
+    """
     h, at = 1e-6, float(net["2.W"][0, 0])
     sides = []
     for value in (at + h, at - h):

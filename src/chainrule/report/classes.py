@@ -14,7 +14,7 @@ from ..writing.words import clean, count, number, percent, plural, score, shorte
 from . import style
 
 BINS = 10
-FEW = 10
+FEW_ROWS = 10
 """A share among fewer rows says so little that its point is hollow and no line goes there."""
 NUMBERED = 40
 """A matrix of more classes shows shades only: the numbers would be too small to read."""
@@ -111,36 +111,39 @@ def calibration(y: ArrayLike, p: ArrayLike, *, positive: object = "1") -> Figure
     bins = np.minimum((p * BINS).astype(int), BINS - 1)
     rows = np.bincount(bins, minlength=BINS)
     n = np.maximum(rows, 1)
-    said = np.bincount(bins, p, BINS) / n
-    seen = np.bincount(bins, happened, BINS) / n
+    predicted = np.bincount(bins, p, BINS) / n
+    observed = np.bincount(bins, happened, BINS) / n
     figure = style.new_figure(6.0, 4.6)
     axes, below = figure.subplots(2, 1, height_ratios=(3.2, 1), sharex=True)
     style.quiet(axes, "", f"observed share of {shorten(positive, 18)}", grid="y")
     style.quiet(below, f"predicted probability of {shorten(positive, 24)}", "rows")
     _draw_diagonal(axes, "perfect")
-    _draw_shares(axes, said, seen, rows)
+    _draw_shares(axes, predicted, observed, rows)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.03, 1.03))
-    hollow = f"; hollow: fewer than {FEW} rows" if rows[rows > 0].min() < FEW else ""
+    hollow = f"; hollow: fewer than {FEW_ROWS} rows" if rows[rows > 0].min() < FEW_ROWS else ""
     style.note(axes, f"above the dashed line: it happens more often than predicted{hollow}")
     below.bar((np.arange(BINS) + 0.5) / BINS, rows, width=0.085, color=style.MUTED, alpha=0.5)
     for i, height in enumerate(rows):
         top = ((i + 0.5) / BINS, height)
         style.write(below, count(height), top, fontsize=7, va="baseline", offset=(0, 2))
     below.set(yticks=[], ylim=(0, rows.max() * 1.3))
-    error = float(np.sum(rows * np.abs(seen - said)) / len(p))
+    error = float(np.sum(rows * np.abs(observed - predicted)) / len(p))
     return style.finish(figure, *_calibration_words(happened, error))
 
 
-def _draw_shares(axes: Axes, said: NDArray[Any], seen: NDArray[Any], rows: NDArray[Any]) -> None:
+def _draw_shares(
+    axes: Axes, predicted: NDArray[Any], observed: NDArray[Any], rows: NDArray[Any]
+) -> None:
     """Shares (bins,) and intervals: neighbours of enough rows joined, those of few rows hollow."""
-    enough, few = rows >= FEW, (rows > 0) & (rows < FEW)
-    blue: dict[str, Any] = {"color": style.BLUE, "markersize": 5.5}
+    enough, few = rows >= FEW_ROWS, (rows > 0) & (rows < FEW_ROWS)
+    points: dict[str, Any] = {"color": style.BLUE, "markersize": 5.5}
+    hollow: dict[str, Any] = {"label": "of few rows", "mfc": style.PAGE, "alpha": 0.7}
     for part, alpha in ((enough, 0.6), (few, 0.25)):
-        low, high = _wilson(seen[part], rows[part])
-        axes.vlines(said[part], low, high, color=style.BLUE, linewidth=1.4, alpha=alpha)
-    joined = np.where(enough, seen, np.nan)
-    axes.plot(said, joined, "o-", linewidth=1.6, label="observed", **blue)
-    axes.plot(said[few], seen[few], "o", label="of few rows", mfc=style.PAGE, alpha=0.7, **blue)
+        low, high = _wilson(observed[part], rows[part])
+        axes.vlines(predicted[part], low, high, color=style.BLUE, linewidth=1.4, alpha=alpha)
+    joined = np.where(enough, observed, np.nan)
+    axes.plot(predicted, joined, "o-", linewidth=1.6, label="observed", **points)
+    axes.plot(predicted[few], observed[few], "o", **points, **hollow)
 
 
 def _draw_diagonal(axes: Axes, label: str) -> None:

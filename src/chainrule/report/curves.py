@@ -255,8 +255,8 @@ def _score_panel(
 
 
 def _spoken(metric: str) -> str:
-    known = {"r2": "R²", "auc": "AUC", "rmse": "RMSE", "mae": "MAE", "mse": "MSE"}
-    return known.get(metric.lower(), clean(metric).replace("_", " "))
+    names = {"r2": "R²", "auc": "AUC", "rmse": "RMSE", "mae": "MAE", "mse": "MSE"}
+    return names.get(metric.lower(), clean(metric).replace("_", " "))
 
 
 def _headline(table: Mapping[str, Sequence[float]], models: Sequence[str]) -> str:

@@ -226,8 +226,8 @@ def _label_places(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
         off[:, j, k] = np.inf
         room = np.minimum(off.min(axis=(0, 1, 2)), 2.0)
         for x, y in taken:
-            apart = np.maximum(np.abs(at - x) / LABEL[0], np.abs(mine - y) / LABEL[1])
-            room = np.where(apart < 1, apart - 10, room)
+            distance = np.maximum(np.abs(at - x) / LABEL[0], np.abs(mine - y) / LABEL[1])
+            room = np.where(distance < 1, distance - 10, room)
         best = int(np.argmax(room - np.abs(at - 0.3)))
         chosen[j, k] = at[best]
         taken.append((float(at[best]), float(mine[best])))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CONTENTS_FROM = 4
 """A report of so many sections begins with a table of contents."""
 NUMBER = ' class="number"'
-WRITTEN = re.compile(r"[-+]?[\d,]*\.?\d+( %)?|–")
+NUMBER_AS_TEXT = re.compile(r"[-+]?[\d,]*\.?\d+( %)?|–")
 """A number that comes as text, such as 95.58 %."""
 
 
@@ -194,7 +194,7 @@ def _is_numeric(values: Sequence[object]) -> bool:
 
 def _is_number(value: object) -> bool:
     if isinstance(value, str):
-        return bool(WRITTEN.fullmatch(value))
+        return bool(NUMBER_AS_TEXT.fullmatch(value))
     return isinstance(value, Real) and not isinstance(value, bool)
 
 

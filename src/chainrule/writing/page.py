@@ -111,16 +111,23 @@ def total(symbol: str, whole: Sum, see: Seen) -> Equation:
     listed = [see(part) for part in whole.parts[:TERMS]]
     formulas, numbers = list[Expression](), list[Expression]()
     for part in listed:
-        assert part.formula is not None
-        addresses = {letter: term.address for letter, term in part.names.items()}
-        formulas.append(rename(parse(part.formula), addresses))
-        numbers.append(fill(parse(part.formula), _values(part)))
+        formula, with_numbers = _part(part)
+        formulas.append(formula)
+        numbers.append(with_numbers)
     if len(listed) < whole.count:
         formulas.append(name(f"({whole.count - len(listed)} more)"))
         numbers.append(number(whole.value - sum(part.value for part in whole.parts[:TERMS])))
     result = see(Number(symbol, whole.value))
     sides = (name(symbol), add(formulas), add(numbers), number(result.value))
     return Equation(sides, result.note)
+
+
+def _part(part: Number) -> tuple[Expression, Expression]:
+    """A part of a sum: its formula over addresses, and with numbers; a plain number as itself."""
+    if part.formula is None:
+        return _symbol(part), number(part.value)
+    addresses = {letter: term.address for letter, term in part.names.items()}
+    return rename(parse(part.formula), addresses), fill(parse(part.formula), _values(part))
 
 
 def _values(one: Number) -> dict[str, float]:

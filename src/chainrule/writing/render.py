@@ -29,27 +29,28 @@ to_text, to_markdown = partial(write, Text), partial(write, Markdown)
 to_latex, to_html = partial(write, LatexBody), partial(write, Html)
 
 
-def to_json(found: Explanation) -> dict[str, Any]:
+def to_json(explanation: Explanation) -> dict[str, Any]:
     """The explanation as lists, texts and finite numbers; None for inf and nan."""
-    inputs, blocked = found.inputs, found.blocked
+    inputs, blocked = explanation.inputs, explanation.blocked
     document = {
-        "address": str(found.address),
-        "value": found.value,
-        "row": found.row,
-        "made": found.made and _plain(found.made),
-        "sum": found.sum
+        "address": str(explanation.address),
+        "value": explanation.value,
+        "row": explanation.row,
+        "made": explanation.made and _plain(explanation.made),
+        "sum": explanation.sum
         and {
-            "parts": _all_plain(found.sum.parts),
-            "count": found.sum.count,
-            "rest": found.sum.rest,
+            "parts": _all_plain(explanation.sum.parts),
+            "count": explanation.sum.count,
+            "rest": explanation.sum.rest,
         },
         "paths": [
-            {"factors": _all_plain(path.factors), "product": path.product} for path in found.paths
+            {"factors": _all_plain(path.factors), "product": path.product}
+            for path in explanation.paths
         ],
-        "count": found.count,
-        "rest": found.rest,
-        "proof": _all_plain(found.proof),
-        "steps": _all_plain(found.steps),
+        "count": explanation.count,
+        "rest": explanation.rest,
+        "proof": _all_plain(explanation.proof),
+        "steps": _all_plain(explanation.steps),
         "blocked": blocked and _all_plain(blocked.factors),
         "inputs": inputs
         and {
