@@ -39,13 +39,8 @@ def render_terminal(
         for part in parts:
             if isinstance(part, Progress):
                 own_lines += _print(console, waiting, folder)
-                bar.update(
-                    task,
-                    total=part.total,
-                    completed=part.done,
-                    description=part.task,
-                    visible=True,
-                )
+                bar.update(task, description=part.task, visible=True)
+                bar.update(task, total=part.total, completed=part.done)
                 continue
             if bar.tasks[0].visible:
                 bar.update(task, visible=False, refresh=True)

@@ -12,16 +12,7 @@ from ..core.layers import Dense
 from ..core.losses import SquaredError
 from ..core.network import Network
 from ..writing.blocks import Table
-from .common import (
-    TRUTH_TABLE,
-    XOR,
-    Rows,
-    curve,
-    gradients,
-    loss_on,
-    predictions,
-    trained,
-)
+from .common import TRUTH_TABLE, XOR, Rows, curve, gradients, loss_on, predictions, trained
 from .parts import Lesson, Part, claim, in_sections, numbers, say, section
 
 LOSS = SquaredError(reduction="sum")

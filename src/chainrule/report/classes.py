@@ -70,13 +70,12 @@ def _cell_numbers(axes: Axes, C: NDArray[Any], share: NDArray[Any], cell: float)
     k = len(C)
     widest = max(len(count(value)) for value in C.ravel())
     size = float(np.clip(1.2 * cell / max(widest, 2), 4.5, 11.0 if k <= 4 else 9.0))
-    for a in range(k):
-        for b in range(k):
-            if C[a, b] == 0 and k > 8:
-                continue  # an empty cell says so better than hundreds of zeros
-            under = f"\n{percent(share[a, b])}" if k <= 4 and C[a, b] > 0 else ""
-            colour = style.FIXED_PAGE if share[a, b] > 0.5 else style.INK
-            style.write(axes, f"{count(C[a, b])}{under}", (b, a), fontsize=size, color=colour)
+    for (a, b), rows in np.ndenumerate(C):
+        if rows == 0 and k > 8:
+            continue  # an empty cell says so better than hundreds of zeros
+        under = f"\n{percent(float(share[a, b]))}" if k <= 4 and rows > 0 else ""
+        colour = style.FIXED_PAGE if share[a, b] > 0.5 else style.INK
+        style.write(axes, f"{count(rows)}{under}", (b, a), fontsize=size, color=colour)
 
 
 def _confusion_title(C: NDArray[Any], classes: Sequence[object]) -> str:

@@ -71,25 +71,18 @@ def loss_curves(records: Sequence[LossRecord], held_out: str = "validation loss"
 
 
 def _draw_curve(axes: Axes, name: str, epochs: Any, values: Any, accent: bool) -> None:
-    axes.plot(
-        epochs,
-        values,
-        color=style.BLUE if accent else style.ORANGE,
-        linewidth=2.0 if accent else 1.5,
-        linestyle="-" if accent else (0, (4, 1.5)),
-        marker="o" if len(epochs) == 1 else None,
-        label=name,
-        clip_on=len(epochs) > 1,
-        zorder=2 if accent else 3,  # the thin dashed line shows on the thick one where they meet
-    )
+    look: dict[str, Any] = {"color": style.BLUE, "linewidth": 2.0, "zorder": 2}
+    if not accent:  # thin, dashed and on top: it shows where the two meet
+        look = {"color": style.ORANGE, "linewidth": 1.5, "zorder": 3, "linestyle": (0, (4, 1.5))}
+    if len(epochs) == 1:
+        look |= {"marker": "o", "clip_on": False}
+    axes.plot(epochs, values, label=name, **look)
 
 
 def _mark_best(axes: Axes, epoch: int, value: float) -> None:
     axes.axvline(epoch, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
-    axes.plot(
-        [epoch], [value], "o", color=style.BLUE, markeredgecolor=style.PAGE, markersize=7,
-        markeredgewidth=1.5, clip_on=False, zorder=5, label="lowest",
-    )  # fmt: skip
+    look: dict[str, Any] = {"color": style.BLUE, "mec": style.PAGE, "mew": 1.5, "markersize": 7}
+    axes.plot([epoch], [value], "o", clip_on=False, zorder=5, label="lowest", **look)
 
 
 def _label_ends(axes: Axes, curves: Mapping[str, Any], watched: str) -> None:
@@ -133,10 +126,13 @@ def fitted_line(
     grid = np.linspace(*style.padded(x, 0.03), 400)
     curve = style.column("predict(X)", predict(grid[:, None]))
     figure, axes = style.one_panel(shorten(names[0], 50), shorten(names[1], 40), grid="y")
-    axes.plot(
-        x, y, "o", color=style.MUTED, markersize=4.5, alpha=0.55, markeredgewidth=0,
-        rasterized=len(x) > style.DENSE, label="data",
-    )  # fmt: skip
+    points: dict[str, Any] = {
+        "color": style.MUTED,
+        "markersize": 4.5,
+        "alpha": 0.55,
+        "markeredgewidth": 0,
+    }
+    axes.plot(x, y, "o", label="data", rasterized=len(x) > style.DENSE, **points)
     axes.plot(grid, curve, color=style.BLUE, linewidth=2.2, label="fitted")
     axes.set_xlim(grid[0], grid[-1])
     style.write_at_end(axes, "fitted", style.share_of_height(axes, curve[-1]), style.BLUE)
@@ -178,10 +174,8 @@ def _residual_histogram(axes: Axes, off: NDArray[Any], in_unit: str) -> None:
     style.quiet(axes, f"actual − predicted{in_unit}", "rows")
     reach = float(np.abs(_within(off)).max()) or 1.0
     bins = int(np.clip(np.sqrt(len(off)), 8, 40)) // 2 * 2 + 1
-    axes.hist(
-        off, bins=bins, range=(-reach, reach), color=style.BLUE, alpha=0.8, edgecolor=style.PAGE,
-        linewidth=0.5,
-    )  # fmt: skip
+    look: dict[str, Any] = {"color": style.BLUE, "alpha": 0.8, "edgecolor": style.PAGE}
+    axes.hist(off, bins=bins, range=(-reach, reach), linewidth=0.5, **look)
     axes.axvline(0, color=style.INK, linewidth=1, linestyle=style.DASHED)
     style.whole_numbers(axes.yaxis)
     if len(off) > style.DENSE:

@@ -147,11 +147,7 @@ def _output_names(names: Sequence[object] | None, n: int) -> list[str]:
 
 def _columns(net: Drawable, names: Sequence[str], weights: Sequence[NDArray[Any]]) -> list[Column]:
     sizes = [len(weights[0]), *(W.shape[1] for W in weights)]
-    power = [np.zeros(n) for n in sizes]
-    for i, W in enumerate(weights):
-        if i == 0:
-            power[0] += np.abs(W).sum(axis=1)
-        power[i + 1] += np.abs(W).sum(axis=0)
+    power = [np.abs(weights[0]).sum(axis=1), *(np.abs(W).sum(axis=0) for W in weights)]
     headings = _headings(net, names, sizes)
     columns = []
     for i, n in enumerate(sizes):
@@ -169,11 +165,10 @@ def _headings(net: Drawable, names: Sequence[str], sizes: Sequence[int]) -> list
     """What stands above each column: its size, then the layers up to the next Dense."""
     places = [int(name.split(".")[0]) for name in names]
     headings = [f"{sizes[0]} in"]
-    for i, start in enumerate(places):
-        end = places[i + 1] if i + 1 < len(places) else len(net.layers)
-        after = [type(layer).__name__ for layer in net.layers[start + 1 : end]]
-        kind = type(net.layers[start]).__name__
-        headings.append("\n".join([f"{kind} {sizes[i + 1]}", *after[:3]]))
+    ends = [*places[1:], len(net.layers)]
+    for start, end, size in zip(places, ends, sizes[1:], strict=True):
+        first, *after = (type(layer).__name__ for layer in net.layers[start:end])
+        headings.append("\n".join([f"{first} {size}", *after[:3]]))
     return headings
 
 
@@ -183,16 +178,11 @@ def _draw_weights(axes: Axes, i: int, W: NDArray[Any], left: Column, right: Colu
     a, b = np.unravel_index(order, W.shape)
     lines = [[(i, left.heights[j]), (i + 1, right.heights[k])] for j, k in zip(a, b, strict=True)]
     values, strong = W.ravel()[order], strength.ravel()[order]
-    axes.add_collection(
-        LineCollection(
-            lines,
-            colors=[style.BLUE if w > 0 else style.ORANGE if w < 0 else style.GRID for w in values],
-            linewidths=0.3 + 3.0 * strong,
-            linestyles=["-" if w >= 0 else (0, (3, 1)) for w in values],
-            alpha=0.2 + 0.75 * strong,
-            zorder=1,
-        )
-    )
+    colours = [style.BLUE if w > 0 else style.ORANGE if w < 0 else style.GRID for w in values]
+    dashes = ["-" if w >= 0 else (0, (3, 1)) for w in values]
+    drawn = LineCollection(lines, colors=colours, linestyles=dashes, zorder=1)
+    drawn.set(linewidths=0.3 + 3.0 * strong, alpha=0.2 + 0.75 * strong)
+    axes.add_collection(drawn)
 
 
 def _write_weights(axes: Axes, i: int, W: NDArray[Any], left: Column, right: Column) -> None:
@@ -240,11 +230,9 @@ def _draw_units(axes: Axes, i: int, column: Column, largest: float, numbered: bo
     axes.scatter(x, column.heights, s=area, color=style.PAGE, linewidths=0, zorder=3)
     biases = None if column.bias is None else column.bias[column.shown]
     if biases is not None:
-        axes.scatter(
-            x, column.heights, s=area, linewidths=0, zorder=4,
-            color=[style.BLUE if b >= 0 else style.ORANGE for b in biases],
-            alpha=0.75 * np.abs(biases) / largest,
-        )  # fmt: skip
+        fill = [style.BLUE if b >= 0 else style.ORANGE for b in biases]
+        shade = 0.75 * np.abs(biases) / largest
+        axes.scatter(x, column.heights, s=area, linewidths=0, zorder=4, color=fill, alpha=shade)
     axes.scatter(
         x, column.heights, s=area, facecolors="none", edgecolors=style.INK, linewidths=1, zorder=5
     )

@@ -14,6 +14,8 @@ class Format:
 
     mathematics: type[Writer] = Writer
     between, end = "\n", ""  # blocks, and after the last
+    inline = "%s"  # mathematics within words
+    note_after = " (%s)"  # an equation
 
     def __init__(self, notation: Notation | None = None) -> None:
         self.writer = self.mathematics(notation or Notation())
@@ -32,7 +34,7 @@ class Format:
 
     def number(self, value: float) -> str:
         """A number in a table."""
-        return self.writer(number(value))
+        return self.inline % self.writer(number(value))
 
     def cell(self, cell: Cell) -> str:
         """A cell of a table."""
@@ -49,9 +51,15 @@ class Format:
         """side = side = …"""
         return " = ".join(map(self.writer, block.sides))
 
+    def remark(self, block: Equation) -> str:
+        """What stands after an equation, if it has a note."""
+        return self.note_after % self.words(block.note) if block.note else ""
+
 
 class Text(Format):
     """For a terminal: equations in columns, no markup."""
+
+    note_after = "   (%s)"
 
     def heading(self, block: Heading) -> str:
         """A line, after an empty one within a page."""
@@ -63,7 +71,7 @@ class Text(Format):
 
     def equation(self, block: Equation) -> str:
         """One line, the note in parentheses."""
-        return f"  {self.sides(block)}" + (f"   ({block.note})" if block.note else "")
+        return f"  {self.sides(block)}{self.remark(block)}"
 
     def table(self, block: Table) -> str:
         """Columns as wide as their widest cell."""
@@ -81,6 +89,7 @@ class Markdown(Format):
 
     mathematics = Latex
     between, end = "\n\n", "\n"
+    inline = "$%s$"
 
     def heading(self, block: Heading) -> str:
         """As many # as its level."""
@@ -92,10 +101,7 @@ class Markdown(Format):
 
     def equation(self, block: Equation) -> str:
         """A paragraph, the note in parentheses."""
-        return f"${self.sides(block)}$" + (f" ({block.note})" if block.note else "")
-
-    def number(self, value: float) -> str:
-        return f"${super().number(value)}$"
+        return f"${self.sides(block)}${self.remark(block)}"
 
     def rule(self, block: Table) -> str:
         """The line below the names of the columns."""
@@ -121,6 +127,8 @@ class LatexBody(Format):
 
     mathematics = Latex
     end = "\n"
+    inline = "$%s$"
+    note_after = r"\quad\text{(%s)}"
     signs = {"←": r"\leftarrow", "·": r"\cdot", "∂": r"\partial", "ŷ": r"\hat y", "Σ": r"\Sigma"}
     escapes = str.maketrans(
         {c: rf"\{c}" for c in "&%$#_{}"} | {c: f"${sign}$" for c, sign in signs.items()}
@@ -139,11 +147,7 @@ class LatexBody(Format):
 
     def equation(self, block: Equation) -> str:
         """A displayed equation, the note behind it."""
-        note = rf"\quad\text{{({self.words(block.note)})}}" if block.note else ""
-        return rf"\[ {self.sides(block)}{note} \]"
-
-    def number(self, value: float) -> str:
-        return f"${super().number(value)}$"
+        return rf"\[ {self.sides(block)}{self.remark(block)} \]"
 
     def table(self, block: Table) -> str:
         """A tabular."""
@@ -158,6 +162,7 @@ class Html(Format):
 
     mathematics = MathML
     end = "\n"
+    note_after = "<mtext>  (%s)</mtext>"
 
     def words(self, text: str) -> str:
         return escape(text)
@@ -172,9 +177,8 @@ class Html(Format):
 
     def equation(self, block: Equation) -> str:
         """A displayed equation, the note behind it."""
-        note = f"<mtext>  ({self.words(block.note)})</mtext>" if block.note else ""
-        inside = "<mo>=</mo>".join(map(self.writer, block.sides))
-        return f'<math display="block"><mrow>{inside}{note}</mrow></math>'
+        sides = "<mo>=</mo>".join(map(self.writer, block.sides))
+        return f'<math display="block"><mrow>{sides}{self.remark(block)}</mrow></math>'
 
     def number(self, value: float) -> str:
         return f"<math>{self.writer(number(value), ATOM)}</math>"

@@ -31,7 +31,7 @@ to_latex, to_html = partial(write, LatexBody), partial(write, Html)
 
 def to_json(explanation: Explanation) -> dict[str, Any]:
     """The explanation as lists, texts and finite numbers; None for inf and nan."""
-    inputs, blocked = explanation.inputs, explanation.blocked
+    inputs, blocked, paths = explanation.inputs, explanation.blocked, explanation.paths
     document = {
         "address": str(explanation.address),
         "value": explanation.value,
@@ -43,10 +43,7 @@ def to_json(explanation: Explanation) -> dict[str, Any]:
             "count": explanation.sum.count,
             "rest": explanation.sum.rest,
         },
-        "paths": [
-            {"factors": _all_plain(path.factors), "product": path.product}
-            for path in explanation.paths
-        ],
+        "paths": [{"factors": _all_plain(p.factors), "product": p.product} for p in paths],
         "count": explanation.count,
         "rest": explanation.rest,
         "proof": _all_plain(explanation.proof),
