@@ -56,18 +56,11 @@ def descent(
 
 
 def trained(
-    net: Network,
-    loss: Loss,
-    rows: Rows,
-    *,
-    epochs: int,
-    lr: float,
-    batch_size: int | None = None,
-    task: str = "training",
+    net: Network, loss: Loss, rows: Rows, *, epochs: int, task: str = "training", **settings: Any
 ) -> Generator[Progress, None, list[Record]]:
     """Train as `descent` does; yields about a hundred Progress parts and returns the records."""
     records = []
-    for record in descent(net, loss, rows, epochs=epochs, lr=lr, batch_size=batch_size):
+    for record in descent(net, loss, rows, epochs=epochs, **settings):
         records.append(record)
         if (record.epoch + 1) % max(1, epochs // 100) == 0:
             yield Progress(record.epoch + 1, epochs, task)

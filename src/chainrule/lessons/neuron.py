@@ -1,6 +1,7 @@
 """Lesson neuron-line, text 000/004: one neuron is logistic regression and learns a line."""
 
 from collections.abc import Generator, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -126,15 +127,9 @@ def _line() -> Iterator[Part]:
         ("near the origin", "the same for |x| ≤ 2", None, near_origin),
     )
     yield curve("line-cost", "The cost falls over 2,000 iterations", records)
-    yield picture(
-        "line",
-        "2,000 fresh points, the learned line and the true one",
-        "decision_boundary",
-        lambda X: outputs(net, LOSS, X),
-        *fresh,
-        names=("x", "y"),
-        line=lambda x: SLOPE * x + INTERCEPT,
-    )
+    title = "2,000 fresh points, the learned line and the true one"
+    shown = {"names": ("x", "y"), "line": lambda x: SLOPE * x + INTERCEPT}
+    yield picture("line", title, "decision_boundary", partial(outputs, net, LOSS), *fresh, **shown)
     yield from section(_line_claims, [r.loss for r in records], [w1, w2], b, accuracy)
     yield claim("The accuracy for |x| ≤ 2", 0.979, near_origin)
 

@@ -91,28 +91,21 @@ def _scaled() -> Iterator[Part]:
         "scaled, all weights 1": (two_two_one(), SCALED),
         "scaled, random weights": (Network(2, random, rng=1), SCALED),
     }
-    smallest = dict[str, float]()
-    errors = dict[str, list[float]]()
-    for name, (net, rows) in runs.items():
-        smallest[name], errors[name] = slope(net, net.forward(rows.X)[1], 1).min(), []
+    smallest, errors, rows = dict[str, float](), dict[str, list[float]](), []
+    for name, (net, data) in runs.items():
+        smallest[name], errors[name] = slope(net, net.forward(data.X)[1], 1).min(), []
         for epochs in (10, 90, 900):
-            yield from trained(net, LOSS, rows, epochs=epochs, lr=0.1, batch_size=1, task=name)
-            errors[name].append(loss_on(net, LOSS, rows))
-    yield Table(
-        "Smallest hidden slope at the start, and the error after so many epochs",
-        ("run", "slope", "10", "100", "1,000"),
-        [
-            (name, f"{smallest[name]:.1g}", *(f"{error:.5f}" for error in errors[name]))
-            for name in runs
-        ],
-    )
-    yield from section(
-        _scaled_claims, net, smallest, {name: error[-1] for name, error in errors.items()}
-    )
+            yield from trained(net, LOSS, data, epochs=epochs, lr=0.1, batch_size=1, task=name)
+            errors[name].append(loss_on(net, LOSS, data))
+        rows.append((name, f"{smallest[name]:.1g}", *(f"{error:.5f}" for error in errors[name])))
+    title = "Smallest hidden slope at the start, and the error after so many epochs"
+    yield Table(title, ("run", "slope", "10", "100", "1,000"), rows)
+    last = {name: values[-1] for name, values in errors.items()}
+    yield from section(_scaled_claims, net, smallest, last)
 
 
 def _scaled_claims(
-    net: Network, smallest: dict[str, float], errors: dict[str, float]
+    net: Network, smallest: dict[str, float], last: dict[str, float]
 ) -> Iterator[Part]:
     """Four easy rows are learned either way; after 100 epochs the text's run is even ahead. What
     the scaling buys is that everyone is heard from the first step, and that a column no longer
@@ -123,19 +116,13 @@ def _scaled_claims(
     difference = np.ptp(net.forward(SCALED.X)[1][1]["A"], axis=1).max()
     yield claim("Scaled, no slope starts below 0.04", True, smallest[scaled] > 0.04)
     yield claim("In the text's units one starts below 1e-13", True, smallest[text] < 1e-13)
-    yield claim("The error of the scaled run", 0.002068837866067, errors[scaled], 1e-9)
-    yield claim("It is below that of the text's run", True, errors[scaled] < errors[text])
+    yield claim("The error of the scaled run", 0.002068837866067, last[scaled], 1e-9)
+    yield claim("It is below that of the text's run", True, last[scaled] < last[text])
     yield claim("All four are on the right side of ½", PEOPLE.y, net.predict(SCALED.X) > 0.5)
     yield claim("Its hidden units differ by more than 0.9", True, difference > 0.9)
-    yield picture(
-        "people-boundary",
-        "Where the scaled network draws the line",
-        "decision_boundary",
-        net.predict,
-        *SCALED,
-        classes=("male", "female"),
-        names=("weight, scaled", "height, scaled"),
-    )
+    title = "Where the scaled network draws the line"
+    labels = {"classes": ("male", "female"), "names": ("weight, scaled", "height, scaled")}
+    yield picture("people-boundary", title, "decision_boundary", net.predict, *SCALED, **labels)
 
 
 LESSON = Lesson(

@@ -154,10 +154,9 @@ def residuals(y: ArrayLike, predicted: ArrayLike, unit: str | None = None) -> Fi
     style.quiet(left, f"actual{in_unit}", f"predicted{in_unit}")
     low, high = style.padded(_within(np.concatenate([actual, answers])), 0.04)
     if len(actual) > style.DENSE:
-        left.hexbin(
-            actual, answers, gridsize=48, bins="log", mincnt=1, extent=(low, high, low, high),
-            cmap=BLUES, linewidths=0.1, rasterized=True,
-        )  # fmt: skip
+        look: dict[str, Any] = {"gridsize": 48, "bins": "log", "mincnt": 1, "linewidths": 0.1}
+        extent = (low, high, low, high)
+        left.hexbin(actual, answers, extent=extent, cmap=BLUES, rasterized=True, **look)
     else:
         left.plot(actual, answers, "o", color=style.BLUE, markersize=4, alpha=0.55, mew=0)
     left.axline((low, low), slope=1, color=style.INK, linewidth=1, linestyle=style.DASHED)

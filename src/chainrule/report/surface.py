@@ -78,10 +78,9 @@ def _draw_surface(axes: Axes, predict: Callable[[Any], ArrayLike], X: NDArray[An
     sure = np.clip((P.max(axis=-1, keepdims=True) * k - 1) / (k - 1), 0, 1)
     # Paler where less sure: the boundary is where the surface is white.
     image = 1 - 0.42 * sure * (1 - hues[P.argmax(axis=-1)])
-    axes.imshow(
-        image, extent=(x_low, x_high, y_low, y_high), origin="lower", aspect="auto",
-        interpolation="bilinear", zorder=0,
-    )  # fmt: skip
+    extent = (x_low, x_high, y_low, y_high)
+    look: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "bilinear"}
+    axes.imshow(image, extent=extent, zorder=0, **look)
     drawn = False
     for i in range(k if k > 2 else 1):
         margin = P[..., i] - np.delete(P, i, axis=-1).max(axis=-1)
@@ -102,13 +101,11 @@ def _draw_line(axes: Axes, line: Callable[[NDArray[Any]], ArrayLike]) -> None:
 
 def _draw_points(axes: Axes, X: NDArray[Any], kinds: NDArray[Any], labels: Sequence[str]) -> None:
     size = 30 if len(X) < 200 else 20 if len(X) <= 600 else 12 if len(X) <= style.DENSE else 5
+    look: dict[str, Any] = {"edgecolors": style.FIXED_PAGE, "linewidths": 0.5, "zorder": 3}
     for i, name in enumerate(labels):
-        points = X[kinds == i]
-        axes.scatter(
-            points[:, 0], points[:, 1], s=size, color=class_colour(i), edgecolors=style.FIXED_PAGE,
-            marker=style.MARKERS[i % len(style.MARKERS)], linewidths=0.5, label=name or " ",
-            rasterized=len(X) > style.DENSE, zorder=3,
-        )  # fmt: skip
+        x, y = X[kinds == i].T
+        look |= {"color": class_colour(i), "marker": style.MARKERS[i % len(style.MARKERS)]}
+        axes.scatter(x, y, size, label=name or " ", rasterized=len(X) > style.DENSE, **look)
 
 
 def class_colour(i: int) -> str:
