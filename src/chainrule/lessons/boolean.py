@@ -48,9 +48,8 @@ def _forward() -> Iterator[Part]:
     net = three_three_one()
     out, caches = net.forward(ROW.X)
     Z, H = caches[0]["Z"][0], caches[1]["A"][0]
-    rounded = np.array([[0.73], [0.71], [0.71]])
-    rounded_z = float((net["2.W"] * rounded).sum())
-    rounded_out = float(sigmoid(np.array(rounded_z)))
+    rounded_z = (net["2.W"] * np.array([[0.73], [0.71], [0.71]])).sum()
+    rounded_out = sigmoid(rounded_z)
     yield numbers(
         "The row 1, 0, 1",
         ("z1", "0.9·1 + 0.8·0 + 0.1·1", "1", Z[0]),
@@ -105,7 +104,8 @@ def _backward() -> Iterator[Part]:
     grad = gradients(net, LOSS, ROW)
     delta = LOSS.grad(out, ROW.y) * slope(net, caches, 3)
     dW2, dW1 = grad["2.W"][:, 0], grad["0.W"]
-    text = 0.77 * _at(1.2) * (1 - _at(1.2)) * 0.73
+    at_1_2 = sigmoid(np.array(1.2))
+    text = 0.77 * at_1_2 * (1 - at_1_2) * 0.73
     yield numbers(
         "∂E by each weight",
         ("δ", "(o - 0) · o (1 - o)", None, delta),
@@ -129,10 +129,6 @@ def _backward() -> Iterator[Part]:
     dz = [0.008027546117902481, 0.013984088412434698, 0.025171359142382454]
     yield claim("The gradient of W1: rows of x and z, and 0 for y", [dz, [0.0] * 3, dz], dW1)
     yield claim("The text's own route to 0.1", 0.09999446508756953, text)
-
-
-def _at(z: float) -> float:
-    return float(sigmoid(np.array(z)))
 
 
 def _step() -> Iterator[Part]:

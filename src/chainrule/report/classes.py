@@ -61,8 +61,7 @@ def _class_ticks(axes: Axes, names: Sequence[str]) -> None:
         tick.set(ha="right" if slanted else "center", rotation_mode="anchor" if slanted else None)
     axes.set_yticks(places, shown)
     axes.tick_params(length=0, labelsize=size)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
 
 
 def _cell_numbers(axes: Axes, C: NDArray[Any], share: NDArray[Any], cell: float) -> None:

@@ -1,14 +1,15 @@
 """An explanation as plain text, Markdown, LaTeX, HTML or JSON."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ..chain.explanation import Explanation, Number, Rounding, Term
+from ..chain.contributions import Contribution, Contributions
+from ..chain.explanation import Explanation, Number, Path, Rounding, Sum, Term
 from ..chain.made import SHARED
 from ..core.nonfinite import finite
 from ..formulas import LOSSES, Formula, kind
+from ..trace.address import Address
 from ..trace.notation import Notation
 from .formats import Format, Html, LatexBody, Markdown, Text
 from .page import Seen, page
@@ -29,52 +30,39 @@ to_text, to_markdown = partial(write, Text), partial(write, Markdown)
 to_latex, to_html = partial(write, LatexBody), partial(write, Html)
 
 
+FIELDS = {
+    Explanation: "address value row made sum paths count rest proof steps blocked inputs".split(),
+    Sum: ["parts", "count", "rest"],
+    Path: ["factors", "product"],
+    Contributions: ["output", "against", "parts", "gaps"],
+    Contribution: ["name", "gradient", "integrated", "exact"],
+}
+"""What JSON has of each part of an explanation."""
+
+
 def to_json(explanation: Explanation) -> dict[str, Any]:
     """The explanation as lists, texts and finite numbers; None for inf and nan."""
-    inputs, blocked, paths = explanation.inputs, explanation.blocked, explanation.paths
-    document = {
-        "address": str(explanation.address),
-        "value": explanation.value,
-        "row": explanation.row,
-        "made": explanation.made and _plain(explanation.made),
-        "sum": explanation.sum
-        and {
-            "parts": _all_plain(explanation.sum.parts),
-            "count": explanation.sum.count,
-            "rest": explanation.sum.rest,
-        },
-        "paths": [{"factors": _all_plain(p.factors), "product": p.product} for p in paths],
-        "count": explanation.count,
-        "rest": explanation.rest,
-        "proof": _all_plain(explanation.proof),
-        "steps": _all_plain(explanation.steps),
-        "blocked": blocked and _all_plain(blocked.factors),
-        "inputs": inputs
-        and {
-            "output": inputs.output,
-            "against": inputs.against,
-            "parts": [vars(part) for part in inputs.parts],
-            "gaps": inputs.gaps,
-        },
-    }
-    return dict(finite(document))
+    blocked = explanation.blocked and _plain(explanation.blocked.factors)
+    return dict(finite({**_plain(explanation), "blocked": blocked}))
 
 
-def _all_plain(numbers: Sequence[Number]) -> list[dict[str, Any]]:
-    return [_plain(one) for one in numbers]
-
-
-def _plain(one: Number) -> dict[str, Any]:
-    return {
-        "symbol": one.symbol if isinstance(one.symbol, str) else list(one.symbol),
-        "value": one.value,
-        "formula": one.formula and one.formula.show,
-        "names": {
-            letter: {"value": term.value, "address": term.address or None}
-            for letter, term in one.names.items()
-        },
-        "note": one.note,
-    }
+def _plain(value: Any) -> Any:
+    if isinstance(value, Number):
+        names = {
+            k: {"value": v.value, "address": v.address or None} for k, v in value.names.items()
+        }
+        return {
+            "symbol": _plain(value.symbol),
+            "value": value.value,
+            "formula": value.formula and value.formula.show,
+            "names": names,
+            "note": value.note,
+        }
+    if type(value) in FIELDS:
+        return {name: _plain(getattr(value, name)) for name in FIELDS[type(value)]}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Address) else value
 
 
 def _seen(found: Explanation, notation: Notation, paper: Rounding | None) -> Seen:
