@@ -323,6 +323,8 @@ def _run(words: list[str], place: Path) -> str:
 def _timeless(text: str) -> str:
     """The text without what is another time the next time."""
     text = re.sub(r'"[a-z_]*seconds[a-z_]*": ?[-\d.e]+', '"seconds": 0', text)
+    text = re.sub(r'"seconds_of": \{[^}]*\}', '"seconds_of": {}', text)
+    text = re.sub(r"(seconds, [a-z ]+</th><td[^>]*>)[^<]*", r"\1 0", text)
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?[^\s\"<]*", "(date)", text)
     text = re.sub(r"<(img|svg|path|use)\b[^>]*>", r"<\1>", text)
     return re.sub(r"\b\d+(\.\d+)? (s|min|seconds)\b", "0 s", text)
