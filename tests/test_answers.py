@@ -10,9 +10,9 @@ from support.table_runs import PRESETS, made_up, trained
 import chainrule as cr
 from chainrule.models.answers import explain_answer, forward_steps
 from chainrule.models.model import Model
-from chainrule.report.words import number
 from chainrule.tables import Table
 from chainrule.tables.table import cell_text
+from chainrule.writing.words import number
 
 
 def told(net: cr.Network, x: Any) -> list[tuple[str, str, int]]:

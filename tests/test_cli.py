@@ -18,7 +18,7 @@ from support.cli_tables import QUICK, call, document, ok, write_flowers, write_s
 import chainrule
 from chainrule.cli import main
 from chainrule.lessons import LESSONS, TEXTS, Claim, Lesson
-from chainrule.report.words import score
+from chainrule.writing.words import score
 
 ROOT = Path(__file__).parents[1]
 TRAIN = ["train", "flowers.csv", "--target", "kind", *QUICK]

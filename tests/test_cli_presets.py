@@ -17,8 +17,8 @@ from support.cli_tables import document, ok, write_flowers, write_slope
 
 import chainrule as cr
 from chainrule.core.metrics import METRICS
-from chainrule.report.words import coverage_in_words, score
 from chainrule.tables import Table
+from chainrule.writing.words import coverage_in_words, score
 
 SMALL = {
     "strong": ["--preset", "strong", "--hidden", "8", "--epochs", "3"],

@@ -5,7 +5,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -29,7 +29,7 @@ from chainrule.lessons import (
     to_markdown,
 )
 from chainrule.lessons.__main__ import page
-from chainrule.lessons.parts import as_tuple, claim, numbers, sketch
+from chainrule.lessons.parts import as_tuple, claim, in_sections, numbers, section, sketch
 from chainrule.lessons.terminal import render_terminal, render_title
 
 DOCS = Path(__file__).parents[1] / "docs" / "lessons.md"
@@ -266,6 +266,36 @@ def test_failed_claim_is_loud_everywhere() -> None:
     assert "✗ A wrong claim" in to_markdown([WRONG])
     assert to_json([*EXAMPLE, WRONG])["holds"] is False
     assert "this does not hold" in to_markdown([claim("A fact", True, False)])
+
+
+def headed(sentence: str) -> Iterator[Part]:
+    """A heading
+
+    A paragraph that is
+    broken over lines.
+    """
+    yield claim(sentence, 1.0, 1.0)
+
+
+def continued() -> Iterator[Part]:
+    """A paragraph without a heading."""
+    yield from ()
+
+
+def test_section_begins_with_its_docstring() -> None:
+    text = Say("A paragraph that is broken over lines.", "A heading")
+    assert list(section(headed, "x")) == [text, claim("x", 1.0, 1.0)]
+    assert list(section(continued)) == [Say("A paragraph without a heading.")]
+
+
+def test_sections_follow_each_other() -> None:
+    parts = in_sections(continued, continued)
+    assert list(parts()) == list(parts()) == [Say("A paragraph without a heading.")] * 2
+
+
+def test_section_without_docstring_is_refused() -> None:
+    with pytest.raises(ValueError, match="run it without -OO"):
+        list(section(lambda: iter(())))
 
 
 UNSKETCHED = {"neuron-line", "boolean", "errors", "alice", "people"}

@@ -14,6 +14,8 @@ from test_trace import ROWS, alice
 
 import chainrule as cr
 from chainrule.formulas import ACTIVATIONS, LOSSES, Formula
+from chainrule.writing.blocks import Equation, Heading, Prose, Table
+from chainrule.writing.formats import Format, Html, LatexBody, Markdown, Text
 from chainrule.writing.mathematics import Notation, Writer, fill, parse
 from chainrule.writing.typeset import Latex, MathML
 
@@ -174,6 +176,36 @@ def test_numbers_take_the_place_of_letters() -> None:
 def test_odd_settings(make: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         make()
+
+
+TABLE = Table("", ("name", "value"), [("a_b", -0.5), ("c", None)], frozenset({1}))
+TABLES = {
+    Text: "  name  value\n  a_b    -0.5\n  c",
+    Markdown: "| name | value |\n| --- | ---: |\n| a_b | $-0.5$ |\n| c |  |\n",
+    LatexBody: "\\begin{tabular}{lr}\nname & value \\\\\na\\_b & $-0.5$ \\\\\nc & \n"
+    "\\end{tabular}\n",
+    Html: "<table><thead><tr><th>name</th><th>value</th></tr></thead><tbody>"
+    "<tr><td>a_b</td><td><math><mrow><mo>(</mo><mrow><mo>-</mo><mn>0.5</mn></mrow><mo>)</mo></mrow>"
+    "</math></td></tr><tr><td>c</td><td></td></tr></tbody></table>\n",
+}
+
+
+@pytest.mark.parametrize("form", TABLES, ids=lambda form: form.__name__)
+def test_a_table_in_every_format(form: type[Format]) -> None:
+    assert form().write([TABLE]) == TABLES[form]
+
+
+def test_a_page_in_every_format() -> None:
+    blocks = [Heading("A", level=2), Prose("b & c"), Equation((parse(Formula("z")),), "so"),
+              Heading("How", "0.W[0,0]")]  # fmt: skip
+    assert Text().write(blocks) == "A\n  b & c\n  z   (so)\n\nHow 0.W[0,0]"
+    assert Markdown().write(blocks) == "## A\n\nb & c\n\n$z$ (so)\n\n### How 0.W[0,0]\n"
+    latex = LatexBody().write(blocks).splitlines()
+    assert latex[:2] == [r"\paragraph{A}", r"b \& c"]
+    assert latex[2:] == [r"\[ z\quad\text{(so)} \]", r"\paragraph{How 0.W[0,0]}"]
+    html = Html().write(blocks).splitlines()
+    assert html[:2] == ["<h2>A</h2>", "<p>b &amp; c</p>"]
+    assert html[3] == "<h3>How 0.W[0,0]</h3>"
 
 
 def test_labels_need_an_order() -> None:

@@ -139,10 +139,16 @@ def test_numbers_stand_at_the_right_and_gaps_show(source: str) -> None:
     assert '<td class="number">–</td>' in table
     assert "<td>yes</td>" in table
     assert '<th scope="row">b</th>' in table
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
     numpys = [{"k": "a", "v": np.float32(0.5)}, {"k": "b", "v": np.int64(12345678)}]
     page = report_html(Report("t", sections=[Section("s", table=numpys)]))
     assert '<td class="number">0.5000</td>' in page
     assert '<td class="number">12,345,678</td>' in page
+
+
+def test_shares_stand_at_the_right_and_lists_do_not() -> None:
     shares = [{"k": "a", "v": "95.58 %"}, {"k": "b", "v": "–"}]
     page = report_html(Report("t", sections=[Section("s", table=shares)]))
     assert '<td class="number">95.58 %</td>' in page

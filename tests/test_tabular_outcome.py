@@ -13,11 +13,11 @@ from support.table_runs import PRESETS, built, finished, made_up, trained
 
 from chainrule.models.modelfile import load, save
 from chainrule.report.html import report_html
-from chainrule.report.words import number, score, task_in_words
 from chainrule.tables import Table, read_table
 from chainrule.tabular.baselines import BOOSTING, CONSTANT, LINEAR
 from chainrule.tabular.outcome import Outcome
 from chainrule.tabular.report import training_report
+from chainrule.writing.words import number, score, task_in_words
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "two classes": ("y", {}),

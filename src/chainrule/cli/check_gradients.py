@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from ..report.words import clean, count, number
+from ..writing.words import clean, count, number
 from .errors import NO
 from .json_output import AS_JSON, print_document
 from .options import COUNT, nonempty

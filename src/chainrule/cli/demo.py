@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..report.words import number
+from ..writing.words import number
 
 if TYPE_CHECKING:
     from rich.console import Console

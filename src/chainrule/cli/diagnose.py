@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from ..report.words import clean
+from ..writing.words import clean
 from .json_output import AS_JSON, print_json
 from .options import SECONDS, TABLE_FILE, network_options, run_from_options, table_options
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..report.words import clean, coverage_in_words, plural, shorten
+from ..writing.words import clean, coverage_in_words, plural, shorten
 from .json_output import AS_JSON, print_document
 from .options import MODEL_FILE, TABLE_FILE, TABLE_NAME, read_inputs
 

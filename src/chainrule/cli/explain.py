@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..report.words import clean, shorten
+from ..writing.words import clean, shorten
 from .json_output import AS_JSON, print_json
 from .options import MODEL_FILE, TABLE_NAME, nonempty, read_inputs
 

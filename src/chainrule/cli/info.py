@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..report.words import clean, coverage_in_words, plural
+from ..writing.words import clean, coverage_in_words, plural
 from .json_output import AS_JSON, print_document
 from .options import TABLE_NAME, nonempty
 

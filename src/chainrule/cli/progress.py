@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ..report.words import number, percent
+from ..writing.words import number, percent
 from .screen import is_live, screen
 from .signals import handled
 

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..core.metrics import METRICS
-from ..report.words import clean, count, plural, score, shorten
+from ..writing.words import clean, count, plural, score, shorten
 
 if TYPE_CHECKING:
     from ..tables import Column

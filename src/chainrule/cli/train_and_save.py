@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from rich.console import Console
 
-from ..report.words import number, plural, task_in_words
 from ..tabular.outcome import Outcome
+from ..writing.words import number, plural, task_in_words
 from .errors import NO, sentence
 from .json_output import print_json
 from .options import check_distinct, model_path, test_file

@@ -4,25 +4,15 @@
 them, `chainrule.lessons.terminal.render_terminal` prints them as they are computed.
 """
 
+from ..writing.blocks import Picture, Table
 from . import alice, boolean, deep, errors, neuron, people, titanic, two_layer
 from .documents import to_json, to_markdown
-from .parts import Claim, Lesson, Part, Picture, Progress, Say, Table
+from .parts import Claim, Lesson, Part, Progress, Say
 
-LESSONS: dict[str, Lesson] = {
-    lesson.name: lesson
-    for lesson in (
-        neuron.LESSON,
-        titanic.LESSON,
-        boolean.LESSON,
-        errors.LESSON,
-        two_layer.LESSON,
-        deep.DEEP,
-        deep.XOR_STUCK,
-        alice.LESSON,
-        people.LESSON,
-    )
-}
-
+# In the order of the texts.
+_IN_ORDER = [neuron.LESSON, titanic.LESSON, boolean.LESSON, errors.LESSON, two_layer.LESSON]
+_IN_ORDER += [deep.DEEP, deep.XOR_STUCK, alice.LESSON, people.LESSON]
+LESSONS: dict[str, Lesson] = {lesson.name: lesson for lesson in _IN_ORDER}
 
 TEXTS = {
     "000/004": "one article: one neuron as logistic regression, its log loss, gradient descent",

@@ -32,15 +32,8 @@ def page() -> str:
         for lesson in LESSONS.values()
     )
     texts = "\n".join(f"- {name}: {about}." for name, about in TEXTS.items())
-    return "\n".join(
-        [
-            HEAD,
-            texts,
-            "\nThe lessons:\n",
-            contents,
-            *("\n" + to_markdown(x.run(), x) for x in LESSONS.values()),
-        ]
-    )
+    pages = ("\n" + to_markdown(lesson.run(), lesson) for lesson in LESSONS.values())
+    return "\n".join([HEAD, texts, "\nThe lessons:\n", contents, *pages])
 
 
 def _anchor(title: str) -> str:

@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,17 +14,14 @@ from ..core.optimizers import SGD
 from ..proof.verify import verify
 from ..trace.notation import Notation
 from ..trace.step import replay
-from ..training.loop import train
+from ..writing.blocks import Equation, Table
 from ..writing.labels import text_labels
 from ..writing.mathematics import Writer
-from ..writing.page import Equation, page
-from .common import gradients, slope
-from .parts import Lesson, Part, Picture, Table, claim, numbers, say
+from ..writing.page import page
+from .common import Rows, descent, gradients, loss_on, picture, slope
+from .parts import Lesson, Part, claim, in_sections, numbers, say
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-X, Y = np.array([[-2.0, -1.0]]), np.array([1.0])
+ALICE = Rows(np.array([[-2.0, -1.0]]), np.array([1.0]))
 LOSS = SquaredError()
 PLACES = {
     "w1": ("0.W", (0, 0)), "w2": ("0.W", (1, 0)), "w3": ("0.W", (0, 1)), "w4": ("0.W", (1, 1)),
@@ -40,25 +36,14 @@ def two_two_one(weight: float = 1.0) -> Network:
     return Network(2, layers, rng=0)
 
 
-def alice() -> Iterator[Part]:
-    """The parts of the lesson."""
-    yield from _warm_up()
-    yield from _forward()
-    yield from _factors()
-    yield from _gradients()
-    yield from _step()
-    yield from _chain()
-    yield from _rate()
-
-
 def _warm_up() -> Iterator[Part]:
-    yield say(
-        """A neuron multiplies each input by a weight, adds them up with a bias, and bends the
-        sum with an activation: `z = w·x + b`, `a = σ(z)`, where `σ(z) = 1 / (1 + e^-z)` maps any
-        number to one between 0 and 1. A network feeds the outputs of neurons to further neurons.
-        Two small sums first; do them on paper before you look.""",
-        "Warm up",
-    )
+    """Warm up
+
+    A neuron multiplies each input by a weight, adds them up with a bias, and bends the sum with an
+    activation: `z = w·x + b`, `a = σ(z)`, where `σ(z) = 1 / (1 + e^-z)` maps any number to one
+    between 0 and 1. A network feeds the outputs of neurons to further neurons. Two small sums
+    first; do them on paper before you look.
+    """
     net = Network(2, [Dense(1), Sigmoid()], rng=0)
     net["0.W"], net["0.b"] = [[0.0], [1.0]], [4.0]
     one, caches = net.forward([[2.0, 3.0]])
@@ -68,10 +53,10 @@ def _warm_up() -> Iterator[Part]:
     mse = LOSS.value(np.zeros((4, 1)), np.array([1.0, 0.0, 0.0, 1.0]))
     yield numbers(
         "Weights (0, 1) and input (2, 3), in one neuron and in three",
-        ("z", "0·2 + 1·3 + 4", "7", float(caches[0]["Z"][0, 0])),
-        ("a", "σ(7)", "0.9990889488055994", float(one[0, 0])),
-        ("h1 = h2", "σ(0·2 + 1·3 + 0)", "0.9526", float(pair_caches[1]["A"][0, 0])),
-        ("o1", "σ(0·h1 + 1·h2 + 0)", "0.7216325609518421", float(two[0, 0])),
+        ("z", "0·2 + 1·3 + 4", "7", caches[0]["Z"][0, 0]),
+        ("a", "σ(7)", "0.9990889488055994", one[0, 0]),
+        ("h1 = h2", "σ(0·2 + 1·3 + 0)", "0.9526", pair_caches[1]["A"][0, 0]),
+        ("o1", "σ(0·h1 + 1·h2 + 0)", "0.7216325609518421", two[0, 0]),
         ("MSE", "mean of (1-0)², 0, 0, (1-0)²", "0.5", mse),
     )
     yield say(
@@ -85,22 +70,21 @@ def _warm_up() -> Iterator[Part]:
 
 
 def _forward() -> Iterator[Part]:
-    yield say(
-        """Alice weighs 2 pounds less than 135 and is an inch shorter than 66, so her input is
-        (-2, -1); her target is 1. The network has two hidden units and one output, every weight
-        is 1 and every bias 0. The loss is `L = (y - ŷ)²`.""",
-        "Forward",
-    )
+    """Forward
+
+    Alice weighs 2 pounds less than 135 and is an inch shorter than 66, so her input is (-2, -1);
+    her target is 1. The network has two hidden units and one output, every weight is 1 and every
+    bias 0. The loss is `L = (y - ŷ)²`.
+    """
     net = two_two_one()
-    out, caches = net.forward(X)
-    hidden = float(caches[1]["A"][0, 0])
-    loss = LOSS.value(out, Y)
+    out, caches = net.forward(ALICE.X)
+    hidden, loss = caches[1]["A"][0, 0], LOSS.value(out, ALICE.y)
     yield numbers(
         "Alice's forward pass",
-        ("z of h1 and h2", "1·(-2) + 1·(-1) + 0", None, float(caches[0]["Z"][0, 0])),
+        ("z of h1 and h2", "1·(-2) + 1·(-1) + 0", None, caches[0]["Z"][0, 0]),
         ("h1 = h2", "σ(-3)", "0.0474", hidden),
-        ("z of the output", "1·h1 + 1·h2 + 0", "0.0948", float(caches[2]["Z"][0, 0])),
-        ("ŷ", "σ(z)", "0.524", float(out[0, 0])),
+        ("z of the output", "1·h1 + 1·h2 + 0", "0.0948", caches[2]["Z"][0, 0]),
+        ("ŷ", "σ(z)", "0.524", out[0, 0]),
         ("L", "(1 - ŷ)²", None, loss),
     )
     yield claim("The hidden pre-activations", [-3, -3], caches[0]["Z"])
@@ -109,35 +93,31 @@ def _forward() -> Iterator[Part]:
     yield claim("The output", 0.5236951740839997, out)
     yield claim("The loss", 0.22686628719087137, loss)
 
-    def draw() -> "Figure":
-        from ..report.pictures import network
-
-        return network(net, ["weight", "height"], ["female"])
-
-    yield Picture("alice-network", "The 2-2-1 network before the first step", draw)
+    title, inputs = "The 2-2-1 network before the first step", ["weight", "height"]
+    yield picture("alice-network", title, "network", net, inputs, ["female"])
 
 
 def _factors() -> Iterator[Part]:
-    yield say(
-        """How does `L` change when `w1`, the weight from the first input to `h1`, changes? Walk
-        from `L` back to `w1` and multiply what each station passes on:
-        `∂L/∂w1 = ∂L/∂ŷ · ∂ŷ/∂h1 · ∂h1/∂w1`. The slope of σ is `σ(z)(1 - σ(z))`, so it can be read
-        off the output that the forward pass already has.""",
-        "The chain rule, factor by factor",
-    )
+    """The chain rule, factor by factor
+
+    How does `L` change when `w1`, the weight from the first input to `h1`, changes? Walk from `L`
+    back to `w1` and multiply what each station passes on: `∂L/∂w1 = ∂L/∂ŷ · ∂ŷ/∂h1 · ∂h1/∂w1`. The
+    slope of σ is `σ(z)(1 - σ(z))`, so it can be read off the output that the forward pass already
+    has.
+    """
     net = two_two_one()
-    out, caches = net.forward(X)
-    to_output = float(LOSS.grad(out, Y)[0, 0])
+    out, caches = net.forward(ALICE.X)
+    to_output = LOSS.grad(out, ALICE.y)[0, 0]
     output_slope, hidden_slope = slope(net, caches, 3)[0, 0], slope(net, caches, 1)[0, 0]
-    to_hidden = float(net["2.W"][0, 0] * output_slope)
-    to_weight = float(X[0, 0] * hidden_slope)
+    to_hidden = net["2.W"][0, 0] * output_slope
+    to_weight = ALICE.X[0, 0] * hidden_slope
     product = to_output * to_hidden * to_weight
     yield numbers(
         "The factors of ∂L/∂w1",
         ("∂L/∂ŷ", "-2 (1 - ŷ)", "-0.952", to_output),
-        ("∂ŷ/∂z", "ŷ (1 - ŷ)", None, float(output_slope)),
+        ("∂ŷ/∂z", "ŷ (1 - ŷ)", None, output_slope),
         ("∂ŷ/∂h1", "w5 · ∂ŷ/∂z", "0.25", to_hidden),
-        ("∂h1/∂z", "h1 (1 - h1)", None, float(hidden_slope)),
+        ("∂h1/∂z", "h1 (1 - h1)", None, hidden_slope),
         ("∂h1/∂w1", "x1 · ∂h1/∂z", "-0.0904", to_weight),
         ("∂L/∂w1", "the product", "0.0215", product),
     )
@@ -156,49 +136,43 @@ def _factors() -> Iterator[Part]:
 
 
 def _gradients() -> Iterator[Part]:
-    yield say(
-        """One backward pass gives all nine derivatives at once, because the factors near the
-        output are shared. Call `δ` the derivative by the output's `z` and `δ1` that by the `z` of
-        h1: a bias has its unit's δ, a weight has that times the input it multiplies. Read the
-        table as the pass goes, from the output back.""",
-        "All nine",
-    )
+    """All nine
+
+    One backward pass gives all nine derivatives at once, because the factors near the output are
+    shared. Call `δ` the derivative by the output's `z` and `δ1` that by the `z` of h1: a bias has
+    its unit's δ, a weight has that times the input it multiplies. Read the table as the pass goes,
+    from the output back.
+    """
     net = two_two_one()
-    by_layer = gradients(net, LOSS, X, Y)
-    grad = {name: float(by_layer[layer][at]) for name, (layer, at) in PLACES.items()}
+    by_layer = gradients(net, LOSS, ALICE)
+    grad = {name: by_layer[layer][at] for name, (layer, at) in PLACES.items()}
     yield numbers(
         "The gradient of Alice's loss",
         ("b3", "δ = ∂L/∂ŷ · ŷ (1 - ŷ)", None, grad["b3"]),
         ("w5 = w6", "h1 · δ", None, grad["w5"]),
-        ("∂L/∂h1", "w5 · δ", None, float(net["2.W"][0, 0]) * grad["b3"]),
+        ("∂L/∂h1", "w5 · δ", None, net["2.W"][0, 0] * grad["b3"]),
         ("b1 = b2", "δ1 = ∂L/∂h1 · h1 (1 - h1)", None, grad["b1"]),
         ("w1 = w3", "x1 · δ1", "0.0215", grad["w1"]),
         ("w2 = w4", "x2 · δ1", None, grad["w2"]),
     )
-    expected = {
-        ("w1", "w3"): 0.02146953526581111,
-        ("w2", "w4"): 0.010734767632905555,
-        ("b1", "b2"): -0.010734767632905555,
-        ("w5", "w6"): -0.011269220242958155,
-        ("b3",): -0.23761755952842809,
-    }
-    for names, value in expected.items():
-        told = " and ".join(f"∂L/∂{name}" for name in names)
-        yield claim(told, [value] * len(names), [grad[name] for name in names])
+    yield claim("∂L/∂w1 and ∂L/∂w3", [0.02146953526581111] * 2, [grad["w1"], grad["w3"]])
+    yield claim("∂L/∂w2 and ∂L/∂w4", [0.010734767632905555] * 2, [grad["w2"], grad["w4"]])
+    yield claim("∂L/∂b1 and ∂L/∂b2", [-0.010734767632905555] * 2, [grad["b1"], grad["b2"]])
+    yield claim("∂L/∂w5 and ∂L/∂w6", [-0.011269220242958155] * 2, [grad["w5"], grad["w6"]])
+    yield claim("∂L/∂b3", -0.23761755952842809, grad["b3"])
 
 
 def _step() -> Iterator[Part]:
-    yield say(
-        """Gradient descent moves every parameter against its derivative: `w ← w - η ∂L/∂w`, here
-        with the learning rate η = 0.1. The network has seen one person once and is a little
-        less wrong about her.""",
-        "One step",
-    )
+    """One step
+
+    Gradient descent moves every parameter against its derivative: `w ← w - η ∂L/∂w`, here with the
+    learning rate η = 0.1. The network has seen one person once and is a little less wrong about
+    her.
+    """
     net = two_two_one()
-    list(train(net, LOSS, SGD(), X, Y, epochs=1, lr=0.1, shuffle=False, rng=0))
-    new = {name: float(net[layer][at]) for name, (layer, at) in PLACES.items()}
-    output = float(net.predict(X)[0, 0])
-    loss = LOSS.value(net.predict(X), Y)
+    list(descent(net, LOSS, ALICE, epochs=1, lr=0.1))
+    new = {name: net[layer][at] for name, (layer, at) in PLACES.items()}
+    output, loss = net.predict(ALICE.X), loss_on(net, LOSS, ALICE)
     yield numbers(
         "After the step",
         ("w1 = w3", "1 - 0.1 · ∂L/∂w1", None, new["w1"]),
@@ -209,63 +183,59 @@ def _step() -> Iterator[Part]:
         ("ŷ", "forward again", None, output),
         ("L", "(1 - ŷ)², was 0.22687", None, loss),
     )
-    expected = {
-        "w1": 0.9978530464734189, "w2": 0.9989265232367095, "b1": 0.0010734767632905556,
-        "w5": 1.0011269220242958, "b3": 0.02376175595284281,
-    }  # fmt: skip
-    for name, value in expected.items():
-        yield claim(f"{name} after the step", value, new[name])
+    yield claim("w1 after the step", 0.9978530464734189, new["w1"])
+    yield claim("w2 after the step", 0.9989265232367095, new["w2"])
+    yield claim("b1 after the step", 0.0010734767632905556, new["b1"])
+    yield claim("w5 after the step", 1.0011269220242958, new["w5"])
+    yield claim("b3 after the step", 0.02376175595284281, new["b3"])
     yield claim("The output after the step", 0.529790848182593, output)
     yield claim("The loss after the step", 0.22109664645284527, loss)
     yield claim("w3 is still w1, so h2 is still h1", new["w1"], new["w3"], 0.0)
 
 
 def _chain() -> Iterator[Part]:
-    session = Session(two_two_one(), LOSS, SGD(), X, Y, lr=0.1)
+    """The whole chain, and its proof
+
+    The same chain once more, as `chainrule.explain` reads it off one step: from (-2, -1) forwards
+    to the loss, from the loss back to `w1`, and on to the new `w1`. Then its proof: the step is
+    made again and must have the same bits, and every number is made anew in plain Python and in 40
+    digits.
+    """
+    session = Session(two_two_one(), LOSS, SGD(), *ALICE, lr=0.1)
     trace = session.trace()
     notation = Notation(digits=None, labels=text_labels(trace))
-    yield say(
-        """The same chain once more, as `chainrule.explain` reads it off one step: from (-2, -1)
-        forwards to the loss, from the loss back to `w1`, and on to the new `w1`. Then its proof:
-        the step is made again and must have the same bits, and every number is made anew in plain
-        Python and in 40 digits.""",
-        "The whole chain, and its proof",
-    )
     rows = []
     for block in page(session.explain("0.W[0,0]")):
         if isinstance(block, Equation):
             first, *between, _ = (Writer(notation)(side) for side in block.sides)
-            value = float(str(ast.literal_eval(ast.unparse(block.sides[-1]))))
+            value = ast.literal_eval(block.sides[-1])
             rows.append((first, between[0] if between else "", value))
-    yield Table("From (-2, -1) to the new w1", ("name", "formula", "exact"), tuple(rows))
-    found = verify(trace)
-    proven = str(found).partition(";")[0]  # how far off they are depends on the processor
+    yield Table("From (-2, -1) to the new w1", ("name", "formula", "exact"), rows)
+    proof = verify(trace)
+    proven = str(proof).partition(";")[0]  # how far off they are depends on the processor
     yield say(
         f"""The step made again has the same bits, and it is {proven}, each as close as rounding
         allows."""
     )
-    yield claim("The whole chain comes to ∂L/∂w1", 0.02146953526581111, _value(rows, "∂L/∂w₁"))
+    by_name = {first: value for first, _, value in rows}
+    yield claim("The whole chain comes to ∂L/∂w1", 0.02146953526581111, by_name["∂L/∂w₁"])
     yield claim("The step made again has the same bits", True, replay(trace) == [])
-    yield claim("Every number of the step is proven", True, bool(found))
-    yield claim("All nine gradients agree with central differences", 9, len(found.differences))
-
-
-def _value(rows: list[tuple[str, str, float]], name: str) -> float:
-    return next(value for first, _, value in rows if first == name)
+    yield claim("Every number of the step is proven", True, bool(proof))
+    yield claim("All nine gradients agree with central differences", 9, len(proof.differences))
 
 
 def _rate() -> Iterator[Part]:
-    yield say(
-        """The text says that raising `w1` raises the loss by 0.0215. That is a rate, not an
-        amount: so much loss per unit of weight, for as long as the curve is straight. Try it.""",
-        "A rate is not an amount",
-    )
+    """A rate is not an amount
+
+    The text says that raising `w1` raises the loss by 0.0215. That is a rate, not an amount: so
+    much loss per unit of weight, for as long as the curve is straight. Try it.
+    """
     rises = {}
     for change in (1.0, 0.01):
         net = two_two_one()
-        before = LOSS.value(net.predict(X), Y)
+        before = loss_on(net, LOSS, ALICE)
         net["0.W"][0, 0] += change
-        rises[change] = LOSS.value(net.predict(X), Y) - before
+        rises[change] = loss_on(net, LOSS, ALICE) - before
     yield numbers(
         "What the loss really does when w1 alone grows",
         ("w1 + 1", "L(2) - L(1)", "0.0215", rises[1.0]),
@@ -287,5 +257,5 @@ LESSON = Lesson(
     "One sample, every factor of the chain rule",
     "text 003",
     "A 2-2-1 network and one person: forward, each factor, nine gradients, one step.",
-    alice,
+    in_sections(_warm_up, _forward, _factors, _gradients, _step, _chain, _rate),
 )

@@ -8,43 +8,43 @@ from typing import Any
 import numpy as np
 
 from ..gradcheck.check import check_gradients
-from .common import BOOLEAN_X, BOOLEAN_Y
-from .parts import Part, Table, claim, say
+from ..writing.blocks import Table
+from .common import TRUTH_TABLE
+from .parts import Part, claim
 
 SIZES = (3, 4, 1)
+# The line of code, and what the checker says of it.
 BUGS = {
-    "log": "log(1 - A), where np.log(1 - A) is meant",
-    "pair": "sigmoid(Z) returns a pair, and the slope is sigmoid(Z) * (1 - sigmoid(Z))",
-    "key": "the update reads grads['W1'], where the gradients are called dW1",
-    "last": "the last layer's gradient is filed under 'dW' + str(L - 1)",
+    "log": ("log(1 - A), where np.log(1 - A) is meant", "NameError: name 'log' is not defined"),
+    "pair": (
+        "sigmoid(Z) returns a pair, and the slope is sigmoid(Z) * (1 - sigmoid(Z))",
+        "TypeError",
+    ),
+    "key": ("the update reads grads['W1'], where the gradients are called dW1", "KeyError: 'W1'"),
+    "last": ("the last layer's gradient is filed under 'dW' + str(L - 1)", "overwritten"),
 }
-SAYS = {
-    "log": "NameError: name 'log' is not defined", "pair": "TypeError", "key": "KeyError: 'W1'",
-    "last": "overwritten",
-}  # fmt: skip
 
 
 def find_the_bugs() -> Iterator[Part]:
-    """The exercise: four bugs, what `check_gradients` says of each, and the repaired code."""
-    yield say(
-        """Each of the four bugs alone, in code that is otherwise repaired. Look at the line first
-        and say what will happen; then see what `chainrule.check_gradients` says, which is given
-        nothing but the two functions `cost` and `gradient` and the parameters.""",
-        "Find the bug",
-    )
-    told = {bug: _told(bug) for bug in BUGS}
-    rows = tuple((line, told[bug]) for bug, line in BUGS.items())
+    """Find the bug
+
+    Each of the four bugs alone, in code that is otherwise repaired. Look at the line first and say
+    what will happen; then see what `chainrule.check_gradients` says, which is given nothing but the
+    two functions `cost` and `gradient` and the parameters.
+    """
+    answers = {bug: _answer(bug) for bug in BUGS}
+    rows = [(line, answers[bug]) for bug, (line, _) in BUGS.items()]
     yield Table("One bug at a time", ("the line", "what the checker says"), rows)
-    for bug, words in SAYS.items():
-        yield claim(f"The checker says of it: {words}", True, words in told[bug])
-    yield claim("Repaired, the gradient is called correct", True, _told("").startswith("correct"))
+    for bug, (_, words) in BUGS.items():
+        yield claim(f"The checker says of it: {words}", True, words in answers[bug])
+    yield claim("Repaired, the gradient is called correct", True, _answer("").startswith("correct"))
 
 
-def _told(bug: str) -> str:
+def _answer(bug: str) -> str:
     """What the checker says of the text's functions with this bug."""
     cost, gradient, parameters = text_functions(bug)
     try:
-        report = check_gradients(cost, gradient, parameters, rows=len(BOOLEAN_X))
+        report = check_gradients(cost, gradient, parameters, rows=len(TRUTH_TABLE.X))
     except ValueError as error:
         return str(error)
     return f"{report.cause}: {report.evidence[0]}" if report.evidence else report.cause
@@ -54,7 +54,7 @@ def text_functions(bug: str = "") -> tuple[Callable[..., Any], Callable[..., Any
     """(cost, gradient, parameters) as text 002-B has them, samples as columns, with a bug of `BUGS`
     or none.
     """
-    X, Y, L = BOOLEAN_X.T, BOOLEAN_Y[None, :], len(SIZES) - 1
+    X, Y, L = TRUTH_TABLE.X.T, TRUTH_TABLE.y[None, :], len(SIZES) - 1
     random = np.random.RandomState(3)
     parameters = {}
     for i in range(1, L + 1):

@@ -1,7 +1,8 @@
 """What several lessons share: the texts' data, and one way to train that reports its progress."""
 
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,24 +12,33 @@ from ..core.losses import Loss
 from ..core.network import Network
 from ..core.optimizers import SGD
 from ..training.loop import Record, train
-from .parts import Cell, Picture, Progress, sketch
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-# Text 001: F = x y + not z, the inputs from 111 down to 000.
-BOOLEAN_X = np.array([[x, y, z] for x in (1.0, 0.0) for y in (1.0, 0.0) for z in (1.0, 0.0)])
-BOOLEAN_Y = np.array([1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0])
-
-XOR_X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-XOR_Y = np.array([0.0, 1.0, 1.0, 0.0])
-
-# Text 003: weight - 135 pounds, height - 66 inches; 1 is female, 0 male.
-PEOPLE = ("Alice", "Bob", "Charlie", "Diana")
-PEOPLE_X = np.array([[-2.0, -1.0], [25.0, 6.0], [17.0, 4.0], [-15.0, -6.0]])
-PEOPLE_Y = np.array([1.0, 0.0, 0.0, 1.0])
+from ..writing.blocks import Picture, Table
+from .parts import Progress, sketch
 
 LN_2 = 0.6931471805599453
+
+
+class Rows(NamedTuple):
+    """A text's data: inputs (n, k) and targets (n,)."""
+
+    X: Array
+    y: Array
+
+
+# Text 001: F = x y + not z, the inputs from 111 down to 000.
+TRUTH_TABLE = Rows(
+    np.array([[x, y, z] for x in (1.0, 0.0) for y in (1.0, 0.0) for z in (1.0, 0.0)]),
+    np.array([1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0]),
+)
+XOR = Rows(
+    np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0.0, 1.0, 1.0, 0.0])
+)
+# Text 003: weight - 135 pounds, height - 66 inches; 1 is female, 0 male.
+NAMES = ("Alice", "Bob", "Charlie", "Diana")
+PEOPLE = Rows(
+    np.array([[-2.0, -1.0], [25.0, 6.0], [17.0, 4.0], [-15.0, -6.0]]),
+    np.array([1.0, 0.0, 0.0, 1.0]),
+)
 
 
 def neuron(n_in: int) -> Network:
@@ -36,34 +46,36 @@ def neuron(n_in: int) -> Network:
     return Network(n_in, [Dense(1, init=0.0)], rng=0)
 
 
+def descent(
+    net: Network, loss: Loss, rows: Rows, *, epochs: int, lr: float, batch_size: int | None = None
+) -> Iterator[Record]:
+    """Train `net` by plain gradient descent in the order of the rows, epoch by epoch."""
+    return train(
+        net, loss, SGD(), *rows, epochs=epochs, batch_size=batch_size, lr=lr, shuffle=False, rng=0
+    )
+
+
 def trained(
-    net: Network,
-    loss: Loss,
-    X: Array,
-    y: Array,
-    *,
-    epochs: int,
-    lr: float,
-    batch_size: int | None = None,
-    task: str = "training",
+    net: Network, loss: Loss, rows: Rows, *, epochs: int, task: str = "training", **settings: Any
 ) -> Generator[Progress, None, list[Record]]:
-    """Train `net` by plain gradient descent in the order of the rows; yields about a hundred
-    Progress parts and returns the records.
-    """
+    """Train as `descent` does; yields about a hundred Progress parts and returns the records."""
     records = []
-    for record in train(
-        net, loss, SGD(), X, y, epochs=epochs, batch_size=batch_size, lr=lr, shuffle=False, rng=0
-    ):
+    for record in descent(net, loss, rows, epochs=epochs, **settings):
         records.append(record)
         if (record.epoch + 1) % max(1, epochs // 100) == 0:
             yield Progress(record.epoch + 1, epochs, task)
     return records
 
 
-def gradients(net: Network, loss: Loss, X: Array, y: Array) -> dict[str, Array]:
+def loss_on(net: Network, loss: Loss, rows: Rows) -> float:
+    """The loss of the network on these rows."""
+    return loss.value(net.predict(rows.X), rows.y)
+
+
+def gradients(net: Network, loss: Loss, rows: Rows) -> dict[str, Array]:
     """dL/dtheta at theta, by name."""
-    Z, caches = net.forward(X)
-    return net.views(net.backward(caches, loss.grad(Z, y))[1])
+    Z, caches = net.forward(rows.X)
+    return net.views(net.backward(caches, loss.grad(Z, rows.y))[1])
 
 
 def slope(net: Network, caches: Sequence[dict[str, Array]], layer: int) -> Array:
@@ -82,23 +94,27 @@ def bits(row: Array) -> str:
     return ", ".join(f"{value:.0f}" for value in row)
 
 
-def prediction_rows(X: Array, y: Array, prediction: Array) -> tuple[tuple[Cell, ...], ...]:
-    """Rows (input, target, output, read as) of a table over zeros and ones."""
-    return tuple(
-        (bits(row), f"{target:.0f}", f"{output:.4f}", f"{output > 0.5:d}")
-        for row, target, output in zip(X, y, prediction, strict=True)
-    )
+def predictions(title: str, rows: Rows, output: Array) -> Table:
+    """The table of a network's outputs on rows of zeros and ones, and how they are read."""
+    cells = [
+        (bits(x), f"{target:.0f}", f"{value:.4f}", f"{value > 0.5:d}")
+        for x, target, value in zip(*rows, output, strict=True)
+    ]
+    return Table(title, ("input", "target", "output", "read as"), cells)
 
 
-PREDICTION_COLUMNS = ("input", "target", "output", "read as")
+def picture(name: str, title: str, kind: str, *data: object, **settings: object) -> Picture:
+    """A picture that the function `kind` of `report.pictures` draws when it is asked for."""
+
+    def draw() -> Any:
+        from ..report import pictures
+
+        return getattr(pictures, kind)(*data, **settings)
+
+    return Picture(name, title, draw)
 
 
 def curve(name: str, title: str, records: list[Record]) -> Picture:
     """The picture of a training's loss, with its sketch."""
-
-    def draw() -> "Figure":
-        from ..report.pictures import loss_curves
-
-        return loss_curves(records)
-
-    return Picture(name, title, draw, sketch([record.loss for record in records]))
+    line = sketch([record.loss for record in records])
+    return replace(picture(name, title, "loss_curves", records), sketch=line)

@@ -5,47 +5,44 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .parts import Cell, Claim, Lesson, Part, Picture, Progress, Say, Table, as_tuple
+from ..writing.blocks import Block, Cell, Heading, Prose, Table
+from ..writing.formats import Markdown
+from ..writing.words import exact
+from .parts import Claim, Content, Lesson, Part, Progress, Say, as_tuple
 
 TICK = "A ✓ behind a number: it agrees to 1e-12 with what was worked out for the text."
 
 
 def cell_text(cell: Cell) -> str:
-    """A cell as text: every digit of a float, whole numbers without a point, nothing for None."""
-    if cell is None or isinstance(cell, str):
-        return cell or ""
-    number = float(cell)
-    return f"{number:.0f}" if number.is_integer() and abs(number) < 1e15 else repr(number)
+    """A cell as text: every digit of a number, nothing for None."""
+    return cell or "" if cell is None or isinstance(cell, str) else exact(float(cell))
 
 
-def checked(section: Sequence[Part]) -> list[Part]:
+def checked(section: Sequence[Content]) -> list[Content]:
     """The parts of a section, where a claim that only repeats a table's numbers is a ✓ beside them.
 
     That is one which holds to 1e-12; zeros do not count, for any table may hold one.
     """
     tables = [part for part in section if isinstance(part, Table)]
-    shown = {cell for table in tables for row in table.rows for cell in row if _is_worked(cell)}
-    repeated = [
-        part
-        for part in section
-        if isinstance(part, Claim) and part.tolerance == 1e-12 and part.holds
-        and not isinstance(part.expected, bool) and set(as_tuple(part.actual)) <= shown
-    ]  # fmt: skip
+    cells = {cell for table in tables for row in table.rows for cell in row}
+    worked = {cell for cell in cells if isinstance(cell, float) and cell != 0}
+    repeated = [part for part in section if isinstance(part, Claim) and _repeats(part, worked)]
     agreed = {value for claim in repeated for value in as_tuple(claim.actual)}
-    kept = [part for part in section if not any(part is claim for claim in repeated)]
+    kept = [part for part in section if part not in repeated]
     return [_ticked(part, agreed) if isinstance(part, Table) else part for part in kept]
 
 
-def _is_worked(cell: Cell) -> bool:
-    return isinstance(cell, float) and cell != 0
+def _repeats(claim: Claim, worked: set[float]) -> bool:
+    """Whether a claim only repeats these numbers."""
+    closely = claim.holds and claim.tolerance == 1e-12 and not isinstance(claim.expected, bool)
+    return closely and set(as_tuple(claim.actual)) <= worked
 
 
 def _ticked(table: Table, agreed: set[float]) -> Table:
-    rows = (
-        tuple(f"{cell_text(cell)} ✓" if cell in agreed else cell for cell in row)
-        for row in table.rows
-    )
-    return replace(table, rows=tuple(rows))
+    rows = [
+        [f"{cell_text(cell)} ✓" if cell in agreed else cell for cell in row] for row in table.rows
+    ]
+    return replace(table, rows=rows)
 
 
 def claim_text(claim: Claim) -> str:
@@ -60,11 +57,8 @@ def claim_text(claim: Claim) -> str:
         )
     shown = ", ".join(f"{value + 0.0:.7g}" for value in actual[:4])
     more = f" and {len(actual) - 4} more" if len(actual) > 4 else ""
-    return f"{claim.sentence}: {shown}{more}, agrees {_closeness(claim.tolerance)}"
-
-
-def _closeness(tolerance: float) -> str:
-    return "exactly" if tolerance == 0 else f"to {tolerance:.0e}".replace("e-0", "e-")
+    closeness = f"to {claim.tolerance:.0e}".replace("e-0", "e-") if claim.tolerance else "exactly"
+    return f"{claim.sentence}: {shown}{more}, agrees {closeness}"
 
 
 def verdict(claims: Sequence[Claim]) -> str:
@@ -72,16 +66,14 @@ def verdict(claims: Sequence[Claim]) -> str:
     failed = sum(not claim.holds for claim in claims)
     if failed:
         return f"{failed} of {len(claims)} claims FAIL: this lesson's numbers are not the text's."
-    return (
-        f"{len(claims)} claims checked, all hold."
-        if len(claims) > 1
-        else "1 claim checked, it holds."
-    )
+    if len(claims) == 1:
+        return "1 claim checked, it holds."
+    return f"{len(claims)} claims checked, all hold."
 
 
-def sections(parts: Iterable[Part]) -> Iterator[list[Part]]:
+def sections(parts: Iterable[Content]) -> Iterator[list[Content]]:
     """The parts from one heading to the next."""
-    section: list[Part] = []
+    section: list[Content] = []
     for part in parts:
         if isinstance(part, Say) and part.heading and section:
             yield section
@@ -90,30 +82,49 @@ def sections(parts: Iterable[Part]) -> Iterator[list[Part]]:
     yield section
 
 
+class LessonMarkdown(Markdown):
+    """Markdown with formulas between backticks: outside them no sign is markup."""
+
+    def words(self, text: str) -> str:
+        pieces = text.split("`")
+        for i in range(0, len(pieces), 2):
+            pieces[i] = pieces[i].replace("*", r"\*").replace("_", r"\_").replace("|", r"\|")
+        return "`".join(pieces)
+
+    def number(self, value: float) -> str:
+        return cell_text(value)
+
+    def rule(self, block: Table) -> str:
+        return "|" + "---|" * len(block.columns)
+
+
 def to_markdown(parts: Iterable[Part], lesson: Lesson | None = None) -> str:
     """The parts as Markdown, under the lesson's title where it is given; progress is left out."""
-    blocks, claims = [], list[Claim]()
-    if lesson is not None:
-        blocks += [f"## {lesson.name}: {lesson.title}", f"*{lesson.source}.* {lesson.summary}"]
     every = [part for part in parts if not isinstance(part, Progress)]
-    for part in (shown for section in sections(every) for shown in checked(section)):
-        if isinstance(part, Say):
-            blocks += [*([f"### {part.heading}"] if part.heading else []), _prose(part.text)]
-        elif isinstance(part, Table):
-            blocks += [f"**{_prose(part.title)}**", _grid(part)]
-        elif isinstance(part, Claim):
-            claims.append(part)
-        elif isinstance(part, Picture):
-            line = f"  \n`{part.sketch}`" if part.sketch else ""
-            blocks.append(f"*Picture `{part.name}`: {_prose(part.title)}.*{line}")
-    whole = [part for part in every if isinstance(part, Claim)]
-    if whole:
-        lines = (f"- {'✓' if c.holds else '✗'} {_prose(claim_text(c))}" for c in claims)
-        told = f"**{verdict(whole)}**"
-        if 0 < len(claims) < len(whole):
-            told += f" ✓ in the tables: {len(whole) - len(claims)}; the others:"
-        blocks += [told, "\n".join(lines)] if claims else [told]
-    return "\n\n".join(blocks) + "\n"
+    shown = [part for section in sections(every) for part in checked(section)]
+    form, paragraphs = LessonMarkdown(), list[str]()
+    if lesson is not None:
+        title = Heading(f"{lesson.name}: {lesson.title}", level=2)
+        paragraphs += [form.block(title), f"*{lesson.source}.* {lesson.summary}"]
+    paragraphs += [form.block(block) for part in shown for block in _blocks(part)]
+    claims, own_lines = (
+        [part for part in some if isinstance(part, Claim)] for some in (every, shown)
+    )
+    if claims:
+        ticked = f" ✓ in the tables: {len(claims) - len(own_lines)}; the others:"
+        some_ticked = 0 < len(own_lines) < len(claims)
+        paragraphs.append(f"**{verdict(claims)}**" + ticked * some_ticked)
+    if own_lines:
+        lines = [("✓" if c.holds else "✗", form.words(claim_text(c))) for c in own_lines]
+        paragraphs.append("\n".join(f"- {mark} {text}" for mark, text in lines))
+    return form.between.join(paragraphs) + form.end
+
+
+def _blocks(part: Content) -> list[Block]:
+    """A part as blocks; claims stand together at the end of the page."""
+    if isinstance(part, Say):
+        return [*([Heading(part.heading)] if part.heading else []), Prose(part.text)]
+    return [] if isinstance(part, Claim) else [part]
 
 
 def to_json(parts: Iterable[Part], lesson: Lesson | None = None) -> dict[str, Any]:
@@ -122,45 +133,29 @@ def to_json(parts: Iterable[Part], lesson: Lesson | None = None) -> dict[str, An
     With the lesson also its "name", "title" and "source". Each part has its "kind": say, table,
     claim or picture. Numbers that JSON lacks are the strings "nan", "inf" and "-inf".
     """
-    shown = [told for part in parts if (told := _plain(part)) is not None]
-    claims = [told for told in shown if told["kind"] == "claim"]
+    plain = [_plain(part) for part in parts if not isinstance(part, Progress)]
+    claims = [part for part in plain if part["kind"] == "claim"]
     head = {} if lesson is None else {k: getattr(lesson, k) for k in ("name", "title", "source")}
-    holds = all(told["holds"] for told in claims)
-    return {**head, "parts": shown, "claims": len(claims), "holds": holds}
+    holds = all(claim["holds"] for claim in claims)
+    return {**head, "parts": plain, "claims": len(claims), "holds": holds}
 
 
-def _plain(part: Part) -> dict[str, Any] | None:
-    if isinstance(part, Say):
-        return {"kind": "say", "heading": part.heading, "text": part.text}
-    if isinstance(part, Table):
-        rows = [[_json_number(cell) for cell in row] for row in part.rows]
-        return {"kind": "table", "title": part.title, "columns": [*part.columns], "rows": rows}
-    if isinstance(part, Claim):
-        expected, actual = (
-            [_json_number(v) for v in side] if isinstance(side, tuple) else _json_number(side)
-            for side in (part.expected, part.actual)
-        )
-        told = {"kind": "claim", "sentence": part.sentence, "expected": expected}
-        return {**told, "actual": actual, "tolerance": part.tolerance, "holds": part.holds}
-    if isinstance(part, Picture):
-        return {"kind": "picture", "name": part.name, "title": part.title}
-    return None
+FIELDS = {
+    "say": ("heading", "text"),
+    "table": ("title", "columns", "rows"),
+    "claim": ("sentence", "expected", "actual", "tolerance", "holds"),
+    "picture": ("name", "title"),
+}
+"""What JSON has of each part, under the name of its class."""
 
 
-def _json_number(value: Cell) -> Cell:
+def _plain(part: Content) -> dict[str, Any]:
+    kind = type(part).__name__.lower()
+    return {"kind": kind} | {name: _plain_value(getattr(part, name)) for name in FIELDS[kind]}
+
+
+def _plain_value(value: Any) -> Any:
+    """Lists of texts and finite numbers, at any depth."""
+    if isinstance(value, list | tuple):
+        return [_plain_value(item) for item in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _prose(text: str) -> str:
-    """Text for Markdown: what stands between backticks stays, stars and underscores are plain."""
-    pieces = text.split("`")
-    for i in range(0, len(pieces), 2):
-        pieces[i] = pieces[i].replace("*", r"\*").replace("_", r"\_").replace("|", r"\|")
-    return "`".join(pieces)
-
-
-def _grid(table: Table) -> str:
-    rows = [table.columns, *([cell_text(cell) for cell in row] for row in table.rows)]
-    lines = ["| " + " | ".join(_prose(cell) for cell in row) + " |" for row in rows]
-    lines.insert(1, "|" + "---|" * len(table.columns))
-    return "\n".join(lines)

@@ -32,5 +32,6 @@ def error_measures() -> Figure:
         right.plot(z, slope, color=colour, linestyle=dashes)
     left.set_ylim(0, 3)
     style.key(left, columns=3)
-    told = "Error and slope over z from -6 to 6; only cross-entropy's slope stays near 1."
-    return style.finish(figure, "Wrong and sure: only cross-entropy still sends a slope", told)
+    description = "Error and slope over z from -6 to 6; only cross-entropy's slope stays near 1."
+    title = "Wrong and sure: only cross-entropy still sends a slope"
+    return style.finish(figure, title, description)

@@ -1,21 +1,21 @@
 """What a lesson is made of: paragraphs, tables, claims, pictures, and the progress of a training.
 
 A lesson is a generator of these parts, so that a terminal can show each as it is computed; the same
-parts become Markdown and JSON. Nothing here computes a network's number.
+parts become Markdown and JSON. A section is a function: its docstring is the heading and the first
+paragraph, then come the parts that it yields. Nothing here computes a network's number.
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from os import PathLike
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from ..writing.blocks import Cell, Picture, Table
 
-Cell = str | float | None
 Value = float | tuple[float, ...]
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -26,17 +26,6 @@ class Say:
 
     text: str
     heading: str | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of cells under named columns; None is an empty cell, a float is shown with every digit
-    and a str as it stands (so that "0.10" keeps the digits a text prints).
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -52,21 +41,9 @@ class Claim:
     def holds(self) -> bool:
         """Whether every number is within the tolerance; nan never is."""
         expected, actual = as_tuple(self.expected), as_tuple(self.actual)
-        pairs = zip(expected, actual, strict=False)
-        near = all(abs(a - e) <= self.tolerance for e, a in pairs)
-        return near and len(expected) == len(actual)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A matplotlib figure, drawn only when `make` is called; `name` serves as its file name and
-    `sketch` is one line that stands in for it in a terminal.
-    """
-
-    name: str
-    title: str
-    make: "Callable[[], Figure]"
-    sketch: str = ""
+        return len(expected) == len(actual) and all(
+            abs(a - e) <= self.tolerance for e, a in zip(expected, actual, strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -78,7 +55,8 @@ class Progress:
     task: str
 
 
-Part = Say | Table | Claim | Picture | Progress
+Content = Say | Table | Claim | Picture
+Part = Content | Progress
 
 
 @dataclass(frozen=True)
@@ -110,17 +88,42 @@ class Lesson:
         return self.parts()
 
 
+def section(parts: Callable[..., Iterator[Part]], *args: object) -> Iterator[Part]:
+    """The heading and the paragraph of a section's docstring, then its parts; a docstring of one
+    paragraph has no heading and goes on with the section before.
+
+    Raises ValueError under `python -OO`, which leaves docstrings out.
+    """
+    doc = inspect.getdoc(parts)
+    if doc is None:
+        raise ValueError("python -OO leaves out the texts of the lessons: run it without -OO")
+    heading, _, text = doc.rpartition("\n\n")
+    yield say(text, heading or None)
+    yield from parts(*args)
+
+
+def in_sections(*sections: Callable[[], Iterator[Part]]) -> Callable[[], Iterator[Part]]:
+    """The parts of a lesson that is these sections, one after the other."""
+    return lambda: chain.from_iterable(map(section, sections))
+
+
 def say(text: str, heading: str | None = None) -> Say:
     """A paragraph from a string that may be broken over lines."""
     return Say(" ".join(text.split()), heading)
 
 
-def numbers(title: str, *rows: tuple[str, str, str | None, Cell]) -> Table:
+def numbers(title: str, *rows: tuple[str, str, str | None, ArrayLike]) -> Table:
     """The table of a text's numbers: rows of (name, formula, as the text prints it, exact)."""
-    if any(printed is not None for _, _, printed, _ in rows):
-        return Table(title, ("name", "formula", "printed", "exact"), rows)
-    short = tuple((name, formula, exact) for name, formula, _, exact in rows)
-    return Table(title, ("name", "formula", "exact"), short)
+    columns = ("name", "formula", "printed", "exact")
+    cells = [(name, formula, printed, _cell(exact)) for name, formula, printed, exact in rows]
+    # The column "printed" is left out where the text prints none of the numbers.
+    shown = [i for i in range(4) if i != 2 or any(row[2] is not None for row in rows)]
+    return Table(title, [columns[i] for i in shown], [[row[i] for i in shown] for row in cells])
+
+
+def _cell(exact: ArrayLike) -> Cell:
+    """A text as it stands, a number or an array of a single one as a float."""
+    return exact if isinstance(exact, str) else float(np.asarray(exact).item())
 
 
 def claim(sentence: str, expected: ArrayLike, actual: ArrayLike, tolerance: float = 1e-12) -> Claim:
@@ -139,8 +142,8 @@ def _plain(value: ArrayLike) -> Value:
     array = np.asarray(value)
     if array.dtype == bool and array.ndim == 0:
         return bool(array)
-    flat = [float(v) for v in array.astype(np.float64).ravel()]
-    return flat[0] if len(flat) == 1 else tuple(flat)
+    flat = tuple(array.astype(np.float64).ravel().tolist())
+    return flat[0] if len(flat) == 1 else flat
 
 
 def sketch(values: Sequence[float], width: int = 40) -> str:

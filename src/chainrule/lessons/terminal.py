@@ -1,19 +1,19 @@
 """A lesson on the terminal: each part as it is computed, a bar while a network trains."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.padding import Padding
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table as Grid
 from rich.text import Text
 
+from ..writing.blocks import Cell, Picture, Table
 from .documents import TICK, cell_text, checked, claim_text, verdict
-from .parts import Cell, Claim, Lesson, Part, Picture, Progress, Say, Table
+from .parts import Claim, Content, Lesson, Part, Progress, Say
 
 MEASURE = 88
 """Characters to a line of prose, however wide the terminal is."""
@@ -32,51 +32,49 @@ def render_terminal(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     claims: list[Claim] = []
-    waiting: list[Part] = []
-    told = 0
+    waiting: list[Content] = []
+    own_lines = 0
     with _bar(console) as bar:
         task = bar.add_task("", visible=False)
         for part in parts:
             if isinstance(part, Progress):
-                told += _print(console, waiting, folder)
-                bar.update(
-                    task, total=part.total, completed=part.done, description=part.task,
-                    visible=True,
-                )  # fmt: skip
+                own_lines += _print(console, waiting, folder)
+                bar.update(task, description=part.task, visible=True)
+                bar.update(task, total=part.total, completed=part.done)
                 continue
             if bar.tasks[0].visible:
                 bar.update(task, visible=False, refresh=True)
             if isinstance(part, Say) and part.heading:
-                told += _print(console, waiting, folder)
+                own_lines += _print(console, waiting, folder)
             waiting.append(part)
             claims += [part] if isinstance(part, Claim) else []
-        told += _print(console, waiting, folder)
+        own_lines += _print(console, waiting, folder)
     holds = all(claim.holds for claim in claims)
     if claims:
         console.print()
         console.print(Text(verdict(claims), "bold green" if holds else "bold red"))
-    if told < len(claims):
+    if own_lines < len(claims):
         console.print(Text(TICK, "dim"), width=min(MEASURE, console.width))
     return holds
 
 
-def _print(console: Console, waiting: list[Part], folder: Path | None) -> int:
+def _print(console: Console, waiting: list[Content], folder: Path | None) -> int:
     """Print the parts that waited for what is claimed of their numbers, and forget them.
 
     How many claims have a line of their own is returned.
     """
-    previous: Part | None = None
+    previous: Content | None = None
     parts = checked(waiting)
     for part in parts:
-        if isinstance(part, Progress):
-            continue  # none waits; this tells the type checker
         if not (isinstance(part, Claim) and isinstance(previous, Claim)):
             console.print()
         previous = part
-        width = None if isinstance(part, Table) else min(MEASURE, console.width)
         if isinstance(part, Table):
             console.print(Text(part.title, "italic"))
-        console.print(_drawn(part, folder), width=width, highlight=False)
+            console.print(_grid(part), highlight=False)
+        else:
+            width = min(MEASURE, console.width)
+            console.print(_drawn(part, folder), width=width, highlight=False)
     waiting.clear()
     return sum(isinstance(part, Claim) for part in parts)
 
@@ -92,12 +90,10 @@ def _bar(console: Console) -> Bar:
     return Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-def _drawn(part: Say | Table | Claim | Picture, folder: Path | None) -> Text | Grid | Padding:
+def _drawn(part: Say | Claim | Picture, folder: Path | None) -> Text | Grid:
     if isinstance(part, Say):
-        text = Text(f"{part.heading}\n" if part.heading else "", "bold")
-        return text.append_text(_formulas(part.text))
-    if isinstance(part, Table):
-        return _grid(part)
+        heading = Text(f"{part.heading}\n" if part.heading else "", "bold")
+        return heading.append_text(_formulas(part.text))
     if isinstance(part, Claim):
         mark = ("✓ ", "green") if part.holds else ("✗ ", "bold red")
         line = Grid.grid(padding=(0, 0))
@@ -108,10 +104,8 @@ def _drawn(part: Say | Table | Claim | Picture, folder: Path | None) -> Text | G
 
 def _formulas(text: str) -> Text:
     """What stands between backticks in colour, without them."""
-    told = Text(style="not bold")
-    for i, piece in enumerate(text.split("`")):
-        told.append(piece, "cyan" if i % 2 else "")
-    return told
+    pieces = ((piece, "cyan" if i % 2 else "") for i, piece in enumerate(text.split("`")))
+    return Text.assemble(*pieces, style="not bold")
 
 
 def _grid(part: Table) -> Grid:
@@ -124,7 +118,7 @@ def _grid(part: Table) -> Grid:
     return grid
 
 
-def _aligned(column: tuple[Cell, ...]) -> list[str]:
+def _aligned(column: Sequence[Cell]) -> list[str]:
     """Cells of a column; where some begin with a minus, other numbers begin with a space."""
     cells = [cell_text(cell) for cell in column]
     if not any(cell[:1] == "-" and cell[1:2].isdigit() for cell in cells):
@@ -133,7 +127,7 @@ def _aligned(column: tuple[Cell, ...]) -> list[str]:
 
 
 def _picture(part: Picture, folder: Path | None) -> Text:
-    text = Text(f"{part.title}", "italic")
+    text = Text(part.title, "italic")
     if part.sketch:
         text.append(f"\n{part.sketch}", "not italic cyan")
     if folder is not None:

@@ -11,18 +11,9 @@ from ..core.arrays import Array
 from ..core.layers import Dense
 from ..core.losses import SquaredError
 from ..core.network import Network
-from .common import (
-    BOOLEAN_X,
-    BOOLEAN_Y,
-    PREDICTION_COLUMNS,
-    XOR_X,
-    XOR_Y,
-    curve,
-    gradients,
-    prediction_rows,
-    trained,
-)
-from .parts import Lesson, Part, Table, claim, numbers, say
+from ..writing.blocks import Table
+from .common import TRUTH_TABLE, XOR, Rows, curve, gradients, loss_on, predictions, trained
+from .parts import Lesson, Part, claim, in_sections, numbers, say, section
 
 LOSS = SquaredError(reduction="sum")
 
@@ -42,140 +33,113 @@ def no_biases(n_in: int, activation: Sigmoid, seed: int = 0) -> Network:
     return net
 
 
-def two_layer() -> Iterator[Part]:
-    """The parts of the lesson."""
-    yield from _run()
-    yield from _misplaced()
-
-
 def _run() -> Iterator[Part]:
-    yield say(
-        """The text's class has two weight matrices and no biases: `H = σ(X @ W1)`,
-        `Ŷ = σ(H @ W2)`. Its error is the sum of squared errors, `E = Σ (y - ŷ)²`, squared so
-        that mistakes of opposite sign cannot cancel. Each of 1,500 steps uses all rows at once
-        and adds what the text calls `d_weights`. Those are minus the gradient, hence the plus
-        sign, and the learning rate is a silent 1. The data set is missing in the text; here it is
-        the truth table of 001, with numpy's RandomState(0) for the weights.""",
-        "The run",
-    )
+    """The run
+
+    The text's class has two weight matrices and no biases: `H = σ(X @ W1)`, `Ŷ = σ(H @ W2)`. Its
+    error is the sum of squared errors, `E = Σ (y - ŷ)²`, squared so that mistakes of opposite sign
+    cannot cancel. Each of 1,500 steps uses all rows at once and adds what the text calls
+    `d_weights`. Those are minus the gradient, hence the plus sign, and the learning rate is a
+    silent 1. The data set is missing in the text; here it is the truth table of 001, with numpy's
+    RandomState(0) for the weights.
+    """
     net = no_biases(3, Sigmoid())
-    first = gradients(net, LOSS, BOOLEAN_X, BOOLEAN_Y)["2.W"][:, 0].copy()
-    records = yield from trained(net, LOSS, BOOLEAN_X, BOOLEAN_Y, epochs=1500, lr=1.0)
-    output = net.predict(BOOLEAN_X)
-    end = LOSS.value(output, BOOLEAN_Y)
-    losses = [r.loss for r in records]
+    first = gradients(net, LOSS, TRUTH_TABLE)["2.W"][:, 0]
+    records = yield from trained(net, LOSS, TRUTH_TABLE, epochs=1500, lr=1.0)
+    output, end = net.predict(TRUTH_TABLE.X)[:, 0], loss_on(net, LOSS, TRUTH_TABLE)
+    losses = [record.loss for record in records]
     yield numbers(
         "The sum of squared errors",
         ("E 0", "before any step", None, losses[0]),
-        ("d_weights2", "-∂E/∂W2, first unit", None, float(-first[0])),
+        ("d_weights2", "-∂E/∂W2, first unit", None, -first[0]),
         ("E 1", "after one step", None, losses[1]),
         ("E 1500", "after 1,500 steps", None, f"{end:.10f}"),
     )
     yield curve("two-layer-loss", "The sum of squared errors over 1,500 iterations", records)
-    rows = prediction_rows(BOOLEAN_X, BOOLEAN_Y, output[:, 0])
-    yield Table("Predictions after 1,500 iterations", PREDICTION_COLUMNS, rows)
-    yield from _run_claims(first, losses, end, output[:, 0])
-
-
-def _run_claims(first: Array, losses: list[float], end: float, output: Array) -> Iterator[Part]:
+    yield predictions("Predictions after 1,500 iterations", TRUTH_TABLE, output)
     yield say(
         """The outputs are near 0 and 1 and never there, since σ only gets there at infinity. The
         text finds the small difference desirable, as a guard against overfitting. It is no such
         guard: these are the training rows, and only rows held out could tell.""",
     )
-    d_weights2 = [
-        -0.34548436656937764, -0.26079044377858973, -0.32166919142147615, -0.2836937158468808,
-    ]  # fmt: skip
     yield claim("The error before any step", 2.082155501362624, losses[0])
-    yield claim("The text's first d_weights2, -∂E/∂W2", d_weights2, -first)
+    dW2 = [0.34548436656937764, 0.26079044377858973, 0.32166919142147615, 0.2836937158468808]
+    yield claim("The text's first d_weights2, -∂E/∂W2", np.negative(dW2), -first)
     yield claim("The error after one step", 1.8793446862619012, losses[1])
     yield claim("The error after 1,500 steps", 0.0016872191, end, 1e-8)
-    yield claim("Steps in which it rose", 0, _rises(losses))
-    yield claim("All eight rows are read rightly", BOOLEAN_Y, output > 0.5)
-
-
-def _rises(losses: list[float]) -> int:
-    return int((np.diff(losses) > 0).sum())
+    yield claim("Steps in which it rose", 0, (np.diff(losses) > 0).sum())
+    yield claim("All eight rows are read rightly", TRUTH_TABLE.y, output > 0.5)
 
 
 def _misplaced() -> Iterator[Part]:
-    yield say(
-        """The text calls `sigmoid_derivative` on the layer's output, but does not print it. There
-        it must be `a (1 - a)`. Text 003 has a function of the same name that expects z and
-        applies σ itself; put that one in and the slope is taken at σ(a) instead of a. Nothing
-        crashes, and the network may even learn. Only the gradient is wrong.""",
-        "The function that is not printed",
-    )
+    """The function that is not printed
+
+    The text calls `sigmoid_derivative` on the layer's output, but does not print it. There it must
+    be `a (1 - a)`. Text 003 has a function of the same name that expects z and applies σ itself;
+    put that one in and the slope is taken at σ(a) instead of a. Nothing crashes, and the network
+    may even learn. Only the gradient is wrong.
+    """
     right = no_biases(3, Sigmoid())
     wrong = no_biases(3, MisplacedSigmoid())
-    good, bad = (gradients(net, LOSS, BOOLEAN_X, BOOLEAN_Y) for net in (right, wrong))
-    off = {k: float(np.linalg.norm(bad[k] - good[k]) / np.linalg.norm(good[k])) for k in good}
+    good, bad = (gradients(net, LOSS, TRUTH_TABLE) for net in (right, wrong))
+    off = {k: np.linalg.norm(bad[k] - good[k]) / np.linalg.norm(good[k]) for k in good}
     floor = sigmoid(np.array(1.0)) * sigmoid(np.array(-1.0))
     yield numbers(
         "How far off the first gradient is",
         ("∂E/∂W1", "‖wrong - right‖ / ‖right‖", None, f"{off['0.W']:.1%}"),
         ("∂E/∂W2", "‖wrong - right‖ / ‖right‖", None, f"{off['2.W']:.1%}"),
         ("least a (1 - a)", "a = 0 or 1", None, 0.0),
-        ("least σ(a)(1 - σ(a))", "a = 1", None, float(floor)),
+        ("least σ(a)(1 - σ(a))", "a = 1", None, floor),
     )
     yield claim("The share by which ∂E/∂W1 is off", 0.3225, off["0.W"], 1e-4)
     yield claim("The share by which ∂E/∂W2 is off", 0.2621, off["2.W"], 1e-4)
-    yield say(
-        """The wrong slope never falls below 0.197, so saturated units go on moving when they should
-        rest. How much that hurts is luck. XOR, the same class and the same 1,500 steps; a third
-        input that is always 1 stands in for the biases that are missing:""",
-    )
-    yield from _by_seed()
-    yield from _finite_difference(right, good["2.W"], bad["2.W"])
+    yield from section(_by_seed)
+    yield from section(_finite_difference, right, good["2.W"], bad["2.W"])
 
 
 def _by_seed() -> Iterator[Part]:
-    rows, ends, X = [], [], np.column_stack([XOR_X, np.ones(len(XOR_X))])
+    """The wrong slope never falls below 0.197, so saturated units go on moving when they should
+    rest. How much that hurts is luck. XOR, the same class and the same 1,500 steps; a third input
+    that is always 1 stands in for the biases that are missing:
+    """
+    xor, ends = Rows(np.column_stack([XOR.X, np.ones(len(XOR.X))]), XOR.y), []
     for seed in range(4):
-        pair = []
-        for activation in (Sigmoid(), MisplacedSigmoid()):
-            net = no_biases(3, activation, seed)
-            yield from trained(net, LOSS, X, XOR_Y, epochs=1500, lr=1.0, task="XOR")
-            pair.append(LOSS.value(net.predict(X), XOR_Y))
-        rows.append((f"{seed}", f"{pair[0]:.4f}", f"{pair[1]:.1f}"))
-        ends.append(pair)
-    yield Table(
-        "The sum of squared errors on XOR",
-        ("RandomState", "a (1 - a)", "σ(a)(1 - σ(a))"),
-        tuple(rows),
-    )
+        pair = [no_biases(3, activation, seed) for activation in (Sigmoid(), MisplacedSigmoid())]
+        for net in pair:
+            yield from trained(net, LOSS, xor, epochs=1500, lr=1.0, task="XOR")
+        ends.append([loss_on(net, LOSS, xor) for net in pair])
+    rows = [(f"{seed}", f"{right:.4f}", f"{wrong:.1f}") for seed, (right, wrong) in enumerate(ends)]
+    columns = ("RandomState", "a (1 - a)", "σ(a)(1 - σ(a))")
+    yield Table("The sum of squared errors on XOR", columns, rows)
     yield say(
         """The last column has one decimal: with the wrong slope, training amplifies rounding, and
         further digits depend on the processor.""",
     )
-    yield claim("The wrong slope ends worse from every start", True, all(r < w for r, w in ends))
-    yield claim(
-        "It is stuck near 1, a guess of 0.5 on each row, from so many of the four",
-        2,
-        sum(0.9 < w < 1.1 for _, w in ends),
-    )
+    right, wrong = np.transpose(ends)
+    yield claim("The wrong slope ends worse from every start", True, (right < wrong).all())
+    stuck = "It is stuck near 1, a guess of 0.5 on each row, from so many of the four"
+    yield claim(stuck, 2, ((wrong > 0.9) & (wrong < 1.1)).sum())
 
 
 def _finite_difference(net: Network, good: Array, bad: Array) -> Iterator[Part]:
-    yield say(
-        """A gradient is right when it agrees with what the loss does. Move one weight a millionth
-        up and down, and see what the loss does.""",
-    )
+    """A gradient is right when it agrees with what the loss does. Move one weight a millionth up
+    and down, and see what the loss does.
+    """
     h, at = 1e-6, float(net["2.W"][0, 0])
     sides = []
     for value in (at + h, at - h):
         net["2.W"][0, 0] = value
-        sides.append(LOSS.value(net.predict(BOOLEAN_X), BOOLEAN_Y))
+        sides.append(loss_on(net, LOSS, TRUTH_TABLE))
     net["2.W"][0, 0] = at
     measured = (sides[0] - sides[1]) / (2 * h)
     yield numbers(
         "∂E/∂ of the first weight of W2",
         ("measured", "(E(w + h) - E(w - h)) / 2h", None, f"{measured:.9f}"),
-        ("slope at a", "a (1 - a)", None, float(good[0, 0])),
-        ("slope at σ(a)", "σ(a)(1 - σ(a))", None, float(bad[0, 0])),
+        ("slope at a", "a (1 - a)", None, good[0, 0]),
+        ("slope at σ(a)", "σ(a)(1 - σ(a))", None, bad[0, 0]),
     )
     yield claim("The right gradient is what is measured", measured, good[0, 0], 1e-7)
-    yield claim("The other is not", True, bool(abs(bad[0, 0] - measured) > 0.05))
+    yield claim("The other is not", True, abs(bad[0, 0] - measured) > 0.05)
 
 
 LESSON = Lesson(
@@ -183,5 +147,5 @@ LESSON = Lesson(
     "Two layers and 1,500 steps",
     "text 002-A",
     "No biases, sum of squared errors: the loss curve, the predictions, a derivative misplaced.",
-    two_layer,
+    in_sections(_run, _misplaced),
 )

@@ -11,9 +11,9 @@ from ..core.arrays import Array
 from ..core.branch_layers import Average
 from ..core.layers import Dense, Dropout, Temperature, inner
 from ..core.network import Network
-from ..report.words import number, plural
 from ..tables import Preparation, RowStep, Table
 from ..tables.table import cell_text
+from ..writing.words import number, plural
 from .model import Model, answer_of
 
 AVERAGED_ROWS = 10_000  # rows of a table, at most, whose mean is the average row

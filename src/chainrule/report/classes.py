@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import metrics as measure
+from ..writing.words import clean, count, number, percent, plural, score, shorten
 from . import style
-from .words import clean, count, number, percent, plural, score, shorten
 
 BINS = 10
-FEW = 10
+FEW_ROWS = 10
 """A share among fewer rows says so little that its point is hollow and no line goes there."""
 NUMBERED = 40
 """A matrix of more classes shows shades only: the numbers would be too small to read."""
@@ -34,9 +34,7 @@ def confusion(matrix: ArrayLike, classes: Sequence[object]) -> Figure:
             "matrix holds a negative or non-finite count: give rows of true × predicted"
         )
     side = float(np.clip(2.2 + 0.27 * k, 3.6, 11.0))
-    figure = style.new_figure(max(6.0, side + 1.2), side)
-    axes = figure.subplots()
-    style.quiet(axes, "predicted class", "true class")
+    figure, axes = style.one_panel("predicted class", "true class", max(6.0, side + 1.2), side)
     totals = C.sum(axis=1, keepdims=True)
     share = C / np.where(totals > 0, totals, 1)
     colours = np.empty((k, k, 4))
@@ -47,7 +45,7 @@ def confusion(matrix: ArrayLike, classes: Sequence[object]) -> Figure:
     _class_ticks(axes, [shorten(c, 22 if k < 12 else 14) for c in classes])
     if k <= NUMBERED:
         _cell_numbers(axes, C, share, 72 * (side - 1.2) / k)
-    return style.finish(figure, _confusion_title(C, classes), _confusion_told(C, classes))
+    return style.finish(figure, _confusion_title(C, classes), _confusion_description(C, classes))
 
 
 def _class_ticks(axes: Axes, names: Sequence[str]) -> None:
@@ -63,8 +61,7 @@ def _class_ticks(axes: Axes, names: Sequence[str]) -> None:
         tick.set(ha="right" if slanted else "center", rotation_mode="anchor" if slanted else None)
     axes.set_yticks(places, shown)
     axes.tick_params(length=0, labelsize=size)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
 
 
 def _cell_numbers(axes: Axes, C: NDArray[Any], share: NDArray[Any], cell: float) -> None:
@@ -72,15 +69,12 @@ def _cell_numbers(axes: Axes, C: NDArray[Any], share: NDArray[Any], cell: float)
     k = len(C)
     widest = max(len(count(value)) for value in C.ravel())
     size = float(np.clip(1.2 * cell / max(widest, 2), 4.5, 11.0 if k <= 4 else 9.0))
-    for a in range(k):
-        for b in range(k):
-            if C[a, b] == 0 and k > 8:
-                continue  # an empty cell says so better than hundreds of zeros
-            under = f"\n{percent(share[a, b])}" if k <= 4 and C[a, b] > 0 else ""
-            axes.text(
-                b, a, f"{count(C[a, b])}{under}", ha="center", va="center", fontsize=size,
-                color=style.FIXED_PAGE if share[a, b] > 0.5 else style.INK,
-            )  # fmt: skip
+    for (a, b), rows in np.ndenumerate(C):
+        if rows == 0 and k > 8:
+            continue  # an empty cell says so better than hundreds of zeros
+        under = f"\n{percent(float(share[a, b]))}" if k <= 4 and rows > 0 else ""
+        colour = style.FIXED_PAGE if share[a, b] > 0.5 else style.INK
+        style.write(axes, f"{count(rows)}{under}", (b, a), fontsize=size, color=colour)
 
 
 def _confusion_title(C: NDArray[Any], classes: Sequence[object]) -> str:
@@ -94,16 +88,14 @@ def _confusion_title(C: NDArray[Any], classes: Sequence[object]) -> str:
         return right
     a, b = divmod(int(wrong.argmax()), len(C))
     called = f"{shorten(classes[a], 22)} was called {shorten(classes[b], 22)}"
-    rows = plural(wrong.max(), "row")
-    return f"{right}; {called} in {rows}"
+    return f"{right}; {called} in {plural(wrong.max(), 'row')}"
 
 
-def _confusion_told(C: NDArray[Any], classes: Sequence[object]) -> str:
-    told = [
+def _confusion_description(C: NDArray[Any], classes: Sequence[object]) -> str:
+    return "; ".join(
         f"{clean(name)}: {count(C[i, i])} of {count(C[i].sum())} right"
-        for i, name in enumerate(classes)
-    ]
-    return "; ".join(told[:NUMBERED])
+        for i, name in enumerate(classes[:NUMBERED])
+    )
 
 
 def calibration(y: ArrayLike, p: ArrayLike, *, positive: object = "1") -> Figure:
@@ -117,44 +109,46 @@ def calibration(y: ArrayLike, p: ArrayLike, *, positive: object = "1") -> Figure
     bins = np.minimum((p * BINS).astype(int), BINS - 1)
     rows = np.bincount(bins, minlength=BINS)
     n = np.maximum(rows, 1)
-    said = np.bincount(bins, p, BINS) / n
-    seen = np.bincount(bins, happened, BINS) / n
+    predicted = np.bincount(bins, p, BINS) / n
+    observed = np.bincount(bins, happened, BINS) / n
     figure = style.new_figure(6.0, 4.6)
     axes, below = figure.subplots(2, 1, height_ratios=(3.2, 1), sharex=True)
     style.quiet(axes, "", f"observed share of {shorten(positive, 18)}", grid="y")
     style.quiet(below, f"predicted probability of {shorten(positive, 24)}", "rows")
-    axes.plot(
-        [0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=(0, (4, 2)), label="perfect"
-    )
-    _draw_shares(axes, said, seen, rows)
+    _draw_diagonal(axes, "perfect")
+    _draw_shares(axes, predicted, observed, rows)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.03, 1.03))
-    hollow = f"; hollow: fewer than {FEW} rows" if rows[rows > 0].min() < FEW else ""
+    hollow = f"; hollow: fewer than {FEW_ROWS} rows" if rows[rows > 0].min() < FEW_ROWS else ""
     style.note(axes, f"above the dashed line: it happens more often than predicted{hollow}")
     below.bar((np.arange(BINS) + 0.5) / BINS, rows, width=0.085, color=style.MUTED, alpha=0.5)
     for i, height in enumerate(rows):
-        below.annotate(
-            count(height), ((i + 0.5) / BINS, height), (0, 2), textcoords="offset points",
-            ha="center", fontsize=7, color=style.INK,
-        )  # fmt: skip
+        top = ((i + 0.5) / BINS, height)
+        style.write(below, count(height), top, fontsize=7, va="baseline", offset=(0, 2))
     below.set(yticks=[], ylim=(0, rows.max() * 1.3))
-    error = float(np.sum(rows * np.abs(seen - said)) / len(p))
-    return style.finish(figure, *_calibration_said(happened, error))
+    error = float(np.sum(rows * np.abs(observed - predicted)) / len(p))
+    return style.finish(figure, *_calibration_words(happened, error))
 
 
-def _draw_shares(axes: Axes, said: NDArray[Any], seen: NDArray[Any], rows: NDArray[Any]) -> None:
+def _draw_shares(
+    axes: Axes, predicted: NDArray[Any], observed: NDArray[Any], rows: NDArray[Any]
+) -> None:
     """Shares (bins,) and intervals: neighbours of enough rows joined, those of few rows hollow."""
-    enough, few = rows >= FEW, (rows > 0) & (rows < FEW)
-    blue: dict[str, Any] = {"color": style.BLUE, "markersize": 5.5}
+    enough, few = rows >= FEW_ROWS, (rows > 0) & (rows < FEW_ROWS)
+    points: dict[str, Any] = {"color": style.BLUE, "markersize": 5.5}
+    hollow: dict[str, Any] = {"label": "of few rows", "mfc": style.PAGE, "alpha": 0.7}
     for part, alpha in ((enough, 0.6), (few, 0.25)):
-        low, high = _wilson(seen[part], rows[part])
-        axes.vlines(said[part], low, high, color=style.BLUE, linewidth=1.4, alpha=alpha)
-    axes.plot(
-        said, np.where(enough, seen, np.nan), "o-", linewidth=1.6, label="observed", **blue
-    )  # fmt: skip
-    axes.plot(said[few], seen[few], "o", label="of few rows", mfc=style.PAGE, alpha=0.7, **blue)
+        low, high = _wilson(observed[part], rows[part])
+        axes.vlines(predicted[part], low, high, color=style.BLUE, linewidth=1.4, alpha=alpha)
+    joined = np.where(enough, observed, np.nan)
+    axes.plot(predicted, joined, "o-", linewidth=1.6, label="observed", **points)
+    axes.plot(predicted[few], observed[few], "o", **points, **hollow)
 
 
-def _calibration_said(happened: NDArray[Any], error: float) -> tuple[str, str]:
+def _draw_diagonal(axes: Axes, label: str) -> None:
+    axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=style.DASHED, label=label)
+
+
+def _calibration_words(happened: NDArray[Any], error: float) -> tuple[str, str]:
     rows = plural(len(happened), "row")
     if happened.min() == happened.max():
         return f"All {rows} are of one class: calibration says little here", ""
@@ -163,8 +157,7 @@ def _calibration_said(happened: NDArray[Any], error: float) -> tuple[str, str]:
 
 
 def _events(y: ArrayLike, p: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-    happened, p = style.column("y", y), style.column("p", p)
-    style.same_length(y=happened, p=p)
+    happened, p = style.columns(y=y, p=p)
     if not np.isin(happened, (0, 1)).all():
         raise ValueError("y must be 0 or 1: for several classes give y == k and the column P[:, k]")
     if p.min() < 0 or p.max() > 1:
@@ -194,12 +187,11 @@ def roc(y: ArrayLike, p: ArrayLike, *, positive: object = "1") -> Figure:
     hits = np.r_[0, np.cumsum(happened[order])[last]] / happened.sum()
     alarms = np.r_[0, np.cumsum(1 - happened[order])[last]] / (1 - happened).sum()
     area = measure.auc(happened.astype(int), p)
-    figure = style.new_figure(6.0, 4.4)
-    axes = figure.subplots()
     name = shorten(positive, 18)
-    style.quiet(axes, f"false alarms: share of the others called {name}", f"share of {name} found")
+    alarm, hit = f"false alarms: share of the others called {name}", f"share of {name} found"
+    figure, axes = style.one_panel(alarm, hit, height=4.4)
     axes.fill_between(alarms, hits, color=style.BLUE, alpha=0.12, linewidth=0)
-    axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=(0, (4, 2)), label="chance")
+    _draw_diagonal(axes, "chance")
     axes.plot(alarms, hits, color=style.BLUE, linewidth=2, label="model")
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.text(0.6, 0.54, "chance", fontsize=8, color=style.MUTED, va="top")

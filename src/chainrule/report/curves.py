@@ -5,14 +5,16 @@ from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import metrics as measure
 from ..core.arrays import ceil_div
+from ..writing.words import clean, number, plural, score, shorten, wrap
 from . import style
-from .words import clean, number, plural, score, shorten, wrap
 
+BLUES = LinearSegmentedColormap.from_list("blues", ["#b9d5ec", style.FIXED_BLUE, "#0b2f52"])
 LOWER_IS_BETTER = ("loss", "log_loss", "rmse", "mae", "mse", "error")
 
 
@@ -49,9 +51,7 @@ def loss_curves(records: Sequence[LossRecord], held_out: str = "validation loss"
         raise ValueError("records hold no finite loss: there is nothing to draw")
     watched = list(curves)[-1]
     best = int(np.nanargmin(np.where(np.isfinite(curves[watched]), curves[watched], np.nan)))
-    figure = style.new_figure()
-    axes = figure.subplots()
-    style.quiet(axes, "epoch", "loss", grid="y")
+    figure, axes = style.one_panel("epoch", "loss", grid="y")
     for name, values in curves.items():
         _draw_curve(axes, name, epochs, values, accent=name == watched)
     shown = np.concatenate([v[np.isfinite(v)] for v in curves.values()])
@@ -67,59 +67,48 @@ def loss_curves(records: Sequence[LossRecord], held_out: str = "validation loss"
         axes.set_xticks(epochs)
     _mark_best(axes, int(epochs[best]), float(curves[watched][best]))
     _label_ends(axes, curves, watched)
-    return style.finish(figure, *_said_of(curves, watched, epochs, best))
+    return style.finish(figure, *_loss_words(curves, watched, epochs, best))
 
 
 def _draw_curve(axes: Axes, name: str, epochs: Any, values: Any, accent: bool) -> None:
-    axes.plot(
-        epochs,
-        values,
-        color=style.BLUE if accent else style.ORANGE,
-        linewidth=2.0 if accent else 1.5,
-        linestyle="-" if accent else (0, (4, 1.5)),
-        marker="o" if len(epochs) == 1 else None,
-        label=name,
-        clip_on=len(epochs) > 1,
-        zorder=2 if accent else 3,  # the thin dashed line shows on the thick one where they meet
-    )
+    look: dict[str, Any] = {"color": style.BLUE, "linewidth": 2.0, "zorder": 2}
+    if not accent:  # thin, dashed and on top: it shows where the two meet
+        look = {"color": style.ORANGE, "linewidth": 1.5, "zorder": 3, "linestyle": (0, (4, 1.5))}
+    if len(epochs) == 1:
+        look |= {"marker": "o", "clip_on": False}
+    axes.plot(epochs, values, label=name, **look)
 
 
 def _mark_best(axes: Axes, epoch: int, value: float) -> None:
     axes.axvline(epoch, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
-    axes.plot(
-        [epoch], [value], "o", color=style.BLUE, markeredgecolor=style.PAGE, markersize=7,
-        markeredgewidth=1.5, clip_on=False, zorder=5, label="lowest",
-    )  # fmt: skip
+    look: dict[str, Any] = {"color": style.BLUE, "mec": style.PAGE, "mew": 1.5, "markersize": 7}
+    axes.plot([epoch], [value], "o", clip_on=False, zorder=5, label="lowest", **look)
 
 
 def _label_ends(axes: Axes, curves: Mapping[str, Any], watched: str) -> None:
     """The name and last value of each curve at its right end, moved apart where they collide."""
     ends = {name: float(values[np.isfinite(values)][-1]) for name, values in curves.items()}
-    to_axes = axes.transData + axes.transAxes.inverted()
-    heights = [float(to_axes.transform((0.0, value))[1]) for value in ends.values()]
-    places = style.spread(heights, 0.065)
+    heights = [style.share_of_height(axes, value) for value in ends.values()]
+    places = style.move_apart(heights, 0.065)
     for (name, value), height in zip(ends.items(), places, strict=True):
-        short = name.removesuffix(" loss")
-        axes.text(
-            1.02, height, f"{short} {number(value, 3)}", transform=axes.transAxes, va="center",
-            fontsize=8.5, color=style.BLUE if name == watched else style.ORANGE,
-        )  # fmt: skip
+        text = f"{name.removesuffix(' loss')} {number(value, 3)}"
+        style.write_at_end(axes, text, height, style.BLUE if name == watched else style.ORANGE)
 
 
-def _said_of(
+def _loss_words(
     curves: Mapping[str, Any], watched: str, epochs: NDArray[Any], best: int
 ) -> tuple[str, str]:
     values = curves[watched]
-    told = "; ".join(
+    changes = "; ".join(
         f"{name} goes from {number(v[0], 3)} to {number(v[-1], 3)}" for name, v in curves.items()
     )
-    told = f"Over {plural(len(epochs), 'epoch')}, {told}."
+    description = f"Over {plural(len(epochs), 'epoch')}, {changes}."
     if len(epochs) == 1:
-        return f"After one epoch the {watched} is {number(values[0], 3)}", told
+        return f"After one epoch the {watched} is {number(values[0], 3)}", description
     if np.ptp(values[np.isfinite(values)]) == 0:
-        return f"The {watched} stays at {number(values[0], 3)}", told
+        return f"The {watched} stays at {number(values[0], 3)}", description
     lowest = f"{watched.capitalize()} is lowest at epoch {epochs[best]}"
-    return f"{lowest}: {number(values[best], 3)}", told
+    return f"{lowest}: {number(values[best], 3)}", description
 
 
 def fitted_line(
@@ -133,23 +122,20 @@ def fitted_line(
 
     `predict` gives (m,) or (m, 1), in the unit of y.
     """
-    x, y = style.column("x", x), style.column("y", y)
-    style.same_length(x=x, y=y)
+    x, y = style.columns(x=x, y=y)
     grid = np.linspace(*style.padded(x, 0.03), 400)
     curve = style.column("predict(X)", predict(grid[:, None]))
-    figure = style.new_figure()
-    axes = figure.subplots()
-    style.quiet(axes, shorten(names[0], 50), shorten(names[1], 40), grid="y")
-    axes.plot(
-        x, y, "o", color=style.MUTED, markersize=4.5, alpha=0.55, markeredgewidth=0,
-        rasterized=len(x) > style.DENSE, label="data",
-    )  # fmt: skip
+    figure, axes = style.one_panel(shorten(names[0], 50), shorten(names[1], 40), grid="y")
+    points: dict[str, Any] = {
+        "color": style.MUTED,
+        "markersize": 4.5,
+        "alpha": 0.55,
+        "markeredgewidth": 0,
+    }
+    axes.plot(x, y, "o", label="data", rasterized=len(x) > style.DENSE, **points)
     axes.plot(grid, curve, color=style.BLUE, linewidth=2.2, label="fitted")
     axes.set_xlim(grid[0], grid[-1])
-    axes.text(
-        1.02, float((axes.transData + axes.transAxes.inverted()).transform((0, curve[-1]))[1]),
-        "fitted", transform=axes.transAxes, color=style.BLUE, fontsize=8.5, va="center",
-    )  # fmt: skip
+    style.write_at_end(axes, "fitted", style.share_of_height(axes, curve[-1]), style.BLUE)
     fit = measure.r2(y, style.column("predict(X)", predict(x[:, None])))
     title = f"The fitted curve through {plural(len(x), 'point')}: R² {number(fit, 3)}"
     return style.finish(figure, title, f"{clean(names[1])} against {clean(names[0])}.")
@@ -160,40 +146,36 @@ def residuals(y: ArrayLike, predicted: ArrayLike, unit: str | None = None) -> Fi
 
     Above 2,000 rows the points are drawn as density.
     """
-    actual, given = style.column("y", y), style.column("predicted", predicted)
-    style.same_length(y=actual, predicted=given)
-    off = actual - given
+    actual, answers = style.columns(y=y, predicted=predicted)
+    off = actual - answers
     in_unit = f" ({shorten(unit, 16)})" if unit else ""
     figure = style.new_figure(7.0, 3.9)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     style.quiet(left, f"actual{in_unit}", f"predicted{in_unit}")
-    low, high = style.padded(_within(np.concatenate([actual, given])), 0.04)
+    low, high = style.padded(_within(np.concatenate([actual, answers])), 0.04)
     if len(actual) > style.DENSE:
-        left.hexbin(
-            actual, given, gridsize=48, bins="log", mincnt=1, extent=(low, high, low, high),
-            cmap=_blues(), linewidths=0.1, rasterized=True,
-        )  # fmt: skip
+        look: dict[str, Any] = {"gridsize": 48, "bins": "log", "mincnt": 1, "linewidths": 0.1}
+        extent = (low, high, low, high)
+        left.hexbin(actual, answers, extent=extent, cmap=BLUES, rasterized=True, **look)
     else:
-        left.plot(actual, given, "o", color=style.BLUE, markersize=4, alpha=0.55, mew=0)
-    left.axline((low, low), slope=1, color=style.INK, linewidth=1, linestyle=(0, (4, 2)))
+        left.plot(actual, answers, "o", color=style.BLUE, markersize=4, alpha=0.55, mew=0)
+    left.axline((low, low), slope=1, color=style.INK, linewidth=1, linestyle=style.DASHED)
     left.set(xlim=(low, high), ylim=(low, high), aspect="equal")
     style.note(left, "above the line: predicted too high")
     _residual_histogram(right, off, in_unit)
     half = float(np.median(np.abs(off)))
-    told = f"{number(half, 3)} {shorten(unit, 16)}" if unit else number(half, 3)
+    within = f"{number(half, 3)} {shorten(unit, 16)}" if unit else number(half, 3)
     mean = f"The mean residual is {number(float(off.mean()), 3)}, {plural(len(off), 'row')}."
-    return style.finish(figure, f"Half of the predictions are within {told} of the truth", mean)
+    return style.finish(figure, f"Half of the predictions are within {within} of the truth", mean)
 
 
 def _residual_histogram(axes: Axes, off: NDArray[Any], in_unit: str) -> None:
     style.quiet(axes, f"actual − predicted{in_unit}", "rows")
     reach = float(np.abs(_within(off)).max()) or 1.0
     bins = int(np.clip(np.sqrt(len(off)), 8, 40)) // 2 * 2 + 1
-    axes.hist(
-        off, bins=bins, range=(-reach, reach), color=style.BLUE, alpha=0.8, edgecolor=style.PAGE,
-        linewidth=0.5,
-    )  # fmt: skip
-    axes.axvline(0, color=style.INK, linewidth=1, linestyle=(0, (4, 2)))
+    look: dict[str, Any] = {"color": style.BLUE, "alpha": 0.8, "edgecolor": style.PAGE}
+    axes.hist(off, bins=bins, range=(-reach, reach), linewidth=0.5, **look)
+    axes.axvline(0, color=style.INK, linewidth=1, linestyle=style.DASHED)
     style.whole_numbers(axes.yaxis)
     if len(off) > style.DENSE:
         style.note(axes, "without the outermost 0.2 % of rows")
@@ -203,12 +185,6 @@ def _within(values: NDArray[Any]) -> NDArray[Any]:
     """(low, high) of the values; of many, so that a few outliers do not squeeze the rest."""
     outside = 0.001 if len(values) > style.DENSE else 0.0
     return np.asarray(np.quantile(values, [outside, 1 - outside]))
-
-
-def _blues() -> Any:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("blues", ["#b9d5ec", style.FIXED_BLUE, "#0b2f52"])
 
 
 def scores(
@@ -234,7 +210,9 @@ def scores(
         panel.set_axis_off()
     for i, (metric, values) in enumerate(table.items()):
         _score_panel(panels.flat[i], metric, models, values, named=i % across == 0)
-    return style.finish(figure, title or _headline(table, models), _told_scores(table, models))
+    return style.finish(
+        figure, title or _headline(table, models), _scores_description(table, models)
+    )
 
 
 def _finite(value: float | None) -> float:
@@ -257,11 +235,9 @@ def _score_panel(
     span = (high - low) or 1.0
     axes.set_xlim(low - 0.02 * span if low < 0 else 0, high + 0.5 * span)
     for place, value in zip(places, values, strict=True):
-        axes.text(
-            max(np.nan_to_num(value), 0.0) + 0.03 * span, float(place), score(metric, value),
-            va="center", fontsize=8.5, color=style.INK,
-            fontweight="bold" if place == places[0] else "normal",
-        )  # fmt: skip
+        end = (max(np.nan_to_num(value), 0.0) + 0.03 * span, float(place))
+        weight = "bold" if place == places[0] else "normal"
+        style.write(axes, score(metric, value), end, ha="left", fontweight=weight)
     axes.set_yticks(places, [wrap(shorten(m, 44), 20) for m in models] if named else [])
     axes.tick_params(axis="y", length=0)
     axes.set_xticks([])
@@ -272,8 +248,8 @@ def _score_panel(
 
 
 def _spoken(metric: str) -> str:
-    known = {"r2": "R²", "auc": "AUC", "rmse": "RMSE", "mae": "MAE", "mse": "MSE"}
-    return known.get(metric.lower(), clean(metric).replace("_", " "))
+    names = {"r2": "R²", "auc": "AUC", "rmse": "RMSE", "mae": "MAE", "mse": "MSE"}
+    return names.get(metric.lower(), clean(metric).replace("_", " "))
 
 
 def _headline(table: Mapping[str, Sequence[float]], models: Sequence[str]) -> str:
@@ -292,7 +268,7 @@ def _headline(table: Mapping[str, Sequence[float]], models: Sequence[str]) -> st
     return f"{title}, {level} {rival}"
 
 
-def _told_scores(table: Mapping[str, Sequence[float]], models: Sequence[str]) -> str:
+def _scores_description(table: Mapping[str, Sequence[float]], models: Sequence[str]) -> str:
     return "; ".join(
         f"{metric}: "
         + ", ".join(f"{clean(m)} {score(metric, v)}" for m, v in zip(models, values, strict=True))

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from ..core.layers import Temperature, within
+from ..writing.words import number, plural, shorten
 from . import style
 from .inline import inline_svg
-from .words import number, plural, shorten
 
 SHOWN = 10
 """Of a larger layer the units with the strongest weights are drawn."""
@@ -75,8 +75,8 @@ def network(
     if not names:
         raise ValueError("this network has no Dense layer: there are no weights to draw")
     weights = [np.asarray(net[name], dtype=np.float64) for name in names]
-    given = _names("feature_names", feature_names, net.n_in, "x")
-    inputs = _embedded(net.layers[: int(names[0].partition(".")[0])], given)
+    features = _names("feature_names", feature_names, net.n_in, "x")
+    inputs = _embedded(net.layers[: int(names[0].partition(".")[0])], features)
     outputs = _output_names(class_names, weights[-1].shape[1])
     columns = _columns(net, names, weights)
     numbered = max(column.size for column in columns) <= NUMBERED
@@ -96,9 +96,10 @@ def network(
     _write_names(axes, 0, columns[0], inputs, "right", 17 if numbered else 13)
     _write_names(axes, len(columns) - 1, columns[-1], outputs, "left", 17 if numbered else 13)
     _write_key(axes, columns, numbered)
-    title, told = _said_of(parameters, weights, columns, inputs)
-    drawn = f"The first of {members} networks: " if members > 1 else ""
-    return style.finish(figure, f"{drawn}{title}", told)
+    first_of = f"The first of {members} networks: " if members > 1 else ""
+    title = _title(parameters, weights[0], columns, inputs)
+    layers = ", ".join(column.heading.replace("\n", " ") for column in columns)
+    return style.finish(figure, first_of + title, f"Its layers: {layers}.")
 
 
 class _Member:
@@ -130,27 +131,23 @@ def _embedded(layers: Sequence[Any], names: list[str]) -> list[str]:
     return names
 
 
-def _names(what: str, given: Sequence[object] | None, n: int, letter: str) -> list[str]:
-    if given is None:
+def _names(what: str, names: Sequence[object] | None, n: int, letter: str) -> list[str]:
+    if names is None:
         return [f"{letter}{i}" for i in range(n)]
-    if len(given) != n:
-        raise ValueError(f"{what} has {len(given)} names, but the network has {n}: give one each")
-    return [shorten(name, 20) for name in given]
+    if len(names) != n:
+        raise ValueError(f"{what} has {len(names)} names, but the network has {n}: give one each")
+    return [shorten(name, 20) for name in names]
 
 
-def _output_names(given: Sequence[object] | None, n: int) -> list[str]:
-    if given is not None and n == 1 and len(given) == 2:
-        return [shorten(given[1], 20)]
-    return _names("class_names", given, n, "z")
+def _output_names(names: Sequence[object] | None, n: int) -> list[str]:
+    if names is not None and n == 1 and len(names) == 2:
+        return [shorten(names[1], 20)]
+    return _names("class_names", names, n, "z")
 
 
 def _columns(net: Drawable, names: Sequence[str], weights: Sequence[NDArray[Any]]) -> list[Column]:
     sizes = [len(weights[0]), *(W.shape[1] for W in weights)]
-    power = [np.zeros(n) for n in sizes]
-    for i, W in enumerate(weights):
-        if i == 0:
-            power[0] += np.abs(W).sum(axis=1)
-        power[i + 1] += np.abs(W).sum(axis=0)
+    power = [np.abs(weights[0]).sum(axis=1), *(np.abs(W).sum(axis=0) for W in weights)]
     headings = _headings(net, names, sizes)
     columns = []
     for i, n in enumerate(sizes):
@@ -168,11 +165,10 @@ def _headings(net: Drawable, names: Sequence[str], sizes: Sequence[int]) -> list
     """What stands above each column: its size, then the layers up to the next Dense."""
     places = [int(name.split(".")[0]) for name in names]
     headings = [f"{sizes[0]} in"]
-    for i, start in enumerate(places):
-        end = places[i + 1] if i + 1 < len(places) else len(net.layers)
-        after = [type(layer).__name__ for layer in net.layers[start + 1 : end]]
-        kind = type(net.layers[start]).__name__
-        headings.append("\n".join([f"{kind} {sizes[i + 1]}", *after[:3]]))
+    ends = [*places[1:], len(net.layers)]
+    for start, end, size in zip(places, ends, sizes[1:], strict=True):
+        first, *after = (type(layer).__name__ for layer in net.layers[start:end])
+        headings.append("\n".join([f"{first} {size}", *after[:3]]))
     return headings
 
 
@@ -182,16 +178,11 @@ def _draw_weights(axes: Axes, i: int, W: NDArray[Any], left: Column, right: Colu
     a, b = np.unravel_index(order, W.shape)
     lines = [[(i, left.heights[j]), (i + 1, right.heights[k])] for j, k in zip(a, b, strict=True)]
     values, strong = W.ravel()[order], strength.ravel()[order]
-    axes.add_collection(
-        LineCollection(
-            lines,
-            colors=[style.BLUE if w > 0 else style.ORANGE if w < 0 else style.GRID for w in values],
-            linewidths=0.3 + 3.0 * strong,
-            linestyles=["-" if w >= 0 else (0, (3, 1)) for w in values],
-            alpha=0.2 + 0.75 * strong,
-            zorder=1,
-        )
-    )
+    colours = [style.BLUE if w > 0 else style.ORANGE if w < 0 else style.GRID for w in values]
+    dashes = ["-" if w >= 0 else (0, (3, 1)) for w in values]
+    drawn = LineCollection(lines, colors=colours, linestyles=dashes, zorder=1)
+    drawn.set(linewidths=0.3 + 3.0 * strong, alpha=0.2 + 0.75 * strong)
+    axes.add_collection(drawn)
 
 
 def _write_weights(axes: Axes, i: int, W: NDArray[Any], left: Column, right: Column) -> None:
@@ -200,11 +191,9 @@ def _write_weights(axes: Axes, i: int, W: NDArray[Any], left: Column, right: Col
     for j, k in np.ndindex(W.shape):
         place = float(places[j, k])
         height = left.heights[j] + place * (right.heights[k] - left.heights[j])
-        axes.text(
-            i + place, height, number(float(W[j, k]), 3), fontsize=7.5, ha="center", va="center",
-            color=style.INK, zorder=2,
-            bbox={"facecolor": style.PAGE, "edgecolor": "none", "pad": 0.8},
-        )  # fmt: skip
+        box = {"facecolor": style.PAGE, "edgecolor": "none", "pad": 0.8}
+        text = number(float(W[j, k]), 3)
+        style.write(axes, text, (i + place, height), fontsize=7.5, zorder=2, bbox=box)
 
 
 def _label_places(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
@@ -227,8 +216,8 @@ def _label_places(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
         off[:, j, k] = np.inf
         room = np.minimum(off.min(axis=(0, 1, 2)), 2.0)
         for x, y in taken:
-            apart = np.maximum(np.abs(at - x) / LABEL[0], np.abs(mine - y) / LABEL[1])
-            room = np.where(apart < 1, apart - 10, room)
+            distance = np.maximum(np.abs(at - x) / LABEL[0], np.abs(mine - y) / LABEL[1])
+            room = np.where(distance < 1, distance - 10, room)
         best = int(np.argmax(room - np.abs(at - 0.3)))
         chosen[j, k] = at[best]
         taken.append((float(at[best]), float(mine[best])))
@@ -241,63 +230,57 @@ def _draw_units(axes: Axes, i: int, column: Column, largest: float, numbered: bo
     axes.scatter(x, column.heights, s=area, color=style.PAGE, linewidths=0, zorder=3)
     biases = None if column.bias is None else column.bias[column.shown]
     if biases is not None:
-        axes.scatter(
-            x, column.heights, s=area, linewidths=0, zorder=4,
-            color=[style.BLUE if b >= 0 else style.ORANGE for b in biases],
-            alpha=0.75 * np.abs(biases) / largest,
-        )  # fmt: skip
+        fill = [style.BLUE if b >= 0 else style.ORANGE for b in biases]
+        shade = 0.75 * np.abs(biases) / largest
+        axes.scatter(x, column.heights, s=area, linewidths=0, zorder=4, color=fill, alpha=shade)
     axes.scatter(
         x, column.heights, s=area, facecolors="none", edgecolors=style.INK, linewidths=1, zorder=5
     )
     for n, (unit, height) in enumerate(zip(column.shown, column.heights, strict=True)):
-        told = "" if biases is None else number(float(biases[n]), 2)
-        inside = told if numbered else str(unit)  # an input has no bias to show
-        axes.text(
-            i, height, inside, ha="center", va="center_baseline", fontsize=7, color=style.INK,
-            zorder=6,
-        )  # fmt: skip
+        bias = "" if biases is None else number(float(biases[n]), 2)  # an input has none
+        text = bias if numbered else str(unit)
+        style.write(axes, text, (i, height), fontsize=7, va="center_baseline", zorder=6)
     if column.size > len(column.shown):
-        axes.text(
-            i, column.heights[-1] - 1, f"… {column.size - len(column.shown)} more", ha="center",
-            va="center", fontsize=8.5, color=style.MUTED,
-        )  # fmt: skip
+        text = f"… {column.size - len(column.shown)} more"
+        style.write(axes, text, (i, column.heights[-1] - 1), color=style.MUTED)
 
 
 def _write_names(
     axes: Axes, i: int, column: Column, names: Sequence[str], side: Any, gap: int
 ) -> None:
     for unit, height in zip(column.shown, column.heights, strict=True):
-        axes.annotate(
-            names[unit], (i, height), (-gap if side == "right" else gap, 0), va="center", ha=side,
-            textcoords="offset points", fontsize=8.5, color=style.INK,
-        )  # fmt: skip
+        offset = (-gap if side == "right" else gap, 0)
+        style.write(axes, names[unit], (i, height), ha=side, offset=offset)
 
 
 def _write_key(axes: Axes, columns: Sequence[Column], numbered: bool) -> None:
     top = max(float(c.heights[0]) for c in columns)
     low = min(float(c.heights[-1]) - (c.size > len(c.shown)) for c in columns)
     for i, c in enumerate(columns):
-        axes.annotate(
-            c.heading, (i, top), (0, 17), textcoords="offset points", ha="center", va="bottom",
-            fontsize=8, color=style.MUTED, linespacing=1.25,
-        )  # fmt: skip
+        style.write(
+            axes,
+            c.heading,
+            (i, top),
+            offset=(0, 17),
+            fontsize=8,
+            color=style.MUTED,
+            va="bottom",
+            linespacing=1.25,
+        )
     axes.set(xlim=(-0.25, len(columns) - 0.75), ylim=(low - 0.6, top + 0.6))
-    axes.annotate(
-        "blue +  ·  orange dashed −  ·  width: |weight| within its layer  ·  "
-        + ("fill and number: bias" if numbered else "fill: bias, number: unit"),
-        (0.5, 0), (0, -4), xycoords="axes fraction", textcoords="offset points", ha="center",
-        va="top", fontsize=7.5, color=style.MUTED,
-    )  # fmt: skip
+    fill = "fill and number: bias" if numbered else "fill: bias, number: unit"
+    key = f"blue +  ·  orange dashed −  ·  width: |weight| within its layer  ·  {fill}"
+    place = {"xycoords": "axes fraction", "va": "top"}
+    style.write(axes, key, (0.5, 0), offset=(0, -4), fontsize=7.5, color=style.MUTED, **place)
 
 
-def _said_of(
-    parameters: int, weights: Sequence[NDArray[Any]], columns: Sequence[Column],
-    inputs: Sequence[str],
-) -> tuple[str, str]:  # fmt: skip
+def _title(
+    parameters: int, first: NDArray[Any], columns: Sequence[Column], inputs: Sequence[str]
+) -> str:
+    """The network's shape, and the input with the strongest weights W (inputs, units)."""
     shape = "-".join(str(c.size) for c in columns)
-    power = np.abs(weights[0]).sum(axis=1)
+    power = np.abs(first).sum(axis=1)
     title = f"{shape} network, {plural(parameters, 'parameter')}"
-    told = "Its layers: " + ", ".join(c.heading.replace("\n", " ") for c in columns) + "."
     if len(inputs) < 2 or np.ptp(power) <= 1e-12 * power.max():
-        return title, told
-    return f"{title}; {inputs[int(power.argmax())]} has the strongest weights", told
+        return title
+    return f"{title}; {inputs[int(power.argmax())]} has the strongest weights"

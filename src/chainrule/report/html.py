@@ -4,27 +4,30 @@ No script, no template language, no address of anything outside the file. Everyt
 is text and is escaped: column names and class labels may be anything.
 """
 
-import html
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files import write_atomically
+from ..writing.blocks import Block, Cell, Code, Note, Picture, Prose, Table
+from ..writing.formats import Html
+from ..writing.words import clean, count, number
 from .inline import inline_svg
 from .page import head
-from .words import clean, count, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CONTENTS_FROM = 4
 """A report of so many sections begins with a table of contents."""
-WRITTEN = re.compile(r"[-+]?[\d,]*\.?\d+( %)?|–")
+NUMBER = ' class="number"'
+NUMBER_AS_TEXT = re.compile(r"[-+]?[\d,]*\.?\d+( %)?|–")
 """A number that comes as text, such as 95.58 %."""
 
 
@@ -58,19 +61,20 @@ class Report:
 
 def report_html(report: Report) -> str:
     """The report as one HTML document."""
-    sections = list(enumerate(report.sections, start=1))
-    long = len(sections) >= CONTENTS_FROM
+    page = Page()
+    title, sections = page.words(report.title), list(enumerate(report.sections, start=1))
+    is_long = len(sections) >= CONTENTS_FROM
     parts = [
-        head(escape(report.title), "long" if long else "short"),
-        f"<header>\n<h1>{escape(report.title)}</h1>",
-        f'<p class="subtitle">{escape(report.subtitle)}</p>' if report.subtitle else "",
-        _facts(report.facts),
+        head(title, "long" if is_long else "short"),
+        f"<header>\n<h1>{title}</h1>",
+        f'<p class="subtitle">{page.words(report.subtitle)}</p>' if report.subtitle else "",
+        page.facts(report.facts),
         "</header>",
-        _contents(report.sections) if long else "",
+        page.contents(report.sections) if is_long else "",
         "<main>",
-        *(_section(section, i) for i, section in sections),
+        *(page.section(section, i) for i, section in sections),
         "</main>",
-        f"<footer>{_prose(report.footer)}</footer>" if report.footer else "",
+        f"<footer>{page.prose(Prose(report.footer))}</footer>" if report.footer else "",
         "</body>\n</html>\n",
     ]
     return "\n".join(part for part in parts if part)
@@ -84,106 +88,122 @@ def write_report(path: str | os.PathLike[str], report: Report) -> Path:
     return write_atomically(path, report_html(report).encode("utf-8"))
 
 
-def escape(text: object, *, lines: bool = False) -> str:
-    """The text as HTML shows it, without the characters that HTML forbids."""
-    return html.escape(clean(text, lines=lines))
+class Page(Html):
+    """HTML with the classes of page.css; every text is cleaned and escaped."""
+
+    end = ""
+
+    def words(self, text: str) -> str:
+        return super().words(clean(text))
+
+    def facts(self, facts: Mapping[str, object]) -> str:
+        """The few facts that matter, as cards."""
+        cards = (
+            f"<div><dt>{self.words(name)}</dt><dd>{self.words(cell_text(value))}</dd></div>"
+            for name, value in facts.items()
+        )
+        return f'<dl class="facts">{"".join(cards)}</dl>' if facts else ""
+
+    def contents(self, sections: Sequence[Section]) -> str:
+        """Links to the sections."""
+        items = (
+            f'<li><a href="#section-{i}">{self.words(section.heading)}</a></li>'
+            for i, section in enumerate(sections, start=1)
+        )
+        return f'<nav aria-label="Contents"><h2>Contents</h2><ol>{"".join(items)}</ol></nav>'
+
+    def section(self, section: Section, i: int) -> str:
+        """A section with the anchors that contents and screen readers use."""
+        heading = f'<h2 id="heading-{i}">{self.words(section.heading)}</h2>'
+        inside = "\n".join([heading, *map(self.block, section_blocks(section, i))])
+        return f'<section id="section-{i}" aria-labelledby="heading-{i}">\n{inside}\n</section>'
+
+    def prose(self, block: Prose) -> str:
+        """Paragraphs and lists; nothing else is marked up."""
+        paragraphs = re.split(r"\n\s*\n", block.text.replace("\r\n", "\n").strip())
+        return "\n".join(
+            self.items(list(lines)) if is_list else f"<p>{self.words(' '.join(lines))}</p>"
+            for paragraph in paragraphs
+            for is_list, lines in groupby(map(str.strip, paragraph.split("\n")), _is_item)
+        )
+
+    def items(self, lines: Sequence[str]) -> str:
+        """A list from lines that begin with "- "."""
+        return f"<ul>{''.join(f'<li>{self.words(line[2:])}</li>' for line in lines)}</ul>"
+
+    def table(self, block: Table) -> str:
+        """A table that scrolls by itself on a narrow screen; so a keyboard must reach it."""
+        head = self.cells(block, block.columns, ['th scope="col"'] * len(block.columns))
+        tags = ['th scope="row"', *["td"] * (len(block.columns) - 1)]
+        rows = "\n".join(f"<tr>{self.cells(block, row, tags)}</tr>" for row in block.rows)
+        return (
+            f'<div class="table" role="region" tabindex="0" aria-label="{self.words(block.title)}'
+            f': table"><table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>'
+            "</div>"
+        )
+
+    def cells(self, block: Table, row: Sequence[Cell], tags: Sequence[str]) -> str:
+        """A row's cells, each with its tag; numbers at the right."""
+        return "".join(
+            f"<{tag}{NUMBER if i in block.numeric else ''}>{self.cell(cell)}</{tag[:2]}>"
+            for i, (tag, cell) in enumerate(zip(tags, row, strict=True))
+        )
+
+    def picture(self, block: Picture) -> str:
+        """The figure as SVG, with words for those who do not see it; `name` begins its ids."""
+        figure = block.make()
+        words = clean(figure.get_label()) or clean(block.title)
+        return f"<figure>\n{inline_svg(figure, words, block.name)}\n</figure>"
+
+    def code(self, block: Code) -> str:
+        """Lines as they stand."""
+        code = super().words(clean(block.text, lines=True))
+        return f'<pre tabindex="0" aria-label="Code"><code>{code}</code></pre>'
 
 
-def _facts(facts: Mapping[str, object]) -> str:
-    if not facts:
-        return ""
-    cells = (f"<div><dt>{escape(k)}</dt><dd>{_cell(v)}</dd></div>" for k, v in facts.items())
-    return f'<dl class="facts">{"".join(cells)}</dl>'
-
-
-def _contents(sections: Sequence[Section]) -> str:
-    items = (
-        f'<li><a href="#section-{i}">{escape(section.heading)}</a></li>'
-        for i, section in enumerate(sections, start=1)
-    )
-    return f'<nav aria-label="Contents"><h2>Contents</h2><ol>{"".join(items)}</ol></nav>'
-
-
-def _section(section: Section, i: int) -> str:
-    parts = [f'<h2 id="heading-{i}">{escape(section.heading)}</h2>']
+def section_blocks(section: Section, i: int) -> Iterator[Block]:
+    """What stands under the heading of section i."""
     if section.text:
-        parts.append(_prose(section.text))
+        yield Prose(section.text)
     if section.table is not None:
-        parts.append(_table(section.table, section.heading))
-    if section.picture is not None:
-        parts.append(_picture(section.picture, section.heading, i))
+        yield _table(section.table, section.heading) if section.table else Prose("No rows.")
+    if (figure := section.picture) is not None:
+        yield Picture(f"p{i}-", section.heading, lambda: figure)
     if section.code:
-        code = escape(section.code, lines=True)
-        parts.append(f'<pre tabindex="0" aria-label="Code"><code>{code}</code></pre>')
+        yield Code(section.code)
     if section.note:
-        parts.append(f'<aside class="note">{_prose(section.note)}</aside>')
-    inside = "\n".join(parts)
-    return f'<section id="section-{i}" aria-labelledby="heading-{i}">\n{inside}\n</section>'
+        yield Note(section.note)
 
 
-def _prose(text: str) -> str:
-    """Paragraphs and lists; nothing else is marked up."""
-    blocks = []
-    for block in re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip()):
-        for is_list, run in _runs(block.split("\n")):
-            if is_list:
-                blocks.append("<ul>" + "".join(f"<li>{escape(x[2:])}</li>" for x in run) + "</ul>")
-            else:
-                blocks.append(f"<p>{escape(' '.join(run))}</p>")
-    return "\n".join(blocks)
-
-
-def _runs(lines: Sequence[str]) -> list[tuple[bool, list[str]]]:
-    runs: list[tuple[bool, list[str]]] = []
-    for line in map(str.strip, lines):
-        item = line.startswith("- ")
-        if not runs or runs[-1][0] != item:
-            runs.append((item, []))
-        runs[-1][1].append(line)
-    return runs
-
-
-def _table(rows: Sequence[Mapping[str, object]], heading: str) -> str:
-    if not rows:
-        return "<p>No rows.</p>"
+def _table(rows: Sequence[Mapping[str, object]], title: str) -> Table:
     names = list(dict.fromkeys(name for row in rows for name in row))
-    aligned = {n: ' class="number"' if _is_numeric([r.get(n) for r in rows]) else "" for n in names}
-    head = "".join(f'<th scope="col"{aligned[name]}>{escape(name)}</th>' for name in names)
-    body = []
-    for row in rows:
-        first, *rest = names
-        cells = f'<th scope="row"{aligned[first]}>{_cell(row.get(first))}</th>'
-        cells += "".join(f"<td{aligned[name]}>{_cell(row.get(name))}</td>" for name in rest)
-        body.append(f"<tr>{cells}</tr>")
-    inside = f"<thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody>"
-    # It scrolls by itself on a narrow screen, so it must be reachable by keyboard.
-    return (
-        f'<div class="table" role="region" tabindex="0" aria-label="{escape(heading)}: table">'
-        f"<table>{inside}</table></div>"
-    )
+    columns = [[row.get(name) for row in rows] for name in names]
+    numeric = frozenset(i for i, values in enumerate(columns) if _is_numeric(values))
+    texts = [[cell_text(row.get(name)) for name in names] for row in rows]
+    return Table(title, names, texts, numeric)
+
+
+def _is_item(line: str) -> bool:
+    return line.startswith("- ")
 
 
 def _is_numeric(values: Sequence[object]) -> bool:
-    given = [v for v in values if v is not None]
-    return bool(given) and all(_is_number(v) for v in given)
+    present = [value for value in values if value is not None]
+    return bool(present) and all(map(_is_number, present))
 
 
 def _is_number(value: object) -> bool:
     if isinstance(value, str):
-        return bool(WRITTEN.fullmatch(value))
+        return bool(NUMBER_AS_TEXT.fullmatch(value))
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _cell(value: object) -> str:
+def cell_text(value: object) -> str:
+    """A value for a person: yes and no, counts with commas, four digits, – for a gap."""
     if value is None or (isinstance(value, Real) and math.isnan(value)):
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Integral):
         return count(int(value))
-    return number(float(value)) if isinstance(value, Real) else escape(value)
-
-
-def _picture(figure: "Figure", heading: str, i: int) -> str:
-    words = clean(figure.get_label()) or clean(heading)
-    return f"<figure>\n{inline_svg(figure, words, f'p{i}-')}\n</figure>"
+    return number(float(value)) if isinstance(value, Real) else str(value)

@@ -48,4 +48,4 @@ def _adapted(name: str, value: str, prefix: str) -> str:
     if name == "href":
         return f"#{prefix}{value[1:]}" if value.startswith("#") else value
     value = value.replace("url(#", f"url(#{prefix}")
-    return re.sub("|".join(THEMED), lambda found: f"var(--{THEMED[found[0]]})", value)
+    return re.sub("|".join(THEMED), lambda colour: f"var(--{THEMED[colour[0]]})", value)

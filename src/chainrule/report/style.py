@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, MaxNLocator
 
-from .words import clean, number, wrap
+from ..writing.words import clean, number, wrap
 
 FONT = ["DejaVu Sans", "sans-serif"]  # the second for browsers: matplotlib brings the first
 
@@ -33,6 +33,9 @@ DENSE = 2000
 """More points than this are drawn as pixels, not shapes: no viewer opens 100,000 circles."""
 
 
+DASHED = (0, (4, 2))
+
+
 def new_figure(width: float = 6.0, height: float = 4.0) -> Figure:
     """An empty figure of width × height inches that lays itself out."""
     figure = Figure(figsize=(width, height), layout="constrained", facecolor=PAGE)
@@ -47,10 +50,8 @@ def quiet(axes: Axes, xlabel: str = "", ylabel: str = "", grid: str | None = Non
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(MUTED)
         spine.set_linewidth(0.8)
-    axes.tick_params(
-        which="both", length=3, width=0.8, color=MUTED, labelcolor=INK, labelsize=8.5,
-        labelfontfamily=FONT,
-    )  # fmt: skip
+    axes.tick_params(which="both", length=3, width=0.8, color=MUTED)
+    axes.tick_params(which="both", labelcolor=INK, labelsize=8.5, labelfontfamily=FONT)
     axes.tick_params(which="minor", length=0)
     axes.grid(False)
     if grid is not None:
@@ -58,6 +59,41 @@ def quiet(axes: Axes, xlabel: str = "", ylabel: str = "", grid: str | None = Non
         axes.set_axisbelow(True)
     axes.set_xlabel(clean(xlabel), fontsize=9, color=INK)
     axes.set_ylabel(clean(ylabel), fontsize=9, color=INK)
+
+
+def one_panel(
+    xlabel: str, ylabel: str, width: float = 6.0, height: float = 4.0, grid: str | None = None
+) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes."""
+    figure = new_figure(width, height)
+    axes = figure.subplots()
+    quiet(axes, xlabel, ylabel, grid)
+    return figure, axes
+
+
+def write(
+    axes: Axes,
+    text: str,
+    at: tuple[float, float],
+    offset: tuple[float, float] | None = None,
+    **look: Any,
+) -> None:
+    """A text at a point, or `offset` points away from it; `look` has matplotlib's names."""
+    look = {"fontsize": 8.5, "color": INK, "ha": "center", "va": "center", **look}
+    if offset is None:
+        axes.text(*at, text, **look)
+    else:
+        axes.annotate(text, at, offset, textcoords="offset points", **look)
+
+
+def write_at_end(axes: Axes, text: str, height: float, colour: str) -> None:
+    """A text at the right end of a curve, at this share of the axes' height."""
+    write(axes, text, (1.02, height), color=colour, ha="left", transform=axes.transAxes)
+
+
+def share_of_height(axes: Axes, y: float) -> float:
+    """Where y is on the way from the axes' lower end, 0, to the upper one, 1."""
+    return float((axes.transData + axes.transAxes.inverted()).transform((0.0, y))[1])
 
 
 def finish(figure: Figure, title: str, description: str = "") -> Figure:
@@ -104,7 +140,7 @@ def whole_numbers(axis: Any) -> None:
     axis.set_major_locator(MaxNLocator(nbins=8, integer=True))
 
 
-def spread(values: Sequence[float], gap: float) -> list[float]:
+def move_apart(values: Sequence[float], gap: float) -> list[float]:
     """The values moved apart as little as needed for neighbours to be `gap` from each other."""
     order = np.argsort(values, kind="stable")
     placed = np.asarray(values, float)[order]
@@ -139,9 +175,16 @@ def column(name: str, values: Any) -> np.ndarray[Any, Any]:
     return array
 
 
+def columns(**values: Any) -> list[np.ndarray[Any, Any]]:
+    """Several columns, by name; raises ValueError where they differ in rows."""
+    arrays = {name: column(name, array) for name, array in values.items()}
+    same_length(**arrays)
+    return list(arrays.values())
+
+
 def same_length(**columns: Any) -> None:
     """Raise ValueError unless all columns have as many rows as the first."""
     sizes = {name: len(values) for name, values in columns.items()}
     if len(set(sizes.values())) > 1:
-        told = " and ".join(f"{name} {n}" for name, n in sizes.items())
-        raise ValueError(f"the columns differ in rows, {told}: give both of the same rows")
+        rows = " and ".join(f"{name} {n}" for name, n in sizes.items())
+        raise ValueError(f"the columns differ in rows, {rows}: give both of the same rows")

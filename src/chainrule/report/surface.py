@@ -9,8 +9,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from ..writing.words import percent, plural, shorten
 from . import style
-from .words import percent, plural, shorten
 
 GRID = 220
 
@@ -33,32 +33,32 @@ def decision_boundary(
     X = np.asarray(X, dtype=np.float64)
     if X.ndim != 2 or X.shape[1] != 2 or len(X) == 0 or not np.isfinite(X).all():
         raise ValueError(f"X has shape {X.shape}: a boundary is drawn over two finite features")
-    labels = style.column("y", y)
-    style.same_length(X=X, y=labels)
-    mine = probabilities(predict(X))
-    kinds = labels.astype(int)
-    if (kinds != labels).any() or kinds.min() < 0 or kinds.max() >= mine.shape[1]:
-        raise ValueError(f"y must hold the classes 0 to {mine.shape[1] - 1} as whole numbers")
-    if classes is not None and len(classes) != mine.shape[1]:
-        raise ValueError(f"classes names {len(classes)}, but predict gives {mine.shape[1]} classes")
-    told = [shorten(c, 18) for c in (range(mine.shape[1]) if classes is None else classes)]
-    figure = style.new_figure(6.0, 4.6)
-    axes = figure.subplots()
-    style.quiet(axes, shorten(names[0], 40), shorten(names[1], 40))
+    targets = style.column("y", y)
+    style.same_length(X=X, y=targets)
+    P = probabilities(predict(X))
+    kinds, k = targets.astype(int), P.shape[1]
+    if (kinds != targets).any() or kinds.min() < 0 or kinds.max() >= k:
+        raise ValueError(f"y must hold the classes 0 to {k - 1} as whole numbers")
+    if classes is not None and len(classes) != k:
+        raise ValueError(f"classes names {len(classes)}, but predict gives {k} classes")
+    labels = [shorten(c, 18) for c in (range(k) if classes is None else classes)]
+    figure, axes = style.one_panel(shorten(names[0], 40), shorten(names[1], 40), height=4.6)
     _draw_surface(axes, predict, X)
     if line is not None:
         _draw_line(axes, line)
-    _draw_points(axes, X, kinds, told)
-    style.key(axes, columns=3 if max(map(len, told)) > 9 else 4)
-    right = float(np.mean(mine.argmax(axis=1) == kinds))
-    where = "on the side of their class" if len(told) == 2 else "in the region of their class"
+    _draw_points(axes, X, kinds, labels)
+    style.key(axes, columns=3 if max(map(len, labels)) > 9 else 4)
+    right = float(np.mean(P.argmax(axis=1) == kinds))
+    where = "on the side of their class" if len(labels) == 2 else "in the region of their class"
     title = f"{percent(right)} of {plural(len(X), 'point')} lie {where}"
-    return style.finish(figure, title, f"Classes {', '.join(told)} over {names[0]} and {names[1]}.")
+    return style.finish(
+        figure, title, f"Classes {', '.join(labels)} over {names[0]} and {names[1]}."
+    )
 
 
-def probabilities(given: ArrayLike) -> NDArray[Any]:
+def probabilities(answers: ArrayLike) -> NDArray[Any]:
     """P (m, k), rows summing to 1, from (m,), (m, 1) or (m, k); raises ValueError for others."""
-    P = np.asarray(given, dtype=np.float64)
+    P = np.asarray(answers, dtype=np.float64)
     P = P[:, None] if P.ndim == 1 else P
     if P.ndim != 2 or not np.isfinite(P).all() or P.min() < -1e-6 or P.max() > 1 + 1e-6:
         raise ValueError(
@@ -78,10 +78,9 @@ def _draw_surface(axes: Axes, predict: Callable[[Any], ArrayLike], X: NDArray[An
     sure = np.clip((P.max(axis=-1, keepdims=True) * k - 1) / (k - 1), 0, 1)
     # Paler where less sure: the boundary is where the surface is white.
     image = 1 - 0.42 * sure * (1 - hues[P.argmax(axis=-1)])
-    axes.imshow(
-        image, extent=(x_low, x_high, y_low, y_high), origin="lower", aspect="auto",
-        interpolation="bilinear", zorder=0,
-    )  # fmt: skip
+    extent = (x_low, x_high, y_low, y_high)
+    look: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "bilinear"}
+    axes.imshow(image, extent=extent, zorder=0, **look)
     drawn = False
     for i in range(k if k > 2 else 1):
         margin = P[..., i] - np.delete(P, i, axis=-1).max(axis=-1)
@@ -100,15 +99,13 @@ def _draw_line(axes: Axes, line: Callable[[NDArray[Any]], ArrayLike]) -> None:
     axes.plot([], [], color=style.INK, linewidth=1.5, linestyle=(0, (2, 2)), label="true")
 
 
-def _draw_points(axes: Axes, X: NDArray[Any], kinds: NDArray[Any], told: Sequence[str]) -> None:
+def _draw_points(axes: Axes, X: NDArray[Any], kinds: NDArray[Any], labels: Sequence[str]) -> None:
     size = 30 if len(X) < 200 else 20 if len(X) <= 600 else 12 if len(X) <= style.DENSE else 5
-    for i, name in enumerate(told):
-        mine = X[kinds == i]
-        axes.scatter(
-            mine[:, 0], mine[:, 1], s=size, color=class_colour(i), edgecolors=style.FIXED_PAGE,
-            marker=style.MARKERS[i % len(style.MARKERS)], linewidths=0.5, label=name or " ",
-            rasterized=len(X) > style.DENSE, zorder=3,
-        )  # fmt: skip
+    look: dict[str, Any] = {"edgecolors": style.FIXED_PAGE, "linewidths": 0.5, "zorder": 3}
+    for i, name in enumerate(labels):
+        x, y = X[kinds == i].T
+        look |= {"color": class_colour(i), "marker": style.MARKERS[i % len(style.MARKERS)]}
+        axes.scatter(x, y, size, label=name or " ", rasterized=len(X) > style.DENSE, **look)
 
 
 def class_colour(i: int) -> str:

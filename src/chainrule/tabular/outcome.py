@@ -11,11 +11,11 @@ from ..core.metrics import METRICS
 from ..core.nonfinite import finite
 from ..models.answers import Answer, explain_answer
 from ..models.model import TableModel
-from ..report.words import clean, coverage_in_words, number, plural, score
 from ..tables import Preparation, Schema
 from ..tables.rows import Rows
 from ..tables.table import cell_text
 from ..training.loop import Record
+from ..writing.words import clean, coverage_in_words, number, plural, score
 from .baselines import BOOSTING, CONSTANT, LINEAR
 from .verdict import NETWORK, Tested
 

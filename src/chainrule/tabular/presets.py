@@ -22,7 +22,7 @@ from ..core.layers import Dense, Dropout, Layer, Scale
 from ..core.network import Network
 from ..core.optimizers import OPTIMIZERS, AdamW
 from ..core.schedules import Cosine, CosLog, FlatCosine
-from ..report.words import percent
+from ..writing.words import percent
 from .data import TableData
 
 T = TypeVar("T")

@@ -24,11 +24,11 @@ from ..core.network import Network
 from ..core.nonfinite import finite
 from ..models.model import TableModel, covered, repeated, true_terms
 from ..models.spec import check_count
-from ..report.words import percent, plural
 from ..tables import Table
 from ..tables.rows import class_weighted
 from ..training.loop import Record, Recorded, together
 from ..training.plan import Plan
+from ..writing.words import percent, plural
 from .baselines import CONSTANT, Watch, compare, constant
 from .calibrate import held_out, margin, temperature
 from .data import TableData

@@ -9,7 +9,7 @@ from ..core import metrics
 from ..core.arrays import Array
 from ..core.metrics import METRICS
 from ..models.model import scores
-from ..report.words import number, plural, score
+from ..writing.words import number, plural, score
 from .baselines import BOOSTING, CONSTANT
 
 FOR_NUMBERS = ("rmse", "mae")

@@ -1,6 +1,6 @@
 """The names that textbooks give to the numbers of a small network: x1, w5, b2, h1, ŷ1."""
 
-from collections.abc import Iterator
+import numpy as np
 
 from ..core.layers import Dense
 from ..trace.step import Place, Trace
@@ -17,9 +17,9 @@ def text_labels(trace: Trace, by: str = "unit") -> dict[str, str]:
     if by not in ORDERS:
         raise ValueError(f"by is {by!r}: number the weights by {' or by '.join(map(repr, ORDERS))}")
     labels = {f"X[0,{i}]": f"x_{i + 1}" for i in range(trace.net.n_in)}
+    *_, last_dense = [None, *(place for place in trace.places if isinstance(place.layer, Dense))]
     weights = biases = hidden = 0
     for place in trace.places:
-        last = place is trace.places[-1]
         units = trace[place.y].shape[1]
         if isinstance(place.layer, Dense):
             for i, j in _order(place, by):
@@ -28,26 +28,20 @@ def text_labels(trace: Trace, by: str = "unit") -> dict[str, str]:
             for j in range(units if place.layer.bias else 0):
                 labels[f"{place.name}.b[{j}]"] = f"b_{biases + j + 1}"
             biases += units
-            ends = all(isinstance(p.layer, Dense) is False for p in _behind(trace, place))
-            letter, start = ("z_o", 0) if ends else ("z_h", hidden)
-            labels |= {f"{place.y}[0,{j}]": f"{letter}{start + j + 1}" for j in range(units)}
-        elif not last:
-            labels |= {f"{place.y}[0,{j}]": f"h_{hidden + j + 1}" for j in range(units)}
-            hidden += units
+            letter, start = ("z_o", 0) if place is last_dense else ("z_h", hidden)
+        elif place is trace.places[-1]:
+            letter, start = "ŷ_", 0
         else:
-            labels |= {f"{place.y}[0,{j}]": f"ŷ_{j + 1}" for j in range(units)}
+            letter, start = "h_", hidden
+            hidden += units
+        labels |= {f"{place.y}[0,{j}]": f"{letter}{start + j + 1}" for j in range(units)}
     outputs = range(trace.values["l"].shape[1])
     return labels | {f"l[0,{k}]": f"l_{k + 1}" if len(outputs) > 1 else "l" for k in outputs}
 
 
-def _order(place: Place, by: str) -> Iterator[tuple[int, int]]:
+def _order(place: Place, by: str) -> list[tuple[int, ...]]:
     """The indices of W in the order in which a text numbers the weights."""
     n_in, n_out = place.p["W"].shape
     if by == "unit":
-        yield from ((i, j) for j in range(n_out) for i in range(n_in))
-    else:
-        yield from ((i, j) for i in range(n_in) for j in range(n_out))
-
-
-def _behind(trace: Trace, place: Place) -> tuple[Place, ...]:
-    return trace.places[trace.places.index(place) + 1 :]
+        return [(i, j) for j, i in np.ndindex(n_out, n_in)]
+    return list(np.ndindex(n_in, n_out))

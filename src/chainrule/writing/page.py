@@ -2,59 +2,15 @@
 
 import ast
 import math
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 from ..chain.contributions import Contributions
 from ..chain.explain import explain
 from ..chain.explanation import Explanation, Number, Path, Sum
-from .mathematics import (
-    Expression,
-    add,
-    fill,
-    multiply,
-    name,
-    number,
-    parse,
-    rename,
-    slope,
-)
+from .blocks import Block, Cell, Equation, Heading, Prose, Table
+from .mathematics import Expression, add, fill, multiply, name, number, parse, rename, slope
 
 TERMS = 6  # of a sum that are written out
-
-
-@dataclass(frozen=True)
-class Heading:
-    """A line above what follows, which may end in an address."""
-
-    text: str
-    address: str = ""
-
-
-@dataclass(frozen=True)
-class Prose:
-    """A sentence or more."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Equation:
-    """side = side = …, the last one a number; `note` says what the number is."""
-
-    sides: tuple[Expression, ...]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table: cells are text or mathematics."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str | Expression, ...], ...]
-
-
-Block = Heading | Prose | Equation | Grid
 Seen = Callable[[Number], Number]  # a number as it is, or as rounded on paper
 
 
@@ -110,16 +66,13 @@ def _inputs(found: Explanation, inputs: Contributions) -> Iterator[Block]:
         what, scale = f"the log-odds of {inputs.output} against {inputs.against}", 1.0
     yield Heading(f"What each input adds to {what}, from the inputs' zero")
 
-    def cells(values: Iterable[float | None]) -> tuple[str | Expression, ...]:
-        return tuple("–" if v is None else number(scale * v) for v in values)
+    def row(name: str, *values: float | None) -> list[Cell]:
+        return [name, *("–" if value is None else scale * value for value in values)]
 
-    rows = [
-        (part.name, *cells((part.exact, part.integrated, part.gradient))) for part in inputs.largest
-    ]
-    gaps = cells(inputs.gaps[key] for key in ("exact", "integrated", "gradient"))
-    rows += [("left over", *gaps)]
+    rows = [row(part.name, part.exact, part.integrated, part.gradient) for part in inputs.largest]
+    gaps = (inputs.gaps[account] for account in ("exact", "integrated", "gradient"))
     header = ("input", "along the paths", "integrated gradients", "gradient × input")
-    yield Grid(header, tuple(rows))
+    yield Table("", header, [*rows, row("left over", *gaps)], frozenset({1, 2, 3}))
 
 
 def _cell(found: Explanation) -> Iterator[Block]:
@@ -138,7 +91,7 @@ def _title(found: Explanation) -> Heading:
     """What the number is, in words."""
     parameter = found.address.name in found.trace.net.shapes
     what = "How the loss changes with" if parameter else "What makes"
-    return Heading(what, str(found.address))
+    return Heading(what, str(found.address), level=2)
 
 
 def equation(one: Number) -> Equation:
@@ -158,16 +111,23 @@ def total(symbol: str, whole: Sum, see: Seen) -> Equation:
     listed = [see(part) for part in whole.parts[:TERMS]]
     formulas, numbers = list[Expression](), list[Expression]()
     for part in listed:
-        assert part.formula is not None
-        addresses = {letter: term.address for letter, term in part.names.items()}
-        formulas.append(rename(parse(part.formula), addresses))
-        numbers.append(fill(parse(part.formula), _values(part)))
+        formula, with_numbers = _part(part)
+        formulas.append(formula)
+        numbers.append(with_numbers)
     if len(listed) < whole.count:
         formulas.append(name(f"({whole.count - len(listed)} more)"))
         numbers.append(number(whole.value - sum(part.value for part in whole.parts[:TERMS])))
     result = see(Number(symbol, whole.value))
     sides = (name(symbol), add(formulas), add(numbers), number(result.value))
     return Equation(sides, result.note)
+
+
+def _part(part: Number) -> tuple[Expression, Expression]:
+    """A part of a sum: its formula over addresses, and with numbers; a plain number as itself."""
+    if part.formula is None:
+        return _symbol(part), number(part.value)
+    addresses = {letter: term.address for letter, term in part.names.items()}
+    return rename(parse(part.formula), addresses), fill(parse(part.formula), _values(part))
 
 
 def _values(one: Number) -> dict[str, float]:
@@ -227,15 +187,12 @@ def _paths(found: Explanation) -> Iterator[Block]:
         return
     which = f" of row {found.row}" if len(found.trace.batch) > 1 else ""
     yield Heading(f"All {found.count} paths{which}")
-    rows: list[tuple[str | Expression, ...]] = []
+    rows = []
     for path in found.paths:
         units = [factor.symbol[1] for factor in path.factors if isinstance(factor.symbol, tuple)]
-        rows.append((" ← ".join(units), number(path.product)))
-    if found.count > len(found.paths):
-        rows.append((f"all {found.count - len(found.paths)} others", number(found.rest)))
+        rows.append((" ← ".join(units), path.product))
     whole = sum(path.product for path in found.paths) + found.rest
-    rows.append(("sum", number(whole)))
-    yield Grid(("from the output back", "product"), tuple(rows))
+    yield _summed("from the output back", "product", rows, found.count, found.rest, whole)
 
 
 def _rows(found: Explanation) -> Iterator[Block]:
@@ -243,13 +200,18 @@ def _rows(found: Explanation) -> Iterator[Block]:
     if found.sum is None:
         return
     yield Heading("What each row adds")
-    rows: list[tuple[str | Expression, ...]] = [
-        (str(part.symbol), number(part.value)) for part in found.sum.parts
-    ]
-    if found.sum.count > len(rows):
-        rows.append((f"all {found.sum.count - len(rows)} others", number(found.sum.rest)))
-    rows.append(("sum", number(found.value)))
-    yield Grid(("row", "share of the gradient"), tuple(rows))
+    rows = [(str(part.symbol), part.value) for part in found.sum.parts]
+    yield _summed(
+        "row", "share of the gradient", rows, found.sum.count, found.sum.rest, found.value
+    )
+
+
+def _summed(
+    name: str, share: str, rows: list[tuple[str, float]], count: int, rest: float, whole: float
+) -> Table:
+    """The parts of a sum that are listed, what all others add, and the sum."""
+    others = [(f"all {count - len(rows)} others", rest)] if count > len(rows) else []
+    return Table("", (name, share), [*rows, *others, ("sum", whole)], frozenset({1}))
 
 
 def _proof(found: Explanation) -> Iterator[Block]:

@@ -54,8 +54,10 @@ def number(value: float, digits: int = 4) -> str:
 def percent(share: float) -> str:
     """A share in per cent, with a decimal where rounding would say 0 or 100 and be wrong."""
     exact = 100 * share
-    near = 0 < exact < 1 or 99 < exact < 100
-    return f"{min(max(exact, 0.1), 99.9):.1f} %" if near else f"{exact:.0f} %"
+    nearly_all_or_none = 0 < exact < 1 or 99 < exact < 100
+    if nearly_all_or_none:
+        return f"{min(max(exact, 0.1), 99.9):.1f} %"
+    return f"{exact:.0f} %"
 
 
 def count(n: float) -> str:
@@ -79,12 +81,12 @@ def score(metric: str, value: float | None) -> str:
     return f"{100 * value:.2f} %" if metric == "accuracy" else number(value)
 
 
-def coverage_in_words(found: Mapping[str, float], target: str) -> str:
+def coverage_in_words(coverage: Mapping[str, float], target: str) -> str:
     """What share of the test rows lies within their intervals, and how wide these are."""
     return (
-        f"Intervals meant to hold {percent(found['share'])} of the answers hold "
-        f"{percent(found['coverage'])} ± {100 * found['error']:.1f} points of these rows; they are "
-        f"{number(found['width'])} wide on average, in the unit of {target}."
+        f"Intervals meant to hold {percent(coverage['share'])} of the answers hold "
+        f"{percent(coverage['coverage'])} ± {100 * coverage['error']:.1f} points of these rows; "
+        f"they are {number(coverage['width'])} wide on average, in the unit of {target}."
     )
 
 
@@ -93,6 +95,11 @@ def task_in_words(classes: Sequence[Any] | None) -> str:
     if classes is None:
         return "a number"
     labels = [clean(label) for label in classes]
-    told = ", ".join(labels[:SHOWN_CLASSES]) + (", …" if len(labels) > SHOWN_CLASSES else "")
+    names = ", ".join(labels[:SHOWN_CLASSES]) + (", …" if len(labels) > SHOWN_CLASSES else "")
     many = COUNTED[len(labels)] if len(labels) < len(COUNTED) else str(len(labels))
-    return f"{many} classes ({told})"
+    return f"{many} classes ({names})"
+
+
+def exact(value: float) -> str:
+    """Every digit of a number, a whole one without a point: 0.1, 12, 1e+20."""
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else repr(value)
