@@ -12,15 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .names import doubled, renaming_notes, unique_names
+from .sql import Relation, connect, first_line, quoted
 from .table import MISSING_MARKERS, Table, Values, finish
 from .text_encoding import Decoded, chunks, decode
 from .typed import typed_columns
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 _HEAD = 1 << 18
 _LINES = 200
@@ -66,12 +64,7 @@ class Source:
     blank_top: bool
 
 
-def read_delimited(
-    path: Path,
-    con: DuckDBPyConnection,
-    delimiter: str | None = None,
-    reading: Mapping[str, str] | None = None,
-) -> Table:
+def read_delimited(path: Path, reading: Mapping[str, str], delimiter: str | None) -> Table:
     """The table in a delimited text file; every column read as `reading` says or all cells allow.
 
     ValueError: an empty or binary file, a header without rows, a row with more or fewer cells than
@@ -87,7 +80,7 @@ def read_delimited(
         source = Source(
             path, text, dialect, len(names), has_header, skip, _blank_lines_above(head) > 0
         )
-        columns, readings, found = _columns(con, source, names, Path(folder), reading)
+        columns, readings, found = _columns(source, names, Path(folder), reading)
         blank = _blank_lines(source) if len(names) > 1 else 0
     if has_header and not len(next(iter(columns.values()))):
         raise ValueError(f"{path} holds only a header: add some rows of data")
@@ -99,26 +92,24 @@ def read_delimited(
 
 
 def _columns(
-    con: DuckDBPyConnection,
-    source: Source,
-    names: list[str],
-    folder: Path,
-    reading: Mapping[str, str] | None,
+    source: Source, names: list[str], folder: Path, reading: Mapping[str, str]
 ) -> tuple[dict[str, Values], dict[str, str], list[str]]:
     """The columns, their readings and notes; what DuckDB cannot cut into cells, csv does first."""
     import duckdb
 
     comma, damaged = source.dialect.delimiter != ",", source.text.damaged
-    try:
-        if not source.blank_top:
-            return typed_columns(con, _relation(source), names, comma, reading, damaged)
-    except duckdb.Error:
-        pass
-    plain, longest = _rewrite(source, folder)
-    try:
-        return typed_columns(con, _relation(plain, longest), names, comma, reading, damaged)
-    except duckdb.Error as error:
-        raise ValueError(f"{source.path} cannot be read: {_first_line(error)}") from None
+    with connect() as con:
+        try:
+            if not source.blank_top:
+                relation = Relation(con, _read_csv(source))
+                return typed_columns(relation, names, comma, reading, damaged)
+        except duckdb.Error:
+            pass
+        relation = Relation(con, _read_csv(*_rewrite(source, folder)))
+        try:
+            return typed_columns(relation, names, comma, reading, damaged)
+        except duckdb.Error as error:
+            raise ValueError(f"{source.path} cannot be read: {first_line(error)}") from None
 
 
 def _head(path: Path) -> str:
@@ -291,25 +282,17 @@ def _is_header(cells: list[str], below: list[list[str]]) -> bool:
     return any(all(i >= len(row) or row[i].strip() != cells[i] for row in below) for i in words)
 
 
-def _relation(source: Source, longest: int = 0) -> str:
+def _read_csv(source: Source, longest: int = 0) -> str:
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(source.width))
-    markers = ", ".join(_literal(m) for m in MISSING_MARKERS)
+    markers = ", ".join(quoted(m) for m in MISSING_MARKERS)
     dialect = source.dialect
     return (
-        f"read_csv({_literal(str(source.text.path))}, auto_detect=false, columns={{{columns}}}, "
-        f"delim={_literal(dialect.delimiter)}, quote={_literal(dialect.quote)}, "
-        f"escape={_literal(dialect.escape)}, header={str(source.has_header).lower()}, "
+        f"read_csv({quoted(str(source.text.path))}, auto_detect=false, columns={{{columns}}}, "
+        f"delim={quoted(dialect.delimiter)}, quote={quoted(dialect.quote)}, "
+        f"escape={quoted(dialect.escape)}, header={str(source.has_header).lower()}, "
         f"compression='{'gzip' if source.text.compressed else 'none'}', nullstr=[{markers}], "
         f"skip={source.skip}, max_line_size={max(longest, _LINE_SIZE)})"
     )
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
 
 
 @contextmanager

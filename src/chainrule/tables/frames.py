@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from .sql import Relation, connect, first_line
 from .table import Table, Values, cell_text, finish, microseconds
 from .typed import plain, typed_columns
 
 
-def read_frame(frame: Any, reading: Mapping[str, str] | None = None) -> Table:
+def read_frame(frame: Any, reading: Mapping[str, str]) -> Table:
     """The table in a data frame: pandas, polars (lazy as well), pyarrow, or what narwhals takes.
 
     Text that holds numbers, dates or missing markers in every cell is read as a file's would be.
@@ -34,13 +35,13 @@ def read_frame(frame: Any, reading: Mapping[str, str] | None = None) -> Table:
             native = native.collect()
         columns = {str(n): _series(str(n), native.get_column(n)) for n in native.columns}
     except (NarwhalsError, OverflowError) as error:
-        raise ValueError(f"the data frame cannot be read: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"the data frame cannot be read: {first_line(error)}") from None
     if len(columns) < len(native.columns):
         raise ValueError("the data frame has two columns of one name: rename one")
     return typed_table(columns, "data frame", reading)
 
 
-def read_mapping(columns: Mapping[Any, Any], reading: Mapping[str, str] | None = None) -> Table:
+def read_mapping(columns: Mapping[Any, Any], reading: Mapping[str, str]) -> Table:
     """The table in a dict of equally long columns: arrays, lists or series.
 
     ValueError: no rows, columns that differ in length or have more than one dimension.
@@ -60,7 +61,7 @@ def read_mapping(columns: Mapping[Any, Any], reading: Mapping[str, str] | None =
 def typed_table(
     columns: dict[str, Values],
     source: str,
-    reading: Mapping[str, str] | None = None,
+    reading: Mapping[str, str],
     doubled: Mapping[str, str] | None = None,
 ) -> Table:
     """The table of these columns, those of text typed as in a file: by `reading` or their cells."""
@@ -69,11 +70,10 @@ def typed_table(
     readings: dict[str, str] = {}
     notes: list[str] = []
     if text and len(lengths) == 1:
-        import duckdb
-
-        with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as con:
+        with connect() as con:
             con.register("source", {f"c{i}": columns[name] for i, name in enumerate(text)})
-            typed, readings, notes = typed_columns(con, "source", text, reading=reading)
+            relation = Relation(con, "source")
+            typed, readings, notes = typed_columns(relation, text, reading=reading)
         columns = {**columns, **typed}
     return finish(Table(columns, source, tuple(notes), readings, doubled or {}))
 
@@ -83,13 +83,12 @@ def from_values(name: str, values: Any) -> Values:
     if not isinstance(values, np.ndarray) and hasattr(values, "to_list"):
         values = values.to_list()
     if isinstance(values, np.ma.MaskedArray):
-        mask = np.ma.getmaskarray(values)
-        if values.dtype.kind == "M":
-            values = np.where(mask, np.datetime64("NaT"), np.ma.getdata(values))
-        elif values.dtype.kind in "iuf" and mask.any():
+        if values.dtype.kind in "iuf" and np.ma.is_masked(values):
             return plain(values)
+        if values.dtype.kind == "M":
+            values = values.filled(np.datetime64("NaT"))
         else:
-            values = values.tolist() if mask.any() else np.ma.getdata(values)
+            values = values.tolist() if np.ma.is_masked(values) else np.ma.getdata(values)
     array = values if isinstance(values, np.ndarray) else None
     if array is not None and array.dtype.kind in "biufM":
         return _numpy(name, array)

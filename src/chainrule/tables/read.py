@@ -40,27 +40,23 @@ def read_table(
     Raises FileNotFoundError, ValueError for content that is no table, OSError for a file that may
     not be read, TypeError for a source of another type.
     """
-    for name, how in (reading or {}).items():
+    reading = dict(reading or {})
+    for name, how in reading.items():
         if how not in READINGS:
-            told = ", ".join(f'"{known}"' for known in READINGS)
-            raise ValueError(f'"{how}" for "{name}" is no way to read a column: choose from {told}')
+            choices = ", ".join(f'"{choice}"' for choice in READINGS)
+            raise ValueError(
+                f'"{how}" for "{name}" is no way to read a column: choose from {choices}'
+            )
     if isinstance(source, Table):
         return source
     if isinstance(source, Mapping):
         return read_mapping(source, reading)
-    if isinstance(source, (str, os.PathLike)):
-        paths = _paths(os.fspath(source))
-    elif isinstance(source, Sequence) and source and all(_is_path(s) for s in source):
-        paths = [path for s in source for path in _paths(os.fspath(s))]
-    elif isinstance(source, Sequence) and not source:
-        raise ValueError("the list of files is empty: name at least one file")
-    else:
+    names = [source] if isinstance(source, (str, os.PathLike)) else source
+    if not isinstance(names, Sequence) or not all(isinstance(s, (str, os.PathLike)) for s in names):
         return read_frame(source, reading)
-    return _read_alike(paths, table, dict(reading or {}))
-
-
-def _is_path(source: Any) -> bool:
-    return isinstance(source, (str, os.PathLike))
+    if not names:
+        raise ValueError("the list of files is empty: name at least one file")
+    return _read_alike([path for name in names for path in _paths(os.fspath(name))], table, reading)
 
 
 def source_files(source: str) -> list[Path]:
@@ -102,20 +98,19 @@ def _read_alike(paths: list[Path], table: str | None, reading: dict[str, str]) -
     """
     parts = [_read_one(path, table, reading) for path in paths]
     _check_columns(parts)
-    plain, tried = common_readings(parts)
-    while plain or tried:
-        asked = {**plain, **{name: ways[0] for name, ways in tried.items()}}
-        parts = [_read_one(path, table, {**reading, **asked}) for path in paths]
-        failed = [n for n in tried if any(first_unread(t.columns[n]) for t in parts)]
-        if not failed:
-            break
+    candidates = common_readings(parts)
+    failed = list(candidates)
+    while failed:
+        chosen = {name: readings[0] for name, readings in candidates.items()}
+        parts = [_read_one(path, table, reading | chosen) for path in paths]
+        failed = [n for n in candidates if any(first_unread(t.columns[n]) for t in parts)]
         for name in failed:
-            if len(tried[name]) == 1:
+            if len(candidates[name]) == 1:
                 raise ValueError(
                     f'column "{name}" is not written alike in {parts[0].source} and the other '
                     "files, no way to read it fits all of them: read them one by one"
                 )
-            tried[name] = tried[name][1:]
+            del candidates[name][0]
     return _join(parts)
 
 
@@ -139,14 +134,11 @@ def _read_one(path: Path, table: str | None, reading: Mapping[str, str]) -> Tabl
         raise ValueError(f"{path} is one table: table= is for SQLite databases (.sqlite, .db)")
     if is_idx(path):
         return read_idx(path)
-    import duckdb
-
-    with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as con:
-        if suffix == ".parquet":
-            return read_parquet(path, con, reading)
-        if suffix in _JSON:
-            return read_json(path, con, reading)
-        return read_delimited(path, con, "\t" if suffix == ".tsv" else None, reading)
+    if suffix == ".parquet":
+        return read_parquet(path, reading)
+    if suffix in _JSON:
+        return read_json(path, reading)
+    return read_delimited(path, reading, "\t" if suffix == ".tsv" else None)
 
 
 def _check_columns(tables: list[Table]) -> None:

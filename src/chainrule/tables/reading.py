@@ -95,19 +95,16 @@ def _differs(found: str, wanted: str, kind: str, values: Values) -> bool:
     return not (found == ISO and wanted in DATE_FORMATS)
 
 
-def common_readings(tables: list[Table]) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Column -> its one reading where that is plain, and those to be tried where it is not.
+def common_readings(tables: list[Table]) -> dict[str, list[str]]:
+    """Column that the tables read in several ways -> the readings to try for all of them.
 
     Text in one part is text in all; of two ways to write numbers or dates, the one that fits every
-    part is to be found by trying.
+    part shows when it is tried.
     """
-    plain: dict[str, str] = {}
-    tried: dict[str, list[str]] = {}
+    candidates: dict[str, list[str]] = {}
     for name in tables[0].names:
-        found = {t.reading[name] for t in tables if name in t.reading}
-        if len(found) > 1:
-            if len({reading.partition(" ")[0] for reading in found}) > 1:
-                plain[name] = TEXT
-            else:
-                tried[name] = [reading for reading in READINGS if reading in found]
-    return plain, tried
+        readings = {t.reading[name] for t in tables if name in t.reading}
+        if len(readings) > 1:
+            alike = len({reading.partition(" ")[0] for reading in readings}) == 1
+            candidates[name] = [r for r in READINGS if r in readings] if alike else [TEXT]
+    return candidates
