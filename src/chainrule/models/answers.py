@@ -129,10 +129,7 @@ def explain_answer(model: Model, table: "Table", row: int) -> Answer:
         raise ValueError(f"there is no row {row + 1}: {table.source} has {has}")
     one = table.take(np.array([row]))
     steps = preparation.steps(one, 0)
-    x, columns, start = preparation.transform(one)[0], dict[str, list[int]](), 0
-    for step in steps:
-        columns[step.column] = list(range(start, start + len(step.features)))
-        start += len(step.features)
+    x, columns = preparation.transform(one)[0], {step.column: list(step.places) for step in steps}
     Z = model.net.predict(x[None])
     terms = in_terms(preparation, model.linked(x[None]), answer_of(model.loss))[0]
     regression, output, against = model.task == "regression", answer_of(model.loss), None

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .fields import choice, field, items
 from .reading import STORED, first_unread, native
 from .roles import counts, first_non_number, judge
+from .stored import Label, check, from_document, to_document
 from .table import Table, Values, as_text, is_missing
 from .target import TASKS, infer_task
 
@@ -45,6 +45,15 @@ class Column:
     distinct: int
     reading: str | None
 
+    @classmethod
+    def from_dict(cls, data: Any) -> Column:
+        """A stored column; ValueError where a field is missing or wrong."""
+        where = "a column of the schema"
+        choices = {"kind": KINDS, "role": ROLES, "reading": STORED}
+        stored = cls(**from_document(cls, data, where, **choices))
+        check(min(stored.missing, stored.distinct) >= 0, f"{where} counts fewer than no values")
+        return stored
+
     @property
     def short_why(self) -> str:
         """Why, without the count that stands beside it."""
@@ -62,7 +71,7 @@ class Schema:
     columns: tuple[Column, ...]
     target: str
     task: str
-    classes: tuple[Any, ...] | None = None
+    classes: tuple[Label, ...] | None = None
     weight: str | None = None
     group: str | None = None
     time: str | None = None
@@ -83,51 +92,24 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as JSON-able lists, texts and numbers."""
-        data = dataclasses.asdict(self)
-        data["columns"] = [dataclasses.asdict(column) for column in self.columns]
-        data["classes"] = None if self.classes is None else list(self.classes)
-        data["notes"] = list(self.notes)
-        return data
+        return to_document(self)
 
     @classmethod
     def from_dict(cls, data: Any) -> Schema:
         """The schema that to_dict stored; ValueError where a field is missing or wrong."""
         where = "the schema"
-        columns = tuple(_column(c) for c in field(data, "columns", (list, tuple), where))
-        names = [column.name for column in columns]
-        if len(set(names)) < len(names):
-            raise ValueError(f"{where} names a column twice: the file is damaged")
-        task = choice(data, "task", TASKS, where)
-        classes = field(data, "classes", (list, tuple, type(None)), where)
-        if classes is not None:
-            classes = items(data, "classes", (str, int, bool, float), where)
-            if len(set(map(repr, classes))) < len(classes):
-                raise ValueError(f"{where} names a class twice: the file is damaged")
-        sizes = {"regression": classes is None, "binary": len(classes or ()) == 2}
-        if not sizes.get(task, len(classes or ()) > 2):
-            raise ValueError(f"{where} has classes {classes} for {task}: the file is damaged")
-        parts = {k: field(data, k, (str, type(None)), where) for k in ("weight", "group", "time")}
-        parts["target"] = field(data, "target", str, where)
-        for part, name in parts.items():
-            if name is not None and name not in names:
-                raise ValueError(f'{where} has no column "{name}" for {part}: the file is damaged')
-        notes = items(data, "notes", str, where)
-        return cls(columns=columns, task=task, classes=classes, notes=notes, **parts)
-
-
-def _column(data: Any) -> Column:
-    where = "a column of the schema"
-    numbers = {key: field(data, key, int, where) for key in ("missing", "distinct")}
-    if min(numbers.values()) < 0:
-        raise ValueError(f"{where} counts fewer than no values: the file is damaged")
-    return Column(
-        name=field(data, "name", str, where),
-        kind=choice(data, "kind", KINDS, where),
-        role=choice(data, "role", ROLES, where),
-        why=field(data, "why", str, where),
-        reading=choice(data, "reading", STORED, where),
-        **numbers,
-    )
+        stored = cls(**from_document(cls, data, where, task=TASKS))
+        names = {column.name for column in stored.columns}
+        check(len(names) == len(stored.columns), f"{where} names a column twice")
+        classes, task = stored.classes or (), stored.task
+        check(len({*map(repr, classes)}) == len(classes), f"{where} names a class twice")
+        sizes = {"regression": stored.classes is None, "binary": len(classes) == 2}
+        fits = sizes.get(task, len(classes) > 2)
+        check(fits, f"{where} has classes {stored.classes} for {task}")
+        for part in ("weight", "group", "time", "target"):
+            name = getattr(stored, part)
+            check(name is None or name in names, f'{where} has no column "{name}" for {part}')
+        return stored
 
 
 def infer_schema(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..core import metrics
 from ..core.metrics import METRICS
 from ..report.words import count, number, task_in_words
-from ..tables.features import ColumnPlan
+from ..tables.plan import ColumnPlan
 from ..tables.schema import column_rows
 from .outcome import Outcome
 from .verdict import NETWORK

@@ -1,4 +1,4 @@
-"""Where the numbers of a column lie, and how far apart."""
+"""Where the numbers of a column lie, and how far they reach."""
 
 import math
 
@@ -13,10 +13,7 @@ def mean_and_deviation(name: str, x: Matrix) -> tuple[float, float]:
     if x.min() == x.max() and np.isfinite(x[0]):
         return float(x[0]), 1.0
     with np.errstate(over="ignore", invalid="ignore"):
-        mean, deviation = float(x.mean()), float(x.std())
-    if not (math.isfinite(mean) and math.isfinite(deviation)):
-        raise ValueError(f'the numbers of column "{name}" are too large to scale: divide them')
-    return mean, deviation or 1.0
+        return _finite(name, float(x.mean()), float(x.std()))
 
 
 def median_and_range(name: str, x: Matrix) -> tuple[float, float]:
@@ -25,7 +22,10 @@ def median_and_range(name: str, x: Matrix) -> tuple[float, float]:
     """
     low, median, high = (float(q) for q in np.quantile(x, [0.25, 0.5, 0.75]))
     with np.errstate(over="ignore"):
-        between = high - low or float(x.max() - x.min()) / 2.0
-    if not (math.isfinite(median) and math.isfinite(between)):
+        return _finite(name, median, high - low or float(x.max() - x.min()) / 2.0)
+
+
+def _finite(name: str, center: float, scale: float) -> tuple[float, float]:
+    if not (math.isfinite(center) and math.isfinite(scale)):
         raise ValueError(f'the numbers of column "{name}" are too large to scale: divide them')
-    return median, between or 1.0
+    return center, scale or 1.0
