@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .plan import DATE_PARTS, OTHER, ColumnPlan
-from .reading import TEXT, first_unread
+from .reading import TEXT, refuse_unread
 from .roles import BOOLEAN_WORDS, boolean_labels, counts, to_numbers
 from .scaling import Matrix, mean_and_deviation, median_and_range
 from .table import Values, as_text, cell_text, is_missing
@@ -196,9 +196,7 @@ def _impute_date(plan: ColumnPlan, values: Values) -> Values:
 def _dates(plan: ColumnPlan, values: Values) -> Values:
     if values.dtype.kind == "M":
         return values
-    unread = first_unread(values)
-    if unread is not None:
-        raise ValueError(unread[1].told(plan.name, unread[0]))
+    refuse_unread(plan.name, values)
     missing = is_missing(values)
     if not missing.all():
         row = int(np.flatnonzero(~missing)[0])

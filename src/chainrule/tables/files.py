@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from .frames import from_objects, typed_table
-from .names import doubled, renaming_notes, unique_names
 from .reading import TEXT
 from .sql import Relation, connect, first_line, quoted
 from .table import Table, Values
 from .text_encoding import chunks, plain_name
 from .typed import plain
+from .words import doubled, listed, renaming_notes, unique_names
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -60,10 +60,10 @@ def read_parquet(path: Path, reading: Mapping[str, str]) -> Table:
         columns = _fetch(path, relation, _types(relation))
         # DuckDB renames "A" beside "a"; here the two are names of their own.
         leaves = Relation(con, f"parquet_schema({name}) where num_children is null")
-        names, changed = unique_names([row[0] for row in leaves.rows("name")])
+        names = unique_names(row[0] for row in leaves.rows("name"))
     columns = dict(zip(names, columns.values(), strict=True))
-    table = typed_table(columns, str(path), reading, doubled(changed))
-    return replace(table, notes=(*renaming_notes(changed), *table.notes))
+    table = typed_table(columns, str(path), reading, doubled(names))
+    return replace(table, notes=(*renaming_notes(names), *table.notes))
 
 
 @contextmanager
@@ -177,11 +177,12 @@ def _tables(con: sqlite3.Connection) -> list[str]:
 
 
 def _chosen(path: Path, tables: list[str], table: str | None) -> str:
-    told = ", ".join(f'"{t}"' for t in tables)
     if not tables:
         raise ValueError(f"{path} holds no tables: give a database with one")
     if table is None and len(tables) > 1:
-        raise ValueError(f"{path} holds {len(tables)} tables ({told}): name one with table=")
+        raise ValueError(
+            f"{path} holds {len(tables)} tables ({listed(tables)}): name one with table="
+        )
     if table is not None and table not in tables:
-        raise ValueError(f'{path} has no table "{table}": it holds {told}')
+        raise ValueError(f'{path} has no table "{table}": it holds {listed(tables)}')
     return table if table is not None else tables[0]

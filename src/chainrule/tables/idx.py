@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from .table import Table, Values
 from .text_encoding import chunks
+from .words import several
 
 _IMAGES = re.compile(r"(?P<part>.*)-images[-.]idx3-ubyte(\.gz)?")
 _UBYTE = 0x08
@@ -89,16 +91,12 @@ def _read(path: Path, rank: int) -> NDArray[np.uint8]:
     header = 4 + 4 * rank
     if len(data) < header or data[:2] != b"\0\0" or data[2] != _UBYTE or data[3] != rank:
         raise ValueError(
-            f"{path} does not start like an idx file of bytes with {rank} "
-            f"dimension{'s' * (rank > 1)}: download it again"
+            f"{path} does not start like an idx file of bytes with {several(rank, 'dimension')}: "
+            "download it again"
         )
     shape = tuple(int(size) for size in np.frombuffer(data, ">u4", rank, 4))
-    expected = header
-    size = 1
-    for length in shape:
-        size *= length
-    expected += size
-    if expected != len(data):
+    size = math.prod(shape)
+    if header + size != len(data):
         raise ValueError(
             f"{path} says it holds {' x '.join(map(str, shape))} bytes but has "
             f"{len(data) - header} after its header: download it again"

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .features import encode, fit_column, impute, labels_of, reverse, scaled, unseen
-from .names import unique_names
 from .plan import ColumnPlan
 from .reading import check_reading
 from .roles import to_numbers
@@ -19,6 +18,7 @@ from .schema import Schema
 from .stored import Label, check, from_document, to_document
 from .table import Table, Values, is_missing
 from .target import TASKS, class_codes
+from .words import listed, unique_names
 
 _BLOCK = 512
 
@@ -88,7 +88,7 @@ class Preparation:
     @property
     def feature_names(self) -> list[str]:
         """The d names of the features, such as "Age", "Age missing", "Sex=male"; no two alike."""
-        return unique_names([name for plan in self.columns for name in plan.features])[0]
+        return list(unique_names(name for plan in self.columns for name in plan.features))
 
     @property
     def places(self) -> dict[str, slice]:
@@ -226,9 +226,8 @@ class Preparation:
 def _require(table: Table, names: list[str]) -> None:
     gone = [name for name in names if name not in table.columns]
     if gone:
-        told = ", ".join(f'"{name}"' for name in gone[:8]) + (", …" if len(gone) > 8 else "")
         raise ValueError(
-            f"{table.source} lacks the column{'s' * (len(gone) > 1)} {told}: "
+            f"{table.source} lacks the column{'s' * (len(gone) > 1)} {listed(gone, 8)}: "
             "give a table with the columns of the training table"
         )
 

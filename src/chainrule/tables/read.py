@@ -17,6 +17,7 @@ from .frames import read_frame, read_mapping
 from .idx import is_idx, read_idx
 from .reading import READINGS, common_readings, first_unread
 from .table import Table, Values, as_text, finish
+from .words import listed
 
 _SQLITE = (".sqlite", ".sqlite3", ".db", ".db3")
 _JSON = (".json", ".jsonl", ".ndjson")
@@ -43,7 +44,7 @@ def read_table(
     reading = dict(reading or {})
     for name, how in reading.items():
         if how not in READINGS:
-            choices = ", ".join(f'"{choice}"' for choice in READINGS)
+            choices = listed(READINGS)
             raise ValueError(
                 f'"{how}" for "{name}" is no way to read a column: choose from {choices}'
             )
@@ -146,9 +147,8 @@ def _check_columns(tables: list[Table]) -> None:
     for other in tables[1:]:
         differing = sorted(set(first.names) ^ set(other.names))
         if differing:
-            told = ", ".join(f'"{name}"' for name in differing[:4])
             raise ValueError(
-                f"{other.source} and {first.source} differ in the columns {told}: "
+                f"{other.source} and {first.source} differ in the columns {listed(differing[:4])}: "
                 "join only files with the same columns"
             )
 

@@ -40,17 +40,9 @@ class Unread(str):
 
     def __new__(cls, cell: str, reading: str) -> Unread:
         """The cell's own text, marked."""
-        made = super().__new__(cls, cell)
-        made.reading = reading
-        return made
-
-    def told(self, name: str, row: int) -> str:
-        """The sentence about this cell of row `row`, counted from 0."""
-        kind, _, example = self.reading.partition(" ")
-        return (
-            f'column "{name}" holds {self!s} in row {row + 1} where a {kind} written like '
-            f"{example} is needed: mend that cell, or leave it empty"
-        )
+        unread = super().__new__(cls, cell)
+        unread.reading = reading
+        return unread
 
 
 def first_unread(values: Values) -> tuple[int, Unread] | None:
@@ -58,6 +50,18 @@ def first_unread(values: Values) -> tuple[int, Unread] | None:
     if values.dtype != object:
         return None
     return next(((i, v) for i, v in enumerate(values) if isinstance(v, Unread)), None)
+
+
+def refuse_unread(name: str, values: Values) -> None:
+    """ValueError where a cell (n,) could not be read as its column was."""
+    unread = first_unread(values)
+    if unread is not None:
+        row, cell = unread
+        kind, _, example = cell.reading.partition(" ")
+        raise ValueError(
+            f'column "{name}" holds {cell!s} in row {row + 1} where a {kind} written like '
+            f"{example} is needed: mend that cell, or leave it empty"
+        )
 
 
 def native(values: Values) -> str:

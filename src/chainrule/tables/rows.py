@@ -14,6 +14,7 @@ from .reading import check_reading
 from .schema import Schema, row_weights, rows_that_count
 from .split import split_rows
 from .table import Table, cell_text, is_missing
+from .words import several
 
 Array = NDArray[Any]
 
@@ -134,7 +135,7 @@ def labelled(
 def unseen_notes(preparation: Preparation, table: Table) -> list[str]:
     """A sentence for each column of this table with categories that no training row held."""
     return [
-        f"{count} of {len(table)} row{'s' * (len(table) != 1)} hold{'s' * (count == 1)} a value of "
+        f"{count} of {several(len(table), 'row')} hold{'s' * (count == 1)} a value of "
         f'"{name}" that no training row held'
         for name, count in preparation.unseen(table).items()
     ]

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .reading import STORED, first_unread, native
-from .roles import counts, first_non_number, judge
+from .roles import counts, first_non_number, judge, numbers_of
 from .stored import Label, check, from_document, to_document
-from .table import Table, Values, as_text, is_missing
+from .table import Table, Values, is_missing
 from .target import TASKS, infer_task
+from .words import listed, several
 
 KINDS = (
     *("number", "category", "boolean", "date", "pixel", "text", "identifier", "constant", "drop"),
@@ -174,11 +175,11 @@ def rows_that_count(
     """(the places of the rows with a target and a weight above 0, notes of the others)."""
     places = np.flatnonzero(~is_missing(table.columns[target]))
     bare = len(table) - len(places)
-    notes = [f'{bare} row{"s" * (bare > 1)} without "{target}" dropped'] if bare else []
+    notes = [f'{several(bare, "row")} without "{target}" dropped'] if bare else []
     if weight is not None and weight in table.columns:
         heavy = row_weights(table.take(places), weight) > 0
         light = int(np.sum(~heavy))
-        notes += [f"{light} row{'s' * (light > 1)} of weight 0 left out"] if light else []
+        notes += [f"{several(light, 'row')} of weight 0 left out"] if light else []
         places = places[heavy]
     return places, notes
 
@@ -206,8 +207,7 @@ def closest(name: str, names: Sequence[str]) -> str:
     close = difflib.get_close_matches(name.lower(), list(by_case), n=3, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(f'"{by_case[n]}"' for n in close) + "?"
-    told = ", ".join(f'"{n}"' for n in names[:12])
-    return f"the columns are {told}{', …' if len(names) > 12 else ''}"
+    return f"the columns are {listed(names, 12)}"
 
 
 def _check_names(
@@ -257,10 +257,9 @@ def _check_twins(table: Table, target: str, dropped: set[str]) -> None:
     twins = [original, *(new for new, old in table.doubled.items() if old == original)]
     left = [name for name in twins if name != target and name not in dropped]
     if left and len(twins) > 1:
-        told = ", ".join(f'"{name}"' for name in twins)
         raise ValueError(
-            f'{table.source} has {len(twins)} columns called "{original}", read as {told}: '
-            "rename one, or drop all but the target"
+            f'{table.source} has {len(twins)} columns called "{original}", read as '
+            f"{listed(twins)}: rename one, or drop all but the target"
         )
 
 
@@ -292,7 +291,7 @@ def _reading(table: Table, name: str) -> str:
 
 def _check_kind(name: str, values: Values, kind: str, distinct: int, source: str) -> None:
     """ValueError where the values of a column cannot be what the caller says."""
-    if kind == "number" and (values.dtype == object or values.dtype.kind == "M"):
+    if kind == "number":
         wrong = first_non_number(values)
         if wrong is not None:
             raise ValueError(
@@ -334,12 +333,10 @@ def _with_a_feature(
 def row_weights(table: Table, weight: str) -> NDArray[np.float64]:
     """The weights (n,) of the rows; ValueError when one is missing, negative or no number."""
     values = table.columns[weight]
-    bad: tuple[int, str] | None = first_unread(values)
-    if bad is None and values.dtype.kind not in "biuf":
-        bad = first_non_number(values)
+    bad = first_unread(values) or first_non_number(values)
     if bad is None:
-        numbers = np.array([np.nan if t is None else float(t) for t in as_text(values)])
-        wrong = np.flatnonzero(~(numbers >= 0) | np.isinf(numbers))
+        numbers = numbers_of(values)
+        wrong = np.flatnonzero(~(numbers >= 0))
         if not len(wrong):
             return numbers
         bad = (int(wrong[0]), str(numbers[wrong[0]]))
