@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from .sql import Relation, connect, first_line, quoted
 from .table import MISSING_MARKERS, Table, Values, finish
-from .text_encoding import Decoded, chunks, decode
+from .text_encoding import Decoded, chunks, decode, opener
 from .typed import typed_columns
 from .words import doubled, renaming_notes, several, unique_names
 
@@ -106,8 +106,8 @@ def _source(path: Path, text: Decoded, delimiter: str | None) -> tuple[Source, l
         raise ValueError(f"{path} is empty: give a table with a header and some rows of data")
     width, _ = _usual_width(records)
     if len(records[0]) != width:
-        line, cells = skip + 1 + blank, len(records[0])
-        raise ValueError(_ragged(path, line, cells, "most lines have", width, dialect))
+        line, own = skip + 1 + blank, len(records[0])
+        raise ValueError(_ragged(path, line, own, "most lines have", width, dialect))
     cells = [cell.strip() for cell in records[0]]
     has_header = _is_header(cells, records[1:])
     originals = unique_names(cells if has_header else [""] * width)
@@ -203,16 +203,12 @@ def _is_commented_header(line: str, below: str) -> bool:
 
 
 def _records(head: str, dialect: Dialect) -> list[list[str]]:
+    """The first records; those above a line that csv cannot cut."""
     records: list[list[str]] = []
-    try:
-        with _cells_of_any_length():
-            for row in dialect.reader(io.StringIO(head, newline="")):
-                if not _is_blank(row, dialect):
-                    records.append(row)
-                if len(records) == _LINES:
-                    break
-    except csv.Error:
-        pass
+    with suppress(csv.Error), _cells_of_any_length():
+        rows = dialect.reader(io.StringIO(head, newline=""))
+        for row in islice((row for row in rows if not _is_blank(row, dialect)), _LINES):
+            records.append(row)
     return records
 
 
@@ -295,12 +291,8 @@ def _read_csv(source: Source, longest: int = 0) -> str:
 @contextmanager
 def _rows(source: Source) -> Iterator[Any]:
     """The reader of the csv module below the lines that are skipped."""
-    opener = gzip.open if source.text.compressed else open
-    path = source.text.path
-    with (
-        opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as stream,
-        _cells_of_any_length(),
-    ):
+    path, decoded = source.text.path, {"encoding": "utf-8-sig", "errors": "replace", "newline": ""}
+    with opener(path)(path, "rt", **decoded) as stream, _cells_of_any_length():
         for _ in range(source.skip):
             stream.readline()
         yield source.dialect.reader(stream, strict=True)

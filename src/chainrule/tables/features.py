@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .plan import DATE_PARTS, OTHER, ColumnPlan
-from .reading import TEXT, refuse_unread
+from .reading import refuse_unread
 from .roles import BOOLEAN_WORDS, boolean_labels, counts, to_numbers
-from .scaling import Matrix, mean_and_deviation, median_and_range
+from .schema import Column
 from .table import Values, as_text, cell_text, is_missing
 
+Matrix = NDArray[np.float64]
 MISSING = "(missing)"
 _RARE_SHARE = 0.005
 _FEWEST_ROWS = 2
@@ -29,13 +30,12 @@ LIMIT, TINY = 3.0, 1e-30
 _DAY = 86_400_000_000
 
 
-def fit_column(
-    name: str, kind: str, values: Values, reading: str | None = TEXT, robust: bool = False
-) -> ColumnPlan:
+def fit_column(column: Column, values: Values, robust: bool) -> ColumnPlan:
     """The plan for a column, learned from these cells (n,). `robust`: median and quartiles in the
     place of mean and deviation, for every feature, and a smooth limit; pixels stay as they are.
     """
-    plan = _KINDS[kind].fit(ColumnPlan(name, kind, reading=reading), values)
+    name, kind = column.name, "text" if column.kind == "identifier" else column.kind
+    plan = _KINDS[kind].fit(ColumnPlan(name, kind, reading=column.reading), values)
     pairs = [(0.0, 255.0 if kind == "pixel" else 1.0)] * len(plan.features)
     if robust and kind not in ("pixel", "text"):
         plan = replace(plan, limit=LIMIT)
@@ -215,7 +215,7 @@ def _encode_category(plan: ColumnPlan, imputed: list[str]) -> Matrix:
     names = [*plan.levels, *[OTHER] * plan.pooled, *[MISSING] * plan.missing_level][plan.single :]
     places = {name: place for place, name in enumerate(names)}
     codes = np.array([places.get(name, -1) for name in imputed], np.int64)
-    return (codes[:, None] == np.arange(len(names))).astype(np.float64)
+    return np.asarray(codes[:, None] == np.arange(len(names)), np.float64)
 
 
 def _encode_date(plan: ColumnPlan, imputed: Values) -> Matrix:
@@ -251,7 +251,7 @@ def _reverse_pixel(plan: ColumnPlan, encoded: Matrix) -> Values:
 
 
 def _reverse_boolean(plan: ColumnPlan, encoded: Matrix) -> Values:
-    return labels_of(plan.levels)[(encoded[:, 0] >= 0.5).astype(int)]
+    return np.asarray(labels_of(plan.levels)[(encoded[:, 0] >= 0.5).astype(int)])
 
 
 def _reverse_category(plan: ColumnPlan, encoded: Matrix) -> Values:
@@ -268,6 +268,29 @@ def _reverse_category(plan: ColumnPlan, encoded: Matrix) -> Values:
 def _reverse_date(plan: ColumnPlan, encoded: Matrix) -> Values:
     since = np.rint(encoded[:, DATE_PARTS.index("days")] * (_DAY / 1000)) * 1000
     return np.datetime64(str(plan.origin), "us") + since.astype("timedelta64[us]")
+
+
+def mean_and_deviation(name: str, x: Matrix) -> tuple[float, float]:
+    """Mean and standard deviation of x (n,); a constant has deviation 1. ValueError: overflow."""
+    if x.min() == x.max() and np.isfinite(x[0]):
+        return float(x[0]), 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _finite(name, float(x.mean()), float(x.std()))
+
+
+def median_and_range(name: str, x: Matrix) -> tuple[float, float]:
+    """The median of x (n,) and what lies between its quartiles, half of its range if that is 0; 1
+    for a constant. Holzmüller et al. 2024. ValueError: overflow.
+    """
+    low, median, high = (float(q) for q in np.quantile(x, [0.25, 0.5, 0.75]))
+    with np.errstate(over="ignore"):
+        return _finite(name, median, high - low or float(x.max() - x.min()) / 2.0)
+
+
+def _finite(name: str, center: float, scale: float) -> tuple[float, float]:
+    if not (math.isfinite(center) and math.isfinite(scale)):
+        raise ValueError(f'the numbers of column "{name}" are too large to scale: divide them')
+    return center, scale or 1.0
 
 
 def labels_of(levels: tuple[Any, ...]) -> Values:

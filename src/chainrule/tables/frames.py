@@ -89,22 +89,17 @@ def from_values(name: str, values: Any) -> Values:
             values = values.filled(np.datetime64("NaT"))
         else:
             values = values.tolist() if np.ma.is_masked(values) else np.ma.getdata(values)
-    array = values if isinstance(values, np.ndarray) else None
-    if array is not None and array.dtype.kind in "biufM":
-        return _numpy(name, array)
-    return from_objects(list(values) if array is None else array.tolist())
-
-
-def _numpy(name: str, array: Values) -> Values:
-    if array.dtype.kind == "M":
-        return microseconds(name, array)
-    if array.dtype.kind == "b" or array.dtype == np.uint8:
-        return array
-    if array.dtype.kind == "f":
-        return array.astype(np.float64)
-    if array.size and int(array.max()) >= 2**63:
-        return np.array([str(v) for v in array.tolist()], object)
-    return array.astype(np.int64)
+    if not isinstance(values, np.ndarray):
+        return from_objects(list(values))
+    if values.dtype.kind == "M":
+        return microseconds(name, values)
+    if values.dtype.kind == "b" or values.dtype == np.uint8:
+        return values
+    if values.dtype.kind == "f":
+        return values.astype(np.float64)
+    if values.dtype.kind in "iu" and int(values.max(initial=0)) < 2**63:
+        return values.astype(np.int64)
+    return from_objects(values.tolist())
 
 
 def from_objects(values: list[Any]) -> Values:
@@ -117,18 +112,15 @@ def from_objects(values: list[Any]) -> Values:
     if kinds == {bool}:
         return np.array(cells, object if missing else bool)
     if kinds <= {int, float, bool}:
-        whole = float not in kinds
+        whole = float not in kinds and not missing
         longest = max((abs(c) for c in cells if isinstance(c, int)), default=0)
-        if longest < (2**53 if missing or not whole else 2**63):
-            if whole and not missing:
-                return np.array(cells, np.int64)
-            return np.array([np.nan if c is None else c for c in cells], np.float64)
+        if longest < (2**63 if whole else 2**53):
+            numbers = [np.nan if c is None else c for c in cells]
+            return np.array(numbers, np.int64 if whole else np.float64)
     if kinds == {dt.datetime}:
         return np.array([np.datetime64("NaT") if c is None else c for c in cells], "datetime64[us]")
-    column = np.empty(len(cells), object)
-    column[:] = [np.datetime64(c, "us") if type(c) is dt.datetime else c for c in cells]
-    column[:] = [cell_text(c) for c in column]
-    return column
+    stamps = (np.datetime64(c, "us") if type(c) is dt.datetime else c for c in cells)
+    return np.array([cell_text(c) for c in stamps], object)
 
 
 def _cell(value: Any) -> Any:
@@ -155,15 +147,12 @@ def _series(name: str, series: Any) -> Values:
     """One narwhals series in the types of a `Table`."""
     import narwhals as nw
 
-    kind = series.dtype
-    if kind.is_integer():
-        wide = kind in (nw.UInt64, nw.Int128, nw.UInt128)
-        if not wide and not series.null_count():
-            return np.asarray(series.to_numpy(), np.int64)
-        return from_objects(series.to_list())
+    kind, complete = series.dtype, not series.null_count()
     if kind.is_float():
         return np.asarray(series.cast(nw.Float64).to_numpy(), np.float64)
-    if kind == nw.Boolean and not series.null_count():
+    if complete and kind.is_integer() and kind not in (nw.UInt64, nw.Int128, nw.UInt128):
+        return np.asarray(series.to_numpy(), np.int64)
+    if complete and kind == nw.Boolean:
         return np.asarray(series.to_numpy(), bool)
     if kind in (nw.Date, nw.Datetime) and getattr(kind, "time_zone", None) is None:
         stamps = np.asarray(series.to_numpy())

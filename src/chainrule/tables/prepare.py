@@ -9,17 +9,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .features import encode, fit_column, impute, labels_of, reverse, scaled, unseen
+from .features import (
+    Matrix,
+    encode,
+    fit_column,
+    impute,
+    labels_of,
+    mean_and_deviation,
+    reverse,
+    scaled,
+    unseen,
+)
 from .plan import ColumnPlan
 from .reading import check_reading
 from .roles import to_numbers
-from .scaling import Matrix, mean_and_deviation
 from .schema import Schema
 from .stored import Label, check, from_document, to_document
 from .table import Table, Values, is_missing
 from .target import TASKS, class_codes
 from .words import listed, unique_names
 
+Places = NDArray[np.int64]
 _BLOCK = 512
 
 
@@ -58,9 +68,8 @@ class Preparation:
 
     @classmethod
     def fit(
-        cls, table: Table, schema: Schema, rows: NDArray[np.int64] | None = None,
-        *, scaling: str = "standard",
-    ) -> Preparation:  # fmt: skip
+        cls, table: Table, schema: Schema, rows: Places | None = None, *, scaling: str = "standard"
+    ) -> Preparation:
         """The preparation that these rows teach; None: every row that has a target.
 
         `scaling` is "standard" or "robust". ValueError: another scaling, a column of the schema is
@@ -73,12 +82,10 @@ class Preparation:
             rows = np.flatnonzero(~is_missing(table.columns[schema.target]))
         if len(rows) == 0:
             raise ValueError("there are no rows to learn the preparation from: give some")
-        columns = []
-        for column in schema.features():
-            kind = "text" if column.kind == "identifier" else column.kind
-            values = table.columns[column.name][rows]
-            robust = scaling == "robust"
-            columns.append(fit_column(column.name, kind, values, column.reading, robust))
+        columns = (
+            fit_column(c, table.columns[c.name][rows], robust=scaling == "robust")
+            for c in schema.features()
+        )
         mean, scale = 0.0, 1.0
         if schema.classes is None:
             y = to_numbers(schema.target, table.columns[schema.target][rows])
@@ -138,7 +145,7 @@ class Preparation:
 
     def _check(self, table: Table) -> None:
         _require(table, [plan.name for plan in self.columns])
-        check_reading(table, [(plan.name, plan.kind, plan.reading) for plan in self.columns])
+        check_reading(table, self.columns)
 
     def unseen(self, table: Table) -> dict[str, int]:
         """Column -> how many of its cells hold a category that no training row held."""

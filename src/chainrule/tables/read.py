@@ -6,6 +6,7 @@ import difflib
 import glob
 import os
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,8 @@ def read_table(
     reading = dict(reading or {})
     for name, how in reading.items():
         if how not in READINGS:
-            choices = listed(READINGS)
-            raise ValueError(
-                f'"{how}" for "{name}" is no way to read a column: choose from {choices}'
-            )
+            choices = f"choose from {listed(READINGS)}"
+            raise ValueError(f'"{how}" for "{name}" is no way to read a column: {choices}')
     if isinstance(source, Table):
         return source
     if isinstance(source, Mapping):
@@ -127,8 +126,7 @@ def _read_one(path: Path, table: str | None, reading: Mapping[str, str]) -> Tabl
         raise PermissionError(f"{path} may not be read: ask for permission, or copy it") from None
     if not start:
         raise ValueError(f"{path} is empty: give a table with a header and some rows of data")
-    suffix = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
-    suffix = suffix.lower()
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if suffix in _SQLITE:
         return read_sqlite(path, table, reading)
     if table is not None:
@@ -145,8 +143,7 @@ def _read_one(path: Path, table: str | None, reading: Mapping[str, str]) -> Tabl
 def _check_columns(tables: list[Table]) -> None:
     first = tables[0]
     for other in tables[1:]:
-        differing = sorted(set(first.names) ^ set(other.names))
-        if differing:
+        if differing := sorted(set(first.names) ^ set(other.names)):
             raise ValueError(
                 f"{other.source} and {first.source} differ in the columns {listed(differing[:4])}: "
                 "join only files with the same columns"
@@ -160,33 +157,27 @@ def _join(tables: list[Table]) -> Table:
         return first
     columns = {name: _stack([t.columns[name] for t in tables]) for name in first.names}
     notes = dict.fromkeys(note for t in tables for note in t.notes)
-    return finish(
-        Table(
-            columns,
-            f"{first.source} and {len(tables) - 1} more",
-            (*notes, f"{len(tables)} files joined"),
-            {name: reading for t in tables for name, reading in t.reading.items()},
-            {new: old for t in tables for new, old in t.doubled.items()},
-        )
+    joined = Table(
+        columns,
+        f"{first.source} and {len(tables) - 1} more",
+        (*notes, f"{len(tables)} files joined"),
+        {name: reading for t in tables for name, reading in t.reading.items()},
+        {new: name for t in tables for new, name in t.doubled.items()},
     )
+    return finish(joined)
 
 
 def _stack(parts: list[Values]) -> Values:
     """Columns of one name end to end: the narrowest type that holds all of them."""
-    known = [p for p in parts if not (p.dtype.kind == "f" and np.isnan(p).all())]
-    kinds = {p.dtype.kind for p in known}
-    if len(kinds) <= 1 and (not kinds or kinds == {"f"} or len(known) == len(parts)):
+    filled = [p for p in parts if not (p.dtype.kind == "f" and np.isnan(p).all())]
+    kinds = {p.dtype.kind for p in filled}
+    if len(kinds) <= 1 and (not kinds or kinds == {"f"} or len(filled) == len(parts)):
         return np.concatenate(parts)
-    if kinds <= {"i", "u", "f"} and all(np.nanmax(np.abs(p.astype(float))) < 2**53 for p in known):
+    if kinds <= {"i", "u", "f"} and all(np.nanmax(np.abs(p.astype(float))) < 2**53 for p in filled):
         return np.concatenate([p.astype(np.float64) for p in parts])
     if kinds == {"M"}:
         empty = np.datetime64("NaT", "us")
         return np.concatenate([p if p.dtype.kind == "M" else np.full(len(p), empty) for p in parts])
-    column = np.empty(sum(map(len, parts)), object)
-    cells = [
-        v
-        for p in parts
-        for v in (p.tolist() if kinds <= {"b", "O"} and p.dtype.kind in "bO" else as_text(p))
-    ]
-    column[:] = cells
-    return column
+    native = kinds <= {"b", "O"}
+    cells = (p.tolist() if native and p.dtype.kind in "bO" else as_text(p) for p in parts)
+    return np.array([*chain.from_iterable(cells)], object)

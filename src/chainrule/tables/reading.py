@@ -7,12 +7,9 @@ March or October, and a file of new rows may hold no other cell that tells which
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Any
 
-from .table import Values
-
-if TYPE_CHECKING:
-    from .table import Table
+from .table import Table, Values
 
 TEXT, TRUTH = "text", "true or false"
 POINT, COMMA, THOUSANDS = "number 1234.5", "number 1.234,5", "number 1,234.5"
@@ -30,7 +27,6 @@ DATE_FORMATS = {
 READINGS = (TEXT, TRUTH, COMMA, THOUSANDS, POINT, ISO, *DATE_FORMATS)
 STORED = (*READINGS, None)
 """What a model file may say: None in one that was first written before readings were kept."""
-_STRICT = ("number", "pixel", "date")
 
 
 class Unread(str):
@@ -71,32 +67,31 @@ def native(values: Values) -> str:
     return {"b": TRUTH, "M": ISO}.get(values.dtype.kind, POINT)
 
 
-def check_reading(table: Table, wanted: Iterable[tuple[str, str, str | None]]) -> None:
+def check_reading(table: Table, columns: Iterable[Any]) -> None:
     """ValueError where the text of a column was read in another way than training read it.
 
-    `wanted` holds name, kind and reading of each column. A file read without the stored readings
+    `columns` are those of a schema or of a preparation. A file read without the stored readings
     passes where they make no difference: whole numbers, ISO dates. A reading of None is unknown,
     and its column always passes.
     """
-    for name, kind, reading in wanted:
-        found = table.reading.get(name)
-        if found is None or reading is None:
-            continue
-        if _differs(found, reading, kind, table.columns[name]):
+    for column in columns:
+        name, reading = column.name, column.reading
+        own = table.reading.get(name) if name in table.columns else None
+        if own and reading and _differs(own, reading, column.kind, table.columns[name]):
             raise ValueError(
-                f'column "{name}" of {table.source} was read as {found}, but in training as '
+                f'column "{name}" of {table.source} was read as {own}, but in training as '
                 f"{reading}: read the table with read_table(…, reading=schema.reading)"
             )
 
 
-def _differs(found: str, wanted: str, kind: str, values: Values) -> bool:
-    if found == wanted or kind == "text":
+def _differs(own: str, trained: str, kind: str, values: Values) -> bool:
+    if own == trained or kind == "text":
         return False
-    if found == POINT:
-        return values.dtype.kind != "i" and wanted != THOUSANDS
-    if found == TEXT:  # a kind that takes no words refuses the first of them by its row
-        return kind not in (*_STRICT, "boolean")
-    return not (found == ISO and wanted in DATE_FORMATS)
+    if own == POINT:
+        return values.dtype.kind != "i" and trained != THOUSANDS
+    if own == TEXT:  # a kind that takes no words refuses the first of them by its row
+        return kind not in ("number", "pixel", "date", "boolean")
+    return not (own == ISO and trained in DATE_FORMATS)
 
 
 def common_readings(tables: list[Table]) -> dict[str, list[str]]:

@@ -15,12 +15,7 @@ from .table import Values, as_text, cell_text, is_missing
 from .words import several
 
 BOOLEAN_WORDS = (
-    ("false", "true"),
-    ("no", "yes"),
-    ("f", "t"),
-    ("n", "y"),
-    ("off", "on"),
-    ("0", "1"),
+    *(("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on"), ("0", "1")),
 )
 _ID_NAME = re.compile(
     r"(?i)(^|[^a-z])(id|ids|uuid|guid|index|idx|key|rowid|row|nr|no|num|number|unnamed: 0|code)$"
@@ -34,12 +29,14 @@ def counts(values: Values) -> dict[Any, int]:
     if values.dtype == object:
         return dict(Counter(v for v in values.tolist() if v is not None).most_common())
     if values.dtype == np.uint8:
-        found = np.bincount(values, minlength=256)
-        return {int(v): int(found[v]) for v in np.argsort(-found, kind="stable") if found[v]}
-    levels, number = np.unique(values[~is_missing(values)], return_counts=True)
+        number = np.bincount(values)
+        levels = np.flatnonzero(number)
+        number = number[levels]
+    else:
+        levels, number = np.unique(values[~is_missing(values)], return_counts=True)
     order = np.argsort(-number, kind="stable")
-    found_levels = levels[order] if values.dtype.kind == "M" else levels[order].tolist()
-    return dict(zip(found_levels, number[order].tolist(), strict=True))
+    ordered = levels[order] if values.dtype.kind == "M" else levels[order].tolist()
+    return dict(zip(ordered, number[order].tolist(), strict=True))
 
 
 def looks_like_id(name: str) -> bool:
@@ -54,22 +51,22 @@ def boolean_labels(levels: list[Any]) -> tuple[Any, Any] | None:
     return next(((words[no], words[yes]) for no, yes in pairs), None)
 
 
-def judge(name: str, values: Values, found: dict[Any, int]) -> tuple[str, str]:
+def judge(name: str, values: Values, levels: dict[Any, int]) -> tuple[str, str]:
     """The kind of a column and why, in a few words."""
-    distinct, present = len(found), sum(found.values())
+    distinct, present = len(levels), sum(levels.values())
     missing = len(values) - present
     if distinct == 0:
         return "constant", "every value is missing"
     if values.dtype == np.uint8:
         return "pixel", "bytes from 0 to 255"
     if distinct == 1 and not missing:
-        return "constant", f"only one value: {cell_text(next(iter(found)))}"
+        return "constant", f"only one value: {cell_text(next(iter(levels)))}"
     if values.dtype.kind == "M":
-        return "date", "dates, from " + " to ".join(str(f(found))[:10] for f in (min, max))
-    if boolean_labels(list(found)):
-        return "boolean", " or ".join(sorted(str(cell_text(v)) for v in found))
+        return "date", "dates, from " + " to ".join(str(f(levels))[:10] for f in (min, max))
+    if boolean_labels(list(levels)):
+        return "boolean", " or ".join(sorted(str(cell_text(v)) for v in levels))
     if values.dtype == object:
-        return _judge_text(name, found, present)
+        return _judge_text(levels, present)
     if values.dtype.kind == "i" and distinct == present and present > 2:
         if looks_like_id(name):
             return "identifier", "every value is different and the name says so"
@@ -78,9 +75,9 @@ def judge(name: str, values: Values, found: dict[Any, int]) -> tuple[str, str]:
     return "number", several(distinct, "distinct value")
 
 
-def _judge_text(name: str, found: dict[Any, int], present: int) -> tuple[str, str]:
-    distinct = len(found)
-    words = [str(v) for v in found]
+def _judge_text(levels: dict[Any, int], present: int) -> tuple[str, str]:
+    distinct = len(levels)
+    words = [str(v) for v in levels]
     length = sum(map(len, words)) / distinct
     strings = f"{distinct} different strings, {length:.0f} characters on average"
     if distinct == present and present > 10:

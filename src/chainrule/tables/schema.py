@@ -20,11 +20,9 @@ from .table import Table, Values, is_missing
 from .target import TASKS, infer_task
 from .words import listed, several
 
-KINDS = (
-    *("number", "category", "boolean", "date", "pixel", "text", "identifier", "constant", "drop"),
-)
-ROLES = ("feature", "target", "weight", "group", "time", "left out")
 USABLE = ("number", "category", "boolean", "date", "pixel")
+KINDS = (*USABLE, "text", "identifier", "constant", "drop")
+ROLES = ("feature", "target", "weight", "group", "time", "left out")
 _FEWEST_ROWS = 5
 _LEAST_WEIGHT = 1e-280
 _REPEATED = re.compile(r"(, |^)\d+ (distinct values?|levels?)$")
@@ -138,35 +136,31 @@ def infer_schema(
     drop = [drop] if isinstance(drop, str) else list(drop)
     parts = {"weight": weight, "group": group, "time": time}
     _check_names(table, target, roles, drop, parts)
-    used, notes = _counted(table, target, weight)
-    lost = int(is_missing(table.columns[target]).sum())
-    task, classes, found = infer_task(target, used.columns[target], task)
-    columns = []
-    for name in table.names:
-        if name == target:
-            why = f"{task}, {len(found)} distinct values"
-            kind = "number" if classes is None else "category"
-            reading = _reading(table, name)
-            columns.append(Column(name, kind, "target", why, lost, len(found), reading))
-        else:
-            part = next((p for p, named in parts.items() if named == name), None)
-            columns.append(_describe(used, name, roles.get(name), name in drop, part))
-    columns = _with_a_feature(columns, table, target, roles)
-    return Schema(tuple(columns), target, task, classes, weight, group, time, tuple(notes))
-
-
-def _counted(table: Table, target: str, weight: str | None) -> tuple[Table, list[str]]:
-    """The rows that count, with notes of the others; ValueError where they are too few."""
-    if is_missing(table.columns[target]).all():
+    missing = is_missing(table.columns[target])
+    if missing.all():
         raise ValueError(f'every value of the target "{target}" is missing: choose another column')
-    here, notes = rows_that_count(table, target, weight)
-    used = table.take(here) if len(here) < len(table) else table
+    rows, notes = rows_that_count(table, target, weight)
+    used = table.take(rows) if len(rows) < len(table) else table
     if weight is not None:
         _check_total(row_weights(used, weight), weight)
-    if len(here) < _FEWEST_ROWS:
+    if len(rows) < _FEWEST_ROWS:
         what = f"rows with a target{' and a weight above 0' if weight else ''}"
-        raise ValueError(f"{table.source} has {len(here)} {what}: give at least {_FEWEST_ROWS}")
-    return used, notes
+        raise ValueError(f"{table.source} has {len(rows)} {what}: give at least {_FEWEST_ROWS}")
+    task, classes, levels = infer_task(target, used.columns[target], task)
+    why, kind = (
+        f"{task}, {len(levels)} distinct values",
+        "number" if classes is None else "category",
+    )
+    counted = (int(missing.sum()), len(levels), _reading(table, target))
+    used_as = {name: part for part, name in reversed(parts.items())}
+    columns = [
+        Column(name, kind, "target", why, *counted)
+        if name == target
+        else _describe(used, name, roles.get(name), name in drop, used_as.get(name))
+        for name in table.names
+    ]
+    columns = _with_a_feature(columns, table, target, roles)
+    return Schema(tuple(columns), target, task, classes, weight, group, time, tuple(notes))
 
 
 def rows_that_count(
@@ -217,9 +211,9 @@ def _check_names(
     drop: Sequence[str],
     parts: Mapping[str, str | None],
 ) -> None:
-    asked = [("target", target), *(("role", n) for n in roles), *(("drop", n) for n in drop)]
-    asked += [(part, name) for part, name in parts.items() if name is not None]
-    for part, name in asked:
+    named = [("target", target), *(("role", n) for n in roles), *(("drop", n) for n in drop)]
+    named += [(part, name) for part, name in parts.items() if name is not None]
+    for part, name in named:
         if name not in table.columns:
             raise ValueError(
                 f'there is no column "{name}" for {part} in {table.source}: '
@@ -243,8 +237,8 @@ def _check_names(
 def _check_time(table: Table, name: str) -> None:
     """ValueError for text, whose order is the alphabet's: "week 10" before "week 2"."""
     values = table.columns[name]
-    words = [v for v in values if v is not None] if values.dtype == object else []
-    if words:
+    words = values[~is_missing(values)]
+    if values.dtype == object and len(words):
         raise ValueError(
             f'the time column "{name}" holds text such as "{words[0]}", which has no order in '
             "time: choose a column of numbers or dates"
@@ -267,9 +261,9 @@ def _describe(
     table: Table, name: str, wanted: str | None, dropped: bool, part: str | None
 ) -> Column:
     values = table.columns[name]
-    found = counts(values)
-    missing, distinct = len(values) - sum(found.values()), len(found)
-    kind, why = judge(name, values, found)
+    levels = counts(values)
+    missing, distinct = len(values) - sum(levels.values()), len(levels)
+    kind, why = judge(name, values, levels)
     counted = (missing, distinct, _reading(table, name))
     if part is not None:
         return Column(name, kind, part, f"used as {part} only", *counted)
@@ -291,13 +285,11 @@ def _reading(table: Table, name: str) -> str:
 
 def _check_kind(name: str, values: Values, kind: str, distinct: int, source: str) -> None:
     """ValueError where the values of a column cannot be what the caller says."""
-    if kind == "number":
-        wrong = first_non_number(values)
-        if wrong is not None:
-            raise ValueError(
-                f'column "{name}" of {source} cannot be a number: row {wrong[0] + 1} holds '
-                f'"{wrong[1]}": choose category, or leave it out'
-            )
+    if kind == "number" and (wrong := first_non_number(values)):
+        raise ValueError(
+            f'column "{name}" of {source} cannot be a number: row {wrong[0] + 1} holds '
+            f'"{wrong[1]}": choose category, or leave it out'
+        )
     fits = {
         "pixel": values.dtype.kind in "iuf"
         and bool(np.all((values >= 0) & (values <= 255) & (values == np.floor(values)))),
@@ -319,13 +311,13 @@ def _with_a_feature(
     if any(column.role == "feature" for column in columns):
         return columns
     for i, column in enumerate(columns):
-        if column.kind == "identifier" and column.why == "counts the rows":
-            if column.name not in roles and column.role == "left out":
-                number = dataclasses.replace(column, kind="number", role="feature", why="numbers")
-                return [*columns[:i], number, *columns[i + 1 :]]
-    told = "; ".join(f'"{c.name}": {c.why}' for c in columns if c.role == "left out")
+        free = column.role == "left out" and column.name not in roles
+        if free and (column.kind, column.why) == ("identifier", "counts the rows"):
+            number = dataclasses.replace(column, kind="number", role="feature", why="numbers")
+            return [*columns[:i], number, *columns[i + 1 :]]
+    reasons = "; ".join(f'"{c.name}": {c.why}' for c in columns if c.role == "left out")
     raise ValueError(
-        f'{table.source} has no usable feature beside the target "{target}" ({told}): '
+        f'{table.source} has no usable feature beside the target "{target}" ({reasons}): '
         "add a column, or choose a kind for one"
     )
 
@@ -351,7 +343,7 @@ def _check_total(weights: NDArray[np.float64], name: str) -> None:
     with np.errstate(over="ignore"):
         total = float(weights.sum())
     if not _LEAST_WEIGHT <= total < np.inf:
-        told = "are all 0" if not weights.any() else f"sum to {total:g}"
+        fault = f"sum to {total:g}" if weights.any() else "are all 0"
         raise ValueError(
-            f'the weights in column "{name}" {told}: give weights around 1, at least one above 0'
+            f'the weights in column "{name}" {fault}: give weights around 1, at least one above 0'
         )

@@ -69,8 +69,8 @@ def _plans(
     plans = _as_wanted(relation, {f: wanted[f] for f in others if f in wanted})
     counts = _counts(relation, [f for f in others if f not in wanted])
     plans |= {f: _by_counts(f, k, comma_is_decimal) for f, k in counts.items()}
-    words = [f for f, k in counts.items() if plans[f] == fetch(f, TEXT) and _all_dated(k)]
-    plans |= _dates(relation, words, counts)
+    dated = [f for f, k in counts.items() if k.get("dated") == k["cells"]]
+    plans |= _dates(relation, [f for f in dated if plans[f] == fetch(f, TEXT)], counts)
     if any(plan.reading == COMMA for plan in plans.values()):
         doubtful = [f for f in counts if plans[f].reading == THOUSANDS]
         plans |= {f: _by_counts(f, counts[f], True) for f in doubtful}
@@ -154,10 +154,6 @@ def _by_counts(field: str, k: dict[str, int], comma_is_decimal: bool) -> Fetch:
     return fetch(field, ISO if k["iso"] == cells else TEXT)
 
 
-def _all_dated(k: dict[str, int]) -> bool:
-    return k.get("dated") == k["cells"]
-
-
 def _dates(
     relation: Relation, fields: list[str], counts: dict[str, dict[str, int]]
 ) -> dict[str, Fetch]:
@@ -211,9 +207,7 @@ def _with_unread(relation: Relation, field: str, reading: str) -> Values:
     """The column as text of what could be read, other cells marked `Unread`, missing ones None."""
     trimmed = TRIMMED.format(field)
     cells = relation.rows(f"{value(trimmed, reading)}, {trimmed}")
-    column = np.empty(len(cells), object)
-    column[:] = [_cell(text, cell, reading) for text, cell in cells]
-    return column
+    return np.array([_cell(text, cell, reading) for text, cell in cells], object)
 
 
 def _cell(text: str | None, cell: str | None, reading: str) -> Any:
