@@ -158,8 +158,8 @@ def count_cells(
         for f, own in counts.items()
         for sql in own.values()
     )
-    found = iter(relation.select(trimmed).select(bare).rows(columns)[0])
-    return {f: {name: next(found) or 0 for name in own} for f, own in counts.items()}
+    answers = iter(relation.select(trimmed).select(bare).rows(columns)[0])
+    return {f: {name: next(answers) or 0 for name in own} for f, own in counts.items()}
 
 
 def damaged_cells(
@@ -170,8 +170,8 @@ def damaged_cells(
     A field that is not `wanted` as anything counts only with other cells that show what it is.
     """
     counts = {"cells": "count($t)", "damaged": f"count_if({_DAMAGED.format('$t')})"}
-    found = count_cells(relation, dict.fromkeys(fields, counts))
-    lost = {f: k["damaged"] for f, k in found.items() if k["damaged"] < k["cells"] or f in wanted}
+    counted = count_cells(relation, dict.fromkeys(fields, counts))
+    lost = {f: k["damaged"] for f, k in counted.items() if k["damaged"] < k["cells"] or f in wanted}
     return {f: count for f, count in lost.items() if count}
 
 

@@ -92,10 +92,10 @@ def reverse(plan: ColumnPlan, X: Matrix) -> Values | None:
     encoded = X * np.array(plan.scale) + np.array(plan.center)
     values = _KINDS[plan.kind].reverse(plan, encoded)
     if plan.indicator:
-        gone = encoded[:, -1] >= 0.5
+        missing = encoded[:, -1] >= 0.5
         if values.dtype.kind in "iub":
             values = values.astype(object)
-        values[gone] = {"f": np.nan, "M": np.datetime64("NaT")}.get(values.dtype.kind)
+        values[missing] = {"f": np.nan, "M": np.datetime64("NaT")}.get(values.dtype.kind)
     return values
 
 
@@ -112,14 +112,13 @@ def _fit_number(plan: ColumnPlan, values: Values) -> ColumnPlan:
 
 
 def _fit_boolean(plan: ColumnPlan, values: Values) -> ColumnPlan:
-    found = counts(values)
-    levels = [int(v) if isinstance(v, float) and v.is_integer() else v for v in found]
+    levels = [int(v) if isinstance(v, float) and v.is_integer() else v for v in counts(values)]
     pair = boolean_labels(levels) or tuple(sorted(levels, key=str))
     if len(pair) < 2:
         pair = _other_word(pair[0]) if pair else (False, True)
     plan = replace(plan, levels=pair)
     x = _truth(plan, values)
-    fill = float(np.nanmean(x) > 0.5) if found else 0.0
+    fill = float(np.nanmean(x) > 0.5) if levels else 0.0
     return replace(plan, fill=fill, indicator=bool(is_missing(values).any()))
 
 
@@ -156,9 +155,8 @@ def _fit_date(plan: ColumnPlan, values: Values) -> ColumnPlan:
     middle = np.sort(present)[len(present) // 2]
     hours = bool(((present.astype(np.int64) % _DAY) != 0).any())
     origin = str(present.min().astype("datetime64[D]"))
-    return replace(
-        plan, fill=str(middle), origin=origin, hours=hours, indicator=bool(missing.any())
-    )
+    indicator = bool(missing.any())
+    return replace(plan, fill=str(middle), origin=origin, hours=hours, indicator=indicator)
 
 
 def _impute_number(plan: ColumnPlan, values: Values) -> Matrix:

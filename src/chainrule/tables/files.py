@@ -6,7 +6,7 @@ import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,17 +128,16 @@ def read_sqlite(path: Path, table: str | None, reading: Mapping[str, str]) -> Ta
         con = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
     except sqlite3.Error as error:
         raise ValueError(f"{path} cannot be opened as a SQLite database: {error}") from None
+    con.text_factory = lambda data: data.decode("utf-8", "replace")
     try:
-        con.text_factory = lambda data: data.decode("utf-8", "replace")
-        _check_whole(path, con)
-        name = _chosen(path, _tables(con), table)
-        cursor = con.execute('select * from "' + name.replace('"', '""') + '"')
-        names = [column[0] for column in cursor.description]
-        rows = cursor.fetchall()
+        with closing(con):
+            _check_whole(path, con)
+            name = _chosen(path, _tables(con), table)
+            cursor = con.execute('select * from "' + name.replace('"', '""') + '"')
+            names = [column[0] for column in cursor.description]
+            rows = cursor.fetchall()
     except sqlite3.Error as error:
         raise ValueError(f"{path} is not a readable SQLite database: {error}") from None
-    finally:
-        con.close()
     if not rows:
         raise ValueError(f'table "{name}" of {path} has no rows: choose another table')
     values = zip(names, zip(*rows, strict=True), strict=True)
@@ -172,8 +171,8 @@ def _tables(con: sqlite3.Connection) -> list[str]:
         "and name not like 'sqlite!_%' escape '!'{} order by rowid"
     )
     shadows = "and name not in (select name from pragma_table_list where type = 'shadow')"
-    known = sqlite3.sqlite_version_info >= (3, 37)
-    return [row[0] for row in con.execute(query.format(f" {shadows}" if known else ""))]
+    listed_by_sqlite = sqlite3.sqlite_version_info >= (3, 37)
+    return [row[0] for row in con.execute(query.format(f" {shadows}" if listed_by_sqlite else ""))]
 
 
 def _chosen(path: Path, tables: list[str], table: str | None) -> str:

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from .reading import STORED, TEXT
+from .reading import STORED_READINGS, TEXT
 from .stored import Label, check, from_document
 
 ENCODED = ("number", "pixel", "boolean", "category", "date", "text")
@@ -45,7 +45,7 @@ class ColumnPlan:
     def from_dict(cls, data: Any) -> ColumnPlan:
         """A stored plan; ValueError where a field is missing, wrong, or does not fit the others."""
         where = "a column of the preparation"
-        plan = cls(**from_document(cls, data, where, kind=ENCODED, reading=STORED))
+        plan = cls(**from_document(cls, data, where, kind=ENCODED, reading=STORED_READINGS))
         where = f'column "{plan.name}" of the preparation'
         same = len(plan.center) == len(plan.scale) == len(plan.features)
         check(same, f"{where} has lists of different lengths")

@@ -132,13 +132,13 @@ class Preparation:
         for plan in self.columns:
             values = table.columns[plan.name]
             encoded = encode(plan, values)
-            gone = is_missing(values) & (plan.kind != "text")
+            unknown = is_missing(values) & (plan.kind != "text")
             if plan.kind == "category":
-                gone |= unseen(plan, values)
+                unknown |= unseen(plan, values)
                 encoded = encoded if plan.single else encoded.argmax(axis=1)[:, None].astype(float)
             elif plan.indicator:
                 encoded = encoded[:, :-1]
-            encoded[gone] = np.nan
+            encoded[unknown] = np.nan
             parts.append(encoded)
             categories += [plan.kind == "category"] * encoded.shape[1]
         return np.hstack(parts), categories
@@ -231,10 +231,10 @@ class Preparation:
 
 
 def _require(table: Table, names: list[str]) -> None:
-    gone = [name for name in names if name not in table.columns]
-    if gone:
+    absent = [name for name in names if name not in table.columns]
+    if absent:
         raise ValueError(
-            f"{table.source} lacks the column{'s' * (len(gone) > 1)} {listed(gone, 8)}: "
+            f"{table.source} lacks the column{'s' * (len(absent) > 1)} {listed(absent, 8)}: "
             "give a table with the columns of the training table"
         )
 

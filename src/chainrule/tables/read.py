@@ -32,7 +32,7 @@ def read_table(
     `source`: a path or pattern (`data/*.csv`) or a list of these; delimited text (any delimiter,
     quotes, decimal comma, UTF-8, UTF-16 or an older encoding, .gz), .tsv, .json, .jsonl, .parquet,
     .sqlite or .db (`table` names the table), a folder or file of idx images; a data frame that
-    narwhals takes; a dict of arrays. What was guessed or mended is told in `Table.notes`.
+    narwhals takes; a dict of arrays. `Table.notes` says what was guessed or mended.
 
     How the cells of a column of text are read, all of them decide together; `Table.reading` says
     how. For rows that belong to a model pass `reading=schema.reading` (or the `reading` of the
@@ -64,9 +64,9 @@ def source_files(source: str) -> list[Path]:
 
     FileNotFoundError when there are none.
     """
-    found = _paths(source)
-    folders = {p if p.is_dir() else p.parent for p in found if p.is_dir() or is_idx(p)}
-    return [*found, *(p for folder in folders for p in folder.iterdir() if is_idx(p))]
+    paths = _paths(source)
+    folders = {p if p.is_dir() else p.parent for p in paths if p.is_dir() or is_idx(p)}
+    return [*paths, *(p for folder in folders for p in folder.iterdir() if is_idx(p))]
 
 
 def _paths(source: str) -> list[Path]:
@@ -75,9 +75,9 @@ def _paths(source: str) -> list[Path]:
     if path.exists():
         return [path]
     if glob.has_magic(source):
-        found = [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
-        if found:
-            return [p for p in found if p.is_file()] or found
+        matches = [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
+        if matches:
+            return [p for p in matches if p.is_file()] or matches
         raise FileNotFoundError(f"no file matches {source}: check the pattern and the folder")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} does not exist, nor does its folder: check the path")

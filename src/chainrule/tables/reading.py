@@ -25,7 +25,7 @@ DATE_FORMATS = {
 }
 """Reading -> its format in the letters of strptime; a time of day may follow the date."""
 READINGS = (TEXT, TRUTH, COMMA, THOUSANDS, POINT, ISO, *DATE_FORMATS)
-STORED = (*READINGS, None)
+STORED_READINGS = (*READINGS, None)
 """What a model file may say: None in one that was first written before readings were kept."""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .reading import STORED, first_unread, native
+from .reading import STORED_READINGS, first_unread, native
 from .roles import counts, first_non_number, judge, numbers_of
 from .stored import Label, check, from_document, to_document
 from .table import Table, Values, is_missing
@@ -48,7 +48,7 @@ class Column:
     def from_dict(cls, data: Any) -> Column:
         """A stored column; ValueError where a field is missing or wrong."""
         where = "a column of the schema"
-        choices = {"kind": KINDS, "role": ROLES, "reading": STORED}
+        choices = {"kind": KINDS, "role": ROLES, "reading": STORED_READINGS}
         stored = cls(**from_document(cls, data, where, **choices))
         check(min(stored.missing, stored.distinct) >= 0, f"{where} counts fewer than no values")
         return stored
@@ -264,11 +264,11 @@ def _describe(
     levels = counts(values)
     missing, distinct = len(values) - sum(levels.values()), len(levels)
     kind, why = judge(name, values, levels)
-    counted = (missing, distinct, _reading(table, name))
+    numbers = (missing, distinct, _reading(table, name))
     if part is not None:
-        return Column(name, kind, part, f"used as {part} only", *counted)
+        return Column(name, kind, part, f"used as {part} only", *numbers)
     if dropped or wanted == "drop":
-        return Column(name, kind, "left out", "left out as asked", *counted)
+        return Column(name, kind, "left out", "left out as asked", *numbers)
     if wanted is not None:
         _check_kind(name, values, wanted, distinct, table.source)
         kind, why = wanted, "chosen by you"
@@ -276,7 +276,7 @@ def _describe(
     if kind in ("text", "identifier") and 0.02 <= missing / len(values) <= 0.98:
         role = "feature"
         why += "; left out, but whether it is missing is kept"
-    return Column(name, kind, role, why, *counted)
+    return Column(name, kind, role, why, *numbers)
 
 
 def _reading(table: Table, name: str) -> str:

@@ -55,8 +55,8 @@ class Table:
 
     def without(self, names: Iterable[str]) -> Table:
         """The table without the named columns; names that are not there are ignored."""
-        gone = set(names)
-        return replace(self, columns={n: v for n, v in self.columns.items() if n not in gone})
+        dropped = set(names)
+        return replace(self, columns={n: v for n, v in self.columns.items() if n not in dropped})
 
     def sha256(self) -> str:
         """SHA-256 of the content in hex: names, values and missing cells, in their order.

@@ -55,7 +55,7 @@ def typed_columns(
         f'{k} cell{"s" * (k > 1)} of "{fields[f]}" lost to undecodable bytes: treated as missing'
         for f, k in lost.items()
     ]
-    readings = {name: found for f, name in fields.items() if (found := plans[f].reading)}
+    readings = {name: own for f, name in fields.items() if (own := plans[f].reading)}
     return columns, readings, notes
 
 
@@ -174,10 +174,10 @@ def _points_as_thousands(relation: Relation, plans: dict[str, Fetch]) -> dict[st
     """
     whole = {f: replace(p, reading=COMMA) for f, p in plans.items() if p.sql == _as_whole(f)}
     doubles = [f for f, p in plans.items() if p.reading == POINT and f not in whole]
-    found = count_cells(relation, dict.fromkeys(doubles, cell_sql.GROUP_COUNTS))
+    counts = count_cells(relation, dict.fromkeys(doubles, cell_sql.GROUP_COUNTS))
     return whole | {
         f: Fetch(_as_whole(f"replace({f}, '.', '')"), COMMA, "dots read as thousands separators")
-        for f, k in found.items()
+        for f, k in counts.items()
         if k["grouped"] == k["cells"]
     }
 
