@@ -124,6 +124,7 @@ def test_rows_do_not_see_each_other(seed: int) -> None:
         steps = preparation.steps(table, row)
         assert sum((step.scaled for step in steps), []) == X[row].tolist()
         assert sum((step.features for step in steps), []) == preparation.feature_names
+        assert sum(([*step.places] for step in steps), []) == [*range(X.shape[1])]
 
 
 def test_only_training_rows_teach() -> None:
