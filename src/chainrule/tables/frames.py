@@ -147,13 +147,12 @@ def _series(name: str, series: Any) -> Values:
     """One narwhals series in the types of a `Table`."""
     import narwhals as nw
 
-    kind, complete = series.dtype, not series.null_count()
+    kind = series.dtype
     if kind.is_float():
         return np.asarray(series.cast(nw.Float64).to_numpy(), np.float64)
-    if complete and kind.is_integer() and kind not in (nw.UInt64, nw.Int128, nw.UInt128):
-        return np.asarray(series.to_numpy(), np.int64)
-    if complete and kind == nw.Boolean:
-        return np.asarray(series.to_numpy(), bool)
+    narrow = kind.is_integer() and kind not in (nw.UInt64, nw.Int128, nw.UInt128)
+    if (narrow or kind == nw.Boolean) and not series.null_count():
+        return np.asarray(series.to_numpy(), np.int64 if narrow else bool)
     if kind in (nw.Date, nw.Datetime) and getattr(kind, "time_zone", None) is None:
         stamps = np.asarray(series.to_numpy())
         if stamps.dtype.kind == "M":
