@@ -4,8 +4,8 @@ Both run the same work in one go, through public names alone: training on both e
 layer, loss and optimizer; scikit-learn's estimators; explanations in every format, proofs, scripts
 and mis-steps; lessons; pictures and pages; diagnoses of the broken trainings and checks of the
 wrong gradients that the tests hold; tables trained, predicted, explained and reported by the
-command line. What differs is listed, with the first lines of the difference. Exit code 1 where
-something does.
+command line; tables of random cells, read and prepared. What differs is listed, with the first
+lines of the difference. Exit code 1 where something does.
 """
 
 import argparse
@@ -460,6 +460,50 @@ def tables() -> Answers:
                 yield f"report {target}-{preset}", _timeless(report)
 
 
+CELLS = {
+    "whole": "{0}", "long": "900719925474099{1}", "point": "{0}.{1}", "comma": "{0},{1}",
+    "german": "1.{2},5", "english": "1,{2}.5", "thousands": "{1},{2}", "percent": "{0} %",
+    "zeros": "0{0}", "infinite": "inf", "truth": "true", "lie": "FALSE", "yes": "yes", "no": "no",
+    "word": "w{1}", "text": "a note of some length, number {2}", "missing": "NA", "blank": " {1} ",
+    "iso": "2020-0{1}-17", "moment": "2020-0{1}-17 10:{0}:00", "day": "1{1}/0{1}/2020",
+    "month": "0{1}/1{1}/2020", "dots": "{0}.0{1}.2021", "named": "{0} Jan 2020", "lost": "1\ufffd5",
+}  # fmt: skip
+
+
+def readings() -> Answers:
+    """Random cells, read freely and in a given way; what their columns are, prepared and stored."""
+    from chainrule.tables import Preparation, infer_schema, read_table
+    from chainrule.tables.reading import READINGS
+
+    kinds = list(CELLS.values())
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+
+        def column(rng: np.random.Generator = rng) -> list[str]:
+            shares = [0.85, 0.1, 0.05] if rng.random() < 0.6 else [1.0, 0.0, 0.0]
+            chosen = rng.choice([*rng.choice(kinds, 2), "NA"], 40, p=shares)
+            return [c.format(*rng.integers([10, 1, 100], [29, 10, 999])) for c in chosen]
+
+        columns = {name: column() for name in "abcd"} | {"y": [*"pqpq" * 10]}
+        rows = [";".join(columns), *map(";".join, zip(*columns.values(), strict=True))]
+        given = {name: READINGS[rng.integers(len(READINGS))] for name in "ab"}
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "rows.csv")
+            file.write_text("\n".join(rows), encoding="utf-8")
+            for reading in (None, given):
+                key = f"{seed}, {'given' if reading else 'free'}"
+                try:
+                    table = read_table(file, reading=reading)
+                    yield f"cells {key}", repr([table.columns, table.notes, dict(table.reading)])
+                    schema = infer_schema(table, "y")
+                    yield f"schema {key}", json.dumps(schema.to_dict(), indent=1)
+                    prepared = Preparation.fit(table, schema, scaling="robust")
+                    yield f"preparation {key}", json.dumps(prepared.to_dict(), indent=1)
+                    yield f"X {key}", repr(prepared.transform(table).tolist())
+                except ValueError as error:
+                    yield f"refused {key}", str(error).replace(folder, "")
+
+
 def _run(words: list[str], place: Path) -> str:
     command = [sys.executable, "-m", "chainrule", *words]
     environment = os.environ | {"COLUMNS": "100", "NO_COLOR": "1"}
@@ -482,7 +526,7 @@ def _timeless(text: str) -> str:
 WORK = {
     "trainings": trainings, "estimators": estimators, "explanations": explanations,
     "lessons": lessons, "pictures": pictures, "diagnoses": diagnoses, "gradients": gradients,
-    "tables": tables,
+    "tables": tables, "readings": readings,
 }  # fmt: skip
 
 

@@ -110,6 +110,11 @@ def test_no_thousands_begin_with_nought(case: str, tmp_path: Path) -> None:
     assert [table.columns["a"].tolist(), table.columns["b"].tolist()] == [a, b]
 
 
+def test_thousands_too_long_for_64_bits_are_rounded(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'a,b\n"99,999,999,999,999,999,999",1\n"1,000",2\n')
+    assert read_table(path).columns["a"].tolist() == [1e20, 1000.0]
+
+
 def test_nought_is_no_thousands_where_training_had_some(tmp_path: Path) -> None:
     for reading, cell in (("number 1,234.5", '"0,126"'), ("number 1.234,5", "0.126")):
         path = write(tmp_path / "a.csv", f"a,b\n{cell},1\n5,2\n")

@@ -125,6 +125,12 @@ def test_a_cell_that_cannot_be_read_so_is_refused(
         preparation.transform(new_rows(tmp_path, cells, reading=schema.reading))
 
 
+def test_a_column_of_true_and_false_takes_1_and_0(tmp_path: Path) -> None:
+    schema, preparation, _ = trained(tmp_path, cycle("true", "false"))
+    new = new_rows(tmp_path, ["1", "0", "1"], reading=schema.reading)
+    assert preparation.transform(new)[:, 0].tolist() == [1, 0, 1]
+
+
 def test_a_category_takes_it_for_an_unseen_level(tmp_path: Path) -> None:
     schema, preparation, _ = trained(tmp_path, cycle("1", "2", "3"), roles={"x": "category"})
     new = new_rows(tmp_path, ["2", "x", "3,0", "NA"], reading=schema.reading)

@@ -13,8 +13,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> Path:
     permissions, a new one gets those of the umask. Raises OSError with one sentence where the place
     cannot be written; an existing file stays as it is.
     """
-    given = check_writable(path)
-    target = Path(os.path.realpath(given))
+    place = check_writable(path)
+    target = Path(os.path.realpath(place))
     temporary = _beside(target)
     try:
         with open(temporary, "xb") as file:
@@ -28,9 +28,9 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> Path:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError):
-            raise _told(given, error) from None
+            raise _in_a_sentence(place, error) from None
         raise
-    return given
+    return place
 
 
 def check_writable(path: str | os.PathLike[str]) -> Path:
@@ -39,19 +39,19 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
     Raises OSError with one sentence that says why not: a folder, no folder to write in, a device or
     pipe, a write-protected file, a link to itself.
     """
-    given = Path(path)
+    place = Path(path)
     try:
-        target = Path(os.path.realpath(given))
+        target = Path(os.path.realpath(place))
         if target.is_dir():
-            raise IsADirectoryError(f"{given} is a folder: give the name of a file in it")
+            raise IsADirectoryError(f"{place} is a folder: give the name of a file in it")
         if not target.parent.is_dir():
             raise FileNotFoundError(
                 f"{target.parent} is no folder: make it first, or write elsewhere"
             )
         if target.is_symlink():
-            raise OSError(f"{given} is a link that leads to itself: write elsewhere")
+            raise OSError(f"{place} is a link that leads to itself: write elsewhere")
         if target.exists() and not target.is_file():
-            raise OSError(f"{given} is a device or a pipe: give the name of an ordinary file")
+            raise OSError(f"{place} is a device or a pipe: give the name of an ordinary file")
         if target.exists():
             open(target, "r+b").close()  # the move would replace a write-protected file too
         probe = _beside(target)
@@ -61,8 +61,8 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(probe)
     except (OSError, ValueError) as error:
-        raise _told(given, error) from None
-    return given
+        raise _in_a_sentence(place, error) from None
+    return place
 
 
 def _beside(target: Path) -> Path:
@@ -70,7 +70,7 @@ def _beside(target: Path) -> Path:
     return target.with_name(f".{target.name[:40]}.{secrets.token_hex(8)}")
 
 
-def _told(path: Path, error: OSError | ValueError) -> OSError:
+def _in_a_sentence(path: Path, error: OSError | ValueError) -> OSError:
     """The error as a sentence; those without an error number are ours and have one already."""
     if isinstance(error, OSError) and error.errno is None:
         return error

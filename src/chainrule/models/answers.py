@@ -134,10 +134,8 @@ def explain_answer(model: Model, table: Table, row: int) -> Answer:
     require_row(table, row)
     single_row = table.take(np.array([row]))
     steps = prepared.steps(single_row, 0)
-    X, columns, start = prepared.transform(single_row), dict[str, list[int]](), 0
-    for step in steps:
-        columns[step.column] = list(range(start, start + len(step.features)))
-        start += len(step.features)
+    X = prepared.transform(single_row)
+    columns = {step.column: list(step.places) for step in steps}
     Z, terms = model.net.predict(X)[0], model.in_terms(X)[0]
     scale, shift, probability = prepared.target_scale, prepared.target_mean, None
     output, against, unit = answer_of(model.loss), None, prepared.target_name

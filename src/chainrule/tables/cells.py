@@ -1,16 +1,15 @@
-"""A cell of text in SQL: what is missing, what is a number, and how a column is fetched."""
+"""A cell of text in SQL: whether it is missing, and what it stands for when read in a given way."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
+from .reading import COMMA, DATE_FORMATS, ISO, POINT, TEXT, THOUSANDS, TRUTH
+from .sql import Relation
 from .table import MISSING_MARKERS
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
 _MARKERS = "|".join(re.escape(marker) for marker in MISSING_MARKERS)
@@ -20,20 +19,105 @@ TRIMMED = (
     f"else trim({{0}}, {_BLANKS}) end)"
 )
 """The cell without blanks around it, null where it is missing."""
-SIGNLESS = "regexp_replace({0}, '^[$€£¥]\\s*|\\s*[%$€£¥]$', '')"
-"""The cell without a currency or percent sign."""
-POINT_PATTERN = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?"
+_SIGNLESS = "regexp_replace({0}, '^[$€£¥]\\s*|\\s*[%$€£¥]$', '')"
+_POINT = "[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?"
 # No group of thousands begins with 0: "0,126" and "0.126" are decimals.
-COMMA_PATTERN = "[+-]?([1-9][0-9]{0,2}([.][0-9]{3})+|[0-9]+)(,[0-9]+)?"
-THOUSANDS_PATTERN = "[+-]?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)([.][0-9]+)?"
+_COMMA = "[+-]?([1-9][0-9]{0,2}([.][0-9]{3})+|[0-9]+)(,[0-9]+)?"
+_THOUSANDS = "[+-]?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)([.][0-9]+)?"
+_GROUPED = "[+-]?(0|[1-9][0-9]{0,2}([.][0-9]{3})*)"
+_EXPONENT = "([eE][+-]?[0-9]+)?"
+NUMBERS = {
+    POINT: (_POINT, "{0}"),
+    COMMA: (_COMMA + _EXPONENT, "replace(replace({0}, '.', ''), ',', '.')"),
+    THOUSANDS: (f"{_THOUSANDS}{_EXPONENT}|{_POINT}", "replace({0}, ',', '')"),
+}
+"""Reading -> the pattern of its numbers, and their text with a decimal point alone."""
+_INFINITE = "regexp_full_match({0}, '(?i)[+-]?inf(inity)?')"
+_WHOLE = "regexp_full_match({0}, '[+-]?[0-9]+')"
+_ISO = "regexp_matches({0}, '^[0-9]{{4}}[-/][0-9]') and try_cast({0} as timestamp) is not null"
+_TRUTH = "lower({0}) in ('true', 'false')"
 _DAMAGED = "contains({0}, '\ufffd') and regexp_full_match({0}, '[0-9.,:/eE+%$€£¥ \ufffd-]*')"
-INFINITE_PATTERN = "(?i)[+-]?inf(inity)?"
-ISO_DATE = "regexp_matches({0}, '^[0-9]{{4}}[-/][0-9]') and try_cast({0} as timestamp) is not null"
+_CLOCKS = ("", " %H:%M", " %H:%M:%S")
+_LARGEST = "max(abs(cast(try_cast({0} as bigint) as double)))"
+
+# What is counted of a column. $c is a cell, $t the trimmed cell, $s that without a sign of percent
+# or currency.
+PLAIN_COUNTS = {
+    "rows": "count(*)",
+    "cells": "count($c)",
+    "numbers": "count(try_cast($c as double))",
+    "whole": "count(try_cast($c as bigint))",
+    "fractions": "count_if(contains($c, '.') or contains($c, 'e') or contains($c, 'E'))",
+    "odd": "count_if(($c like '0_%' and $c not like '0.%') or contains($c, '_'))",
+    "largest": _LARGEST.format("$c"),
+}
+WORD_COUNTS = {
+    "rows": "count(*)",
+    "cells": "count($t)",
+    "infinite": f"count_if({_INFINITE.format('$t')})",
+    "truth": f"count_if({_TRUTH.format('$t')})",
+    "digits": "count_if(regexp_matches($t, '[0-9]'))",
+}
+SHAPE_COUNTS = {
+    "plain": f"count_if(regexp_full_match($s, '{_POINT}'))",
+    "whole": f"count_if({_WHOLE.format('$s')})",
+    "fits": "count(try_cast(replace($s, ',', '') as bigint))",
+    "largest": _LARGEST.format("$s"),
+    "zeros": "count_if(regexp_full_match($s, '[+-]?0[0-9]+'))",
+    "signs": "count_if($s <> $t)",
+    "comma": f"count_if(regexp_full_match($s, '{_COMMA}'))",
+    "commas": "count_if(contains($s, ','))",
+    "english": f"count_if(regexp_full_match($s, '{_THOUSANDS}'))",
+    "dots": "count_if(contains($s, '.'))",
+    "iso": f"count_if({_ISO.format('$t')})",
+    "dated": "count_if(regexp_matches($t, '[0-9].*[0-9]'))",
+}
+GROUP_COUNTS = {
+    "cells": "count($c)",
+    "grouped": f"count_if(regexp_full_match(trim($c), '{_GROUPED}'))",
+}
+DATE_COUNTS = {
+    f"{reading}{clock}": f"count(try_strptime($t, '{letters}{clock}'))"
+    for reading, letters in DATE_FORMATS.items()
+    for clock in _CLOCKS
+}
+
+
+def value(cell: str, reading: str) -> str:
+    """What a trimmed cell stands for, as text; null where it is missing or cannot be read so."""
+    if reading == TEXT:
+        return cell
+    if reading == TRUTH:
+        return f"(case when {_TRUTH.format(cell)} then lower({cell}) else {cell} end)"
+    if reading in NUMBERS:
+        pattern, with_point = NUMBERS[reading]
+        bare = _SIGNLESS.format(cell)
+        fits = f"regexp_full_match({bare}, '{pattern}') or {_INFINITE.format(cell)}"
+        return f"(case when {fits} then {with_point.format(bare)} end)"
+    iso = f"case when {_ISO.format(cell)} then try_cast({cell} as timestamp) end"
+    if reading == ISO:
+        return f"cast({iso} as varchar)"
+    formats = ", ".join(f"'{DATE_FORMATS[reading]}{clock}'" for clock in _CLOCKS)
+    return f"cast(coalesce({iso}, try_strptime({cell}, [{formats}])) as varchar)"
+
+
+def fit_counts(reading: str) -> dict[str, str]:
+    """What is counted of a column that is to be read so."""
+    text = value("$t", reading)
+    whole = f"case when {_WHOLE.format(text)} then {text} end"
+    return {
+        "rows": "count(*)",
+        "cells": "count($t)",
+        "fit": f"count({text})",
+        "truth": f"count_if({_TRUTH.format('$t')})",
+        "whole": f"count(try_cast({whole} as bigint))",
+        "largest": _LARGEST.format(whole),
+    }
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """How one column is fetched: an SQL expression, its reading, and what should be told of it.
+    """How one column is fetched: an SQL expression, its reading, and a note for the user.
 
     `reading` is None where every cell is missing. `unread` says that some cells do not fit it.
     """
@@ -44,27 +128,57 @@ class Fetch:
     unread: bool = False
 
 
+def fetch(field: str, reading: str, note: str = "", *, whole: bool = False) -> Fetch:
+    """How a column is fetched whose every cell fits the reading; `whole`: its numbers are int64."""
+    sql = value(TRIMMED.format(field), reading)
+    if reading == TRUTH:
+        sql = f"({sql} = 'true')"
+    elif reading in NUMBERS:
+        sql = f"cast({sql} as {'bigint' if whole else 'double'})"
+    elif reading != TEXT:
+        sql = f"cast({sql} as timestamp)"
+    return Fetch(sql, reading, note)
+
+
+def nothing(reading: str | None = None) -> Fetch:
+    """How a column without any cell is fetched."""
+    return Fetch("cast(null as double)", reading)
+
+
+def count_cells(
+    relation: Relation, counts: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, Any]]:
+    """Field -> each of its counts, by name, all in one pass over the relation."""
+    if not counts:
+        return {}
+    trimmed = ", ".join(f"{f}, {TRIMMED.format(f)} as t{f}" for f in counts)
+    bare = ", ".join(f"{f}, t{f}, {_SIGNLESS.format(f't{f}')} as s{f}" for f in counts)
+    columns = ", ".join(
+        sql.replace("$c", f).replace("$t", f"t{f}").replace("$s", f"s{f}")
+        for f, own in counts.items()
+        for sql in own.values()
+    )
+    answers = iter(relation.select(trimmed).select(bare).rows(columns)[0])
+    return {f: {name: next(answers) or 0 for name in own} for f, own in counts.items()}
+
+
 def damaged_cells(
-    con: DuckDBPyConnection, relation: str, fields: Sequence[str], asked: Iterable[str]
+    relation: Relation, fields: Iterable[str], wanted: Mapping[str, str]
 ) -> dict[str, int]:
     """Field -> how many cells are digits and signs apart from replaced bytes, where any are.
 
-    A field that is not `asked` to be anything counts only with other cells to tell what it is.
+    A field that is not `wanted` as anything counts only with other cells that show what it is.
     """
-    if not fields:
-        return {}
-    cells = ", ".join(f"{TRIMMED.format(f)} as {f}" for f in fields)
-    counts = ", ".join(f"count({f}), count_if({_DAMAGED.format(f)})" for f in fields)
-    answer = con.execute(f"select {counts} from (select {cells} from {relation})").fetchone()
-    assert answer is not None
-    counted = zip(fields, answer[::2], answer[1::2], strict=True)
-    return {f: lost for f, n, lost in counted if lost and (lost < n or f in asked)}
+    counts = {"cells": "count($t)", "damaged": f"count_if({_DAMAGED.format('$t')})"}
+    counted = count_cells(relation, dict.fromkeys(fields, counts))
+    lost = {f: k["damaged"] for f, k in counted.items() if k["damaged"] < k["cells"] or f in wanted}
+    return {f: count for f, count in lost.items() if count}
 
 
-def without_damaged(relation: str, fields: Iterable[str]) -> str:
-    """The SQL relation with the damaged cells of these fields missing."""
+def without_damaged(relation: Relation, fields: Iterable[str]) -> Relation:
+    """The relation with the damaged cells of these fields missing."""
     cells = ", ".join(
         f"case when {_DAMAGED.format(TRIMMED.format(f))} then null else {f} end as {f}"
         for f in fields
     )
-    return f"(select * replace ({cells}) from {relation})" if cells else relation
+    return relation.select(f"* replace ({cells})") if cells else relation

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .names import doubled, renaming_notes, unique_names
+from .sql import Relation, connect, first_line, quoted
 from .table import MISSING_MARKERS, Table, Values, finish
-from .text_encoding import Decoded, chunks, decode
+from .text_encoding import Decoded, chunks, decode, opener
 from .typed import typed_columns
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from .words import doubled, renaming_notes, several, unique_names
 
 _HEAD = 1 << 18
 _LINES = 200
@@ -55,80 +53,101 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Source:
-    """A decoded file and how it is cut: its cells, the lines above its header, its columns."""
+    """A decoded file and how it is cut: the lines above its header, its cells, its columns.
+
+    `originals` maps the name of each column to what the file calls it.
+    """
 
     path: Path
     text: Decoded
-    dialect: Dialect
-    width: int
-    has_header: bool
     skip: int
+    dialect: Dialect
+    has_header: bool
+    originals: dict[str, str]
     blank_top: bool
 
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return len(self.originals)
 
-def read_delimited(
-    path: Path,
-    con: DuckDBPyConnection,
-    delimiter: str | None = None,
-    reading: Mapping[str, str] | None = None,
-) -> Table:
+
+def read_delimited(path: Path, reading: Mapping[str, str], delimiter: str | None) -> Table:
     """The table in a delimited text file; every column read as `reading` says or all cells allow.
 
     ValueError: an empty or binary file, a header without rows, a row with more or fewer cells than
     the header, a quote that is never closed, an infinite number.
     """
     with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
-        text = decode(path, Path(folder))
-        head = _head(text.path)
-        skip, told, notes = _preamble(head)
-        head = "".join(_lines(head)[skip:])
-        dialect = find_dialect(head, delimiter or told)
-        names, changed, has_header, more = _names(path, head, dialect, skip)
-        source = Source(
-            path, text, dialect, len(names), has_header, skip, _blank_lines_above(head) > 0
-        )
-        columns, readings, found = _columns(con, source, names, Path(folder), reading)
-        blank = _blank_lines(source) if len(names) > 1 else 0
-    if has_header and not len(next(iter(columns.values()))):
+        source, notes = _source(path, decode(path, Path(folder)), delimiter)
+        columns, readings, typing_notes = _columns(source, Path(folder), reading)
+        blank = _blank_lines(source) if source.width > 1 else 0
+    if source.has_header and not len(next(iter(columns.values()))):
         raise ValueError(f"{path} holds only a header: add some rows of data")
-    notes += [*text.notes, *more]
     if blank:
-        notes.append(f"{blank} blank line{'s' * (blank > 1)} between the rows dropped")
-    table = Table(columns, str(path), (*notes, *found), readings, doubled(changed))
+        notes.append(f"{several(blank, 'blank line')} between the rows dropped")
+    notes += typing_notes
+    table = Table(columns, str(path), tuple(notes), readings, doubled(source.originals))
     return finish(table, "data row")
 
 
+def _source(path: Path, text: Decoded, delimiter: str | None) -> tuple[Source, list[str]]:
+    """How the file is cut, by its first lines, and notes.
+
+    ValueError: there are no lines, or the first has another number of cells than most.
+    """
+    head = _head(text.path)
+    skip, named, notes = _preamble(head)
+    head = "".join(_lines(head)[skip:])
+    blank = _blank_lines_above(head)
+    dialect = find_dialect(head, delimiter or named)
+    records = _records(head, dialect)
+    if not records:
+        raise ValueError(f"{path} is empty: give a table with a header and some rows of data")
+    width, _ = _usual_width(records)
+    if len(records[0]) != width:
+        line, own = skip + 1 + blank, len(records[0])
+        raise ValueError(_ragged(path, line, own, "most lines have", width, dialect))
+    cells = [cell.strip() for cell in records[0]]
+    has_header = _is_header(cells, records[1:])
+    originals = unique_names(cells if has_header else [""] * width)
+    notes += text.notes
+    if width == 1:
+        notes.append("one column only: no delimiter found")
+    if has_header:
+        notes += renaming_notes(originals)
+    else:
+        notes.append("no header: the columns are called column0, column1, …")
+    return Source(path, text, skip, dialect, has_header, originals, blank > 0), notes
+
+
 def _columns(
-    con: DuckDBPyConnection,
-    source: Source,
-    names: list[str],
-    folder: Path,
-    reading: Mapping[str, str] | None,
+    source: Source, folder: Path, reading: Mapping[str, str]
 ) -> tuple[dict[str, Values], dict[str, str], list[str]]:
     """The columns, their readings and notes; what DuckDB cannot cut into cells, csv does first."""
     import duckdb
 
-    comma, damaged = source.dialect.delimiter != ",", source.text.damaged
-    try:
-        if not source.blank_top:
-            return typed_columns(con, _relation(source), names, comma, reading, damaged)
-    except duckdb.Error:
-        pass
-    plain, longest = _rewrite(source, folder)
-    try:
-        return typed_columns(con, _relation(plain, longest), names, comma, reading, damaged)
-    except duckdb.Error as error:
-        raise ValueError(f"{source.path} cannot be read: {_first_line(error)}") from None
+    names, comma = list(source.originals), source.dialect.delimiter != ","
+    damaged = source.text.damaged
+    with connect() as con:
+        try:
+            if not source.blank_top:
+                relation = Relation(con, _read_csv(source))
+                return typed_columns(relation, names, comma, reading, damaged)
+        except duckdb.Error:
+            pass
+        relation = Relation(con, _read_csv(*_rewrite(source, folder)))
+        try:
+            return typed_columns(relation, names, comma, reading, damaged)
+        except duckdb.Error as error:
+            raise ValueError(f"{source.path} cannot be read: {first_line(error)}") from None
 
 
 def _head(path: Path) -> str:
     """The first lines of a UTF-8 file, cut behind the last complete one."""
-    data = b""
-    for chunk in chunks(path):
-        data += chunk[: _HEAD - len(data)]
-        if len(data) >= _HEAD:
-            data = data[: max(data.rfind(b"\n"), data.rfind(b"\r")) + 1] or data
-            break
+    data = next(chunks(path), b"")[:_HEAD]
+    if len(data) == _HEAD:
+        data = data[: max(data.rfind(b"\n"), data.rfind(b"\r")) + 1] or data
     return data.decode("utf-8-sig", "ignore")
 
 
@@ -142,16 +161,11 @@ def find_dialect(head: str, delimiter: str | None = None) -> Dialect:
     escape = "\\" if f"\\{quote}" in head and quote * 2 not in head else quote
     if delimiter is not None:
         return Dialect(delimiter, quote, escape)
-    best, best_share = ",", 0.0
-    for candidate in _USUAL:
-        share = _agreement(head, Dialect(candidate, quote, escape))
-        if share > best_share:
-            best, best_share = candidate, share
-    if best_share < 1:
-        for candidate in _RARE if best_share == 0 else _RARE.rstrip():
-            if _all_agree(head, Dialect(candidate, quote, escape)):
-                return Dialect(candidate, quote, escape)
-    return Dialect(best, quote, escape)
+    shares = {mark: _agreement(head, Dialect(mark, quote, escape)) for mark in _USUAL}
+    best = max(shares, key=lambda mark: shares[mark]) if any(shares.values()) else ","
+    rare = () if shares[best] == 1 else _RARE.rstrip() if shares[best] else _RARE
+    alone = (mark for mark in rare if _all_agree(head, Dialect(mark, quote, escape)))
+    return Dialect(next(alone, best), quote, escape)
 
 
 def _preamble(head: str) -> tuple[int, str | None, list[str]]:
@@ -161,16 +175,15 @@ def _preamble(head: str) -> tuple[int, str | None, list[str]]:
     the header: it does where its line has the cells of the next one.
     """
     lines = [line.rstrip("\r\n") for line in _lines(head)]
-    told = re.fullmatch(r'"?sep=(.)"?', lines[0].strip("\ufeff"))
-    if told:
-        return 1, told[1], []
+    separator = re.fullmatch(r'"?sep=(.)"?', lines[0].strip("\ufeff"))
+    if separator:
+        return 1, separator[1], []
     count = next((i for i, line in enumerate(lines) if line[:1] != "#"), len(lines))
     if 0 < count < len(lines) and _is_commented_header(lines[count - 1], lines[count]):
         count -= 1
     if not 0 < count < len(lines):
         return 0, None, []
-    note = f"{count} comment line{'s' * (count > 1)} at the top left out"
-    return count, None, [note]
+    return count, None, [f"{several(count, 'comment line')} at the top left out"]
 
 
 def _lines(text: str) -> list[str]:
@@ -190,16 +203,12 @@ def _is_commented_header(line: str, below: str) -> bool:
 
 
 def _records(head: str, dialect: Dialect) -> list[list[str]]:
+    """The first records; those above a line that csv cannot cut."""
     records: list[list[str]] = []
-    try:
-        with _cells_of_any_length():
-            for row in dialect.reader(io.StringIO(head, newline="")):
-                if not _is_blank(row, dialect):
-                    records.append(row)
-                if len(records) == _LINES:
-                    break
-    except csv.Error:
-        pass
+    with suppress(csv.Error), _cells_of_any_length():
+        rows = dialect.reader(io.StringIO(head, newline=""))
+        for row in islice((row for row in rows if not _is_blank(row, dialect)), _LINES):
+            records.append(row)
     return records
 
 
@@ -247,35 +256,10 @@ def _is_number(cell: str) -> bool:
     return _NUMBER.fullmatch(cell.strip()) is not None
 
 
-def _names(
-    path: Path, head: str, dialect: Dialect, skip: int
-) -> tuple[list[str], dict[str, str], bool, list[str]]:
-    """The names of the columns, those renamed, whether the first line holds them, and notes.
-
-    ValueError: the first line has another number of cells than most.
-    """
-    records = _records(head, dialect)
-    if not records:
-        raise ValueError(f"{path} is empty: give a table with a header and some rows of data")
-    width, _ = _usual_width(records)
-    if len(records[0]) != width:
-        line = skip + 1 + _blank_lines_above(head)
-        raise ValueError(_ragged(path, line, len(records[0]), "most lines have", width, dialect))
-    cells = [cell.strip() for cell in records[0]]
-    notes = []
-    if len(cells) == 1:
-        notes.append("one column only: no delimiter found")
-    if not _is_header(cells, records[1:]):
-        names = [f"column{i}" for i in range(len(cells))]
-        return names, {}, False, [*notes, "no header: the columns are called column0, column1, …"]
-    names, changed = unique_names(cells)
-    return names, changed, True, [*notes, *renaming_notes(changed)]
-
-
-def _ragged(path: Path, line: int, found: int, who: str, width: int, dialect: Dialect) -> str:
+def _ragged(path: Path, line: int, cells: int, others: str, width: int, dialect: Dialect) -> str:
     return (
-        f"{path}, line {line}: {found} cell{'s' * (found != 1)} where {who} {width}: mend that "
-        f"line, or quote the cell that holds the delimiter {dialect.delimiter!r}"
+        f"{path}, line {line}: {several(cells, 'cell')} where {others} {width}: mend that line, "
+        f"or quote the cell that holds the delimiter {dialect.delimiter!r}"
     )
 
 
@@ -291,36 +275,24 @@ def _is_header(cells: list[str], below: list[list[str]]) -> bool:
     return any(all(i >= len(row) or row[i].strip() != cells[i] for row in below) for i in words)
 
 
-def _relation(source: Source, longest: int = 0) -> str:
+def _read_csv(source: Source, longest: int = 0) -> str:
     columns = ", ".join(f"'c{i}': 'VARCHAR'" for i in range(source.width))
-    markers = ", ".join(_literal(m) for m in MISSING_MARKERS)
+    markers = ", ".join(quoted(m) for m in MISSING_MARKERS)
     dialect = source.dialect
     return (
-        f"read_csv({_literal(str(source.text.path))}, auto_detect=false, columns={{{columns}}}, "
-        f"delim={_literal(dialect.delimiter)}, quote={_literal(dialect.quote)}, "
-        f"escape={_literal(dialect.escape)}, header={str(source.has_header).lower()}, "
+        f"read_csv({quoted(str(source.text.path))}, auto_detect=false, columns={{{columns}}}, "
+        f"delim={quoted(dialect.delimiter)}, quote={quoted(dialect.quote)}, "
+        f"escape={quoted(dialect.escape)}, header={str(source.has_header).lower()}, "
         f"compression='{'gzip' if source.text.compressed else 'none'}', nullstr=[{markers}], "
         f"skip={source.skip}, max_line_size={max(longest, _LINE_SIZE)})"
     )
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
-
-
 @contextmanager
 def _rows(source: Source) -> Iterator[Any]:
     """The reader of the csv module below the lines that are skipped."""
-    opener = gzip.open if source.text.compressed else open
-    path = source.text.path
-    with (
-        opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as stream,
-        _cells_of_any_length(),
-    ):
+    path, decoded = source.text.path, {"encoding": "utf-8-sig", "errors": "replace", "newline": ""}
+    with opener(path)(path, "rt", **decoded) as stream, _cells_of_any_length():
         for _ in range(source.skip):
             stream.readline()
         yield source.dialect.reader(stream, strict=True)
@@ -332,24 +304,22 @@ def _rewrite(source: Source, folder: Path) -> tuple[Source, int]:
 
     ValueError: the first line with another number of cells, or with a quote that is not closed.
     """
-    line, longest, path = 0, 0, source.path
+    line, longest, width = source.skip, 0, source.width
     copy = folder / "plain.csv"
     with _rows(source) as reader, copy.open("w", encoding="utf-8", newline="") as target:
         writer = csv.writer(target)
         try:
             for row in reader:
-                blank = _is_blank(row, source.dialect, source.width)
-                if not blank and len(row) != source.width:
-                    at, told = line + 1 + source.skip, "the first line has"
-                    raise ValueError(
-                        _ragged(path, at, len(row), told, source.width, source.dialect)
-                    )
-                if not blank:
+                if not _is_blank(row, source.dialect, width):
+                    if len(row) != width:
+                        fault = (line + 1, len(row), "the first line has", width, source.dialect)
+                        raise ValueError(_ragged(source.path, *fault))
                     longest = max(longest, writer.writerow(row))
-                line = reader.line_num
+                line = source.skip + reader.line_num
         except csv.Error as error:
-            at = line + 1 + source.skip
-            raise ValueError(f"{path}, line {at}: {error}: close the quote there") from None
+            raise ValueError(
+                f"{source.path}, line {line + 1}: {error}: close the quote there"
+            ) from None
     text = replace(source.text, path=copy, compressed=False)
     # Four bytes a character at most.
     return replace(source, text=text, dialect=Dialect(","), skip=0, blank_top=False), 4 * longest

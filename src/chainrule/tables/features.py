@@ -1,12 +1,13 @@
 """One column at a time: imputed, encoded as features, scaled — and back.
 
-Each kind of column is three small functions beside each other; the numbers they need are learned
-from the training rows and kept in a `ColumnPlan`, which is plain data.
+Each kind of column is four small functions; the numbers they need are learned from the training
+rows and kept in a `ColumnPlan`.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,102 +15,47 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .reading import TEXT, first_unread
+from .plan import DATE_PARTS, OTHER, ColumnPlan
+from .reading import refuse_unread
 from .roles import BOOLEAN_WORDS, boolean_labels, counts, to_numbers
-from .spread import mean_and_deviation, median_and_range
+from .schema import Column
 from .table import Values, as_text, cell_text, is_missing
 
 Matrix = NDArray[np.float64]
-OTHER = "(other)"
 MISSING = "(missing)"
 _RARE_SHARE = 0.005
 _FEWEST_ROWS = 2
-_SOME_LEVELS = 20
+_MOST_COMMON = 20
 LIMIT, TINY = 3.0, 1e-30
 _DAY = 86_400_000_000
-_DATE_PARTS = ("year", "month", "day", "weekday", "year sin", "year cos", "days")
 
 
-@dataclass(frozen=True)
-class ColumnPlan:
-    """How one column becomes features: x = (encoded - center) / scale, feature by feature, and
-    where there is a `limit` x / √(1 + (x / limit)²), which lies between -limit and limit.
-
-    `fill` stands for a missing cell, `indicator` adds a 0/1 feature that says so. `levels` are the
-    categories with a feature of their own, or the (no, yes) of a boolean; `pooled` says that rare
-    categories share one more feature, `missing_level` that missing cells have theirs. `origin` is
-    the day from which a date counts, `hours` whether its hour is a feature. `reading` says how
-    the column's cells are read where they are text; None if that is unknown.
-    """
-
-    name: str
-    kind: str
-    fill: float | str | None = None
-    indicator: bool = False
-    levels: tuple[Any, ...] = ()
-    pooled: bool = False
-    missing_level: bool = False
-    origin: str | None = None
-    hours: bool = False
-    center: tuple[float, ...] = ()
-    scale: tuple[float, ...] = ()
-    limit: float = 0.0
-    reading: str | None = TEXT
-
-    @property
-    def features(self) -> list[str]:
-        """The names of the features that this column becomes."""
-        if self.kind == "category":
-            names = [f"{self.name}={level}" for level in self.levels]
-            names = names[1:] if self.single else names
-            names += [f"{self.name}={OTHER}"] * self.pooled
-            return names + [f"{self.name} missing"] * self.missing_level
-        if self.kind == "text":
-            return [f"{self.name} missing"]
-        names = [self.name]
-        if self.kind == "date":
-            names = [f"{self.name} {part}" for part in _DATE_PARTS]
-            names += [f"{self.name} hour"] * self.hours
-        return names + [f"{self.name} missing"] * self.indicator
-
-    @property
-    def single(self) -> bool:
-        """Whether a category of two levels is one 0/1 feature."""
-        return len(self.levels) == 2 and not self.pooled and not self.missing_level
-
-
-def fit_column(
-    name: str, kind: str, values: Values, reading: str | None = TEXT, robust: bool = False
-) -> ColumnPlan:
+def fit_column(column: Column, values: Values, robust: bool) -> ColumnPlan:
     """The plan for a column, learned from these cells (n,). `robust`: median and quartiles in the
-    place of mean and deviation, for every feature, and a smooth limit.
+    place of mean and deviation, for every feature, and a smooth limit; pixels stay as they are.
     """
-    plan = _FIT[kind](ColumnPlan(name, kind, reading=reading), values)
-    width = len(plan.features)
-    if kind == "pixel":
-        return replace(plan, center=(0.0,), scale=(255.0,))
-    center, scale = [0.0] * width, [1.0] * width
-    if robust and kind != "text":
-        encoded = encode(plan, impute(plan, values), values)
-        pairs = [median_and_range(name, x) for x in encoded.T]
-        center, scale = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    name, kind = column.name, "text" if column.kind == "identifier" else column.kind
+    plan = _KINDS[kind].fit(ColumnPlan(name, kind, reading=column.reading), values)
+    pairs = [(0.0, 255.0 if kind == "pixel" else 1.0)] * len(plan.features)
+    if robust and kind not in ("pixel", "text"):
         plan = replace(plan, limit=LIMIT)
+        pairs = [median_and_range(name, x) for x in encode(plan, values).T]
     elif kind in ("number", "date"):
-        encoded = encode(plan, impute(plan, values), values)
-        for j in range(width - plan.indicator):
-            center[j], scale[j] = mean_and_deviation(name, encoded[:, j])
-    return replace(plan, center=tuple(center), scale=tuple(scale))
+        parts = encode(plan, values)[:, : len(pairs) - plan.indicator].T
+        pairs[: len(parts)] = [mean_and_deviation(name, x) for x in parts]
+    center, scale = (tuple(pair[i] for pair in pairs) for i in (0, 1))
+    return replace(plan, center=center, scale=scale)
 
 
 def impute(plan: ColumnPlan, values: Values) -> Any:
     """The cells (n,) with nothing missing: numbers, dates, or a list of category names."""
-    return _IMPUTE[plan.kind](plan, values)
+    return _KINDS[plan.kind].impute(plan, values)
 
 
-def encode(plan: ColumnPlan, imputed: Any, values: Values) -> Matrix:
-    """The features (n, k) of imputed cells before scaling; `values` tells what was missing."""
-    encoded = _ENCODE[plan.kind](plan, imputed, values)
-    if plan.indicator:
+def encode(plan: ColumnPlan, values: Values) -> Matrix:
+    """The features (n, k) of the cells (n,) before scaling."""
+    encoded = _KINDS[plan.kind].encode(plan, impute(plan, values))
+    if plan.indicator or plan.kind == "text":
         return np.column_stack([encoded, is_missing(values).astype(np.float64)])
     return encoded
 
@@ -127,14 +73,14 @@ def scaled(plan: ColumnPlan, encoded: Matrix) -> Matrix:
     return X / np.sqrt(1.0 + (X / plan.limit) ** 2) if plan.limit else X
 
 
-def unseen(plan: ColumnPlan, values: Values) -> int:
-    """How many cells hold a category that the training rows did not."""
-    if plan.kind == "category":
-        known = {*plan.levels, None}
-        return 0 if plan.pooled else sum(text not in known for text in as_text(values))
+def unseen(plan: ColumnPlan, values: Values) -> NDArray[np.bool_]:
+    """Which cells (n,) hold a category that the training rows did not."""
     if plan.kind == "boolean":
-        return int((np.isnan(_truth(plan, values)) & ~is_missing(values)).sum())
-    return 0
+        return np.isnan(_truth(plan, values)) & ~is_missing(values)
+    if plan.kind == "category" and not plan.pooled:
+        seen = {*plan.levels, None}
+        return np.array([text not in seen for text in as_text(values)], bool)
+    return np.zeros(len(values), bool)
 
 
 def reverse(plan: ColumnPlan, X: Matrix) -> Values | None:
@@ -144,13 +90,17 @@ def reverse(plan: ColumnPlan, X: Matrix) -> Values | None:
     if plan.limit:
         X = X / np.sqrt(np.maximum(1.0 - (X / plan.limit) ** 2, TINY))
     encoded = X * np.array(plan.scale) + np.array(plan.center)
-    values = _REVERSE[plan.kind](plan, encoded)
+    values = _KINDS[plan.kind].reverse(plan, encoded)
     if plan.indicator:
-        gone = encoded[:, -1] >= 0.5
+        missing = encoded[:, -1] >= 0.5
         if values.dtype.kind in "iub":
             values = values.astype(object)
-        values[gone] = {"f": np.nan, "M": np.datetime64("NaT")}.get(values.dtype.kind)
+        values[missing] = {"f": np.nan, "M": np.datetime64("NaT")}.get(values.dtype.kind)
     return values
+
+
+def _as_it_is(plan: ColumnPlan, values: Values) -> ColumnPlan:
+    return replace(plan, fill=0.0 if plan.kind == "pixel" else None)
 
 
 def _fit_number(plan: ColumnPlan, values: Values) -> ColumnPlan:
@@ -161,19 +111,14 @@ def _fit_number(plan: ColumnPlan, values: Values) -> ColumnPlan:
     return replace(plan, fill=fill, indicator=bool(missing.any()))
 
 
-def _fit_pixel(plan: ColumnPlan, values: Values) -> ColumnPlan:
-    return replace(plan, fill=0.0)
-
-
 def _fit_boolean(plan: ColumnPlan, values: Values) -> ColumnPlan:
-    found = counts(values)
-    levels = [int(v) if isinstance(v, float) and v.is_integer() else v for v in found]
+    levels = [int(v) if isinstance(v, float) and v.is_integer() else v for v in counts(values)]
     pair = boolean_labels(levels) or tuple(sorted(levels, key=str))
     if len(pair) < 2:
         pair = _other_word(pair[0]) if pair else (False, True)
     plan = replace(plan, levels=pair)
     x = _truth(plan, values)
-    fill = float(np.nanmean(x) > 0.5) if found else 0.0
+    fill = float(np.nanmean(x) > 0.5) if levels else 0.0
     return replace(plan, fill=fill, indicator=bool(is_missing(values).any()))
 
 
@@ -190,20 +135,15 @@ def _other_word(word: Any) -> tuple[Any, Any]:
 
 def _fit_category(plan: ColumnPlan, values: Values) -> ColumnPlan:
     texts = as_text(values)
-    number: dict[str, int] = {}
-    for text in texts:
-        if text is not None:
-            number[text] = number.get(text, 0) + 1
+    number = Counter(text for text in texts if text is not None)
     least = max(_FEWEST_ROWS, math.ceil(_RARE_SHARE * sum(number.values())))
     kept = [level for level, count in number.items() if count >= least]
     if not kept:
         common = sorted(number, key=lambda level: (-number[level], level))
-        kept = [level for level in common if number[level] >= _FEWEST_ROWS][:_SOME_LEVELS]
-    plan = replace(plan, levels=tuple(sorted(kept)), pooled=len(kept) < len(number))
-    plan = replace(plan, missing_level=None in texts)
-    if plan.single:
-        return replace(plan, fill=max(plan.levels, key=lambda level: number[level]))
-    return plan
+        kept = [level for level in common if number[level] >= _FEWEST_ROWS][:_MOST_COMMON]
+    levels, pooled = tuple(sorted(kept)), len(kept) < len(number)
+    plan = replace(plan, levels=levels, pooled=pooled, missing_level=None in texts)
+    return replace(plan, fill=max(levels, key=number.__getitem__)) if plan.single else plan
 
 
 def _fit_date(plan: ColumnPlan, values: Values) -> ColumnPlan:
@@ -215,22 +155,12 @@ def _fit_date(plan: ColumnPlan, values: Values) -> ColumnPlan:
     middle = np.sort(present)[len(present) // 2]
     hours = bool(((present.astype(np.int64) % _DAY) != 0).any())
     origin = str(present.min().astype("datetime64[D]"))
-    return replace(
-        plan, fill=str(middle), origin=origin, hours=hours, indicator=bool(missing.any())
-    )
-
-
-def _fit_text(plan: ColumnPlan, values: Values) -> ColumnPlan:
-    return plan
+    indicator = bool(missing.any())
+    return replace(plan, fill=str(middle), origin=origin, hours=hours, indicator=indicator)
 
 
 def _impute_number(plan: ColumnPlan, values: Values) -> Matrix:
-    x = to_numbers(plan.name, values)
-    return np.where(np.isnan(x), float(plan.fill or 0), x)
-
-
-def _impute_boolean(plan: ColumnPlan, values: Values) -> Matrix:
-    x = _truth(plan, values)
+    x = _truth(plan, values) if plan.kind == "boolean" else to_numbers(plan.name, values)
     return np.where(np.isnan(x), float(plan.fill or 0), x)
 
 
@@ -238,22 +168,22 @@ def _truth(plan: ColumnPlan, values: Values) -> Matrix:
     """0 for no, 1 for yes, nan for missing and for anything else."""
     if values.dtype.kind == "b" and all(isinstance(level, (bool, int)) for level in plan.levels):
         return values.astype(np.float64)
-    words: dict[str | None, float] = {}
-    texts = {str(cell_text(level)).lower() for level in plan.levels}
-    if any(texts == {no, yes} for no, yes in BOOLEAN_WORDS):
-        words.update((w, float(i)) for pair in BOOLEAN_WORDS for i, w in enumerate(pair))
-    words.update((str(cell_text(level)).lower(), float(i)) for i, level in enumerate(plan.levels))
-    return np.array(
-        [np.nan if t is None else words.get(t.lower(), np.nan) for t in as_text(values)], float
-    )
+    own = tuple(str(cell_text(level)).lower() for level in plan.levels)
+    pairs = BOOLEAN_WORDS if any(set(own) == set(pair) for pair in BOOLEAN_WORDS) else ()
+    words = {word: float(i) for pair in (*pairs, own) for i, word in enumerate(pair)}
+    texts = [None if text is None else text.lower() for text in as_text(values)]
+    return np.array([np.nan if text is None else words.get(text, np.nan) for text in texts], float)
 
 
 def _impute_category(plan: ColumnPlan, values: Values) -> list[str]:
     stranger = OTHER if plan.pooled else str(plan.fill or OTHER)
-    missing = MISSING if plan.missing_level else stranger
-    known: dict[str | None, str] = {level: level for level in plan.levels}
-    known[None] = missing
-    return [known.get(text, stranger) for text in as_text(values)]
+    names: dict[Any, Any] = {level: level for level in plan.levels}
+    names[None] = MISSING if plan.missing_level else stranger
+    return [names.get(text, stranger) for text in as_text(values)]
+
+
+def _impute_text(plan: ColumnPlan, values: Values) -> list[str]:
+    return [MISSING if text is None else text for text in as_text(values)]
 
 
 def _impute_date(plan: ColumnPlan, values: Values) -> Values:
@@ -264,9 +194,7 @@ def _impute_date(plan: ColumnPlan, values: Values) -> Values:
 def _dates(plan: ColumnPlan, values: Values) -> Values:
     if values.dtype.kind == "M":
         return values
-    unread = first_unread(values)
-    if unread is not None:
-        raise ValueError(unread[1].told(plan.name, unread[0]))
+    refuse_unread(plan.name, values)
     missing = is_missing(values)
     if not missing.all():
         row = int(np.flatnonzero(~missing)[0])
@@ -277,23 +205,18 @@ def _dates(plan: ColumnPlan, values: Values) -> Values:
     return np.full(len(values), np.datetime64("NaT", "us"))
 
 
-def _encode_number(plan: ColumnPlan, imputed: Matrix, values: Values) -> Matrix:
+def _encode_number(plan: ColumnPlan, imputed: Matrix) -> Matrix:
     return imputed[:, None]
 
 
-def _encode_category(plan: ColumnPlan, imputed: list[str], values: Values) -> Matrix:
-    if plan.single:
-        return np.array([[float(name == plan.levels[1])] for name in imputed]).reshape(-1, 1)
-    names = [*plan.levels, *[OTHER] * plan.pooled, *[MISSING] * plan.missing_level]
+def _encode_category(plan: ColumnPlan, imputed: list[str]) -> Matrix:
+    names = [*plan.levels, *[OTHER] * plan.pooled, *[MISSING] * plan.missing_level][plan.single :]
     places = {name: place for place, name in enumerate(names)}
     codes = np.array([places.get(name, -1) for name in imputed], np.int64)
-    encoded = np.zeros((len(imputed), len(names)))
-    rows = np.flatnonzero(codes >= 0)
-    encoded[rows, codes[rows]] = 1.0
-    return encoded
+    return np.asarray(codes[:, None] == np.arange(len(names)), np.float64)
 
 
-def _encode_date(plan: ColumnPlan, imputed: Values, values: Values) -> Matrix:
+def _encode_date(plan: ColumnPlan, imputed: Values) -> Matrix:
     days = imputed.astype("datetime64[D]")
     months = imputed.astype("datetime64[M]")
     years = imputed.astype("datetime64[Y]")
@@ -313,8 +236,8 @@ def _encode_date(plan: ColumnPlan, imputed: Values, values: Values) -> Matrix:
     return np.column_stack(parts)
 
 
-def _encode_text(plan: ColumnPlan, imputed: list[str], values: Values) -> Matrix:
-    return is_missing(values).astype(np.float64)[:, None]
+def _encode_text(plan: ColumnPlan, imputed: list[str]) -> Matrix:
+    return np.empty((len(imputed), 0))
 
 
 def _reverse_number(plan: ColumnPlan, encoded: Matrix) -> Values:
@@ -326,8 +249,7 @@ def _reverse_pixel(plan: ColumnPlan, encoded: Matrix) -> Values:
 
 
 def _reverse_boolean(plan: ColumnPlan, encoded: Matrix) -> Values:
-    kind = {bool: bool, int: np.int64}.get(type(plan.levels[0]), object)
-    return np.asarray(np.array(plan.levels, kind)[(encoded[:, 0] >= 0.5).astype(int)])
+    return np.asarray(labels_of(plan.levels)[(encoded[:, 0] >= 0.5).astype(int)])
 
 
 def _reverse_category(plan: ColumnPlan, encoded: Matrix) -> Values:
@@ -342,40 +264,52 @@ def _reverse_category(plan: ColumnPlan, encoded: Matrix) -> Values:
 
 
 def _reverse_date(plan: ColumnPlan, encoded: Matrix) -> Values:
-    since = np.rint(encoded[:, _DATE_PARTS.index("days")] * (_DAY / 1000)) * 1000
+    since = np.rint(encoded[:, DATE_PARTS.index("days")] * (_DAY / 1000)) * 1000
     return np.datetime64(str(plan.origin), "us") + since.astype("timedelta64[us]")
 
 
-_FIT: dict[str, Callable[[ColumnPlan, Values], ColumnPlan]] = {
-    "number": _fit_number,
-    "pixel": _fit_pixel,
-    "boolean": _fit_boolean,
-    "category": _fit_category,
-    "date": _fit_date,
-    "text": _fit_text,
-    "identifier": _fit_text,
+def mean_and_deviation(name: str, x: Matrix) -> tuple[float, float]:
+    """Mean and standard deviation of x (n,); a constant has deviation 1. ValueError: overflow."""
+    if x.min() == x.max() and np.isfinite(x[0]):
+        return float(x[0]), 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _finite(name, float(x.mean()), float(x.std()))
+
+
+def median_and_range(name: str, x: Matrix) -> tuple[float, float]:
+    """The median of x (n,) and what lies between its quartiles, half of its range if that is 0; 1
+    for a constant. Holzmüller et al. 2024. ValueError: overflow.
+    """
+    low, median, high = (float(q) for q in np.quantile(x, [0.25, 0.5, 0.75]))
+    with np.errstate(over="ignore"):
+        return _finite(name, median, high - low or float(x.max() - x.min()) / 2.0)
+
+
+def _finite(name: str, center: float, scale: float) -> tuple[float, float]:
+    if not (math.isfinite(center) and math.isfinite(scale)):
+        raise ValueError(f'the numbers of column "{name}" are too large to scale: divide them')
+    return center, scale or 1.0
+
+
+def labels_of(levels: tuple[Any, ...]) -> Values:
+    """The levels of a column or the classes of a target, in the type that a `Table` has."""
+    kinds = {bool: bool, int: np.int64, float: np.float64}
+    return np.array(levels, kinds.get(type(levels[0]), object))
+
+
+@dataclass(frozen=True)
+class _Kind:
+    fit: Callable[[ColumnPlan, Values], ColumnPlan]
+    impute: Callable[[ColumnPlan, Values], Any]
+    encode: Callable[[ColumnPlan, Any], Matrix]
+    reverse: Callable[[ColumnPlan, Matrix], Values]
+
+
+_KINDS = {
+    "number": _Kind(_fit_number, _impute_number, _encode_number, _reverse_number),
+    "pixel": _Kind(_as_it_is, _impute_number, _encode_number, _reverse_pixel),
+    "boolean": _Kind(_fit_boolean, _impute_number, _encode_number, _reverse_boolean),
+    "category": _Kind(_fit_category, _impute_category, _encode_category, _reverse_category),
+    "date": _Kind(_fit_date, _impute_date, _encode_date, _reverse_date),
+    "text": _Kind(_as_it_is, _impute_text, _encode_text, _reverse_number),
 }
-_IMPUTE: dict[str, Callable[[ColumnPlan, Values], Any]] = {
-    "number": _impute_number,
-    "pixel": _impute_number,
-    "boolean": _impute_boolean,
-    "category": _impute_category,
-    "date": _impute_date,
-    "text": lambda plan, values: [MISSING if t is None else t for t in as_text(values)],
-}
-_ENCODE: dict[str, Callable[[ColumnPlan, Any, Values], Matrix]] = {
-    "number": _encode_number,
-    "pixel": _encode_number,
-    "boolean": _encode_number,
-    "category": _encode_category,
-    "date": _encode_date,
-    "text": _encode_text,
-}
-_REVERSE: dict[str, Callable[[ColumnPlan, Matrix], Values]] = {
-    "number": _reverse_number,
-    "pixel": _reverse_pixel,
-    "boolean": _reverse_boolean,
-    "category": _reverse_category,
-    "date": _reverse_date,
-}
-KINDS_ENCODED = tuple(_ENCODE)

@@ -6,30 +6,30 @@ import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from .frames import from_objects, typed_table
-from .names import doubled, renaming_notes, unique_names
 from .reading import TEXT
+from .sql import Relation, connect, first_line, quoted
 from .table import Table, Values
 from .text_encoding import chunks, plain_name
 from .typed import plain
+from .words import doubled, listed, renaming_notes, unique_names
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+_CASTS = {**dict.fromkeys(_WHOLE, "bigint"), "FLOAT": "double", "DOUBLE": "double"}
 _GUESSED = ("DATE", "TIME", "UUID")
 _SIZES = ("page_count", "page_size")
 
 
-def read_json(
-    path: Path, con: DuckDBPyConnection, reading: Mapping[str, str] | None = None
-) -> Table:
+def read_json(path: Path, reading: Mapping[str, str]) -> Table:
     """The table in JSON lines, or in a JSON file that holds an array of objects.
 
     ValueError: the file is empty or not such JSON, or a cell is itself an object or a list.
@@ -37,58 +37,50 @@ def read_json(
     if not any(chunk.strip() for chunk in chunks(path)):
         raise ValueError(f"{path} is empty: give one JSON object a line")
     what = "JSON: give one object a line, or an array of objects, with the same keys"
-    with _linked(path, what) as name:
-        relation = f"read_json({name}, format='auto', sample_size=-1)"
-        kinds = _kinds(con, relation)
-        texts = {n for n, kind in kinds.items() if kind.startswith(_GUESSED)}
-        texts |= {n for n in kinds if (reading or {}).get(n) == TEXT}
+    with _opened(path, what) as (con, name):
+        relation = Relation(con, f"read_json({name}, format='auto', sample_size=-1)")
+        types = _types(relation)
+        texts = [n for n, t in types.items() if t.startswith(_GUESSED) or reading.get(n) == TEXT]
         if texts:  # what a string is, is decided in one place, and may be stored
-            _check_case(path, list(kinds))
-            kinds |= dict.fromkeys(texts, "VARCHAR")
-            told = ", ".join(f"{_literal(n)}: {_literal(kind)}" for n, kind in kinds.items())
-            relation = f"{relation[:-1]}, columns={{{told}}})"
-        columns = _fetch(path, con, relation, kinds)
+            _check_case(path, list(types))
+            types |= dict.fromkeys(texts, "VARCHAR")
+            pairs = ", ".join(f"{quoted(n)}: {quoted(t)}" for n, t in types.items())
+            relation = Relation(con, f"{relation.sql[:-1]}, columns={{{pairs}}})")
+        columns = _fetch(path, relation, types)
     return typed_table(columns, str(path), reading)
 
 
-def read_parquet(
-    path: Path, con: DuckDBPyConnection, reading: Mapping[str, str] | None = None
-) -> Table:
+def read_parquet(path: Path, reading: Mapping[str, str]) -> Table:
     """The table in a Parquet file.
 
     ValueError: the file is damaged, or a column is nested.
     """
-    with _linked(path, "Parquet: write or download it again") as name:
-        kinds = _kinds(con, f"read_parquet({name})")
-        columns = _fetch(path, con, f"read_parquet({name})", kinds)
-        query = f"select name from parquet_schema({name}) where num_children is null"
+    with _opened(path, "Parquet: write or download it again") as (con, name):
+        relation = Relation(con, f"read_parquet({name})")
+        columns = _fetch(path, relation, _types(relation))
         # DuckDB renames "A" beside "a"; here the two are names of their own.
-        names, changed = unique_names([row[0] for row in con.execute(query).fetchall()])
+        leaves = Relation(con, f"parquet_schema({name}) where num_children is null")
+        names = unique_names(row[0] for row in leaves.rows("name"))
     columns = dict(zip(names, columns.values(), strict=True))
-    table = typed_table(columns, str(path), reading, doubled(changed))
-    return replace(table, notes=(*renaming_notes(changed), *table.notes))
+    table = typed_table(columns, str(path), reading, doubled(names))
+    return replace(table, notes=(*renaming_notes(names), *table.notes))
 
 
 @contextmanager
-def _linked(path: Path, what: str) -> Iterator[str]:
-    """The name of the file as SQL; an error of DuckDB becomes a ValueError."""
+def _opened(path: Path, what: str) -> Iterator[tuple[DuckDBPyConnection, str]]:
+    """A connection, and the name of the file as SQL; an error of DuckDB becomes a ValueError."""
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix="chainrule-") as folder:
+    with tempfile.TemporaryDirectory(prefix="chainrule-") as folder, connect() as con:
         try:
-            yield _literal(str(plain_name(path, Path(folder))))
+            yield con, quoted(str(plain_name(path, Path(folder))))
         except duckdb.Error as error:
-            told = str(error).strip().splitlines()[0]
-            raise ValueError(f"{path} is not readable as {what} ({told})") from None
+            raise ValueError(f"{path} is not readable as {what} ({first_line(error)})") from None
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _kinds(con: DuckDBPyConnection, relation: str) -> dict[str, str]:
-    described = con.execute(f"describe select * from {relation}").fetchall()
-    return {row[0]: row[1] for row in described}
+def _types(relation: Relation) -> dict[str, str]:
+    described = Relation(relation.con, f"(describe select * from {relation.sql})")
+    return dict(described.rows("column_name, column_type"))
 
 
 def _check_case(path: Path, names: list[str]) -> None:
@@ -103,38 +95,30 @@ def _check_case(path: Path, names: list[str]) -> None:
             )
 
 
-def _fetch(
-    path: Path, con: DuckDBPyConnection, relation: str, kinds: dict[str, str]
-) -> dict[str, Values]:
-    fields = [f"c{i}" for i in range(len(kinds))]
-    casts = [_cast(path, f, *item) for f, item in zip(fields, kinds.items(), strict=True)]
-    source = f"{relation} as source({', '.join(fields)})"
-    fetched = con.execute(f"select {', '.join(casts)} from {source}").fetchnumpy()
-    return {name: plain(fetched[f"c{i}"]) for i, name in enumerate(kinds)}
+def _fetch(path: Path, relation: Relation, types: dict[str, str]) -> dict[str, Values]:
+    casts = {f"c{i}": _cast(path, f"c{i}", *item) for i, item in enumerate(types.items())}
+    source = Relation(relation.con, f"{relation.sql} as source({', '.join(casts)})")
+    fetched = source.arrays(", ".join(f"{cast} as {f}" for f, cast in casts.items()))
+    return {name: plain(fetched[f]) for f, name in zip(casts, types, strict=True)}
 
 
 def _cast(path: Path, field: str, name: str, kind: str) -> str:
-    if kind in _WHOLE:
-        return f"cast({field} as bigint) as {field}"
-    if kind in ("FLOAT", "DOUBLE"):
-        return f"cast({field} as double) as {field}"
-    if kind == "BOOLEAN":
-        return field
-    if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        return f"cast({field} as timestamp) as {field}"
+    """The SQL of a column of this type in one that a `Table` has."""
     if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "LIST")):
         raise ValueError(
             f'{path}: column "{name}" holds {kind.split("(")[0].lower()} values: keep one number '
             "or text in each cell"
         )
+    if kind == "BOOLEAN":
+        return field
     if kind == "JSON":  # numbers and words in one column
-        return f"{field} ->> '$' as {field}"
-    return f"cast({field} as varchar) as {field}"
+        return f"{field} ->> '$'"
+    if kind == "DATE" or kind.startswith("TIMESTAMP"):
+        return f"cast({field} as timestamp)"
+    return f"cast({field} as {_CASTS.get(kind, 'varchar')})"
 
 
-def read_sqlite(
-    path: Path, table: str | None = None, reading: Mapping[str, str] | None = None
-) -> Table:
+def read_sqlite(path: Path, table: str | None, reading: Mapping[str, str]) -> Table:
     """One table (or view) of a SQLite database, opened read-only.
 
     ValueError: the file is no SQLite database or cut off, there are several tables and `table`
@@ -144,17 +128,16 @@ def read_sqlite(
         con = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
     except sqlite3.Error as error:
         raise ValueError(f"{path} cannot be opened as a SQLite database: {error}") from None
+    con.text_factory = lambda data: data.decode("utf-8", "replace")
     try:
-        con.text_factory = lambda data: data.decode("utf-8", "replace")
-        _check_whole(path, con)
-        name = _chosen(path, _tables(con), table)
-        cursor = con.execute('select * from "' + name.replace('"', '""') + '"')
-        names = [column[0] for column in cursor.description]
-        rows = cursor.fetchall()
+        with closing(con):
+            _check_whole(path, con)
+            name = _chosen(path, _tables(con), table)
+            cursor = con.execute('select * from "' + name.replace('"', '""') + '"')
+            names = [column[0] for column in cursor.description]
+            rows = cursor.fetchall()
     except sqlite3.Error as error:
         raise ValueError(f"{path} is not a readable SQLite database: {error}") from None
-    finally:
-        con.close()
     if not rows:
         raise ValueError(f'table "{name}" of {path} has no rows: choose another table')
     values = zip(names, zip(*rows, strict=True), strict=True)
@@ -188,16 +171,17 @@ def _tables(con: sqlite3.Connection) -> list[str]:
         "and name not like 'sqlite!_%' escape '!'{} order by rowid"
     )
     shadows = "and name not in (select name from pragma_table_list where type = 'shadow')"
-    known = sqlite3.sqlite_version_info >= (3, 37)
-    return [row[0] for row in con.execute(query.format(f" {shadows}" if known else ""))]
+    listed_by_sqlite = sqlite3.sqlite_version_info >= (3, 37)
+    return [row[0] for row in con.execute(query.format(f" {shadows}" if listed_by_sqlite else ""))]
 
 
 def _chosen(path: Path, tables: list[str], table: str | None) -> str:
-    told = ", ".join(f'"{t}"' for t in tables)
     if not tables:
         raise ValueError(f"{path} holds no tables: give a database with one")
     if table is None and len(tables) > 1:
-        raise ValueError(f"{path} holds {len(tables)} tables ({told}): name one with table=")
+        raise ValueError(
+            f"{path} holds {len(tables)} tables ({listed(tables)}): name one with table="
+        )
     if table is not None and table not in tables:
-        raise ValueError(f'{path} has no table "{table}": it holds {told}')
+        raise ValueError(f'{path} has no table "{table}": it holds {listed(tables)}')
     return table if table is not None else tables[0]

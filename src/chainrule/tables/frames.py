@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from .sql import Relation, connect, first_line
 from .table import Table, Values, cell_text, finish, microseconds
 from .typed import plain, typed_columns
 
 
-def read_frame(frame: Any, reading: Mapping[str, str] | None = None) -> Table:
+def read_frame(frame: Any, reading: Mapping[str, str]) -> Table:
     """The table in a data frame: pandas, polars (lazy as well), pyarrow, or what narwhals takes.
 
     Text that holds numbers, dates or missing markers in every cell is read as a file's would be.
@@ -34,13 +35,13 @@ def read_frame(frame: Any, reading: Mapping[str, str] | None = None) -> Table:
             native = native.collect()
         columns = {str(n): _series(str(n), native.get_column(n)) for n in native.columns}
     except (NarwhalsError, OverflowError) as error:
-        raise ValueError(f"the data frame cannot be read: {str(error).splitlines()[0]}") from None
+        raise ValueError(f"the data frame cannot be read: {first_line(error)}") from None
     if len(columns) < len(native.columns):
         raise ValueError("the data frame has two columns of one name: rename one")
     return typed_table(columns, "data frame", reading)
 
 
-def read_mapping(columns: Mapping[Any, Any], reading: Mapping[str, str] | None = None) -> Table:
+def read_mapping(columns: Mapping[Any, Any], reading: Mapping[str, str]) -> Table:
     """The table in a dict of equally long columns: arrays, lists or series.
 
     ValueError: no rows, columns that differ in length or have more than one dimension.
@@ -60,7 +61,7 @@ def read_mapping(columns: Mapping[Any, Any], reading: Mapping[str, str] | None =
 def typed_table(
     columns: dict[str, Values],
     source: str,
-    reading: Mapping[str, str] | None = None,
+    reading: Mapping[str, str],
     doubled: Mapping[str, str] | None = None,
 ) -> Table:
     """The table of these columns, those of text typed as in a file: by `reading` or their cells."""
@@ -69,11 +70,10 @@ def typed_table(
     readings: dict[str, str] = {}
     notes: list[str] = []
     if text and len(lengths) == 1:
-        import duckdb
-
-        with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as con:
+        with connect() as con:
             con.register("source", {f"c{i}": columns[name] for i, name in enumerate(text)})
-            typed, readings, notes = typed_columns(con, "source", text, reading=reading)
+            relation = Relation(con, "source")
+            typed, readings, notes = typed_columns(relation, text, reading=reading)
         columns = {**columns, **typed}
     return finish(Table(columns, source, tuple(notes), readings, doubled or {}))
 
@@ -83,29 +83,23 @@ def from_values(name: str, values: Any) -> Values:
     if not isinstance(values, np.ndarray) and hasattr(values, "to_list"):
         values = values.to_list()
     if isinstance(values, np.ma.MaskedArray):
-        mask = np.ma.getmaskarray(values)
-        if values.dtype.kind == "M":
-            values = np.where(mask, np.datetime64("NaT"), np.ma.getdata(values))
-        elif values.dtype.kind in "iuf" and mask.any():
+        if values.dtype.kind in "iuf" and np.ma.is_masked(values):
             return plain(values)
+        if values.dtype.kind == "M":
+            values = values.filled(np.datetime64("NaT"))
         else:
-            values = values.tolist() if mask.any() else np.ma.getdata(values)
-    array = values if isinstance(values, np.ndarray) else None
-    if array is not None and array.dtype.kind in "biufM":
-        return _numpy(name, array)
-    return from_objects(list(values) if array is None else array.tolist())
-
-
-def _numpy(name: str, array: Values) -> Values:
-    if array.dtype.kind == "M":
-        return microseconds(name, array)
-    if array.dtype.kind == "b" or array.dtype == np.uint8:
-        return array
-    if array.dtype.kind == "f":
-        return array.astype(np.float64)
-    if array.size and int(array.max()) >= 2**63:
-        return np.array([str(v) for v in array.tolist()], object)
-    return array.astype(np.int64)
+            values = values.tolist() if np.ma.is_masked(values) else np.ma.getdata(values)
+    if not isinstance(values, np.ndarray):
+        return from_objects(list(values))
+    if values.dtype.kind == "M":
+        return microseconds(name, values)
+    if values.dtype.kind == "b" or values.dtype == np.uint8:
+        return values
+    if values.dtype.kind == "f":
+        return values.astype(np.float64)
+    if values.dtype.kind in "iu" and int(values.max(initial=0)) < 2**63:
+        return values.astype(np.int64)
+    return from_objects(values.tolist())
 
 
 def from_objects(values: list[Any]) -> Values:
@@ -118,18 +112,15 @@ def from_objects(values: list[Any]) -> Values:
     if kinds == {bool}:
         return np.array(cells, object if missing else bool)
     if kinds <= {int, float, bool}:
-        whole = float not in kinds
+        whole = float not in kinds and not missing
         longest = max((abs(c) for c in cells if isinstance(c, int)), default=0)
-        if longest < (2**53 if missing or not whole else 2**63):
-            if whole and not missing:
-                return np.array(cells, np.int64)
-            return np.array([np.nan if c is None else c for c in cells], np.float64)
+        if longest < (2**63 if whole else 2**53):
+            numbers = [np.nan if c is None else c for c in cells]
+            return np.array(numbers, np.int64 if whole else np.float64)
     if kinds == {dt.datetime}:
         return np.array([np.datetime64("NaT") if c is None else c for c in cells], "datetime64[us]")
-    column = np.empty(len(cells), object)
-    column[:] = [np.datetime64(c, "us") if type(c) is dt.datetime else c for c in cells]
-    column[:] = [cell_text(c) for c in column]
-    return column
+    stamps = (np.datetime64(c, "us") if type(c) is dt.datetime else c for c in cells)
+    return np.array([cell_text(c) for c in stamps], object)
 
 
 def _cell(value: Any) -> Any:
@@ -157,15 +148,11 @@ def _series(name: str, series: Any) -> Values:
     import narwhals as nw
 
     kind = series.dtype
-    if kind.is_integer():
-        wide = kind in (nw.UInt64, nw.Int128, nw.UInt128)
-        if not wide and not series.null_count():
-            return np.asarray(series.to_numpy(), np.int64)
-        return from_objects(series.to_list())
     if kind.is_float():
         return np.asarray(series.cast(nw.Float64).to_numpy(), np.float64)
-    if kind == nw.Boolean and not series.null_count():
-        return np.asarray(series.to_numpy(), bool)
+    narrow = kind.is_integer() and kind not in (nw.UInt64, nw.Int128, nw.UInt128)
+    if (narrow or kind == nw.Boolean) and not series.null_count():
+        return np.asarray(series.to_numpy(), np.int64 if narrow else bool)
     if kind in (nw.Date, nw.Datetime) and getattr(kind, "time_zone", None) is None:
         stamps = np.asarray(series.to_numpy())
         if stamps.dtype.kind == "M":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from .table import Table, Values
 from .text_encoding import chunks
+from .words import several
 
 _IMAGES = re.compile(r"(?P<part>.*)-images[-.]idx3-ubyte(\.gz)?")
 _UBYTE = 0x08
@@ -27,16 +29,15 @@ def read_idx(source: Path) -> Table:
     ValueError: files missing or damaged, or a header that does not fit its file.
     """
     if source.is_dir():
-        found = _parts(source)
-        part = next((p for p in found if "train" in p), None) or next(
-            (p for p in found if "t10k" not in p and "test" not in p), None
-        )
+        parts = _parts(source)
+        training = [part for part in parts if "train" in part or not _is_test(part)]
+        part = min(training, key=lambda part: "train" not in part, default=None)
         if part is None:
             raise ValueError(
                 f"{source} is a folder without training images: give a file, a pattern such as "
                 f'"{source}/*.csv", or a folder with train-images-idx3-ubyte'
             )
-        return _read_pair(found[part])
+        return _read_pair(parts[part])
     if "-labels" in source.name:
         source = _beside(source, "labels", "images", 1, 3)
     return _read_pair(source)
@@ -46,11 +47,13 @@ def idx_test_part(source: str | Path) -> Table | None:
     """The test images (t10k or test) beside the training ones; None where there are none."""
     path = Path(source)
     folder = path if path.is_dir() else path.parent
-    found = _parts(folder) if folder.is_dir() and (path.is_dir() or is_idx(path)) else {}
-    part = next((p for p in found if "t10k" in p or "test" in p), None)
-    if part is None or found[part] == path:
-        return None
-    return _read_pair(found[part])
+    parts = _parts(folder) if folder.is_dir() and (path.is_dir() or is_idx(path)) else {}
+    images = next((file for part, file in parts.items() if _is_test(part)), path)
+    return None if images == path else _read_pair(images)
+
+
+def _is_test(part: str) -> bool:
+    return "t10k" in part or "test" in part
 
 
 def _parts(folder: Path) -> dict[str, Path]:
@@ -89,16 +92,12 @@ def _read(path: Path, rank: int) -> NDArray[np.uint8]:
     header = 4 + 4 * rank
     if len(data) < header or data[:2] != b"\0\0" or data[2] != _UBYTE or data[3] != rank:
         raise ValueError(
-            f"{path} does not start like an idx file of bytes with {rank} "
-            f"dimension{'s' * (rank > 1)}: download it again"
+            f"{path} does not start like an idx file of bytes with {several(rank, 'dimension')}: "
+            "download it again"
         )
     shape = tuple(int(size) for size in np.frombuffer(data, ">u4", rank, 4))
-    expected = header
-    size = 1
-    for length in shape:
-        size *= length
-    expected += size
-    if expected != len(data):
+    size = math.prod(shape)
+    if header + size != len(data):
         raise ValueError(
             f"{path} says it holds {' x '.join(map(str, shape))} bytes but has "
             f"{len(data) - header} after its header: download it again"

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .features import (
-    KINDS_ENCODED,
-    ColumnPlan,
     Matrix,
     encode,
     fit_column,
     impute,
+    labels_of,
+    mean_and_deviation,
     reverse,
     scaled,
     unseen,
 )
-from .fields import choice, field, items
-from .names import unique_names
-from .reading import STORED, check_reading
+from .plan import ColumnPlan
+from .reading import check_reading
 from .roles import to_numbers
 from .schema import Schema
-from .spread import mean_and_deviation
-from .table import Table, Values, as_text, is_missing
+from .stored import Label, check, from_document, to_document
+from .table import Table, Values, is_missing
 from .target import TASKS, class_codes
+from .words import listed, unique_names
 
+Places = NDArray[np.int64]
 _BLOCK = 512
 
 
 @dataclass(frozen=True)
 class RowStep:
-    """One cell on its way: raw, imputed, encoded and scaled, the last two one number a feature."""
+    """One cell on its way: raw, imputed, encoded and scaled, the last two one number a feature.
+
+    `features` are their names, `places` their columns of X.
+    """
 
     column: str
     raw: Any
@@ -43,6 +46,7 @@ class RowStep:
     encoded: list[float]
     scaled: list[float]
     features: list[str]
+    places: range
 
 
 @dataclass(frozen=True)
@@ -58,15 +62,14 @@ class Preparation:
     columns: tuple[ColumnPlan, ...]
     target_name: str
     task: str
-    classes: tuple[Any, ...] | None = None
+    classes: tuple[Label, ...] | None = None
     target_mean: float = 0.0
     target_scale: float = 1.0
 
     @classmethod
     def fit(
-        cls, table: Table, schema: Schema, rows: NDArray[np.int64] | None = None,
-        *, scaling: str = "standard",
-    ) -> Preparation:  # fmt: skip
+        cls, table: Table, schema: Schema, rows: Places | None = None, *, scaling: str = "standard"
+    ) -> Preparation:
         """The preparation that these rows teach; None: every row that has a target.
 
         `scaling` is "standard" or "robust". ValueError: another scaling, a column of the schema is
@@ -79,12 +82,10 @@ class Preparation:
             rows = np.flatnonzero(~is_missing(table.columns[schema.target]))
         if len(rows) == 0:
             raise ValueError("there are no rows to learn the preparation from: give some")
-        columns = []
-        for column in schema.features():
-            kind = "text" if column.kind == "identifier" else column.kind
-            values = table.columns[column.name][rows]
-            robust = scaling == "robust" and kind != "pixel"
-            columns.append(fit_column(column.name, kind, values, column.reading, robust))
+        columns = (
+            fit_column(c, table.columns[c.name][rows], robust=scaling == "robust")
+            for c in schema.features()
+        )
         mean, scale = 0.0, 1.0
         if schema.classes is None:
             y = to_numbers(schema.target, table.columns[schema.target][rows])
@@ -94,7 +95,14 @@ class Preparation:
     @property
     def feature_names(self) -> list[str]:
         """The d names of the features, such as "Age", "Age missing", "Sex=male"; no two alike."""
-        return unique_names([name for plan in self.columns for name in plan.features])[0]
+        return list(unique_names(name for plan in self.columns for name in plan.features))
+
+    @property
+    def places(self) -> dict[str, slice]:
+        """Column of the table -> the columns of X that it becomes."""
+        ends = np.cumsum([0, *(len(plan.features) for plan in self.columns)]).tolist()
+        pairs = zip(self.columns, pairwise(ends), strict=True)
+        return {plan.name: slice(*pair) for plan, pair in pairs}
 
     def transform(self, table: Table) -> Matrix:
         """X (n, d) of any table with the same columns; further columns are ignored.
@@ -104,19 +112,15 @@ class Preparation:
         a column of text that was read in another way than in training.
         """
         self._check(table)
-        X = np.empty((len(table), len(self.feature_names)))
-        start = 0
-        for plans in _runs(self.columns):
-            stop = start + sum(len(plan.features) for plan in plans)
+        X, places = np.empty((len(table), len(self.feature_names))), self.places
+        for kind, group in groupby(self.columns, key=lambda plan: plan.kind):
+            plans = list(group)
             cells = [table.columns[plan.name] for plan in plans]
-            if plans[0].kind == "pixel" and all(c.dtype == np.uint8 for c in cells):
-                _pixels(cells, X[:, start:stop])
-            else:
-                for plan, values in zip(plans, cells, strict=True):
-                    end = start + len(plan.features)
-                    X[:, start:end] = scaled(plan, encode(plan, impute(plan, values), values))
-                    start = end
-            start = stop
+            if kind == "pixel" and all(c.dtype == np.uint8 for c in cells):
+                _pixels(cells, X[:, places[plans[0].name].start : places[plans[-1].name].stop])
+                continue
+            for plan, values in zip(plans, cells, strict=True):
+                X[:, places[plan.name]] = scaled(plan, encode(plan, values))
         return X
 
     def for_trees(self, table: Table) -> tuple[Matrix, list[bool]]:
@@ -124,31 +128,30 @@ class Preparation:
         they are, categories as codes, missing cells and new categories nan.
         """
         self._check(table)
-        found, categories = list[Matrix](), list[bool]()
+        parts, categories = list[Matrix](), list[bool]()
         for plan in self.columns:
             values = table.columns[plan.name]
-            encoded = encode(plan, impute(plan, values), values)
-            gone = is_missing(values) & (plan.kind != "text")
+            encoded = encode(plan, values)
+            unknown = is_missing(values) & (plan.kind != "text")
             if plan.kind == "category":
-                known = {*plan.levels, None}
-                gone |= [not plan.pooled and text not in known for text in as_text(values)]
+                unknown |= unseen(plan, values)
                 encoded = encoded if plan.single else encoded.argmax(axis=1)[:, None].astype(float)
             elif plan.indicator:
                 encoded = encoded[:, :-1]
-            encoded[gone] = np.nan
-            found.append(encoded)
+            encoded[unknown] = np.nan
+            parts.append(encoded)
             categories += [plan.kind == "category"] * encoded.shape[1]
-        return np.hstack(found), categories
+        return np.hstack(parts), categories
 
     def _check(self, table: Table) -> None:
         _require(table, [plan.name for plan in self.columns])
-        check_reading(table, [(plan.name, plan.kind, plan.reading) for plan in self.columns])
+        check_reading(table, self.columns)
 
     def unseen(self, table: Table) -> dict[str, int]:
         """Column -> how many of its cells hold a category that no training row held."""
         self._check(table)
-        found = {plan.name: unseen(plan, table.columns[plan.name]) for plan in self.columns}
-        return {name: count for name, count in found.items() if count}
+        new = {p.name: int(unseen(p, table.columns[p.name]).sum()) for p in self.columns}
+        return {name: count for name, count in new.items() if count}
 
     def target(self, table: Table) -> NDArray[Any]:
         """y (n,): (value - mean) / scale for a regression, int64 codes for classes.
@@ -172,8 +175,7 @@ class Preparation:
         values = np.asarray(values)
         if self.classes is None:
             return np.asarray(values.astype(np.float64) * self.target_scale + self.target_mean)
-        kinds = {bool: bool, int: np.int64, float: np.float64}
-        labels = np.array(self.classes, kinds.get(type(self.classes[0]), object))
+        labels = labels_of(self.classes)
         if values.size and not (0 <= values.min() and values.max() < len(labels)):
             raise ValueError(f"a class code lies outside 0 to {len(labels) - 1}: pass codes")
         return np.asarray(labels[values.astype(np.int64)])
@@ -189,131 +191,52 @@ class Preparation:
                 f"X has shape {X.shape}, but this preparation gives {len(self.feature_names)} "
                 "features: pass what transform returned"
             )
-        cells: dict[str, Values] = {}
-        start = 0
-        for plan in self.columns:
-            stop = start + len(plan.features)
-            values = reverse(plan, X[:, start:stop])
-            if values is not None:
-                cells[plan.name] = values
-            start = stop
-        return cells
+        places = self.places
+        cells = {plan.name: reverse(plan, X[:, places[plan.name]]) for plan in self.columns}
+        return {name: values for name, values in cells.items() if values is not None}
 
     def steps(self, table: Table, row: int) -> list[RowStep]:
         """Each cell of one row, raw → imputed → encoded → scaled; all `scaled` make X[row]."""
         if not -len(table) <= row < len(table):
             raise ValueError(f"there is no row {row}: {table.source} has {len(table)} rows")
         self._check(table)
-        result, names = [], iter(self.feature_names)
+        names, places = self.feature_names, self.places
+        steps = []
         for plan in self.columns:
-            values = table.columns[plan.name][[row]]
-            imputed = impute(plan, values)
-            encoded = encode(plan, imputed, values)
+            values, own = table.columns[plan.name][[row]], places[plan.name]
+            encoded = encode(plan, values)
             raw = None if is_missing(values)[0] else _native(values[0])
-            result.append(
-                RowStep(
-                    *(plan.name, raw, _native(imputed[0]), encoded[0].tolist()),
-                    *(scaled(plan, encoded)[0].tolist(), [next(names) for _ in plan.features]),
-                )
-            )
-        return result
+            imputed, x = _native(impute(plan, values)[0]), scaled(plan, encoded)[0].tolist()
+            span = range(own.start, own.stop)
+            steps.append(RowStep(plan.name, raw, imputed, encoded[0].tolist(), x, names[own], span))
+        return steps
 
     def to_dict(self) -> dict[str, Any]:
         """The preparation as JSON-able lists, texts and numbers."""
-        data = asdict(self)
-        data["columns"] = [{**asdict(p), "levels": list(p.levels)} for p in self.columns]
-        for column in data["columns"]:
-            column["center"], column["scale"] = list(column["center"]), list(column["scale"])
-        data["classes"] = None if self.classes is None else list(self.classes)
-        return data
+        return to_document(self)
 
     @classmethod
     def from_dict(cls, data: Any) -> Preparation:
         """The preparation that to_dict stored; ValueError where a field is missing or wrong."""
         where = "the preparation"
-        columns = tuple(_plan(c) for c in field(data, "columns", (list, tuple), where))
-        names = [plan.name for plan in columns]
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"{where} has no columns, or one twice: the file is damaged")
-        classes = field(data, "classes", (list, tuple, type(None)), where)
-        if classes is not None:
-            classes = items(data, "classes", (str, int, bool, float), where)
-        task = choice(data, "task", TASKS, where)
-        if (classes is None) != (task == "regression") or (classes and len(classes) < 2):
-            raise ValueError(f"{where} has classes {classes} for {task}: the file is damaged")
-        scale = field(data, "target_scale", float, where)
-        if scale <= 0:
-            raise ValueError(f"{where} scales the target by {scale}: the file is damaged")
-        mean = field(data, "target_mean", float, where)
-        return cls(columns, field(data, "target_name", str, where), task, classes, mean, scale)
-
-
-def _plan(data: Any) -> ColumnPlan:
-    """One stored column; ValueError where a field is missing, wrong, or does not fit the others."""
-    where = "a column of the preparation"
-    flags = ("indicator", "pooled", "missing_level", "hours")
-    plan = ColumnPlan(
-        name=field(data, "name", str, where),
-        kind=choice(data, "kind", KINDS_ENCODED, where),
-        fill=field(data, "fill", (float, str, type(None)), where),
-        levels=items(data, "levels", (str, int, bool, float), where),
-        origin=field(data, "origin", (str, type(None)), where),
-        center=items(data, "center", float, where),
-        scale=items(data, "scale", float, where),
-        limit=field(data, "limit", float, where),
-        reading=choice(data, "reading", STORED, where),
-        **{flag: field(data, flag, bool, where) for flag in flags},
-    )
-    where = f'column "{plan.name}" of the preparation'
-    if not len(plan.center) == len(plan.scale) == len(plan.features):
-        raise ValueError(f"{where} has lists of different lengths: the file is damaged")
-    if plan.limit < 0:
-        raise ValueError(f"{where} has a limit below 0: the file is damaged")
-    if any(scale <= 0 for scale in plan.scale):
-        raise ValueError(f"{where} has a scale that is not positive: the file is damaged")
-    fills = {"number": float, "pixel": float, "boolean": float, "date": str}
-    fits = type(plan.fill) is fills.get(plan.kind, type(plan.fill))
-    if plan.kind == "boolean":
-        fits = fits and len(plan.levels) == 2
-    if plan.kind == "category":
-        fits = all(type(v) is str for v in plan.levels) and len(set(plan.levels)) == len(
-            plan.levels
-        )
-        fits = fits and (plan.fill in plan.levels if plan.single else plan.fill is None)
-    if plan.kind == "date":
-        fits = fits and _is_date(plan.fill) and _is_date(plan.origin)
-    if not fits:
-        raise ValueError(f"{where} has a fill or levels that do not fit: the file is damaged")
-    return plan
-
-
-def _is_date(text: Any) -> bool:
-    try:
-        return dt.datetime.fromisoformat(text).tzinfo is None and "W" not in text
-    except (TypeError, ValueError):
-        return False
+        stored = cls(**from_document(cls, data, where, task=TASKS))
+        names = {plan.name for plan in stored.columns}
+        once = 0 < len(names) == len(stored.columns)
+        check(once, f"{where} has no columns, or one twice")
+        classes, task, scale = stored.classes, stored.task, stored.target_scale
+        fits = classes is None if task == "regression" else classes is not None and len(classes) > 1
+        check(fits, f"{where} has classes {classes} for {task}")
+        check(scale > 0, f"{where} scales the target by {scale}")
+        return stored
 
 
 def _require(table: Table, names: list[str]) -> None:
-    gone = [name for name in names if name not in table.columns]
-    if gone:
-        told = ", ".join(f'"{name}"' for name in gone[:8]) + (", …" if len(gone) > 8 else "")
+    absent = [name for name in names if name not in table.columns]
+    if absent:
         raise ValueError(
-            f"{table.source} lacks the column{'s' * (len(gone) > 1)} {told}: "
+            f"{table.source} lacks the column{'s' * (len(absent) > 1)} {listed(absent, 8)}: "
             "give a table with the columns of the training table"
         )
-
-
-def _runs(plans: tuple[ColumnPlan, ...]) -> Iterator[list[ColumnPlan]]:
-    """Neighbouring pixel columns together, every other column alone."""
-    run: list[ColumnPlan] = []
-    for plan in plans:
-        if run and not (plan.kind == run[-1].kind == "pixel"):
-            yield run
-            run = []
-        run.append(plan)
-    if run:
-        yield run
 
 
 def _pixels(cells: list[Values], out: Matrix) -> None:

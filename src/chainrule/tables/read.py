@@ -6,6 +6,7 @@ import difflib
 import glob
 import os
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from .frames import read_frame, read_mapping
 from .idx import is_idx, read_idx
 from .reading import READINGS, common_readings, first_unread
 from .table import Table, Values, as_text, finish
+from .words import listed
 
 _SQLITE = (".sqlite", ".sqlite3", ".db", ".db3")
 _JSON = (".json", ".jsonl", ".ndjson")
@@ -30,7 +32,7 @@ def read_table(
     `source`: a path or pattern (`data/*.csv`) or a list of these; delimited text (any delimiter,
     quotes, decimal comma, UTF-8, UTF-16 or an older encoding, .gz), .tsv, .json, .jsonl, .parquet,
     .sqlite or .db (`table` names the table), a folder or file of idx images; a data frame that
-    narwhals takes; a dict of arrays. What was guessed or mended is told in `Table.notes`.
+    narwhals takes; a dict of arrays. `Table.notes` says what was guessed or mended.
 
     How the cells of a column of text are read, all of them decide together; `Table.reading` says
     how. For rows that belong to a model pass `reading=schema.reading` (or the `reading` of the
@@ -40,27 +42,21 @@ def read_table(
     Raises FileNotFoundError, ValueError for content that is no table, OSError for a file that may
     not be read, TypeError for a source of another type.
     """
-    for name, how in (reading or {}).items():
+    reading = dict(reading or {})
+    for name, how in reading.items():
         if how not in READINGS:
-            told = ", ".join(f'"{known}"' for known in READINGS)
-            raise ValueError(f'"{how}" for "{name}" is no way to read a column: choose from {told}')
+            choices = f"choose from {listed(READINGS)}"
+            raise ValueError(f'"{how}" for "{name}" is no way to read a column: {choices}')
     if isinstance(source, Table):
         return source
     if isinstance(source, Mapping):
         return read_mapping(source, reading)
-    if isinstance(source, (str, os.PathLike)):
-        paths = _paths(os.fspath(source))
-    elif isinstance(source, Sequence) and source and all(_is_path(s) for s in source):
-        paths = [path for s in source for path in _paths(os.fspath(s))]
-    elif isinstance(source, Sequence) and not source:
-        raise ValueError("the list of files is empty: name at least one file")
-    else:
+    names = [source] if isinstance(source, (str, os.PathLike)) else source
+    if not isinstance(names, Sequence) or not all(isinstance(s, (str, os.PathLike)) for s in names):
         return read_frame(source, reading)
-    return _read_alike(paths, table, dict(reading or {}))
-
-
-def _is_path(source: Any) -> bool:
-    return isinstance(source, (str, os.PathLike))
+    if not names:
+        raise ValueError("the list of files is empty: name at least one file")
+    return _read_alike([path for name in names for path in _paths(os.fspath(name))], table, reading)
 
 
 def source_files(source: str) -> list[Path]:
@@ -68,9 +64,9 @@ def source_files(source: str) -> list[Path]:
 
     FileNotFoundError when there are none.
     """
-    found = _paths(source)
-    folders = {p if p.is_dir() else p.parent for p in found if p.is_dir() or is_idx(p)}
-    return [*found, *(p for folder in folders for p in folder.iterdir() if is_idx(p))]
+    paths = _paths(source)
+    folders = {p if p.is_dir() else p.parent for p in paths if p.is_dir() or is_idx(p)}
+    return [*paths, *(p for folder in folders for p in folder.iterdir() if is_idx(p))]
 
 
 def _paths(source: str) -> list[Path]:
@@ -79,9 +75,9 @@ def _paths(source: str) -> list[Path]:
     if path.exists():
         return [path]
     if glob.has_magic(source):
-        found = [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
-        if found:
-            return [p for p in found if p.is_file()] or found
+        matches = [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
+        if matches:
+            return [p for p in matches if p.is_file()] or matches
         raise FileNotFoundError(f"no file matches {source}: check the pattern and the folder")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} does not exist, nor does its folder: check the path")
@@ -102,20 +98,19 @@ def _read_alike(paths: list[Path], table: str | None, reading: dict[str, str]) -
     """
     parts = [_read_one(path, table, reading) for path in paths]
     _check_columns(parts)
-    plain, tried = common_readings(parts)
-    while plain or tried:
-        asked = {**plain, **{name: ways[0] for name, ways in tried.items()}}
-        parts = [_read_one(path, table, {**reading, **asked}) for path in paths]
-        failed = [n for n in tried if any(first_unread(t.columns[n]) for t in parts)]
-        if not failed:
-            break
+    candidates = common_readings(parts)
+    failed = list(candidates)
+    while failed:
+        chosen = {name: readings[0] for name, readings in candidates.items()}
+        parts = [_read_one(path, table, reading | chosen) for path in paths]
+        failed = [n for n in candidates if any(first_unread(t.columns[n]) for t in parts)]
         for name in failed:
-            if len(tried[name]) == 1:
+            if len(candidates[name]) == 1:
                 raise ValueError(
                     f'column "{name}" is not written alike in {parts[0].source} and the other '
                     "files, no way to read it fits all of them: read them one by one"
                 )
-            tried[name] = tried[name][1:]
+            del candidates[name][0]
     return _join(parts)
 
 
@@ -131,32 +126,26 @@ def _read_one(path: Path, table: str | None, reading: Mapping[str, str]) -> Tabl
         raise PermissionError(f"{path} may not be read: ask for permission, or copy it") from None
     if not start:
         raise ValueError(f"{path} is empty: give a table with a header and some rows of data")
-    suffix = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
-    suffix = suffix.lower()
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if suffix in _SQLITE:
         return read_sqlite(path, table, reading)
     if table is not None:
         raise ValueError(f"{path} is one table: table= is for SQLite databases (.sqlite, .db)")
     if is_idx(path):
         return read_idx(path)
-    import duckdb
-
-    with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as con:
-        if suffix == ".parquet":
-            return read_parquet(path, con, reading)
-        if suffix in _JSON:
-            return read_json(path, con, reading)
-        return read_delimited(path, con, "\t" if suffix == ".tsv" else None, reading)
+    if suffix == ".parquet":
+        return read_parquet(path, reading)
+    if suffix in _JSON:
+        return read_json(path, reading)
+    return read_delimited(path, reading, "\t" if suffix == ".tsv" else None)
 
 
 def _check_columns(tables: list[Table]) -> None:
     first = tables[0]
     for other in tables[1:]:
-        differing = sorted(set(first.names) ^ set(other.names))
-        if differing:
-            told = ", ".join(f'"{name}"' for name in differing[:4])
+        if differing := sorted(set(first.names) ^ set(other.names)):
             raise ValueError(
-                f"{other.source} and {first.source} differ in the columns {told}: "
+                f"{other.source} and {first.source} differ in the columns {listed(differing[:4])}: "
                 "join only files with the same columns"
             )
 
@@ -168,33 +157,27 @@ def _join(tables: list[Table]) -> Table:
         return first
     columns = {name: _stack([t.columns[name] for t in tables]) for name in first.names}
     notes = dict.fromkeys(note for t in tables for note in t.notes)
-    return finish(
-        Table(
-            columns,
-            f"{first.source} and {len(tables) - 1} more",
-            (*notes, f"{len(tables)} files joined"),
-            {name: reading for t in tables for name, reading in t.reading.items()},
-            {new: old for t in tables for new, old in t.doubled.items()},
-        )
+    joined = Table(
+        columns,
+        f"{first.source} and {len(tables) - 1} more",
+        (*notes, f"{len(tables)} files joined"),
+        {name: reading for t in tables for name, reading in t.reading.items()},
+        {new: name for t in tables for new, name in t.doubled.items()},
     )
+    return finish(joined)
 
 
 def _stack(parts: list[Values]) -> Values:
     """Columns of one name end to end: the narrowest type that holds all of them."""
-    known = [p for p in parts if not (p.dtype.kind == "f" and np.isnan(p).all())]
-    kinds = {p.dtype.kind for p in known}
-    if len(kinds) <= 1 and (not kinds or kinds == {"f"} or len(known) == len(parts)):
+    filled = [p for p in parts if not (p.dtype.kind == "f" and np.isnan(p).all())]
+    kinds = {p.dtype.kind for p in filled}
+    if len(kinds) <= 1 and (not kinds or kinds == {"f"} or len(filled) == len(parts)):
         return np.concatenate(parts)
-    if kinds <= {"i", "u", "f"} and all(np.nanmax(np.abs(p.astype(float))) < 2**53 for p in known):
+    if kinds <= {"i", "u", "f"} and all(np.nanmax(np.abs(p.astype(float))) < 2**53 for p in filled):
         return np.concatenate([p.astype(np.float64) for p in parts])
     if kinds == {"M"}:
         empty = np.datetime64("NaT", "us")
         return np.concatenate([p if p.dtype.kind == "M" else np.full(len(p), empty) for p in parts])
-    column = np.empty(sum(map(len, parts)), object)
-    cells = [
-        v
-        for p in parts
-        for v in (p.tolist() if kinds <= {"b", "O"} and p.dtype.kind in "bO" else as_text(p))
-    ]
-    column[:] = cells
-    return column
+    native = kinds <= {"b", "O"}
+    cells = (p.tolist() if native and p.dtype.kind in "bO" else as_text(p) for p in parts)
+    return np.array([*chain.from_iterable(cells)], object)

@@ -7,12 +7,9 @@ March or October, and a file of new rows may hold no other cell that tells which
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Any
 
-from .table import Values
-
-if TYPE_CHECKING:
-    from .table import Table
+from .table import Table, Values
 
 TEXT, TRUTH = "text", "true or false"
 POINT, COMMA, THOUSANDS = "number 1234.5", "number 1.234,5", "number 1,234.5"
@@ -28,9 +25,8 @@ DATE_FORMATS = {
 }
 """Reading -> its format in the letters of strptime; a time of day may follow the date."""
 READINGS = (TEXT, TRUTH, COMMA, THOUSANDS, POINT, ISO, *DATE_FORMATS)
-STORED = (*READINGS, None)
+STORED_READINGS = (*READINGS, None)
 """What a model file may say: None in one that was first written before readings were kept."""
-_STRICT = ("number", "pixel", "date")
 
 
 class Unread(str):
@@ -40,17 +36,9 @@ class Unread(str):
 
     def __new__(cls, cell: str, reading: str) -> Unread:
         """The cell's own text, marked."""
-        made = super().__new__(cls, cell)
-        made.reading = reading
-        return made
-
-    def told(self, name: str, row: int) -> str:
-        """The sentence about this cell of row `row`, counted from 0."""
-        kind, _, example = self.reading.partition(" ")
-        return (
-            f'column "{name}" holds {self!s} in row {row + 1} where a {kind} written like '
-            f"{example} is needed: mend that cell, or leave it empty"
-        )
+        unread = super().__new__(cls, cell)
+        unread.reading = reading
+        return unread
 
 
 def first_unread(values: Values) -> tuple[int, Unread] | None:
@@ -60,6 +48,18 @@ def first_unread(values: Values) -> tuple[int, Unread] | None:
     return next(((i, v) for i, v in enumerate(values) if isinstance(v, Unread)), None)
 
 
+def refuse_unread(name: str, values: Values) -> None:
+    """ValueError where a cell (n,) could not be read as its column was."""
+    unread = first_unread(values)
+    if unread is not None:
+        row, cell = unread
+        kind, _, example = cell.reading.partition(" ")
+        raise ValueError(
+            f'column "{name}" holds {cell!s} in row {row + 1} where a {kind} written like '
+            f"{example} is needed: mend that cell, or leave it empty"
+        )
+
+
 def native(values: Values) -> str:
     """How text would have to look to be read as these values (n,), which came with their types."""
     if values.dtype == object:
@@ -67,47 +67,43 @@ def native(values: Values) -> str:
     return {"b": TRUTH, "M": ISO}.get(values.dtype.kind, POINT)
 
 
-def check_reading(table: Table, wanted: Iterable[tuple[str, str, str | None]]) -> None:
+def check_reading(table: Table, columns: Iterable[Any]) -> None:
     """ValueError where the text of a column was read in another way than training read it.
 
-    `wanted` holds name, kind and reading of each column. A file read without the stored readings
+    `columns` are those of a schema or of a preparation. A file read without the stored readings
     passes where they make no difference: whole numbers, ISO dates. A reading of None is unknown,
     and its column always passes.
     """
-    for name, kind, reading in wanted:
-        found = table.reading.get(name)
-        if found is None or reading is None:
-            continue
-        if _differs(found, reading, kind, table.columns[name]):
+    for column in columns:
+        name, reading = column.name, column.reading
+        own = table.reading.get(name) if name in table.columns else None
+        if own and reading and _differs(own, reading, column.kind, table.columns[name]):
             raise ValueError(
-                f'column "{name}" of {table.source} was read as {found}, but in training as '
+                f'column "{name}" of {table.source} was read as {own}, but in training as '
                 f"{reading}: read the table with read_table(…, reading=schema.reading)"
             )
 
 
-def _differs(found: str, wanted: str, kind: str, values: Values) -> bool:
-    if found == wanted or kind == "text":
+def _differs(own: str, trained: str, kind: str, values: Values) -> bool:
+    if own == trained or kind == "text":
         return False
-    if found == POINT:
-        return values.dtype.kind != "i" and wanted != THOUSANDS
-    if found == TEXT:  # a kind that takes no words refuses the first of them by its row
-        return kind not in (*_STRICT, "boolean")
-    return not (found == ISO and wanted in DATE_FORMATS)
+    if own == POINT:
+        return values.dtype.kind != "i" and trained != THOUSANDS
+    if own == TEXT:  # a kind that takes no words refuses the first of them by its row
+        return kind not in ("number", "pixel", "date", "boolean")
+    return not (own == ISO and trained in DATE_FORMATS)
 
 
-def common_readings(tables: list[Table]) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Column -> its one reading where that is plain, and those to be tried where it is not.
+def common_readings(tables: list[Table]) -> dict[str, list[str]]:
+    """Column that the tables read in several ways -> the readings to try for all of them.
 
     Text in one part is text in all; of two ways to write numbers or dates, the one that fits every
-    part is to be found by trying.
+    part shows when it is tried.
     """
-    plain: dict[str, str] = {}
-    tried: dict[str, list[str]] = {}
+    candidates: dict[str, list[str]] = {}
     for name in tables[0].names:
-        found = {t.reading[name] for t in tables if name in t.reading}
-        if len(found) > 1:
-            if len({reading.partition(" ")[0] for reading in found}) > 1:
-                plain[name] = TEXT
-            else:
-                tried[name] = [reading for reading in READINGS if reading in found]
-    return plain, tried
+        readings = {t.reading[name] for t in tables if name in t.reading}
+        if len(readings) > 1:
+            alike = len({reading.partition(" ")[0] for reading in readings}) == 1
+            candidates[name] = [r for r in READINGS if r in readings] if alike else [TEXT]
+    return candidates

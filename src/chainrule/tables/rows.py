@@ -14,6 +14,7 @@ from .reading import check_reading
 from .schema import Schema, row_weights, rows_that_count
 from .split import split_rows
 from .table import Table, cell_text, is_missing
+from .words import several
 
 Array = NDArray[Any]
 
@@ -33,8 +34,8 @@ class Rows:
     @classmethod
     def of(cls, table: Table, places: Array, preparation: Preparation, schema: Schema) -> Rows:
         """The given rows of a table, which have a target."""
-        known, y, weight = labelled(preparation, schema, table.take(places))
-        return cls(table, places, preparation.transform(known), y, weight)
+        rows, y, weight = labelled(preparation, schema, table.take(places))
+        return cls(table, places, preparation.transform(rows), y, weight)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -76,7 +77,11 @@ def training_and_test(
 
 def counted_rows(table: Table, schema: Schema) -> tuple[Array, list[str]]:
     """`rows_that_count` of a schema; ValueError where there are none."""
-    if is_missing(_target(table, schema)).all():
+    if schema.target not in table.columns:
+        raise ValueError(
+            f'{table.source} has no column "{schema.target}": scoring needs the true answers'
+        )
+    if is_missing(table.columns[schema.target]).all():
         raise ValueError(f'column "{schema.target}" of {table.source} is empty: nothing to score')
     places, notes = rows_that_count(table, schema.target, schema.weight)
     if len(places) == 0:
@@ -104,14 +109,6 @@ def class_weighted(
     return own if rows.weight is None else own * rows.weight
 
 
-def _target(table: Table, schema: Schema) -> Array:
-    if schema.target not in table.columns:
-        raise ValueError(
-            f'{table.source} has no column "{schema.target}": scoring needs the true answers'
-        )
-    return table.columns[schema.target]
-
-
 def _notes_of(test: Table, table: Table) -> Iterator[str]:
     if len(test) == len(table) and test.sha256() == table.sha256():
         yield f"{test.source} is the training table itself, so these scores are not a test"
@@ -122,19 +119,17 @@ def labelled(
     preparation: Preparation, schema: Schema, table: Table
 ) -> tuple[Table, Array, Array | None]:
     """(the rows that count, their codes or scaled numbers, their weights or None)."""
-    _target(table, schema)
-    asked = [c for c in schema.columns if c.role in ("target", "weight")]
-    check_reading(table, [(c.name, c.kind, c.reading) for c in asked if c.name in table.columns])
-    known = table.take(counted_rows(table, schema)[0])
-    weighted = schema.weight is not None and schema.weight in known.columns
-    weight = row_weights(known, schema.weight) if weighted else None  # type: ignore[arg-type]
-    return known, preparation.target(known), weight
+    check_reading(table, [c for c in schema.columns if c.role in ("target", "weight")])
+    rows = table.take(counted_rows(table, schema)[0])
+    weighted = schema.weight is not None and schema.weight in rows.columns
+    weight = row_weights(rows, schema.weight) if weighted else None  # type: ignore[arg-type]
+    return rows, preparation.target(rows), weight
 
 
 def unseen_notes(preparation: Preparation, table: Table) -> list[str]:
     """A sentence for each column of this table with categories that no training row held."""
     return [
-        f"{count} of {len(table)} row{'s' * (len(table) != 1)} hold{'s' * (count == 1)} a value of "
+        f"{count} of {several(len(table), 'row')} hold{'s' * (count == 1)} a value of "
         f'"{name}" that no training row held'
         for name, count in preparation.unseen(table).items()
     ]

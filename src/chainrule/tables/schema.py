@@ -13,17 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .fields import choice, field, items
-from .reading import STORED, first_unread, native
-from .roles import counts, first_non_number, judge
-from .table import Table, Values, as_text, is_missing
+from .reading import STORED_READINGS, first_unread, native
+from .roles import counts, first_non_number, judge, numbers_of
+from .stored import Label, check, from_document, to_document
+from .table import Table, Values, is_missing
 from .target import TASKS, infer_task
+from .words import listed, several
 
-KINDS = (
-    *("number", "category", "boolean", "date", "pixel", "text", "identifier", "constant", "drop"),
-)
-ROLES = ("feature", "target", "weight", "group", "time", "left out")
 USABLE = ("number", "category", "boolean", "date", "pixel")
+KINDS = (*USABLE, "text", "identifier", "constant", "drop")
+ROLES = ("feature", "target", "weight", "group", "time", "left out")
 _FEWEST_ROWS = 5
 _LEAST_WEIGHT = 1e-280
 _REPEATED = re.compile(r"(, |^)\d+ (distinct values?|levels?)$")
@@ -45,6 +44,15 @@ class Column:
     distinct: int
     reading: str | None
 
+    @classmethod
+    def from_dict(cls, data: Any) -> Column:
+        """A stored column; ValueError where a field is missing or wrong."""
+        where = "a column of the schema"
+        choices = {"kind": KINDS, "role": ROLES, "reading": STORED_READINGS}
+        stored = cls(**from_document(cls, data, where, **choices))
+        check(min(stored.missing, stored.distinct) >= 0, f"{where} counts fewer than no values")
+        return stored
+
     @property
     def short_why(self) -> str:
         """Why, without the count that stands beside it."""
@@ -62,7 +70,7 @@ class Schema:
     columns: tuple[Column, ...]
     target: str
     task: str
-    classes: tuple[Any, ...] | None = None
+    classes: tuple[Label, ...] | None = None
     weight: str | None = None
     group: str | None = None
     time: str | None = None
@@ -83,51 +91,24 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as JSON-able lists, texts and numbers."""
-        data = dataclasses.asdict(self)
-        data["columns"] = [dataclasses.asdict(column) for column in self.columns]
-        data["classes"] = None if self.classes is None else list(self.classes)
-        data["notes"] = list(self.notes)
-        return data
+        return to_document(self)
 
     @classmethod
     def from_dict(cls, data: Any) -> Schema:
         """The schema that to_dict stored; ValueError where a field is missing or wrong."""
         where = "the schema"
-        columns = tuple(_column(c) for c in field(data, "columns", (list, tuple), where))
-        names = [column.name for column in columns]
-        if len(set(names)) < len(names):
-            raise ValueError(f"{where} names a column twice: the file is damaged")
-        task = choice(data, "task", TASKS, where)
-        classes = field(data, "classes", (list, tuple, type(None)), where)
-        if classes is not None:
-            classes = items(data, "classes", (str, int, bool, float), where)
-            if len(set(map(repr, classes))) < len(classes):
-                raise ValueError(f"{where} names a class twice: the file is damaged")
-        sizes = {"regression": classes is None, "binary": len(classes or ()) == 2}
-        if not sizes.get(task, len(classes or ()) > 2):
-            raise ValueError(f"{where} has classes {classes} for {task}: the file is damaged")
-        parts = {k: field(data, k, (str, type(None)), where) for k in ("weight", "group", "time")}
-        parts["target"] = field(data, "target", str, where)
-        for part, name in parts.items():
-            if name is not None and name not in names:
-                raise ValueError(f'{where} has no column "{name}" for {part}: the file is damaged')
-        notes = items(data, "notes", str, where)
-        return cls(columns=columns, task=task, classes=classes, notes=notes, **parts)
-
-
-def _column(data: Any) -> Column:
-    where = "a column of the schema"
-    numbers = {key: field(data, key, int, where) for key in ("missing", "distinct")}
-    if min(numbers.values()) < 0:
-        raise ValueError(f"{where} counts fewer than no values: the file is damaged")
-    return Column(
-        name=field(data, "name", str, where),
-        kind=choice(data, "kind", KINDS, where),
-        role=choice(data, "role", ROLES, where),
-        why=field(data, "why", str, where),
-        reading=choice(data, "reading", STORED, where),
-        **numbers,
-    )
+        stored = cls(**from_document(cls, data, where, task=TASKS))
+        names = {column.name for column in stored.columns}
+        check(len(names) == len(stored.columns), f"{where} names a column twice")
+        classes, task = stored.classes or (), stored.task
+        check(len({*map(repr, classes)}) == len(classes), f"{where} names a class twice")
+        sizes = {"regression": stored.classes is None, "binary": len(classes) == 2}
+        fits = sizes.get(task, len(classes) > 2)
+        check(fits, f"{where} has classes {stored.classes} for {task}")
+        for part in ("weight", "group", "time", "target"):
+            name = getattr(stored, part)
+            check(name is None or name in names, f'{where} has no column "{name}" for {part}')
+        return stored
 
 
 def infer_schema(
@@ -155,35 +136,31 @@ def infer_schema(
     drop = [drop] if isinstance(drop, str) else list(drop)
     parts = {"weight": weight, "group": group, "time": time}
     _check_names(table, target, roles, drop, parts)
-    used, notes = _counted(table, target, weight)
-    lost = int(is_missing(table.columns[target]).sum())
-    task, classes, found = infer_task(target, used.columns[target], task)
-    columns = []
-    for name in table.names:
-        if name == target:
-            why = f"{task}, {len(found)} distinct values"
-            kind = "number" if classes is None else "category"
-            reading = _reading(table, name)
-            columns.append(Column(name, kind, "target", why, lost, len(found), reading))
-        else:
-            part = next((p for p, named in parts.items() if named == name), None)
-            columns.append(_describe(used, name, roles.get(name), name in drop, part))
-    columns = _with_a_feature(columns, table, target, roles)
-    return Schema(tuple(columns), target, task, classes, weight, group, time, tuple(notes))
-
-
-def _counted(table: Table, target: str, weight: str | None) -> tuple[Table, list[str]]:
-    """The rows that count, with notes of the others; ValueError where they are too few."""
-    if is_missing(table.columns[target]).all():
+    missing = is_missing(table.columns[target])
+    if missing.all():
         raise ValueError(f'every value of the target "{target}" is missing: choose another column')
-    here, notes = rows_that_count(table, target, weight)
-    used = table.take(here) if len(here) < len(table) else table
+    rows, notes = rows_that_count(table, target, weight)
+    used = table.take(rows) if len(rows) < len(table) else table
     if weight is not None:
         _check_total(row_weights(used, weight), weight)
-    if len(here) < _FEWEST_ROWS:
+    if len(rows) < _FEWEST_ROWS:
         what = f"rows with a target{' and a weight above 0' if weight else ''}"
-        raise ValueError(f"{table.source} has {len(here)} {what}: give at least {_FEWEST_ROWS}")
-    return used, notes
+        raise ValueError(f"{table.source} has {len(rows)} {what}: give at least {_FEWEST_ROWS}")
+    task, classes, levels = infer_task(target, used.columns[target], task)
+    why, kind = (
+        f"{task}, {len(levels)} distinct values",
+        "number" if classes is None else "category",
+    )
+    counted = (int(missing.sum()), len(levels), _reading(table, target))
+    used_as = {name: part for part, name in reversed(parts.items())}
+    columns = [
+        Column(name, kind, "target", why, *counted)
+        if name == target
+        else _describe(used, name, roles.get(name), name in drop, used_as.get(name))
+        for name in table.names
+    ]
+    columns = _with_a_feature(columns, table, target, roles)
+    return Schema(tuple(columns), target, task, classes, weight, group, time, tuple(notes))
 
 
 def rows_that_count(
@@ -192,11 +169,11 @@ def rows_that_count(
     """(the places of the rows with a target and a weight above 0, notes of the others)."""
     places = np.flatnonzero(~is_missing(table.columns[target]))
     bare = len(table) - len(places)
-    notes = [f'{bare} row{"s" * (bare > 1)} without "{target}" dropped'] if bare else []
+    notes = [f'{several(bare, "row")} without "{target}" dropped'] if bare else []
     if weight is not None and weight in table.columns:
         heavy = row_weights(table.take(places), weight) > 0
         light = int(np.sum(~heavy))
-        notes += [f"{light} row{'s' * (light > 1)} of weight 0 left out"] if light else []
+        notes += [f"{several(light, 'row')} of weight 0 left out"] if light else []
         places = places[heavy]
     return places, notes
 
@@ -224,8 +201,7 @@ def closest(name: str, names: Sequence[str]) -> str:
     close = difflib.get_close_matches(name.lower(), list(by_case), n=3, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(f'"{by_case[n]}"' for n in close) + "?"
-    told = ", ".join(f'"{n}"' for n in names[:12])
-    return f"the columns are {told}{', …' if len(names) > 12 else ''}"
+    return f"the columns are {listed(names, 12)}"
 
 
 def _check_names(
@@ -235,9 +211,9 @@ def _check_names(
     drop: Sequence[str],
     parts: Mapping[str, str | None],
 ) -> None:
-    asked = [("target", target), *(("role", n) for n in roles), *(("drop", n) for n in drop)]
-    asked += [(part, name) for part, name in parts.items() if name is not None]
-    for part, name in asked:
+    named = [("target", target), *(("role", n) for n in roles), *(("drop", n) for n in drop)]
+    named += [(part, name) for part, name in parts.items() if name is not None]
+    for part, name in named:
         if name not in table.columns:
             raise ValueError(
                 f'there is no column "{name}" for {part} in {table.source}: '
@@ -261,8 +237,8 @@ def _check_names(
 def _check_time(table: Table, name: str) -> None:
     """ValueError for text, whose order is the alphabet's: "week 10" before "week 2"."""
     values = table.columns[name]
-    words = [v for v in values if v is not None] if values.dtype == object else []
-    if words:
+    words = values[~is_missing(values)]
+    if values.dtype == object and len(words):
         raise ValueError(
             f'the time column "{name}" holds text such as "{words[0]}", which has no order in '
             "time: choose a column of numbers or dates"
@@ -275,10 +251,9 @@ def _check_twins(table: Table, target: str, dropped: set[str]) -> None:
     twins = [original, *(new for new, old in table.doubled.items() if old == original)]
     left = [name for name in twins if name != target and name not in dropped]
     if left and len(twins) > 1:
-        told = ", ".join(f'"{name}"' for name in twins)
         raise ValueError(
-            f'{table.source} has {len(twins)} columns called "{original}", read as {told}: '
-            "rename one, or drop all but the target"
+            f'{table.source} has {len(twins)} columns called "{original}", read as '
+            f"{listed(twins)}: rename one, or drop all but the target"
         )
 
 
@@ -286,14 +261,14 @@ def _describe(
     table: Table, name: str, wanted: str | None, dropped: bool, part: str | None
 ) -> Column:
     values = table.columns[name]
-    found = counts(values)
-    missing, distinct = len(values) - sum(found.values()), len(found)
-    kind, why = judge(name, values, found)
-    counted = (missing, distinct, _reading(table, name))
+    levels = counts(values)
+    missing, distinct = len(values) - sum(levels.values()), len(levels)
+    kind, why = judge(name, values, levels)
+    numbers = (missing, distinct, _reading(table, name))
     if part is not None:
-        return Column(name, kind, part, f"used as {part} only", *counted)
+        return Column(name, kind, part, f"used as {part} only", *numbers)
     if dropped or wanted == "drop":
-        return Column(name, kind, "left out", "left out as asked", *counted)
+        return Column(name, kind, "left out", "left out as asked", *numbers)
     if wanted is not None:
         _check_kind(name, values, wanted, distinct, table.source)
         kind, why = wanted, "chosen by you"
@@ -301,7 +276,7 @@ def _describe(
     if kind in ("text", "identifier") and 0.02 <= missing / len(values) <= 0.98:
         role = "feature"
         why += "; left out, but whether it is missing is kept"
-    return Column(name, kind, role, why, *counted)
+    return Column(name, kind, role, why, *numbers)
 
 
 def _reading(table: Table, name: str) -> str:
@@ -310,13 +285,11 @@ def _reading(table: Table, name: str) -> str:
 
 def _check_kind(name: str, values: Values, kind: str, distinct: int, source: str) -> None:
     """ValueError where the values of a column cannot be what the caller says."""
-    if kind == "number" and (values.dtype == object or values.dtype.kind == "M"):
-        wrong = first_non_number(values)
-        if wrong is not None:
-            raise ValueError(
-                f'column "{name}" of {source} cannot be a number: row {wrong[0] + 1} holds '
-                f'"{wrong[1]}": choose category, or leave it out'
-            )
+    if kind == "number" and (wrong := first_non_number(values)):
+        raise ValueError(
+            f'column "{name}" of {source} cannot be a number: row {wrong[0] + 1} holds '
+            f'"{wrong[1]}": choose category, or leave it out'
+        )
     fits = {
         "pixel": values.dtype.kind in "iuf"
         and bool(np.all((values >= 0) & (values <= 255) & (values == np.floor(values)))),
@@ -338,13 +311,13 @@ def _with_a_feature(
     if any(column.role == "feature" for column in columns):
         return columns
     for i, column in enumerate(columns):
-        if column.kind == "identifier" and column.why == "counts the rows":
-            if column.name not in roles and column.role == "left out":
-                number = dataclasses.replace(column, kind="number", role="feature", why="numbers")
-                return [*columns[:i], number, *columns[i + 1 :]]
-    told = "; ".join(f'"{c.name}": {c.why}' for c in columns if c.role == "left out")
+        free = column.role == "left out" and column.name not in roles
+        if free and (column.kind, column.why) == ("identifier", "counts the rows"):
+            number = dataclasses.replace(column, kind="number", role="feature", why="numbers")
+            return [*columns[:i], number, *columns[i + 1 :]]
+    reasons = "; ".join(f'"{c.name}": {c.why}' for c in columns if c.role == "left out")
     raise ValueError(
-        f'{table.source} has no usable feature beside the target "{target}" ({told}): '
+        f'{table.source} has no usable feature beside the target "{target}" ({reasons}): '
         "add a column, or choose a kind for one"
     )
 
@@ -352,12 +325,10 @@ def _with_a_feature(
 def row_weights(table: Table, weight: str) -> NDArray[np.float64]:
     """The weights (n,) of the rows; ValueError when one is missing, negative or no number."""
     values = table.columns[weight]
-    bad: tuple[int, str] | None = first_unread(values)
-    if bad is None and values.dtype.kind not in "biuf":
-        bad = first_non_number(values)
+    bad = first_unread(values) or first_non_number(values)
     if bad is None:
-        numbers = np.array([np.nan if t is None else float(t) for t in as_text(values)])
-        wrong = np.flatnonzero(~(numbers >= 0) | np.isinf(numbers))
+        numbers = numbers_of(values)
+        wrong = np.flatnonzero(~(numbers >= 0))
         if not len(wrong):
             return numbers
         bad = (int(wrong[0]), str(numbers[wrong[0]]))
@@ -372,7 +343,7 @@ def _check_total(weights: NDArray[np.float64], name: str) -> None:
     with np.errstate(over="ignore"):
         total = float(weights.sum())
     if not _LEAST_WEIGHT <= total < np.inf:
-        told = "are all 0" if not weights.any() else f"sum to {total:g}"
+        fault = f"sum to {total:g}" if weights.any() else "are all 0"
         raise ValueError(
-            f'the weights in column "{name}" {told}: give weights around 1, at least one above 0'
+            f'the weights in column "{name}" {fault}: give weights around 1, at least one above 0'
         )

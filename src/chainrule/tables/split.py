@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,9 @@ from .roles import to_numbers
 from .schema import Schema
 from .table import Table, as_text, cell_text, is_missing
 from .target import class_codes
+from .words import several
 
-Rows = NDArray[np.int64]
+Places = NDArray[np.int64]
 _TRIES = 30
 _STRIP = 20
 
@@ -22,9 +24,9 @@ _STRIP = 20
 class Split:
     """Disjoint, sorted row numbers of a table, and what is worth knowing about them."""
 
-    train: Rows
-    valid: Rows
-    test: Rows
+    train: Places
+    valid: Places
+    test: Places
     notes: tuple[str, ...] = ()
 
 
@@ -59,76 +61,77 @@ def split_rows(
         side, notes = _by_group(used, schema.group, codes, valid, test, rng)
     elif schema.classes is None:
         strips = _strips(to_numbers(schema.target, used.columns[schema.target]))
-        side, notes = _stratified(strips, range(strips.max() + 1), valid, test, rng)
+        side, notes = _stratified(strips, valid, test, rng), []
     else:
-        side, notes = _stratified(codes, schema.classes, valid, test, rng)
-    notes += _untrained(codes, side, schema)
-    parts = [np.sort(rows[side == i]) for i in range(3)]
-    return Split(parts[0], parts[1], parts[2], tuple(notes))
+        side = _stratified(codes, valid, test, rng)
+        lone = _classes(schema, [np.sum(codes == i) == 1 for i in range(len(schema.classes))])
+        notes = [f"one row only of {lone}: used for training"] if lone else []
+    if schema.classes is not None:
+        trained = codes[side == 0]
+        lost = _classes(schema, [i not in trained for i in range(len(schema.classes))])
+        notes += [f"no training row of {lost}"] if lost else []
+    return Split(rows[side == 0], rows[side == 1], rows[side == 2], tuple(notes))
 
 
-def _strips(y: NDArray[np.float64]) -> Rows:
+def _classes(schema: Schema, chosen: list[Any]) -> str:
+    """The names of the chosen classes, as they are written in a note."""
+    return ", ".join(str(cell_text(label)) for label in compress(schema.classes or (), chosen))
+
+
+def _strips(y: NDArray[np.float64]) -> Places:
     """The strip of each row (n,): _STRIP rows of neighbouring target values make one.
 
     A few rows of extreme targets decide R²; so every side gets its share of them.
     """
-    rank = np.empty(len(y), np.int64)
-    rank[np.argsort(y, kind="stable")] = np.arange(len(y))
+    rank = np.argsort(np.argsort(y, kind="stable"))
     return rank // _STRIP
 
 
-def _stratified(
-    codes: Rows, classes: Sequence[object], valid: float, test: float, rng: np.random.Generator
-) -> tuple[Rows, list[str]]:
-    """The side of each row (0 train, 1 validation, 2 test), drawn class by class."""
+def _stratified(codes: Places, valid: float, test: float, rng: np.random.Generator) -> Places:
+    """The side of each row (0 train, 1 validation, 2 test), drawn code by code."""
     side = np.zeros(len(codes), np.int64)
-    lone = []
-    for code, label in enumerate(classes):
+    for code in range(codes.max() + 1):
         members = rng.permutation(np.flatnonzero(codes == code))
         n = len(members)
-        n_test = int(n * test + 0.5)
-        n_valid = int(n * valid + 0.5)
+        n_test, n_valid = int(n * test + 0.5), int(n * valid + 0.5)
         while n and n_test + n_valid >= n:
             n_test, n_valid = (n_test, n_valid - 1) if n_valid >= n_test else (n_test - 1, n_valid)
         side[members[:n_test]] = 2
         side[members[n_test : n_test + n_valid]] = 1
-        if n == 1 and isinstance(classes, tuple):
-            lone.append(str(cell_text(label)))
-    notes = [f"one row only of {', '.join(lone)}: used for training"] if lone else []
-    return side, notes
+    return side
 
 
 def _by_group(
-    table: Table, group: str, codes: Rows, valid: float, test: float, rng: np.random.Generator
-) -> tuple[Rows, list[str]]:
+    table: Table, group: str, codes: Places, valid: float, test: float, rng: np.random.Generator
+) -> tuple[Places, list[str]]:
     """Whole groups to each side; of several draws the one nearest the shares in every class."""
     names = as_text(table.columns[group])
     places = {name: i for i, name in enumerate(dict.fromkeys(names))}
     member = np.array([places[name] for name in names])
     wanted = np.array([1 - valid - test, valid, test])
-    if len(places) < np.count_nonzero(wanted):
+    needed = np.count_nonzero(wanted)
+    if len(places) < needed:
         raise ValueError(
-            f'the group column "{group}" has {len(places)} group{"s" * (len(places) > 1)} in '
-            f"{len(names)} rows: {np.count_nonzero(wanted)} are needed to split them, or a share "
-            "of 0 for the test or for the held-out rows"
+            f'the group column "{group}" has {several(len(places), "group")} in {len(names)} rows: '
+            f"{needed} are needed to split them, or a share of 0 for the test or for the held-out "
+            "rows"
         )
-    table_counts = np.zeros((len(places), codes.max() + 1))
-    np.add.at(table_counts, (member, codes), 1)
-    total = table_counts.sum(0)
-    best, best_miss = np.zeros(len(places), np.int64), np.inf
-    for _ in range(_TRIES):
-        sides = _deal(rng.permutation(len(places)), table_counts.sum(1), wanted)
-        got = np.array([table_counts[sides == i].sum(0) for i in range(3)])
-        miss = np.abs(got - wanted[:, None] * total).sum()
-        if miss < best_miss:
-            best, best_miss = sides, miss
-    side = best[member]
-    parts = zip(("training", "validation", "the test"), wanted, strict=True)
-    told = [f"{int((side == i).sum())} for {name}" for i, (name, w) in enumerate(parts) if w]
-    return side, [f'{len(places)} groups of "{group}" kept whole: rows {", ".join(told)}']
+    counts = np.zeros((len(places), codes.max() + 1))
+    np.add.at(counts, (member, codes), 1)
+    targets = wanted[:, None] * counts.sum(0)
+
+    def miss(sides: Places) -> float:
+        dealt = np.array([counts[sides == i].sum(0) for i in range(3)])
+        return float(np.abs(dealt - targets).sum())
+
+    draws = [_deal(rng.permutation(len(places)), counts.sum(1), wanted) for _ in range(_TRIES)]
+    side = min(draws, key=miss)[member]
+    sides = ("training", "validation", "the test")
+    parts = [f"{np.sum(side == i)} for {name}" for i, name in enumerate(sides) if wanted[i]]
+    return side, [f'{len(places)} groups of "{group}" kept whole: rows {", ".join(parts)}']
 
 
-def _deal(order: Rows, sizes: NDArray[np.float64], wanted: NDArray[np.float64]) -> Rows:
+def _deal(order: Places, sizes: NDArray[np.float64], wanted: NDArray[np.float64]) -> Places:
     """Each group in turn to the side that is furthest below its share; none is left empty."""
     room = wanted * sizes.sum()
     sides = np.zeros(len(order), np.int64)
@@ -140,14 +143,12 @@ def _deal(order: Rows, sizes: NDArray[np.float64], wanted: NDArray[np.float64]) 
     return sides
 
 
-def _by_time(table: Table, time: str, valid: float, test: float) -> tuple[Rows, list[str]]:
+def _by_time(table: Table, time: str, valid: float, test: float) -> tuple[Places, list[str]]:
     """Rows before the validation, the validation, and the latest; equal times stay together."""
     values = table.columns[time]
     missing = is_missing(values)
-    _, ranks = np.unique(values, return_inverse=True)
-    ranks = np.where(missing, -1, ranks)
-    starts = np.sort(ranks)
-    n = len(ranks)
+    ranks = np.where(missing, -1, np.unique(values, return_inverse=True)[1])
+    starts, n = np.sort(ranks), len(ranks)
     side = np.zeros(n, np.int64)
     for number, share in ((1, valid + test), (2, test)):
         count = int(n * share + 0.5)
@@ -162,16 +163,10 @@ def _by_time(table: Table, time: str, valid: float, test: float) -> tuple[Rows, 
     return side, notes
 
 
-def _cut(ranks: Rows, place: int) -> int:
+def _cut(ranks: Places, place: int) -> int:
     """The rank at which the later part starts, so that its size is nearest to what was asked."""
     rank = ranks[place]
     first = int(np.searchsorted(ranks, rank, "left"))
     behind = int(np.searchsorted(ranks, rank, "right"))
     later = first == 0 or (behind < len(ranks) and behind - place < place - first)
     return int(rank) + 1 if later else int(rank)
-
-
-def _untrained(codes: Rows, side: Rows, schema: Schema) -> list[str]:
-    classes = schema.classes or ()
-    gone = [str(cell_text(c)) for i, c in enumerate(classes) if not (codes[side == 0] == i).any()]
-    return [f"no training row of {', '.join(gone)}"] if gone else []

@@ -51,14 +51,12 @@ class Table:
         """The given rows (n',) in the given order."""
         rows = np.asarray(rows)
         rows = rows if rows.size else rows.astype(np.int64)
-        taken = {name: values[rows] for name, values in self.columns.items()}
-        return replace(self, columns=taken)
+        return replace(self, columns={name: v[rows] for name, v in self.columns.items()})
 
     def without(self, names: Iterable[str]) -> Table:
         """The table without the named columns; names that are not there are ignored."""
-        gone = set(names)
-        kept = {name: values for name, values in self.columns.items() if name not in gone}
-        return replace(self, columns=kept)
+        dropped = set(names)
+        return replace(self, columns={n: v for n, v in self.columns.items() if n not in dropped})
 
     def sha256(self) -> str:
         """SHA-256 of the content in hex: names, values and missing cells, in their order.
@@ -81,11 +79,8 @@ def _canonical(values: Values) -> tuple[str, bytes]:
         return "text", np.array(lengths, "<i8").tobytes() + text.encode()
     if values.dtype.kind == "M":
         return "date", values.astype("datetime64[us]").astype("<i8").tobytes()
-    if (
-        values.dtype.kind in "iu"
-        and values.size
-        and np.abs(values.astype(np.float64)).max() >= 2**53
-    ):
+    whole = values.dtype.kind in "iu"
+    if whole and np.abs(values.astype(np.float64)).max(initial=0) >= 2**53:
         return "integer", values.astype("<i8").tobytes()
     numbers = values.astype("<f8") + 0.0
     numbers[np.isnan(numbers)] = np.nan
@@ -123,11 +118,7 @@ def as_text(values: Values) -> list[str | None]:
     """Each cell (n,) as text, missing ones None; whole numbers have no decimal point."""
     if values.dtype == object:
         return [v if v is None or type(v) is str else cell_text(v) for v in values.tolist()]
-    if values.dtype.kind in "iu":
-        return [str(v) for v in values.tolist()]
-    if values.dtype.kind == "M":
-        return [cell_text(v) for v in values]
-    return [cell_text(v) for v in values.tolist()]
+    return [cell_text(v) for v in (values if values.dtype.kind == "M" else values.tolist())]
 
 
 def finish(table: Table, row_name: str = "row") -> Table:
@@ -139,37 +130,30 @@ def finish(table: Table, row_name: str = "row") -> Table:
     if not columns or not any(lengths.values()):
         raise ValueError(f"{source} has no rows: give a table with a header and some rows of data")
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f'"{name}" has {n}' for name, n in list(lengths.items())[:4])
-        raise ValueError(f"the columns of {source} differ in length: {told} values")
+        counts = ", ".join(f'"{name}" has {n}' for name, n in list(lengths.items())[:4])
+        raise ValueError(f"the columns of {source} differ in length: {counts} values")
     for name, values in columns.items():
-        bad = _beyond(values)
-        if bad is not None:
-            what = "finite number" if values.dtype.kind == "f" else "date of the years 1 to 9999"
-            raise ValueError(
-                f'{source}: column "{name}" holds {values[bad]} in {row_name} {bad + 1}: '
-                f"replace it with a {what} or leave the cell empty"
-            )
+        _check_range(values, f'{source}: column "{name}"', row_name)
     return table
 
 
 def microseconds(name: str, values: Values) -> Values:
     """Dates (n,) of any unit as datetime64[us]; ValueError for one outside the years 1 to 9999."""
-    bad = _beyond(values)
-    if bad is not None:
-        raise ValueError(
-            f'column "{name}" holds {values[bad]} in row {bad + 1}: replace it with a date of the '
-            "years 1 to 9999 or leave the cell empty"
-        )
+    _check_range(values, f'column "{name}"', "row")
     return values.astype("datetime64[us]")
 
 
-def _beyond(values: Values) -> int | None:
-    """The first cell (n,) that is infinite, or a date outside the years 1 to 9999."""
+def _check_range(values: Values, where: str, row_name: str) -> None:
+    """ValueError for a cell (n,) that is infinite, or a date outside the years 1 to 9999."""
+    wrong, fitting = np.zeros(0, bool), "finite number"
     if values.dtype.kind == "f":
         wrong = np.isinf(values)
     elif values.dtype.kind == "M":
-        years = values.astype("datetime64[Y]")
+        years, fitting = values.astype("datetime64[Y]"), "date of the years 1 to 9999"
         wrong = (years < np.datetime64("0001")) | (years > np.datetime64("9999"))
-    else:
-        return None
-    return int(np.argmax(wrong)) if wrong.any() else None
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"{where} holds {values[row]} in {row_name} {row + 1}: replace it with a {fitting} or "
+            "leave the cell empty"
+        )

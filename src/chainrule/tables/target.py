@@ -25,38 +25,38 @@ def infer_task(
     """
     if task not in (None, "classification", *TASKS):
         raise ValueError(f'"{task}" is no task: choose classification, {", ".join(TASKS)}')
-    found = counts(values)
-    if len(found) < 2:
+    levels = counts(values)
+    if len(levels) < 2:
         raise ValueError(
-            f'the target "{name}" is constant, always {cell_text(next(iter(found)))}: there is '
+            f'the target "{name}" is constant, always {cell_text(next(iter(levels)))}: there is '
             "nothing to learn, neither a class nor a number: choose another column"
         )
     if values.dtype.kind == "M":
         raise ValueError(f'the target "{name}" holds dates: predict a number or classes')
     whole = values.dtype.kind != "f" or bool(np.all(values == np.floor(values)))
     if task == "regression":
-        wrong = first_non_number(values) if values.dtype == object else None
+        wrong = first_non_number(values)
         if wrong is not None:
             raise ValueError(
                 f'the target "{name}" cannot be a number: row {wrong[0] + 1} holds "{wrong[1]}": '
                 "use classification"
             )
-        return "regression", None, found
-    if task is None and values.dtype != object and not (whole and len(found) <= _MOST_CLASSES):
-        return "regression", None, found
-    if task is None and len(found) > max(_MOST_CLASSES, len(values) / _ROWS_PER_CLASS):
+        return "regression", None, levels
+    if task is None and values.dtype != object and not (whole and len(levels) <= _MOST_CLASSES):
+        return "regression", None, levels
+    if task is None and len(levels) > max(_MOST_CLASSES, len(values) / _ROWS_PER_CLASS):
         raise ValueError(
-            f'the target "{name}" is text with {len(found)} different values in {len(values)} '
+            f'the target "{name}" is text with {len(levels)} different values in {len(values)} '
             "rows: choose a target with fewer classes or a number"
         )
-    classes = _classes(list(found), whole and values.dtype.kind == "f")
+    classes = _classes(list(levels), whole and values.dtype.kind == "f")
     inferred = "binary" if len(classes) == 2 else "multiclass"
     if task in TASKS and task != inferred:
         raise ValueError(
             f'the target "{name}" has {len(classes)} classes and so cannot be {task}: '
             f"use {inferred}"
         )
-    return inferred, classes, found
+    return inferred, classes, levels
 
 
 def _classes(levels: list[Any], whole: bool) -> tuple[Any, ...]:
@@ -72,14 +72,13 @@ def class_codes(name: str, values: Values, classes: tuple[Any, ...]) -> NDArray[
 
     ValueError: a cell that is none of the classes, with its row.
     """
-    places: dict[str | None, int] = {cell_text(c): i for i, c in enumerate(classes)}
-    places[None] = -1
+    places = {cell_text(c): i for i, c in enumerate(classes)} | {None: -1}
     texts = as_text(values)
     unknown = next((row for row, text in enumerate(texts) if text not in places), None)
     if unknown is not None:
-        told = ", ".join(str(cell_text(c)) for c in classes[:12])
+        names = ", ".join(str(cell_text(c)) for c in classes[:12])
         raise ValueError(
             f'the target "{name}" holds "{texts[unknown]}" in row {unknown + 1}, which is none of '
-            f"the classes {told}{', …' if len(classes) > 12 else ''}"
+            f"the classes {names}{', …' if len(classes) > 12 else ''}"
         )
     return np.array([places[text] for text in texts], np.int64)

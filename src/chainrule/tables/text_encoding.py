@@ -7,9 +7,13 @@ import gzip
 import re
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
+
+from .words import several
 
 _CHUNK = 1 << 20
 _MAGIC = {
@@ -37,14 +41,14 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 # What Western text in cp1252 holds beyond ASCII: letters, quotes, dashes, and signs of units.
-_WESTERN = frozenset(
-    {*range(0xC0, 0xFE)}
-    | set(b"\x80\x85\x8a\x8c\x8e\x91\x92\x93\x94\x96\x97\x99\x9a\x9c\x9e\x9f\xa0\xa1\xa3\xa7")
-    | set(b"\xa9\xaa\xab\xae\xb0\xb1\xb2\xb5\xb7\xba\xbb\xbc\xbd\xbf")
-)
+_SIGNS = "€…ŠŒŽ‘’“”–—™šœžŸ\N{NO-BREAK SPACE}¡£§©ª«®°±²µ·º»¼½¿"
+_WESTERN = frozenset([*range(0xC0, 0xFE), *_SIGNS.encode("cp1252")])
 # No letter of cp1252, or one that is hardly used.
 _ASTRAY = frozenset(b"\x81\x8d\x8f\x90\x9d\xfe\xff")
 _FEW, _MANY = 8, 200
+_SAMPLE = 2000  # lines
+_STRAY = re.compile("[\udc80-\udcff]")
+_BEYOND_ASCII = re.compile("[^\x00-\x7f]")
 _SCRIPTS = [
     *("cp1251", "koi8_r", "koi8_u", "cp866", "iso8859_5", "cp1253", "cp1255", "cp1256", "cp874"),
     *("cp932", "euc_jp", "gb18030", "big5", "euc_kr"),
@@ -67,11 +71,15 @@ def is_gzip(path: Path) -> bool:
         return file.read(2) == b"\x1f\x8b"
 
 
+def opener(path: Path) -> Callable[..., Any]:
+    """What opens the file so that its content is unpacked."""
+    return gzip.open if is_gzip(path) else open
+
+
 def chunks(path: Path) -> Iterator[bytes]:
     """The bytes of a file, unpacked when it is gzip; a cut-off archive raises ValueError."""
-    opener = gzip.open if is_gzip(path) else open
     try:
-        with opener(path, "rb") as file:
+        with opener(path)(path, "rb") as file:
             while chunk := file.read(_CHUNK):
                 yield chunk
     except EOFError:
@@ -102,7 +110,7 @@ def decode(path: Path, folder: Path) -> Decoded:
     target, bad = _copy(path, folder, encoding)
     notes = [] if encoding.startswith("utf-8") else [f"text decoded as {encoding}"]
     if bad:
-        notes.append(f"{bad} undecodable byte{'s' * (bad > 1)} replaced by \ufffd")
+        notes.append(f"{several(bad, 'undecodable byte')} replaced by \ufffd")
     return Decoded(target, False, tuple(notes), bad > 0)
 
 
@@ -139,37 +147,23 @@ def _utf16_without_mark(start: bytes) -> str | None:
 
 def _replaced_in_utf8(path: Path) -> bool | None:
     """Whether a UTF-8 file holds the sign for a byte that was lost before; None for no UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    replaced = False
     try:
-        for chunk in chunks(path):
-            replaced |= "\ufffd" in decoder.decode(chunk)
-        decoder.decode(b"", final=True)
+        return any(["\ufffd" in text for text in codecs.iterdecode(chunks(path), "utf-8")])
     except UnicodeDecodeError:
         return None
-    return replaced
 
 
 def _guess(path: Path) -> str:
     """The encoding of text that is not UTF-8, "utf-8" itself when only a few bytes are astray."""
-    lines: list[bytes] = []
-    bad = good = 0
-    rest = b""
-    for chunk in chunks(path):
-        block = rest + chunk
-        rest = block[block.rfind(b"\n") + 1 :]
-        for line in block[: len(block) - len(rest)].splitlines() + [rest] * (len(chunk) < _CHUNK):
-            if line.isascii():
-                continue
-            text = line.decode("utf-8", "surrogateescape")
-            stray = sum("\udc80" <= c <= "\udcff" for c in text)
-            bad += stray
-            good += sum(c > "\x7f" for c in text) - stray
-            if len(lines) < 2000:
-                lines.append(line)
-    if good >= bad:
+    stray = beyond = 0
+    for text in codecs.iterdecode(chunks(path), "utf-8", "surrogateescape"):
+        stray += len(_STRAY.findall(text))
+        beyond += len(_BEYOND_ASCII.findall(text))
+    if beyond >= 2 * stray:
         return "utf-8"
-    return _single_byte_encoding(b"\n".join(lines))
+    with opener(path)(path, "rb") as file:
+        lines = (line for block in file for line in block.splitlines() if not line.isascii())
+        return _single_byte_encoding(b"\n".join(islice(lines, _SAMPLE)))
 
 
 def _single_byte_encoding(sample: bytes) -> str:
@@ -198,17 +192,14 @@ def _copy(path: Path, folder: Path, encoding: str) -> tuple[Path, int]:
     """A UTF-8 copy of the file and the number of its bytes that no character stands for."""
     bad = 0
 
-    def replaced(error: UnicodeError) -> tuple[str, int]:
+    def replaced(error: Any) -> tuple[str, int]:
         nonlocal bad
-        assert isinstance(error, UnicodeDecodeError)
         count = error.end - error.start
         bad += count
         return "\ufffd" * count, error.end
 
     codecs.register_error("chainrule.count", replaced)
-    decoder = codecs.getincrementaldecoder(encoding)(errors="chainrule.count")
     with tempfile.NamedTemporaryFile("wb", dir=folder, suffix=".csv", delete=False) as target:
-        for chunk in chunks(path):
-            target.write(decoder.decode(chunk).encode("utf-8", "replace"))
-        target.write(decoder.decode(b"", final=True).encode("utf-8", "replace"))
+        for text in codecs.iterdecode(chunks(path), encoding, "chainrule.count"):
+            target.write(text.encode("utf-8", "replace"))
     return Path(target.name), bad

@@ -6,75 +6,30 @@ Here the whole column votes, in one streaming pass, and a second pass fetches th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from .asked import asked_columns, with_unread
-from .cells import (
-    COMMA_PATTERN,
-    INFINITE_PATTERN,
-    ISO_DATE,
-    POINT_PATTERN,
-    SIGNLESS,
-    THOUSANDS_PATTERN,
-    TRIMMED,
-    Fetch,
-    damaged_cells,
-    without_damaged,
-)
-from .reading import COMMA, DATE_FORMATS, ISO, POINT, TEXT, THOUSANDS, TRUTH
-from .table import Values
+from . import cells as cell_sql
+from .cells import NUMBERS, TRIMMED, Fetch, count_cells, fetch, nothing, value
+from .reading import COMMA, DATE_FORMATS, ISO, POINT, TEXT, THOUSANDS, TRUTH, Unread
+from .sql import Relation
+from .table import Values, cell_text
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-_CLOCKS = ("", " %H:%M", " %H:%M:%S")
-_DATE_FORMATS = {
-    date + clock: reading for reading, date in DATE_FORMATS.items() for clock in _CLOCKS
-}
-
-# Of a column of trimmed cells $t, and of these without percent and currency signs, $s.
-_WORD_COUNTS = {
-    "rows": "count(*)",
-    "n": "count($t)",
-    "inf": f"count_if(regexp_full_match($t, '{INFINITE_PATTERN}'))",
-    "truth": "count_if(lower($t) in ('true', 'false'))",
-    "digits": "count_if(regexp_matches($t, '[0-9]'))",
-}
-_SHAPE_COUNTS = {
-    "plain": f"count_if(regexp_full_match($s, '{POINT_PATTERN}'))",
-    "whole": "count_if(regexp_full_match($s, '[+-]?[0-9]+'))",
-    "fits": "count_if(try_cast($s as bigint) is not null)",
-    "zeros": "count_if(regexp_full_match($s, '[+-]?0[0-9]+'))",
-    "signs": "count_if($s <> $t)",
-    "comma": f"count_if(regexp_full_match($s, '{COMMA_PATTERN}'))",
-    "commas": "count_if(contains($s, ','))",
-    "english": f"count_if(regexp_full_match($s, '{THOUSANDS_PATTERN}'))",
-    "dots": "count_if(contains($s, '.'))",
-    "iso": f"count_if({ISO_DATE.format('$t')})",
-    "dated": "count_if(regexp_matches($t, '[0-9].*[0-9]'))",
-}
-_FIRST = (
-    "count({c})",
-    "count(try_cast({c} as double))",
-    "count(try_cast({c} as bigint))",
-    "count_if(contains({c}, '.') or contains({c}, 'e') or contains({c}, 'E'))",
-    "count_if(({c} like '0_%' and {c} not like '0.%') or contains({c}, '_'))",
-)
+_EXACT = 2**53  # float64 holds every whole number up to here
+_TOO_LONG = "whole numbers too long for 53 bits beside missing cells, text"
 
 
 def typed_columns(
-    con: DuckDBPyConnection,
-    relation: str,
+    relation: Relation,
     names: Sequence[str],
     comma_is_decimal: bool = False,
     reading: Mapping[str, str] | None = None,
     damaged: bool = False,
 ) -> tuple[dict[str, Values], dict[str, str], list[str]]:
-    """The typed columns of an SQL relation of text columns c0, c1, …, their readings, and notes.
+    """The typed columns of a relation of text columns c0, c1, …, their readings, and notes.
 
     A column is whole numbers, numbers (decimal comma, thousands, percent and currency signs
     understood), true/false, dates, or text, by all of its cells. Leading zeros and whole numbers
@@ -83,17 +38,16 @@ def typed_columns(
     without any cell has no reading. In `damaged` text, numbers that lost a byte are missing.
     """
     fields = {f"c{i}": name for i, name in enumerate(names)}
-    asked = {f: reading[name] for f, name in fields.items() if reading and name in reading}
-    typed = [f for f in fields if damaged and asked.get(f) != TEXT]
-    lost = damaged_cells(con, relation, typed, asked)
-    mended = without_damaged(relation, lost)
-    plans = _plans(con, mended, list(fields), asked, comma_is_decimal)
+    wanted = {f: reading[name] for f, name in fields.items() if reading and name in reading}
+    typed = [f for f in fields if damaged and wanted.get(f) != TEXT]
+    lost = cell_sql.damaged_cells(relation, typed, wanted)
+    mended = cell_sql.without_damaged(relation, lost)
+    plans = _plans(mended, list(fields), wanted, comma_is_decimal)
     lost = {f: count for f, count in lost.items() if plans[f].reading != TEXT}
-    relation = without_damaged(relation, lost)
-    select = ", ".join(f"{plans[field].sql} as {field}" for field in fields)
-    fetched = con.execute(f"select {select} from {relation}").fetchnumpy()
+    relation = cell_sql.without_damaged(relation, lost)
+    fetched = relation.arrays(", ".join(f"{plans[f].sql} as {f}" for f in fields))
     columns = {
-        name: with_unread(con, relation, f, asked[f]) if plans[f].unread else plain(fetched[f])
+        name: _with_unread(relation, f, wanted[f]) if plans[f].unread else plain(fetched[f])
         for f, name in fields.items()
     }
     notes = [f'column "{name}": {plans[f].note}' for f, name in fields.items() if plans[f].note]
@@ -101,43 +55,40 @@ def typed_columns(
         f'{k} cell{"s" * (k > 1)} of "{fields[f]}" lost to undecodable bytes: treated as missing'
         for f, k in lost.items()
     ]
-    readings = {name: found for f, name in fields.items() if (found := plans[f].reading)}
+    readings = {name: own for f, name in fields.items() if (own := plans[f].reading)}
     return columns, readings, notes
 
 
 def _plans(
-    con: DuckDBPyConnection,
-    relation: str,
-    fields: list[str],
-    asked: dict[str, str],
-    comma_is_decimal: bool,
+    relation: Relation, fields: list[str], wanted: dict[str, str], comma_is_decimal: bool
 ) -> dict[str, Fetch]:
     """How every field is fetched; one column with decimal commas decides for those in doubt."""
-    plans, slow = _quick_plans(con, relation, fields)
-    plans = {f: p for f, p in plans.items() if f not in asked or p.reading in (None, asked[f])}
-    plans |= _careful_plans(con, relation, [f for f in slow if f not in asked], comma_is_decimal)
-    plans |= asked_columns(con, relation, {f: r for f, r in asked.items() if f not in plans})
+    plain = _plain_numbers(relation, fields)
+    plain = {f: p for f, p in plain.items() if f not in wanted or p.reading in (None, wanted[f])}
+    others = [f for f in fields if f not in plain]
+    plans = _as_wanted(relation, {f: wanted[f] for f in others if f in wanted})
+    counts = _counts(relation, [f for f in others if f not in wanted])
+    plans |= {f: _by_counts(f, k, comma_is_decimal) for f, k in counts.items()}
+    dated = [f for f, k in counts.items() if k.get("dated") == k["cells"]]
+    plans |= _dates(relation, [f for f in dated if plans[f] == fetch(f, TEXT)], counts)
     if any(plan.reading == COMMA for plan in plans.values()):
-        free = set(fields) - set(asked)
-        doubtful = sorted(f for f in free if plans[f].reading == THOUSANDS)
-        plans |= _careful_plans(con, relation, doubtful, True)
-        _points_as_thousands(con, relation, plans, free)
-    return plans
+        doubtful = [f for f in counts if plans[f].reading == THOUSANDS]
+        plans |= {f: _by_counts(f, counts[f], True) for f in doubtful}
+        free = {f: plan for f, plan in plain.items() if f not in wanted}
+        plain |= _points_as_thousands(relation, free)
+    return plain | plans
 
 
 def plain(values: Any) -> Values:
     """A column as DuckDB hands it over, in the types of a `Table`: no masks, no small types."""
     mask = np.ma.getmaskarray(values)
     data = np.asarray(np.ma.getdata(values))
-    missing = bool(mask.any())
     if data.dtype.kind == "M":
-        data = data.astype("datetime64[us]")
-        return np.where(mask, np.datetime64("NaT", "us"), data) if missing else data
-    if data.dtype.kind in "iu":
-        return np.where(mask, np.nan, data.astype(float)) if missing else data.astype(np.int64)
-    if data.dtype.kind == "f":
-        return np.where(mask, np.nan, data.astype(float)) if missing else data.astype(float)
-    if missing:
+        return np.where(mask, np.datetime64("NaT", "us"), data.astype("datetime64[us]"))
+    if data.dtype.kind in "iuf":
+        whole = data.dtype.kind != "f" and not mask.any()
+        return data.astype(np.int64) if whole else np.where(mask, np.nan, data.astype(float))
+    if mask.any():
         data = data.astype(object)
         data[mask] = None
         if all(v is None for v in data):
@@ -145,156 +96,123 @@ def plain(values: Any) -> Values:
     return data
 
 
-def _quick_plans(
-    con: DuckDBPyConnection, relation: str, fields: list[str]
-) -> tuple[dict[str, Fetch], list[str]]:
-    """Plans for the columns that are plainly numbers, and the fields that need a closer look."""
-    asked = ", ".join(sql.format(c=field) for field in fields for sql in _FIRST)
-    answer = con.execute(f"select count(*), {asked} from {relation}").fetchone()
-    assert answer is not None
-    rows, counts = answer[0], answer[1:]
-    plans: dict[str, Fetch] = {}
-    slow = []
-    for i, field in enumerate(fields):
-        n, numbers, wholes, fractions, odd = counts[5 * i : 5 * i + 5]
-        if n and (numbers < n or odd):
-            slow.append(field)
-        elif fractions or not n:
-            plans[field] = Fetch(f"cast({field} as double)", POINT if n else None)
-        elif wholes == n:
-            plans[field] = _whole(con, relation, field, field, missing=n < rows)
-        else:
-            slow.append(field)
-    return plans, slow
-
-
-def _whole(con: DuckDBPyConnection, relation: str, sql: str, text: str, *, missing: bool) -> Fetch:
-    """Whole numbers: with missing cells they become float64, so long ones must stay text."""
-    if missing:
-        query = f"select max(abs(cast(cast({sql} as bigint) as double))) from {relation}"
-        answer = con.execute(query).fetchone()
-        if answer and answer[0] is not None and answer[0] >= 2**53:
-            return Fetch(
-                text, TEXT, "whole numbers too long for 53 bits beside missing cells, text"
-            )
-    return Fetch(f"cast({sql} as bigint)", POINT)
-
-
-def _careful_plans(
-    con: DuckDBPyConnection, relation: str, fields: list[str], comma_is_decimal: bool
-) -> dict[str, Fetch]:
-    """Plans for columns whose cells are not all plain numbers.
-
-    The many patterns of numbers and dates cost time, so words without any digit are told first.
-    """
-    words = _count(con, relation, fields, _WORD_COUNTS)
-    digits = [f for f in fields if words[f]["digits"] + words[f]["inf"] == words[f]["n"] > 0]
-    shapes = _count(con, relation, digits, _SHAPE_COUNTS)
+def _plain_numbers(relation: Relation, fields: list[str]) -> dict[str, Fetch]:
+    """Plans for the columns that are plainly numbers, with nothing around them, or empty."""
     plans = {}
-    for field in fields:
-        text = TRIMMED.format(field)
-        if field in shapes:
-            k = words[field] | shapes[field]
-            plans[field] = _careful_plan(con, relation, field, k, comma_is_decimal)
-        elif words[field]["n"] == 0:
-            plans[field] = Fetch("cast(null as double)", None)
-        elif words[field]["truth"] == words[field]["n"]:
-            plans[field] = Fetch(f"(lower({text}) = 'true')", TRUTH)
-        else:
-            plans[field] = Fetch(text, TEXT)
+    for f, k in count_cells(relation, dict.fromkeys(fields, cell_sql.PLAIN_COUNTS)).items():
+        if not k["cells"]:
+            plans[f] = nothing()
+        elif k["numbers"] < k["cells"] or k["odd"]:
+            continue
+        elif k["fractions"]:
+            plans[f] = Fetch(f"cast({f} as double)", POINT)
+        elif k["whole"] == k["cells"]:
+            exact = k["largest"] < _EXACT or k["cells"] == k["rows"]
+            plans[f] = Fetch(_as_whole(f), POINT) if exact else fetch(f, TEXT, _TOO_LONG)
     return plans
 
 
-def _count(
-    con: DuckDBPyConnection, relation: str, fields: list[str], counts: dict[str, str]
-) -> dict[str, dict[str, int]]:
-    """Field -> each of the counts over its cells, in one pass over all of them."""
-    if not fields:
-        return {}
-    trimmed = ", ".join(f"{TRIMMED.format(f)} as {f}" for f in fields)
-    bare = ", ".join(f"{f}, {SIGNLESS.format(f)} as s{f}" for f in fields)
-    asked = ", ".join(
-        sql.replace("$t", f).replace("$s", f"s{f}") for f in fields for sql in counts.values()
-    )
-    inner = f"(select {bare} from (select {trimmed} from {relation}))"
-    answer = con.execute(f"select {asked} from {inner}").fetchone()
-    assert answer is not None
-    width = len(counts)
-    found = [n or 0 for n in answer]  # SQL sums no cells to NULL
-    return {
-        f: dict(zip(counts, found[i * width : (i + 1) * width], strict=True))
-        for i, f in enumerate(fields)
-    }
+def _as_whole(sql: str) -> str:
+    return f"cast({sql} as bigint)"
 
 
-def _careful_plan(
-    con: DuckDBPyConnection,
-    relation: str,
-    field: str,
-    k: dict[str, int],
-    comma_is_decimal: bool,
-) -> Fetch:
-    """What the counts k of a column make it."""
-    n = k["n"]
-    t = TRIMMED.format(field)
-    s = SIGNLESS.format(t) if k["signs"] else t
-    if k["zeros"] and k["whole"] == n:
-        return Fetch(t, TEXT, "leading zeros, kept as text")
-    note = "percent or currency signs removed" if k["signs"] else ""
-    if k["plain"] + k["inf"] == n:
-        if k["whole"] < n:
-            return Fetch(f"cast({s} as double)", POINT, note)
-        if k["fits"] < n:
-            return Fetch(t, TEXT, "whole numbers too long for 64 bits, kept as text")
-        return _whole(con, relation, s, t, missing=n < k["rows"])
-    both = k["comma"] == n and k["english"] == n
-    if k["commas"] and k["english"] == n and not (both and comma_is_decimal):
-        number = f"replace({s}, ',', '')"
-        kind = "double" if k["dots"] else "bigint"
-        sql = f"cast({number} as {kind})"
-        return Fetch(sql, THOUSANDS, "commas read as thousands separators")
-    if k["commas"] and k["comma"] == n:
-        number = f"replace(replace({s}, '.', ''), ',', '.')"
-        return Fetch(f"cast({number} as double)", COMMA, "decimal comma read")
-    if k["iso"] == n:
-        return Fetch(f"cast({t} as timestamp)", ISO)
-    return (_date_plan(con, relation, t, n) if k["dated"] == n else None) or Fetch(t, TEXT)
+def _counts(relation: Relation, fields: Iterable[str]) -> dict[str, dict[str, int]]:
+    """What the cells of each field look like.
+
+    The many patterns of numbers and dates cost time, so words without any digit come first.
+    """
+    words = count_cells(relation, dict.fromkeys(fields, cell_sql.WORD_COUNTS))
+    digits = [f for f, k in words.items() if k["digits"] + k["infinite"] == k["cells"] > 0]
+    shapes = count_cells(relation, dict.fromkeys(digits, cell_sql.SHAPE_COUNTS))
+    return {f: k | shapes.get(f, {}) for f, k in words.items()}
 
 
-def _date_plan(con: DuckDBPyConnection, relation: str, t: str, n: int) -> Fetch | None:
-    """A date format that every cell fits, day first where month first would fit as well."""
-    asked = ", ".join(f"count(try_strptime(t, '{f}'))" for f in _DATE_FORMATS)
-    answer = con.execute(f"select {asked} from (select {t} as t from {relation})").fetchone()
-    assert answer is not None
-    fitting = [f for f, count in zip(_DATE_FORMATS, answer, strict=True) if count == n]
-    if not fitting:
-        return None
-    note = "dates read as day/month/year" if len(fitting) > 1 else ""
-    sql = f"cast(strptime({t}, '{fitting[0]}') as timestamp)"
-    return Fetch(sql, _DATE_FORMATS[fitting[0]], note)
+def _by_counts(field: str, k: dict[str, int], comma_is_decimal: bool) -> Fetch:
+    """What the counts k of a column make it; text for a date that is not written as ISO has it."""
+    cells = k["cells"]
+    if cells == 0:
+        return nothing()
+    if k["truth"] == cells:
+        return fetch(field, TRUTH)
+    if "plain" not in k:
+        return fetch(field, TEXT)
+    if k["zeros"] and k["whole"] == cells:
+        return fetch(field, TEXT, "leading zeros, kept as text")
+    if k["plain"] + k["infinite"] == cells:
+        if k["whole"] < cells:
+            return fetch(field, POINT, "percent or currency signs removed" * (k["signs"] > 0))
+        if k["fits"] < cells:
+            return fetch(field, TEXT, "whole numbers too long for 64 bits, kept as text")
+        if cells < k["rows"] and k["largest"] >= _EXACT:
+            return fetch(field, TEXT, _TOO_LONG)
+        return fetch(field, POINT, whole=True)
+    if k["commas"] and k["english"] == cells and not (comma_is_decimal and k["comma"] == cells):
+        note = "commas read as thousands separators"
+        return fetch(field, THOUSANDS, note, whole=not k["dots"] and k["fits"] == cells)
+    if k["commas"] and k["comma"] == cells:
+        return fetch(field, COMMA, "decimal comma read")
+    return fetch(field, ISO if k["iso"] == cells else TEXT)
 
 
-def _points_as_thousands(
-    con: DuckDBPyConnection, relation: str, plans: dict[str, Fetch], free: set[str]
-) -> None:
+def _dates(
+    relation: Relation, fields: list[str], counts: dict[str, dict[str, int]]
+) -> dict[str, Fetch]:
+    """Plans for the fields with a date format that every cell fits; day first where both fit."""
+    plans = {}
+    for f, k in count_cells(relation, dict.fromkeys(fields, cell_sql.DATE_COUNTS)).items():
+        fitting = [date for date, fit in k.items() if fit == counts[f]["cells"]]
+        if fitting:
+            reading = next(r for r in DATE_FORMATS if fitting[0].startswith(r))
+            plans[f] = fetch(f, reading, "dates read as day/month/year" * (len(fitting) > 1))
+    return plans
+
+
+def _points_as_thousands(relation: Relation, plans: dict[str, Fetch]) -> dict[str, Fetch]:
     """In a table with decimal commas, a column of 1.234 and 12.345.678 holds thousands.
 
     So would one of whole numbers, did it hold any that need the point.
     """
-    for field in sorted(free):
-        if plans[field] == Fetch(f"cast({field} as bigint)", POINT):
-            plans[field] = replace(plans[field], reading=COMMA)
-    doubles = [f for f in sorted(free) if plans[f] == Fetch(f"cast({f} as double)", POINT)]
-    if not doubles:
-        return
-    grouped = "[+-]?(0|[1-9][0-9]{0,2}([.][0-9]{3})*)"
-    asked = ", ".join(
-        f"count({f}), count_if(regexp_full_match(trim({f}), '{grouped}'))" for f in doubles
-    )
-    answer = con.execute(f"select {asked} from {relation}").fetchone()
-    assert answer is not None
-    for i, field in enumerate(doubles):
-        n, matching = answer[2 * i : 2 * i + 2]
-        if n and matching == n:
-            sql = f"cast(replace({field}, '.', '') as bigint)"
-            plans[field] = Fetch(sql, COMMA, "dots read as thousands separators")
+    whole = {f: replace(p, reading=COMMA) for f, p in plans.items() if p.sql == _as_whole(f)}
+    doubles = [f for f, p in plans.items() if p.reading == POINT and f not in whole]
+    counts = count_cells(relation, dict.fromkeys(doubles, cell_sql.GROUP_COUNTS))
+    return whole | {
+        f: Fetch(_as_whole(f"replace({f}, '.', '')"), COMMA, "dots read as thousands separators")
+        for f, k in counts.items()
+        if k["grouped"] == k["cells"]
+    }
+
+
+def _as_wanted(relation: Relation, wanted: dict[str, str]) -> dict[str, Fetch]:
+    """Field -> how it is fetched when every cell is read as `wanted` says, whatever the others are.
+
+    Whole numbers are int64 where float64 would round them, as in a free choice.
+    """
+    typed = {f: cell_sql.fit_counts(reading) for f, reading in wanted.items() if reading != TEXT}
+    plans = {f: fetch(f, TEXT) for f in wanted if f not in typed}
+    for f, k in count_cells(relation, typed).items():
+        reading, cells = wanted[f], k["cells"]
+        whole = k["whole"] == cells
+        rounded = whole and cells < k["rows"] and k["largest"] >= _EXACT
+        if cells == 0:
+            plans[f] = nothing(reading)
+        elif k["fit"] < cells or (k["truth"] < cells if reading == TRUTH else rounded):
+            text = value(TRIMMED.format(f), reading)
+            plans[f] = Fetch(text, reading, unread=k["fit"] < cells)
+        else:
+            plans[f] = fetch(f, reading, whole=whole)
+    return plans
+
+
+def _with_unread(relation: Relation, field: str, reading: str) -> Values:
+    """The column as text of what could be read, other cells marked `Unread`, missing ones None."""
+    trimmed = TRIMMED.format(field)
+    cells = relation.rows(f"{value(trimmed, reading)}, {trimmed}")
+    return np.array([_cell(text, cell, reading) for text, cell in cells], object)
+
+
+def _cell(text: str | None, cell: str | None, reading: str) -> Any:
+    if text is None:
+        return None if cell is None else Unread(cell, reading)
+    if reading not in NUMBERS:
+        return cell_text(np.datetime64(text, "us"))
+    return str(int(text)) if text.lstrip("+-").isdigit() else cell_text(float(text))

@@ -245,20 +245,16 @@ def _embeddings(data: TableData, spread: float) -> list[Layer]:
     """Embeddings for the categories with many levels and, unless the spread is 0, for the features
     with more than two values: of two values every function is linear.
     """
-    groups, start = list[tuple[int, int]](), 0
-    for plan in data.preparation.columns:
-        stop = start + len(plan.features)
-        if plan.kind == "category" and len(plan.features) > ONE_HOT:
-            groups.append((start, stop))
-        start = stop
-    layers, features = list[Layer](), tuple(range(start))
+    preparation = data.preparation
+    width, places = len(preparation.feature_names), preparation.places
+    spans = [places[plan.name] for plan in preparation.columns if plan.kind == "category"]
+    groups = tuple((s.start, s.stop) for s in spans if s.stop - s.start > ONE_HOT)
+    found, alone = list[Layer](), tuple(range(width))
     if groups:
-        layers.append(of_categories := CategoryEmbedding(tuple(groups)))
-        features = of_categories.alone(start)
-    varied = tuple(j for j, i in enumerate(features) if i in data.varied)
-    if varied and spread:
-        layers.append(CosineEmbedding(spread=spread, columns=varied))
-    return layers
+        found.append(picked := CategoryEmbedding(groups))
+        alone = picked.alone(width)
+    fine = tuple(j for j, i in enumerate(alone) if i in data.varied)
+    return [*found, CosineEmbedding(spread=spread, columns=fine)] if fine and spread else found
 
 
 def _set_factors(net: Network) -> None:

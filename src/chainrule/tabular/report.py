@@ -9,7 +9,7 @@ from ..core import metrics
 from ..core.metrics import METRICS
 from ..report import pictures
 from ..report.html import Report, Section
-from ..tables.features import ColumnPlan
+from ..tables.plan import ColumnPlan
 from ..tables.schema import column_rows
 from ..writing.words import count, number, task_in_words
 from .outcome import Outcome

@@ -107,12 +107,7 @@ class Trace:
         """The columns of X that each input of the table became, by the input's name."""
         if not self.rows:
             return {name: [i] for i, name in enumerate(self.features)}
-        found: dict[str, list[int]] = {}
-        start = 0
-        for cell in self.rows[0]:
-            found[cell.column] = list(range(start, start + len(cell.features)))
-            start += len(cell.features)
-        return found
+        return {cell.column: list(cell.places) for cell in self.rows[0]}
 
     def find(self, address: str) -> tuple[str, tuple[int, ...]]:
         """(name, index) of the number at an address. Raises ValueError where there is none."""
