@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array, aligned_zeros, ceil_div
+from ..core.branch_layers import walk
 from ..core.epoch import (
     Batch,
     Order,
@@ -23,7 +24,7 @@ from ..core.epoch import (
     start_state,
     train_step,
 )  # fmt: skip
-from ..core.layers import BatchNorm, Dropout, walk
+from ..core.layers import BatchNorm, Dropout
 from ..core.network import Network, multiply_adds
 from ..core.nonfinite import ADVICE, Diverged
 from ..core.optimizers import State

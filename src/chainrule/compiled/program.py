@@ -16,7 +16,7 @@ import numpy as np
 from ..core import activation_layers as al
 from ..core.activations import ACTIVATIONS
 from ..core.arrays import Array, ceil_div
-from ..core.branch_layers import Average, Branched, Residual
+from ..core.branch_layers import Average, Branched, Residual, walk
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from ..core.layers import (
     BatchNorm,
@@ -26,7 +26,6 @@ from ..core.layers import (
     LayerNorm,
     Scale,
     Temperature,
-    walk,
 )
 from ..core.network import Network
 

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array, Shapes
-from ..core.layers import Layer, chain_shapes
+from ..core.branch_layers import chain_shapes
+from ..core.layers import Layer
 from ..core.network import Network
 from ..files import write_atomically
 from ..tables import Preparation, Schema

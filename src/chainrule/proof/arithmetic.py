@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..formulas import FUNCTIONS, Names
+from ..formulas.expression import FUNCTIONS, Names
 
 DIGITS = 40
 
@@ -107,6 +107,9 @@ class Rounded:
 
     def __abs__(self) -> "Rounded":
         return Rounded(abs(self.value), self.off)
+
+    def __float__(self) -> float:
+        return self.value
 
 
 def rounded(number: Any) -> Rounded:
