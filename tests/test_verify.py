@@ -292,8 +292,8 @@ def test_a_script_of_one_number_reads_like_its_formula() -> None:
     trace = trace_step(net, cr.SquaredError(), cr.Momentum(), X, [0.0, 1.0], lr=0.1)
     mean, s, z = (float(trace[name][1, 0]) for name in ("1.mean", "1.S", "0.Z"))
     assert to_python(trace, "1.H[1,0]").splitlines() == [
-        f"mean1 = {mean!r}  # 1.mean[1,0]", f"S1 = {s!r}  # 1.S[1,0]",
-        f"Z0 = {z!r}  # 0.Z[1,0]", "print((Z0 - mean1) * S1)",
+        f"Z0 = {z!r}  # 0.Z[1,0]", f"mean1 = {mean!r}  # 1.mean[1,0]",
+        f"S1 = {s!r}  # 1.S[1,0]", "print((Z0 - mean1) * S1)",
     ]  # fmt: skip
     assert "print(fsum([x * y for x, y in zip(X, dZ0)]))" in to_python(trace, "0.W[0,1]")
     assert to_python(trace, "0.W[0,1]") == to_python(trace, "0.dW[0,1]")
