@@ -273,7 +273,7 @@ def explanations() -> Answers:
                     yield f"text {key}", f"{type(error).__name__}: {error}"
                     continue
                 yield f"text {key}", found.to_text()
-                yield f"json {key}", json.dumps(found.to_json(), indent=1)
+                yield f"json {key}", json.dumps(found.to_json(), indent=1, sort_keys=True)
                 yield f"python {key}", _said(partial(c.to_python, trace, address))
                 if i % 4 == 0:
                     yield from pages(key, trace, found)

@@ -15,7 +15,7 @@ from test_trace import ROWS, alice, traced
 import chainrule as cr
 from chainrule.chain.explain import explain
 from chainrule.chain.explanation import FEW, Explanation, Sum
-from chainrule.formulas import d, evaluate
+from chainrule.formulas.expression import derivative_of, evaluate
 from chainrule.trace.step import Trace, trace_step
 
 U = 2.0**-53
@@ -151,7 +151,7 @@ def test_a_parameters_paths_and_rows_come_to_its_gradient(case: Case) -> None:
         index = [int(rng.integers(0, n)) for n in shape]
         row = int(rng.integers(0, case.rows))
         found = explain(trace, f"{name}{index}", row=row)
-        assert found.value == trace.values[d(found.address.name)][found.address.index]
+        assert found.value == trace.values[derivative_of(found.address.name)][found.address.index]
         by_row = found.sum.parts[row].value if found.sum else found.value
         products = [path.product for path in found.paths]
         assert adds_up([*products, found.rest], by_row, terms_within(found))

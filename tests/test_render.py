@@ -13,7 +13,9 @@ from test_chain import boolean_trace, some_trace
 from test_trace import ROWS, alice
 
 import chainrule as cr
-from chainrule.formulas import ACTIVATIONS, LOSSES, Formula
+from chainrule.core.activations import ACTIVATIONS
+from chainrule.core.losses import LOSSES
+from chainrule.formulas.expression import Formula
 from chainrule.writing.blocks import Equation, Heading, Prose, Table
 from chainrule.writing.formats import Format, Html, LatexBody, Markdown, Text
 from chainrule.writing.mathematics import Notation, Writer, fill, parse
@@ -120,8 +122,14 @@ def test_samples_as_columns() -> None:
 
 
 FORMULAS = [
-    *[formula for bend in ACTIVATIONS.values() for formula in bend],
-    *[formula for goal in LOSSES.values() for formula in goal],
+    *[Formula(row.formula, row.stable) for row in ACTIVATIONS.values()],
+    *[Formula(row.slope_formula, row.slope_stable) for row in ACTIVATIONS.values()],
+    *[
+        Formula.of(getattr(loss, name))
+        for loss in LOSSES.values()
+        for name in dir(loss)
+        if name.endswith("formula") and getattr(loss, name)
+    ],
 ]
 
 

@@ -11,7 +11,7 @@ from support.numeric import Array
 import chainrule as cr
 from chainrule.core.epoch import StepSettings, check_batch, train_step
 from chainrule.core.schedules import value_at
-from chainrule.formulas import d
+from chainrule.formulas.expression import derivative_of
 from chainrule.trace.step import Trace, trace_step
 
 ROWS = tuple((n, None) for n in (1, 2, 3, 7, 20))
@@ -69,10 +69,10 @@ def test_names_are_those_of_the_layers(case: Case) -> None:
     made = {place.y for place in trace.places} | {"X"}
     for place in trace.places:
         assert place.x in made
-        assert trace.values[place.y].shape == trace.values[d(place.y)].shape
+        assert trace.values[place.y].shape == trace.values[derivative_of(place.y)].shape
         assert len(trace.values[place.y]) == case.rows
     for name, shape in trace.net.shapes.items():
-        assert trace.values[d(name)].shape == shape
+        assert trace.values[derivative_of(name)].shape == shape
         assert trace.values[f"{name}.after"].shape == shape
     assert trace.values[trace.places[-1].y].shape == (case.rows, case.goal.outputs)
 

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..core.activation_layers import ElementwiseLayer, ParametricActivation, PReLU
 from ..core.arrays import Array
 from ..core.branch_layers import Branched
-from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, Scale, Temperature, inner, within
+from ..core.embedding_layers import CosineEmbedding
+from ..core.layers import Layer, inner, within
 from ..core.network import Network
 
-LINEAR = (Dense, CategoryEmbedding, Scale, BatchNorm, Dropout, Temperature)  # in prediction
 POINTS = 256  # on the straight line from the baseline to the input
 
 
@@ -141,9 +139,9 @@ def _through(layer: Layer, p: Mapping[str, Array], X: Array, Y: Array, M: Array)
         ]
         found = [branch for branch in back if branch is not None]
         return layer.combine_dX(M, found) if len(found) == len(back) else None
-    if isinstance(layer, LINEAR):
+    if layer.linear:
         return layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
-    if not isinstance(layer, ElementwiseLayer | PReLU | ParametricActivation | CosineEmbedding):
+    if layer.reach != "unit" and not isinstance(layer, CosineEmbedding):
         return None
     apart, slopes = X[:1] - X[1:], layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
     near = np.abs(apart) < 1e-12 * np.maximum(1.0, np.abs(X[:1]))  # the ratio becomes the slope

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from ..core.showing import show
-from ..formulas import Formula, d
+from ..formulas.expression import Formula, derivative_of
 from ..trace.address import Address
 from ..trace.notation import Notation
 from ..trace.step import Trace
@@ -127,7 +127,7 @@ class Explanation:
     @property
     def is_slope(self) -> bool:
         """Whether the value is a derivative of the loss."""
-        slopes = {d(place.y) for place in self.trace.places} | {"dX"}
+        slopes = {derivative_of(place.y) for place in self.trace.places} | {"dX"}
         return self.address.name in self.trace.net.shapes or self.address.name in slopes
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeGuard
 
-from ..formulas import Formula, d, evaluate
+from ..formulas.expression import Formula, derivative_of, evaluate
 from ..trace.address import Address, resolve
 from ..trace.step import Trace
 from .explain import MANY, explain
@@ -91,7 +91,7 @@ class Paper:
             return float(self.trace[at.name][at.index])
         found = explain(self.trace, address, most=ALL)
         if found.made is not None:
-            return self.value(found.made)
+            return found.value if found.made.formula is None else self.value(found.made)
         if found.sum is not None:
             return self.round(_kind(address), sum(self.value(part) for part in found.sum.parts))
         parameter = self._parameter(at)
@@ -101,7 +101,7 @@ class Paper:
         """The parameter of which a value is the gradient."""
         if at.own == "g" and at.owner.name in self.trace.net.shapes:
             return at.owner
-        named = [name for name in self.trace.net.shapes if d(name) == at.name]
+        named = [name for name in self.trace.net.shapes if derivative_of(name) == at.name]
         return Address(named[0], at.index) if named else None
 
     def _gradient(self, at: Address) -> float:

@@ -10,17 +10,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..core.activation_layers import ElementwiseLayer, ParametricActivation, PReLU
 from ..core.arrays import Array
 from ..core.branch_layers import Branched
-from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
-from ..core.layers import Dense, Dropout, LayerNorm, Scale, Temperature
-from ..formulas import d
-from ..trace.step import Place, Trace
-
-# Layers in which each unit goes alone, and in which no row looks at another.
-APART = (ElementwiseLayer, PReLU, ParametricActivation, Dropout, Scale, Temperature)
-ROW_BY_ROW = (*APART, CosineEmbedding, CategoryEmbedding, Dense, LayerNorm, Branched)
+from ..core.layers import Dense
+from ..formulas.expression import derivative_of
+from ..trace.places import Place
+from ..trace.step import Trace
 
 
 @dataclass(frozen=True)
@@ -82,12 +77,12 @@ def ways(
         sources = [name for name in dict.fromkeys(_sources(place)) if name in levels]
         if not sources:
             continue
-        if not isinstance(place.layer, ROW_BY_ROW):
+        if place.layer.reach == "batch":
             ends[f"{place.x} by {place.name}"] = (_through(trace, place, row), place)
             continue
         levels[place.y] = _next(place, levels, sources, row, most, blocked)
     if trace.output in levels:
-        ends[trace.output] = (trace.values[d(trace.output)][row], None)
+        ends[trace.output] = (trace.values[derivative_of(trace.output)][row], None)
     if blocked:
         ends = {key: (np.where(s == 0, NEARLY, s), place) for key, (s, place) in ends.items()}
     found, count = _collect(trace, levels, ends, row, most)
@@ -109,7 +104,9 @@ def _after(trace: Trace, value: str) -> int:
 
 def _through(trace: Trace, place: Place, row: int) -> Array:
     """dL/dX of one row by one layer alone, all rows and ways behind it included."""
-    dX: Array = place.layer.backward(place.p, place.cache, trace.values[d(place.y)])[0][row]
+    dX: Array = place.layer.backward(place.p, place.cache, trace.values[derivative_of(place.y)])[0][
+        row
+    ]
     return dX
 
 
@@ -120,7 +117,7 @@ def jacobian(place: Place, row: int, n: int) -> Array:
     if isinstance(place.layer, Dense):
         return place.p["W"]
     one = {name: a[row : row + 1] for name, a in place.cache.items()}
-    if isinstance(place.layer, APART):
+    if place.layer.reach == "unit":
         slopes: Array = place.layer.backward(place.p, one, np.ones((1, n)))[0][0]
         return slopes
     outputs = place.layer.shapes(n)[0]

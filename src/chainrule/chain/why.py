@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.activation_layers import ElementwiseLayer, PReLU
 from ..core.layers import Dense
-from ..formulas import ACTIVATIONS, Formula, d, evaluate, kind
+from ..core.optimizers import SGD
+from ..formulas.expression import Formula, derivative_of, evaluate
 from ..trace.address import Address, resolve
-from ..trace.step import Place, Trace
+from ..trace.places import Place
+from ..trace.step import Trace
 from .explain import explain
 from .explanation import Number
 from .paper import Paper
@@ -141,7 +144,7 @@ def _update(trace: Trace, at: Address) -> Iterator[Reason]:
     start = theta if at.own == "after" else 0.0
     yield Reason("learning_rate", "without the learning rate", start - g)
     yield Reason("direction", "with the step uphill instead of down", start - delta)
-    if kind(trace.settings.optimizer) == "SGD":  # whose step is in proportion to the gradient
+    if type(trace.settings.optimizer) is SGD:  # whose step is in proportion to the gradient
         for reason in _scaled(trace, delta):
             if reason.cause != "sign":
                 yield Reason(reason.cause, reason.text, start + reason.value)
@@ -151,28 +154,43 @@ def _changed(trace: Trace, at: Address) -> Iterator[Reason]:
     """One number of another kind in the place of one: no activation, no bias, a slope elsewhere."""
     yield from _without_biases(trace, at)
     for place in trace.places:
-        if kind(place.layer) in ACTIVATIONS:
+        if isinstance(place.layer, ElementwiseLayer | PReLU):
             every = {str(one): float(trace[place.x][one.index]) for one in _outputs(trace, place)}
             text = f"with z in the place of a in all of layer {place.name}"
             yield from _with(trace, at, every, "activation", text)
         for row in range(len(trace.batch)):
             for j in range(trace[place.y].shape[1]):
                 one, unit = f"{place.y}[{row},{j}]", f"of {place.y}[{row},{j}]"
-                if kind(place.layer) not in ACTIVATIONS:
+                if not isinstance(place.layer, ElementwiseLayer | PReLU):
                     continue
                 z, a = float(trace[place.x][row, j]), float(trace[place.y][row, j])
                 yield from _with(
                     trace, at, {one: z}, "activation", f"with z in the place of a, {unit}"
                 )
                 symbol = one, f"{place.x}[{row},{j}]"
-                bend = ACTIVATIONS[kind(place.layer)]
-                swapped = _slope(bend.slope, z, z)
-                again = _slope(bend.slope, a, _slope(bend.value, a, a))
-                for value, words in ((swapped, "with z for a in the slope"),
-                                     (again, "with the slope taken at a, not at z,"),
-                                     (1.0, "without the slope")):  # fmt: skip
+                for value, words in _slopes(place, z, a):
                     text = f"{words} {unit}"
                     yield from _with(trace, at, {symbol: value}, "slope", text)
+
+
+def _slopes(place: Place, z: float, a: float) -> Iterator[tuple[float, str]]:
+    """What may stand in the place of an activation's slope, in words."""
+    if isinstance(place.layer, ElementwiseLayer):
+        row, alpha = place.layer.activation, place.layer.alpha
+        value, slope = (
+            Formula(row.formula, row.stable),
+            Formula(row.slope_formula, row.slope_stable),
+        )
+
+        def of(formula: Formula, z: float, a: float) -> float:
+            try:
+                return float(evaluate(formula, {"z": z, "a": a, "alpha": alpha}))
+            except (ArithmeticError, ValueError):
+                return math.nan
+
+        yield of(slope, z, z), "with z for a in the slope"
+        yield of(slope, a, of(value, a, a)), "with the slope taken at a, not at z,"
+    yield 1.0, "without the slope"
 
 
 def _without_biases(trace: Trace, at: Address) -> Iterator[Reason]:
@@ -189,13 +207,6 @@ def _without_biases(trace: Trace, at: Address) -> Iterator[Reason]:
     yield from _with(trace, at, every, "bias", "without any bias")
 
 
-def _slope(formula: Formula, z: float, a: float) -> float:
-    try:
-        return float(evaluate(formula, {"z": z, "a": a, "alpha": 0.0}))
-    except (ArithmeticError, ValueError):
-        return math.nan
-
-
 def _with(
     trace: Trace, at: Address, changed: Mapping[Any, float], cause: str, text: str
 ) -> Iterator[Reason]:
@@ -208,7 +219,7 @@ def _with(
 def _made(paper: Paper, trace: Trace, at: Address) -> float:
     """A number on this paper; of a parameter its gradient."""
     if at.name in trace.net.shapes:
-        return paper.at(str(Address(d(at.name), at.index)))
+        return paper.at(str(Address(derivative_of(at.name), at.index)))
     return paper.at(str(at))
 
 
@@ -262,7 +273,7 @@ def _symbol(one: Number) -> str:
 
 def _neighbours(trace: Trace, at: Address) -> Iterator[Reason]:
     """Another number of the same value: rows and columns confused, or the next one taken."""
-    name = d(at.name) if at.name in trace.net.shapes else at.name
+    name = derivative_of(at.name) if at.name in trace.net.shapes else at.name
     array = trace[name]
     swapped = at.index[::-1]
     if len(at.index) == 2 and all(i < n for i, n in zip(swapped, array.shape, strict=True)):

@@ -17,7 +17,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-SOURCES = ("compiled/*.py", "core/activations.py", "core/activation_layers.py", "core/losses.py")
+SOURCES = ("compiled/*.py", "core/activations.py", "core/activation_layers.py", "core/targets.py")
 LIBRARIES = ("numba", "llvmlite", "numpy")
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array, aligned_zeros, ceil_div
+from ..core.branch_layers import walk
 from ..core.epoch import Batch, StepSettings, Told, ordered, start_state, train_step
-from ..core.layers import BatchNorm, Dropout, walk
+from ..core.layers import BatchNorm, Dropout
 from ..core.network import Network, multiply_adds
 from ..core.nonfinite import ADVICE, Diverged
 from ..core.optimizers import State

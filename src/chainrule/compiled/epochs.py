@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..core.losses import LARGEST_WEIGHT
+from ..core.targets import LARGEST_WEIGHT
 from .draws import Draws, shuffle
 from .jit import inlined, kernel
 from .program import BLOCK

@@ -13,10 +13,10 @@ from numba import types
 from ..core import losses as cl
 from ..core import optimizers as co
 from ..core.activation_layers import ParametricActivation, PReLU
-from ..core.branch_layers import Average, Residual
+from ..core.branch_layers import Average, Residual, walk
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from ..core.epoch import StepSettings
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale, Temperature, walk
+from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale, Temperature
 from ..core.network import Network
 from ..core.penalty import Penalty
 from . import embeddings, layers, losses, products, updates

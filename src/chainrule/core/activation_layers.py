@@ -1,12 +1,13 @@
 """The elementwise layers: one class for each activation, so that it is a factor of its own."""
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from .activations import ACTIVATIONS, Activation
-from .arrays import Array, Arrays, Shapes
+from .arrays import Array, Arrays, Equation, Shapes
 from .checks import require_limits
 from .layers import Layer
 
@@ -18,6 +19,7 @@ class ElementwiseLayer(Layer):
 
     activation: ClassVar[Activation] = ACTIVATIONS["identity"]
     alpha: float = 0.0  # LeakyReLU and ELU make it a setting
+    reach, takes = "unit", "Z"
 
     def forward(
         self, p: Arrays, Z: Array, *, train: bool = False, rng: np.random.Generator | None = None
@@ -28,6 +30,13 @@ class ElementwiseLayer(Layer):
     def backward(self, p: Arrays, cache: Arrays, dA: Array) -> tuple[Array, dict[str, Array]]:
         return dA * self.activation.slope(cache["Z"], cache["A"], self.alpha), {}
 
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        row = self.activation
+        return (
+            of_units("A[r,j] = {}", row.formula, row.stable),
+            of_units("dZ[r,j] = dA[r,j] * ({})", row.slope_formula, row.slope_stable),
+        )
+
     @property
     def init_before(self) -> str:
         return self.activation.init
@@ -35,6 +44,14 @@ class ElementwiseLayer(Layer):
     @property
     def kinks(self) -> tuple[float, ...]:
         return self.activation.kinks
+
+
+def of_units(pattern: str, formula: str, stable: str, A: str = "A") -> Equation:
+    """An equation of one unit from a formula of z and a."""
+    units = {r"\bz\b": "Z[r,j]", r"\ba\b": f"{A}[r,j]"}
+    for letter, unit in units.items():
+        formula, stable = (re.sub(letter, unit, text) for text in (formula, stable))
+    return pattern.format(formula), pattern.format(stable or formula)
 
 
 @dataclass(frozen=True)
@@ -156,6 +173,7 @@ class PReLU(Layer):
     """
 
     start: float = 0.25
+    reach, takes = "unit", "Z"
 
     def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
         return n_in, {"alpha": (n_in,)}, {}
@@ -173,6 +191,13 @@ class PReLU(Layer):
         below = np.minimum(cache["Z"], 0.0)
         slope = np.where(cache["Z"] > 0, 1.0, p["alpha"]).astype(dA.dtype)
         return dA * slope, {"alpha": (dA * below).sum(axis=0)}
+
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        return (
+            "A[r,j] = Z[r,j] if Z[r,j] > 0 else alpha[j] * Z[r,j]",
+            "dZ[r,j] = dA[r,j] * (1 if Z[r,j] > 0 else alpha[j])",
+            "dalpha[j] = sum_r(dA[r,j] * min(Z[r,j], 0))",
+        )
 
     @property
     def init_before(self) -> str:
@@ -194,6 +219,7 @@ class ParametricActivation(Layer):
 
     activation: str = "selu"
     start: float = 1.0
+    reach, takes = "unit", "Z"
 
     def __post_init__(self) -> None:
         if not isinstance(self.activation, str) or self.activation not in ACTIVATIONS:
@@ -227,6 +253,20 @@ class ParametricActivation(Layer):
         Z, F, mix = cache["Z"], cache["F"], p["mix"]
         bent = self.bend.backward({}, {"Z": Z, "A": F}, mix * dA)[0]
         return (1.0 - mix) * dA + bent, {"mix": (dA * (F - Z)).sum(axis=0)}
+
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        row, slope = self.bend.activation, "dZ[r,j] = dA[r,j] * (1 - mix[j] + mix[j] * ({}))"
+        return (
+            of_units("F[r,j] = {}", row.formula, row.stable),
+            "A[r,j] = (1 - mix[j]) * Z[r,j] + mix[j] * F[r,j]",
+            of_units(slope, row.slope_formula, row.slope_stable, "F"),
+            "dmix[j] = sum_r(dA[r,j] * (F[r,j] - Z[r,j]))",
+        )
+
+    @property
+    def alpha(self) -> float:
+        """The setting of f."""
+        return self.bend.alpha
 
     @property
     def init_before(self) -> str:

@@ -23,6 +23,8 @@ SQRT_2PI = math.sqrt(2.0 * math.pi)
 class Activation:
     """A = function(Z, alpha),  dA/dZ = slope(Z, A, alpha),  elementwise on any shape.
 
+    `formula` of z and `slope_formula` of z and a are the textbook's, in the language of
+    `arrays.Equation`; a `stable` one is what to compute where the textbook's overflows or cancels.
     `kinks` lists the z at which the slope jumps: there no derivative exists and `slope` takes one
     of the two sides (ReLU: 0 at 0). `init` names the initializer for the weights before it, which
     keeps the variance from layer to layer. `alpha` is the layer's setting, for those that have one.
@@ -33,6 +35,8 @@ class Activation:
     slope: Callable[[Array, Array, float], Array]
     formula: str
     slope_formula: str
+    stable: str = ""
+    slope_stable: str = ""
     kinks: tuple[float, ...] = ()
     init: str = "glorot_uniform"
 
@@ -100,15 +104,17 @@ _ROWS = (
         "sigmoid",
         lambda Z, _: sigmoid(Z),
         lambda Z, A, _: A * (1.0 - A),
-        "1 / (1 + e^-z)",
-        "a (1 - a)",
+        "1 / (1 + exp(-z))",
+        "a * (1 - a)",
+        stable="sigma(z)",
     ),
     Activation(
         "tanh",
         lambda Z, _: np.tanh(Z),
         lambda Z, A, _: (1.0 - A) * (1.0 + A),
-        "(e^z - e^-z) / (e^z + e^-z)",
-        "1 - a²",
+        "tanh(z)",
+        "1 - a**2",
+        slope_stable="(1 - a) * (1 + a)",
     ),
     Activation(
         "relu",
@@ -123,8 +129,8 @@ _ROWS = (
         "leaky_relu",
         lambda Z, alpha: np.where(Z > 0, Z, alpha * Z),
         lambda Z, A, alpha: np.where(Z > 0, 1.0, alpha).astype(Z.dtype),
-        "z if z > 0 else α z",
-        "1 if z > 0 else α",
+        "z if z > 0 else alpha * z",
+        "1 if z > 0 else alpha",
         kinks=(0.0,),
         init="he_uniform",
     ),
@@ -132,8 +138,9 @@ _ROWS = (
         "elu",
         lambda Z, alpha: np.where(Z > 0, Z, alpha * _exp_negative(Z)),
         lambda Z, A, alpha: np.where(Z > 0, 1.0, A + alpha).astype(Z.dtype),
-        "z if z > 0 else α (e^z - 1)",
-        "1 if z > 0 else a + α",
+        "z if z > 0 else alpha * (exp(z) - 1)",
+        "1 if z > 0 else a + alpha",
+        stable="z if z > 0 else alpha * expm1(z)",
         kinks=(0.0,),  # none for α = 1, where both sides have slope 1
         init="he_uniform",
     ),
@@ -141,8 +148,9 @@ _ROWS = (
         "selu",
         lambda Z, _: SELU_SCALE * np.where(Z > 0, Z, SELU_ALPHA * _exp_negative(Z)),
         lambda Z, A, _: np.where(Z > 0, SELU_SCALE, A + SELU_SCALE * SELU_ALPHA).astype(Z.dtype),
-        "λ z if z > 0 else λ α (e^z - 1)",
-        "λ if z > 0 else a + λ α",
+        f"{SELU_SCALE} * (z if z > 0 else {SELU_ALPHA} * (exp(z) - 1))",
+        f"{SELU_SCALE} if z > 0 else a + {SELU_SCALE} * {SELU_ALPHA}",
+        stable=f"{SELU_SCALE} * (z if z > 0 else {SELU_ALPHA} * expm1(z))",
         kinks=(0.0,),
         init="lecun_normal",
     ),
@@ -150,47 +158,52 @@ _ROWS = (
         "gelu",
         lambda Z, _: Z * normal_cdf(Z),
         lambda Z, A, _: normal_cdf(Z) + Z * _normal_pdf(Z),
-        "z Φ(z)",
-        "Φ(z) + z φ(z)",
+        "z * Phi(z)",
+        "Phi(z) + z * phi(z)",
         init="he_uniform",
     ),
     Activation(
         "silu",
         lambda Z, _: Z * sigmoid(Z),
         lambda Z, A, _: sigmoid(Z) + A * sigmoid(-Z),
-        "z σ(z)",
-        "σ(z) + a (1 - σ(z))",
+        "z * sigma(z)",
+        "sigma(z) + a * (1 - sigma(z))",
+        slope_stable="sigma(z) + a * sigma(-z)",
         init="he_uniform",
     ),
     Activation(
         "mish",
         lambda Z, _: Z * np.tanh(softplus(Z)),
         lambda Z, A, _: _mish_slope(Z),
-        "z tanh(ln(1 + e^z))",
-        "t + z σ(z) (1 - t²), t = tanh(ln(1 + e^z))",
+        "z * tanh(log(1 + exp(z)))",
+        "tanh(softplus(z)) + z * sigma(z) * (1 - tanh(softplus(z))**2)",
+        stable="z * tanh(softplus(z))",
+        slope_stable="tanh(softplus(z)) + z * sigma(z)"
+        " * (1 - tanh(softplus(z))) * (1 + tanh(softplus(z)))",
         init="he_uniform",
     ),
     Activation(
         "softplus",
         lambda Z, _: softplus(Z),
         lambda Z, A, _: sigmoid(Z),
-        "ln(1 + e^z)",
-        "σ(z)",
+        "log(1 + exp(z))",
+        "sigma(z)",
+        stable="softplus(z)",
         init="he_uniform",
     ),
     Activation(
         "softsign",
         lambda Z, _: Z / (1.0 + np.abs(Z)),
         lambda Z, A, _: np.square(1.0 - np.abs(A)),
-        "z / (1 + |z|)",
-        "(1 - |a|)²",
+        "z / (1 + abs(z))",
+        "(1 - abs(a))**2",
     ),
     Activation(
         "hard_sigmoid",
         lambda Z, _: np.clip(Z / 6.0 + 0.5, 0.0, 1.0),
         lambda Z, A, _: np.where(np.abs(Z) < 3.0, 1.0 / 6.0, 0.0).astype(Z.dtype),
-        "min(max(z/6 + 1/2, 0), 1)",
-        "1/6 if |z| < 3 else 0",
+        "min(max(z / 6 + 1 / 2, 0), 1)",
+        "1 / 6 if abs(z) < 3 else 0",
         kinks=(-3.0, 3.0),
     ),
     Activation(
@@ -198,7 +211,7 @@ _ROWS = (
         lambda Z, _: np.clip(Z, -1.0, 1.0),
         lambda Z, A, _: (np.abs(Z) < 1.0).astype(Z.dtype),
         "min(max(z, -1), 1)",
-        "1 if |z| < 1 else 0",
+        "1 if abs(z) < 1 else 0",
         kinks=(-1.0, 1.0),
     ),
 )

@@ -9,6 +9,15 @@ from numpy.typing import DTypeLike, NDArray
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 Shapes = dict[str, tuple[int, ...]]
+Equation = str | tuple[str, str]
+"""How a number is made: as a textbook has it, or that and what to compute where the textbook's
+overflows or cancels. A Python expression such as "Z[r,j] = sum_i(X[r,i] * W[i,j]) + b[j]", r the
+row: X is the layer's input (or the letter in `takes`); other names with an index are what `forward`
+puts into its cache, parameters and buffers; dW is the derivative of the loss by W, `mean_before`
+and `mean_after` a buffer before and after the step. `sum_i` runs over every i. A name without index
+is a setting of the layer, a buffer of one number, or n: how many numbers are pooled (the rows if
+`reach` is "batch", else the units). `drawn(a, b)` is a or b, as a random draw decided. Functions:
+exp, expm1, log, sqrt, tanh, cos, sin, abs, min, max, sign, sigma, softplus, Phi, phi, ratio."""
 
 
 def ceil_div(n: int, d: int) -> int:

@@ -1,13 +1,13 @@
 """Layers made of layers: a way around some of them, and the mean of several networks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .arrays import Array, Arrays, Shapes
-from .layers import Layer, chain_shapes, inner, outer, prefixed, within
+from .arrays import Array, Arrays, Equation, Shapes
+from .layers import Layer, inner, outer, prefixed, within
 from .schedules import Schedule
 
 
@@ -20,6 +20,25 @@ class Branched(Layer):
     """
 
     skip: ClassVar[bool] = False
+    reach = "row"
+
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        """F[m,r,j] is what branch m gives, dB[m,r,j] the derivative through it alone."""
+        x, dy = ("X[r,j] + ", "dY[r,j] + ") if self.skip else ("", "")
+        if len(self.branches) == 1:
+            return (
+                f"Y[r,j] = {x}F[0,r,j]", "dF[m,r,j] = dY[r,j]", f"dX[r,j] = {dy}dB[0,r,j]"
+            )  # fmt: skip
+        return (
+            (f"Y[r,j] = {x}sum_m(F[m,r,j] / k)", f"Y[r,j] = {x}sum_m(share * F[m,r,j])"),
+            ("dF[m,r,j] = dY[r,j] / k", "dF[m,r,j] = share * dY[r,j]"),
+            f"dX[r,j] = {dy}sum_m(dB[m,r,j])",
+        )
+
+    @property
+    def k(self) -> int:
+        """How many branches there are."""
+        return len(self.branches)
 
     @property
     def share(self) -> float:
@@ -180,3 +199,24 @@ def _require_layers(owner: Branched) -> None:
 
 def _chain(layers: Any) -> tuple[Layer, ...]:
     return tuple(layers) if isinstance(layers, tuple | list) else ()
+
+
+def chain_shapes(layers: tuple[Layer, ...], n_in: int) -> tuple[int, Shapes, Shapes]:
+    """`shapes` of layers one after the other, each name with its layer's number."""
+    params: Shapes = {}
+    buffers: Shapes = {}
+    for i, layer in enumerate(layers):
+        n_in, layer_params, layer_buffers = layer.shapes(n_in)
+        params |= outer(layer_params, i)
+        buffers |= outer(layer_buffers, i)
+    return n_in, params, buffers
+
+
+def walk(layers: Iterable[Layer], n_in: int) -> Iterator[tuple[Layer, int, int]]:
+    """Every layer with the columns it takes and gives; those inside of it come before it."""
+    for layer in layers:
+        n_out = layer.shapes(n_in)[0]
+        for chain in layer.branches.values():
+            yield from walk(chain, n_in)
+        yield layer, n_in, n_out
+        n_in = n_out

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Array, Arrays, Shapes
+from .arrays import Array, Arrays, Equation, Shapes
 from .checks import require_count, require_limits
 from .layers import Layer
 
@@ -27,6 +27,7 @@ class CosineEmbedding(Layer):
     size: int = 4
     spread: float = 0.1
     columns: tuple[int, ...] | None = None
+    reach = "row"
 
     def __post_init__(self) -> None:
         require_count("CosineEmbedding", "frequencies", self.frequencies)
@@ -88,6 +89,23 @@ class CosineEmbedding(Layer):
         dX[:, columns] += turn * np.einsum("rck,ck->rc", dU, p["w"])
         return dX, grads
 
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        more, column = self.size - 1, f"{self.embedded(n_in)}[c]"
+        u, t = f"2 * pi * X[r,{column}] * w[c,f] + b[c,f]", f"{n_in} + {more} * c + o"
+        return (
+            f"C[r,c,f] = cos({u})",
+            f"S[r,c,f] = sin({u})",
+            f"Y[r,{t}] = sum_f(C[r,c,f] * V[c,f,o]) + a[c,o]",
+            "Y[r,i] = X[r,i]",
+            f"dV[c,f,o] = sum_r(C[r,c,f] * dY[r,{t}])",
+            f"da[c,o] = sum_r(dY[r,{t}])",
+            f"db[c,f] = sum_ro(-S[r,c,f] * dY[r,{t}] * V[c,f,o])",
+            f"dw[c,f] = sum_ro(2 * pi * X[r,{column}] * -S[r,c,f] * dY[r,{t}] * V[c,f,o])",
+            f"dX[r,{column}] = dY[r,{column}]"
+            f" + sum_fo(2 * pi * w[c,f] * -S[r,c,f] * dY[r,{t}] * V[c,f,o])",
+            "dX[r,i] = dY[r,i]",
+        )
+
 
 @dataclass(frozen=True)
 class CategoryEmbedding(Layer):
@@ -100,6 +118,7 @@ class CategoryEmbedding(Layer):
 
     groups: tuple[tuple[int, int], ...]
     size: int = 8
+    reach, linear = "row", True
 
     def __post_init__(self) -> None:
         require_count("CategoryEmbedding", "size", self.size)
@@ -154,3 +173,16 @@ class CategoryEmbedding(Layer):
             dG = dY[:, start : start + d]
             dX[:, a:b], grads[f"E{g}"] = dG @ p[f"E{g}"].T, X[:, a:b].T @ dG
         return dX, grads
+
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        alone, stated = self.alone(n_in), list[Equation]()
+        for g, (first, _) in enumerate(self.groups):
+            x, y = f"r,{first} + i", f"r,{len(alone) + g * self.size} + o"
+            stated += [
+                f"Y[{y}] = sum_i(X[{x}] * E{g}[i,o])",
+                f"dE{g}[i,o] = sum_r(X[{x}] * dY[{y}])",
+                f"dX[{x}] = sum_o(dY[{y}] * E{g}[i,o])",
+            ]
+        if alone:
+            stated += [f"Y[r,c] = X[r,{alone}[c]]", f"dX[r,{alone}[c]] = dY[r,c]"]
+        return tuple(stated)

@@ -14,12 +14,13 @@ from numpy.typing import ArrayLike
 from .activation_layers import HardSigmoid, Sigmoid
 from .arrays import Array, ceil_div
 from .checks import as_real
-from .losses import Loss, SumOfErrors, check_weight
+from .losses import Loss, SumOfErrors
 from .network import Network
 from .nonfinite import Diverged, name_nonfinite
 from .optimizers import Optimizer, State
 from .penalty import Penalty
 from .schedules import Schedule, value_at
+from .targets import check_weight
 
 EXAMPLES = {
     "loss": "SquaredError()",
@@ -188,6 +189,15 @@ def start_state(optimizer: Optimizer, theta: Array, state: State | None) -> Stat
         wanted = ", ".join(f"{k} {np.shape(v)}" for k, v in start.items()) or "nothing"
         raise ValueError(f"state does not fit {optimizer}: it keeps {wanted}")
     return {k: np.array(state[k], np.asarray(v).dtype) for k, v in start.items()}
+
+
+def norm_of(grad: Array) -> float:
+    """‖g‖ of a gradient (p,), whose squares may overflow where it does not."""
+    norm = float(np.sqrt(np.sum(np.square(grad))))
+    if np.isinf(norm):
+        top = float(np.abs(grad).max())
+        norm = top * float(np.sqrt(np.sum(np.square(grad / top))))
+    return norm
 
 
 def clip_by_norm(grad: Array, limit: float) -> Array:

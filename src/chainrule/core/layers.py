@@ -8,13 +8,13 @@ layers in `branch_layers.py`.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
-from .arrays import Array, Arrays, Shapes
+from .arrays import Array, Arrays, Equation, Shapes
 from .checks import BELOW_ONE, require_count, require_limits
 from .initializers import Initializer, get_initializer
 from .schedules import Schedule
@@ -25,7 +25,15 @@ V = TypeVar("V")
 class Layer:
     """Y = f(X; p)   X (n, n_in)  Y (n, n_out); the protocol that every layer, own ones too,
     fulfils.
+
+    `reach` says what the numbers of one row of Y depend on: "unit" on the same unit of the same
+    row, "row" on the row, "batch" on other rows too. `linear`: whether Y is linear in X when it
+    predicts, but for a constant. `takes` is the letter of the input.
     """
+
+    reach: ClassVar[str] = "batch"
+    linear: ClassVar[bool] = False
+    takes: ClassVar[str] = "X"
 
     def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
         """(n_out, parameter shapes by name, buffer shapes by name) for n_in inputs."""
@@ -48,6 +56,13 @@ class Layer:
 
     def absorb(self, p: Arrays, cache: Arrays) -> None:
         """Update the buffers of `p` in place from a training step's cache (running statistics)."""
+
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        """How a training step makes each number, for explanations and the proof; () if not stated.
+
+        `arrays.Equation` describes the language. Where an index fits two equations the first holds.
+        """
+        return ()
 
     def schedules(self) -> dict[str, Schedule]:
         """Buffers that a schedule drives, by name; the training step sets them before it runs."""
@@ -86,6 +101,7 @@ class Dense(Layer):
     n: int
     bias: bool = True
     init: str | float | Initializer = "glorot_uniform"
+    reach, linear = "row", True
 
     def __post_init__(self) -> None:
         require_count("Dense", "n", self.n)
@@ -116,6 +132,14 @@ class Dense(Layer):
             grads["b"] = dZ.sum(axis=0)
         return dZ @ p["W"].T, grads
 
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        return (
+            "Z[r,j] = sum_i(X[r,i] * W[i,j])" + (" + b[j]" if self.bias else ""),
+            "dX[r,i] = sum_j(dZ[r,j] * W[i,j])",
+            "dW[i,j] = sum_r(X[r,i] * dZ[r,j])",
+            "db[j] = sum_r(dZ[r,j])",
+        )
+
 
 @dataclass(frozen=True)
 class Scale(Layer):
@@ -126,6 +150,7 @@ class Scale(Layer):
     """
 
     start: float = 1.0
+    reach, linear = "unit", True
 
     def __post_init__(self) -> None:
         require_limits(self, {"start": (-math.inf, math.inf)})
@@ -144,6 +169,13 @@ class Scale(Layer):
     def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
         return dY * p["gamma"], {"gamma": (dY * cache["X"]).sum(axis=0)}
 
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        return (
+            "Y[r,j] = gamma[j] * X[r,j]",
+            "dX[r,j] = dY[r,j] * gamma[j]",
+            "dgamma[j] = sum_r(dY[r,j] * X[r,j])",
+        )
+
 
 @dataclass(frozen=True)
 class Dropout(Layer):
@@ -155,6 +187,7 @@ class Dropout(Layer):
     """
 
     rate: float | Schedule = 0.5
+    reach, linear = "unit", True
 
     def __post_init__(self) -> None:
         peak = self.rate.value if isinstance(self.rate, Schedule) else self.rate
@@ -181,6 +214,13 @@ class Dropout(Layer):
     def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
         return (dY * cache["M"] if "M" in cache else dY), {}
 
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        return (
+            "M[r,j] = drawn(0, 1 / (1 - rate))",
+            "Y[r,j] = X[r,j] * M[r,j]",
+            "dX[r,j] = dY[r,j] * M[r,j]",
+        )
+
     def schedules(self) -> dict[str, Schedule]:
         return {"rate": self.rate} if isinstance(self.rate, Schedule) else {}
 
@@ -200,6 +240,7 @@ class Temperature(Layer):
     """
 
     start: float = 1.0
+    reach, linear = "unit", True
 
     def __post_init__(self) -> None:
         require_limits(self, {"start": (1e-30, 1e30)})
@@ -219,6 +260,9 @@ class Temperature(Layer):
     def backward(self, p: Arrays, cache: Arrays, dZ: Array) -> tuple[Array, dict[str, Array]]:
         return dZ / p["T"], {}
 
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        return "Z[r,j] = X[r,j] / T[0]", "dX[r,j] = dZ[r,j] / T[0]"
+
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
@@ -232,6 +276,7 @@ class BatchNorm(Layer):
 
     momentum: float = 0.9
     epsilon: float = 1e-5
+    linear = True
 
     def __post_init__(self) -> None:
         require_limits(self, {"momentum": (0, BELOW_ONE), "epsilon": (0, math.inf)})
@@ -267,6 +312,29 @@ class BatchNorm(Layer):
         for name, batch in (("mean", cache["mean"]), ("var", cache["var"] * (n / (n - 1)))):
             p[name][...] = self.momentum * p[name] + (1.0 - self.momentum) * batch
 
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        moved = "momentum * {0}_before[j] + (1 - momentum) * {0}[j]{1} if n > 1 else {0}_before[j]"
+        return (
+            *normalised("mean[j]", "var[j]", "S[j]", "r"),
+            "dX[r,j] = S[j] * gamma[j] * (dY[r,j] - sum_k(dY[k,j]) / n"
+            " - H[r,j] * sum_k(dY[k,j] * H[k,j]) / n)",
+            f"mean_after[j] = {moved.format('mean', '')}",
+            f"var_after[j] = {moved.format('var', ' * n / (n - 1)')}",
+        )
+
+
+def normalised(mean: str, var: str, S: str, pooled: str) -> tuple[Equation, ...]:
+    """The equations that BatchNorm and LayerNorm share; `pooled` is the index they average over."""
+    return (
+        f"{mean} = sum_{pooled}(X[r,j] / n)",
+        f"{var} = sum_{pooled}((X[r,j] - {mean})**2 / n)",
+        f"{S} = 1 / sqrt({var} + epsilon)",
+        f"H[r,j] = (X[r,j] - {mean}) * {S}",
+        "Y[r,j] = gamma[j] * H[r,j] + beta[j]",
+        "dgamma[j] = sum_r(dY[r,j] * H[r,j])",
+        "dbeta[j] = sum_r(dY[r,j])",
+    )
+
 
 @dataclass(frozen=True)
 class LayerNorm(Layer):
@@ -275,6 +343,7 @@ class LayerNorm(Layer):
     """
 
     epsilon: float = 1e-5
+    reach = "row"
 
     def __post_init__(self) -> None:
         require_limits(self, {"epsilon": (0, math.inf)})
@@ -300,6 +369,13 @@ class LayerNorm(Layer):
         dH = dH - dH.mean(axis=1, keepdims=True) - H * (dH * H).mean(axis=1, keepdims=True)
         return dH * S, grads
 
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        return (
+            *normalised("mean[r,0]", "var[r,0]", "S[r,0]", "j"),
+            "dX[r,j] = S[r,0] * (dY[r,j] * gamma[j] - sum_k(dY[r,k] * gamma[k]) / n"
+            " - H[r,j] * sum_k(dY[r,k] * gamma[k] * H[r,k]) / n)",
+        )
+
 
 def inner(named: Mapping[str, V], i: int) -> dict[str, V]:
     """The entries of layer i, without its number: {"0.W": W, "2.b": b} -> {"W": W} for i = 0."""
@@ -319,24 +395,3 @@ def outer(named: Mapping[str, V], i: int) -> dict[str, V]:
 def prefixed(prefix: str, named: Mapping[str, V]) -> dict[str, V]:
     """The entries with the prefix before their names; the way back from `within`."""
     return {f"{prefix}{key}": value for key, value in named.items()}
-
-
-def chain_shapes(layers: tuple[Layer, ...], n_in: int) -> tuple[int, Shapes, Shapes]:
-    """`shapes` of layers one after the other, each name with its layer's number."""
-    params: Shapes = {}
-    buffers: Shapes = {}
-    for i, layer in enumerate(layers):
-        n_in, layer_params, layer_buffers = layer.shapes(n_in)
-        params |= outer(layer_params, i)
-        buffers |= outer(layer_buffers, i)
-    return n_in, params, buffers
-
-
-def walk(layers: Iterable[Layer], n_in: int) -> Iterator[tuple[Layer, int, int]]:
-    """Every layer with the columns it takes and gives; those inside of it come before it."""
-    for layer in layers:
-        n_out = layer.shapes(n_in)[0]
-        for chain in layer.branches.values():
-            yield from walk(chain, n_in)
-        yield layer, n_in, n_out
-        n_in = n_out

@@ -10,15 +10,16 @@ Targets: (n,) or (n, 1) numbers for one output, (n, k) for k; classes as integer
 (n, k).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .activations import log_sum_exp, sigmoid, softmax, softplus
-from .arrays import Array
+from .arrays import Array, Equation
 from .checks import as_dtype, as_real
+from .targets import check_weight, class_targets
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,25 @@ class Loss:
 
     An own loss defines `terms` and `slopes` (elementwise), and `link` where Ŷ is not Z.
     `check_loss` tests it.
+
+    The formulas say the same for explanations and the proof, in the language of `arrays.Equation`:
+    `formula` l and `slope_formula` dl/dz of z, y and p = ŷ, `link_formula` ŷ of z; where ŷ is not
+    z also `outer_formula` dl/dŷ, `inner_formula` dŷ/dz and, where an output depends on the others,
+    `cross_formula` dŷ/dz of another output, whose ŷ is q. `symbols` explains further letters;
+    `kinks` are expressions whose sign turns where dl/dz jumps.
     """
 
     scale: float = field(default=1.0, kw_only=True)
     reduction: str = field(default="mean", kw_only=True)
     wants_logits: ClassVar[bool] = False
+    formula: ClassVar[Equation] = ""
+    slope_formula: ClassVar[Equation] = ""
+    link_formula: ClassVar[Equation] = "z"
+    outer_formula: ClassVar[Equation] = ""
+    inner_formula: ClassVar[Equation] = "1"
+    cross_formula: ClassVar[Equation] = ""
+    symbols: ClassVar[Mapping[str, str]] = {}
+    kinks: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         if self.reduction not in ("mean", "sum"):
@@ -106,28 +121,11 @@ class Loss:
         return np.asarray(w * (Z.dtype.type(self.scale) / total))[:, None]
 
 
-LARGEST_WEIGHT = 1e30  # its inverse and its sum stay finite in float32 too
-
-
-def check_weight(weight: ArrayLike, n: int) -> Array:
-    """The sample weights (n,) if they are finite and ≥ 0; raises ValueError otherwise."""
-    w = as_real("weight", weight)
-    if w.shape != (n,):
-        raise ValueError(
-            f"weight has shape {w.shape}, but there are {n} rows: give one number a row"
-        )
-    if not np.all((w >= 0) & (w < np.inf)):
-        raise ValueError("weight holds a negative or non-finite number: weights are finite and ≥ 0")
-    with np.errstate(over="ignore"):
-        total = float(np.sum(w, dtype=np.float64))
-    if total != 0 and not 1 / LARGEST_WEIGHT < total < LARGEST_WEIGHT:
-        raise ValueError(f"weight sums to {total:.3g}: scale the weights to about 1")
-    return w
-
-
 @dataclass(frozen=True)
 class SquaredError(Loss):
     """l = (z - y)²,  dl/dz = 2 (z - y)."""
+
+    formula, slope_formula = "(z - y)**2", "2 * (z - y)"
 
     def terms(self, Z: Array, Y: Array) -> Array:
         return np.asarray(np.square(Z - Y))
@@ -139,6 +137,8 @@ class SquaredError(Loss):
 @dataclass(frozen=True)
 class AbsoluteError(Loss):
     """l = |z - y|,  dl/dz = sign(z - y), 0 at the kink z = y; its minimum is the median."""
+
+    formula, slope_formula, kinks = "abs(z - y)", "sign(z - y)", ("z - y",)
 
     def terms(self, Z: Array, Y: Array) -> Array:
         return np.asarray(np.abs(Z - Y))
@@ -156,6 +156,7 @@ class SumOfErrors(Loss):
     """
 
     reduction: str = field(default="sum", kw_only=True)
+    formula, slope_formula = "y - z", "-1"
 
     def terms(self, Z: Array, Y: Array) -> Array:
         return Y - Z
@@ -174,6 +175,8 @@ class Huber(Loss):
     """
 
     delta: float = 1.0
+    formula = "(z - y)**2 / 2 if abs(z - y) <= delta else delta * (abs(z - y) - delta / 2)"
+    slope_formula = "min(max(z - y, -delta), delta)"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -197,6 +200,9 @@ class Pinball(Loss):
     """
 
     quantile: float | tuple[float, ...] = 0.5
+    formula = "max(q * (y - z), (q - 1) * (y - z))"
+    slope_formula = "-q if y > z else (1 - q if y < z else 0)"
+    symbols, kinks = {"q": "quantile"}, ("z - y",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -231,6 +237,11 @@ class BinaryCrossEntropy(Loss):
     """
 
     wants_logits: ClassVar[bool] = True
+    link_formula = "1 / (1 + exp(-z))", "sigma(z)"
+    formula = "-(y * log(p) + (1 - y) * log(1 - p))", "softplus(z) - y * z"
+    slope_formula = "p - y"
+    outer_formula = "(1 - y) / (1 - p) - y / p", "ratio(1 - y, sigma(-z)) - ratio(y, sigma(z))"
+    inner_formula = "p * (1 - p)", "sigma(z) * sigma(-z)"
 
     def link(self, Z: Array) -> Array:
         return sigmoid(Z)
@@ -267,6 +278,16 @@ class SoftmaxCrossEntropy(Loss):
 
     label_smoothing: float = 0.0
     wants_logits: ClassVar[bool] = True
+    link_formula = "exp(z) / total", "exp(z - level)"
+    formula = "-y * log(p)", "y * (level - z)"
+    slope_formula = "p - y"
+    outer_formula = "-y / p", "-ratio(y, p)"
+    inner_formula, cross_formula = "p * (1 - p)", "-p * q"
+    symbols = {
+        "total": "sum_k(exp(Z[r,k]))",
+        "top": "max_k(Z[r,k])",
+        "level": "log(sum_k(exp(Z[r,k] - top))) + top",
+    }
     _hint: ClassVar[str] = "give integer classes (rows,) or one-hot rows (rows, outputs)"
 
     def __post_init__(self) -> None:
@@ -309,6 +330,8 @@ class Poisson(Loss):
     """
 
     wants_logits: ClassVar[bool] = True
+    link_formula, formula, slope_formula = "exp(z)", "p - y * z", "p - y"
+    outer_formula, inner_formula = ("1 - y / p", "1 - ratio(y, p)"), "p"
 
     def link(self, Z: Array) -> Array:
         with np.errstate(over="ignore"):
@@ -340,6 +363,8 @@ class Hinge(Loss):
     """
 
     wants_logits: ClassVar[bool] = True
+    formula, slope_formula = "max(0, 1 - y * z)", "-y if y * z < 1 else 0"
+    kinks = ("1 - y * z",)
 
     def targets(self, Z: Array, y: Array) -> Array:
         Y = class_targets(Z, y, "Hinge") if Z.ndim == 2 and Z.shape[1] > 1 else None
@@ -353,28 +378,6 @@ class Hinge(Loss):
 
     def slopes(self, Z: Array, Y: Array) -> Array:
         return np.where(Y * Z < 1, -Y, 0).astype(Z.dtype)
-
-
-def class_targets(Z: Array, y: Array, owner: str) -> Array | None:
-    """One-hot rows (n, k) from integer classes (n,), or None where y is no vector."""
-    y, k = np.asarray(y), Z.shape[1]
-    if k < 2:
-        raise ValueError(
-            f"{owner} needs an output for each class, at least 2, but the network has {k}"
-        )
-    if y.ndim != 1:
-        return None
-    if y.shape != (len(Z),) or not (np.issubdtype(y.dtype, np.integer) or y.dtype == bool):
-        raise ValueError(
-            f"y has shape {y.shape} and type {y.dtype}, but the network's output is {Z.shape}: "
-            "give integer classes (rows,) or one-hot rows (rows, outputs)"
-        )
-    y = y.astype(np.int64)
-    if len(y) and not (y.min() >= 0 and y.max() < k):
-        raise ValueError(
-            f"y holds classes {y.min()} to {y.max()}, but the network has {k} outputs: 0 to {k - 1}"
-        )
-    return np.asarray(y[:, None] == np.arange(k), dtype=Z.dtype)
 
 
 def _ratio(a: Array, b: Array) -> Array:

@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from .activation_layers import get_activation
 from .arrays import Array, Shapes, aligned_zeros
-from .branch_layers import Average
+from .branch_layers import Average, chain_shapes, walk
 from .checks import as_dtype, as_real, require_count
 from .initializers import Initializer
-from .layers import Dense, Dropout, Layer, chain_shapes, walk
+from .layers import Dense, Dropout, Layer
 from .schedules import Schedule
 from .showing import show
 

@@ -17,6 +17,7 @@ from .schedules import Schedule, value_at
 
 State = dict[str, Array]
 Rate = float | Array
+Stages = tuple[tuple[str, str], ...]  # (name, formula) in order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,9 @@ class Optimizer:
     """
 
     limits: ClassVar[Limits] = {}
+    stages: ClassVar[Stages] = ()
+    """What an update makes of each parameter, in order: (name, formula), the last is delta. Names:
+    g, theta, lr, decay, t, the settings, and the state with `_before` before it is updated."""
 
     def __post_init__(self) -> None:
         require_limits(self, self.limits)
@@ -61,6 +65,8 @@ class Optimizer:
 class SGD(Optimizer):
     """delta = -lr g."""
 
+    stages = (("delta", "-lr * g"),)
+
     def update(
         self,
         grad: Array,
@@ -78,6 +84,7 @@ class Momentum(Optimizer):
 
     beta: float = 0.9
     limits = {"beta": (0, BELOW_ONE)}
+    stages = (("v", "beta * v_before - lr * g"), ("delta", "v"))
 
     def init(self, theta: Array) -> State:
         return {"v": np.zeros_like(theta)}
@@ -100,6 +107,8 @@ class Nesterov(Momentum):
     2013.
     """
 
+    stages = (("v", "beta * v_before - lr * g"), ("delta", "beta * v - lr * g"))
+
     def update(
         self,
         grad: Array,
@@ -118,6 +127,7 @@ class AdaGrad(Optimizer):
 
     epsilon: float = 1e-8
     limits = {"epsilon": (0, math.inf)}
+    stages = (("s", "s_before + g**2"), ("delta", "-lr * g / (sqrt(s) + epsilon)"))
 
     def init(self, theta: Array) -> State:
         return {"s": np.zeros_like(theta)}
@@ -141,6 +151,10 @@ class RMSProp(Optimizer):
     rho: float = 0.9
     epsilon: float = 1e-8
     limits = {"rho": (0, BELOW_ONE), "epsilon": (0, math.inf)}
+    stages = (
+        ("s", "rho * s_before + (1 - rho) * g**2"),
+        ("delta", "-lr * g / (sqrt(s) + epsilon)"),
+    )
 
     def init(self, theta: Array) -> State:
         return {"s": np.zeros_like(theta)}
@@ -157,6 +171,12 @@ class RMSProp(Optimizer):
         return -lr * grad / (np.sqrt(state["s"]) + self.epsilon)
 
 
+MOMENTS = (
+    ("m", "beta1 * m_before + (1 - beta1) * g"),
+    ("v", "beta2 * v_before + (1 - beta2) * g**2"),
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Adam(Optimizer):
     """m ← β₁m + (1-β₁)g,  v ← β₂v + (1-β₂)g²,  delta = -lr m̂ / (√v̂ + epsilon).
@@ -169,6 +189,12 @@ class Adam(Optimizer):
     beta2: float = 0.999
     epsilon: float = 1e-8
     limits = {"beta1": (0, BELOW_ONE), "beta2": (0, BELOW_ONE), "epsilon": (0, math.inf)}
+    stages: ClassVar[Stages] = (
+        *MOMENTS,
+        ("m_hat", "m / (1 - beta1**t)"),
+        ("v_hat", "v / (1 - beta2**t)"),
+        ("delta", "-lr * m_hat / (sqrt(v_hat) + epsilon)"),
+    )
 
     def init(self, theta: Array) -> State:
         return {"t": np.zeros((), np.int64), "m": np.zeros_like(theta), "v": np.zeros_like(theta)}
@@ -201,6 +227,11 @@ class AdamHat(Adam):
     The quicker form of Kingma and Ba 2015, section 2, who write ε̂ for it; scikit-learn's.
     """
 
+    stages = (
+        *MOMENTS,
+        ("delta", "-lr * sqrt(1 - beta2**t) / (1 - beta1**t) * m / (sqrt(v) + epsilon)"),
+    )
+
     def update(
         self,
         grad: Array,
@@ -224,6 +255,10 @@ class AdamW(Adam):
     """
 
     weight_decay: float | Schedule = 0.01
+    stages = (
+        *Adam.stages[:-1],
+        ("delta", "-lr * m_hat / (sqrt(v_hat) + epsilon) - lr * decay * theta"),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array, Shapes
-from ..core.layers import chain_shapes
+from ..core.branch_layers import chain_shapes
 from ..core.losses import Loss
 from ..core.network import Network
 from ..files import write_atomically

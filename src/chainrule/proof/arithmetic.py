@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..formulas import FUNCTIONS, Names
+from ..formulas.expression import FUNCTIONS, Names
 
 DIGITS = 40
 
@@ -107,6 +107,9 @@ class Rounded:
 
     def __abs__(self) -> "Rounded":
         return Rounded(abs(self.value), self.off)
+
+    def __float__(self) -> float:
+        return self.value
 
 
 def rounded(number: Any) -> Rounded:
@@ -211,9 +214,10 @@ def written() -> Kind:
 
     def dot(a: Sequence[Any], b: Sequence[Any]) -> Written:
         terms = [x * y for x, y in zip(a, b, strict=True)]
-        if not (isinstance(a, Named) and isinstance(b, Named)):
+        names = getattr(a, "name", ""), getattr(b, "name", "")
+        if not all(names):
             return fsum(terms)
-        return Written(math.fsum(terms), f"fsum([x * y for x, y in zip({a.name}, {b.name})])")
+        return Written(math.fsum(terms), f"fsum([x * y for x, y in zip({', '.join(names)})])")
 
     functions = {name: function(name) for name in FUNCTIONS}
     return Kind(lambda x: x if isinstance(x, Written) else Written(x), functions, fsum, dot)

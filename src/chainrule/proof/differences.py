@@ -6,11 +6,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..formulas import d, kind
+from ..formulas.expression import Formula, Index, derivative_of, evaluate
 from .arithmetic import floats
-from .redo import Redo
-from .redo_layers import add_layers
-from .redo_loss import add_loss
+from .recompute import Recomputation
 
 STEP = 2.0**-18  # the cube root of u, relative to the number: truncation and rounding in balance
 NEAR = 1e-5  # relative to the larger of the slope and what the step can resolve
@@ -48,66 +46,55 @@ class Probe:
 
     def __init__(self, trace: Any) -> None:
         self.trace = trace
-        self.redo = self._redo()
+        self.recomputed = Recomputation(trace, floats(), bounds=False)
         self.forward = self._names()
         self.noise = self._noise()
 
     def _names(self) -> list[str]:
         """What must be made anew for the loss, in order: no draws, nothing backwards."""
-        names = list(self.trace.values)
-        end = names.index("L") + 1
+        names = self.recomputed.names
+        forward = names[: names.index("L") + 1]
         slopes = ("dl_dZ", "dl_dYhat", "dYhat_dZ")
-        forward = [n for n in names[:end] if n in self.redo.rules and n not in slopes]
-        return [n for n in forward if not n.endswith(".M")]
+        return [n for n in forward if n not in slopes and not n.endswith(".M")]
 
     def _noise(self) -> float:
         """What rounding may make of L: in the loss of each output, and in z before it, which a
         small loss of a large z feels most.
         """
-        redo, trace = self._redo(bounds=True), self.trace
-        total = redo.number("L", ())[1] + redo.number("L_data", ())[1]
-        slopes = trace.values[d(trace.output)]
+        recomputed, trace = Recomputation(self.trace, floats()), self.trace
+        total = recomputed.number("L", ())[1] + recomputed.number("L_data", ())[1]
+        slopes = trace.values[derivative_of(trace.output)]
         for r, row in enumerate(trace.values["l"].tolist()):
             for k, _ in enumerate(row):
-                total += float(trace.values["dL_dl"][r, 0]) * redo.number("l", (r, k))[1]
-                total += abs(float(slopes[r, k])) * redo.number(trace.output, (r, k))[1]
+                total += float(trace.values["dL_dl"][r, 0]) * recomputed.number("l", (r, k))[1]
+                total += abs(float(slopes[r, k])) * recomputed.number(trace.output, (r, k))[1]
         return MARGIN * U * total
 
-    def _redo(self, bounds: bool = False) -> Redo:
-        redo = Redo(self.trace, floats(), bounds)
-        add_layers(redo)
-        add_loss(redo)
-        return redo
-
-    def loss(self, name: str, index: tuple[int, ...], value: float) -> tuple[float, list[int]]:
+    def loss(self, name: str, index: tuple[int, ...], value: float) -> tuple[float, list[bool]]:
         """(L, on which side of each kink the units are) with one parameter at another value."""
-        redo = self.redo
-        redo.begin({})  # what the trace has, not what was made anew before
-        redo.begin({name: _replaced(redo.all(name), index, value)})
+        recomputed = self.recomputed
+        recomputed.begin({})  # what the trace has, not what was made anew before
+        recomputed.begin({name: _replaced(recomputed.all(name), index, value)})
         for made in self.forward:
-            redo.fresh[made] = _made(redo, made, self.trace.values[made].shape)
-        return float(redo.fresh["L"]), self._sides(redo)
+            recomputed.fresh[made] = _made(recomputed, made, self.trace.values[made].shape)
+        return float(recomputed.fresh["L"]), self._sides()
 
-    def _sides(self, redo: Redo) -> list[int]:
-        """For each unit before a kink the number of kinks below it, and where the loss has one."""
-        found = []
-        for place in self.trace.places:
+    def _sides(self) -> list[bool]:
+        """For each unit and kink of its layer or of the loss: on which side of it the unit is."""
+        trace, recomputed = self.trace, self.recomputed
+        sides = []
+        for place in trace.places:
             for kink in place.layer.kinks:
-                found += [z > kink for row in redo.all(place.x) for z in row]
-        loss = kind(self.trace.settings.loss)
-        pairs = [
-            pair for rows in zip(redo.all(self.trace.output), redo.all("Y"), strict=True)
-            for pair in zip(*rows, strict=True)
-        ]  # fmt: skip
-        if loss in ("AbsoluteError", "Pinball"):
-            found += [z > y for z, y in pairs]
-        if loss == "Hinge":
-            found += [z * y < 1 for z, y in pairs]
-        return found
+                sides += [z > kink for row in recomputed.all(place.x) for z in row]
+        for formula in map(Formula, trace.settings.loss.kinks):
+            for Z, Y in zip(recomputed.all(trace.output), recomputed.all("Y"), strict=True):
+                pairs = zip(Z, Y, strict=True)
+                sides += [evaluate(formula, {"z": z, "y": y}) > 0 for z, y in pairs]
+        return sides
 
     def difference(self, name: str, index: tuple[int, ...]) -> Difference:
         """The central difference of one parameter beside its gradient, penalty included."""
-        slope = float(self.trace.values[d(name)][index])
+        slope = float(self.trace.values[derivative_of(name)][index])
         if f"{name}.penalty" in self.trace.values:
             slope += float(self.trace.values[f"{name}.penalty"][index])
         h = STEP * max(abs(float(self.trace[name][index])), 1.0)
@@ -138,16 +125,11 @@ def _replaced(lists: Any, index: tuple[int, ...], value: float) -> Any:
     return [_replaced(one, tuple(rest), value) if k == i else one for k, one in enumerate(lists)]
 
 
-def _made(redo: Redo, name: str, shape: tuple[int, ...]) -> Any:
-    """A value anew, as nested lists."""
-    if not shape:
-        return redo.number(name, ())[0]
-    if len(shape) == 1:
-        return [redo.number(name, (i,))[0] for i in range(shape[0])]
-    if len(shape) == 2:
-        return [[redo.number(name, (r, j))[0] for j in range(shape[1])] for r in range(shape[0])]
-    return [[[redo.number(name, (r, a, b))[0] for b in range(shape[2])] for a in range(shape[1])]
-            for r in range(shape[0])]  # fmt: skip
+def _made(recomputed: Recomputation, name: str, shape: Index, at: Index = ()) -> Any:
+    """A value recomputed, as nested lists."""
+    if len(at) == len(shape):
+        return recomputed.number(name, at)[0]
+    return [_made(recomputed, name, shape, (*at, i)) for i in range(shape[len(at)])]
 
 
 def cost(trace: Any) -> int:

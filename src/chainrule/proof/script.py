@@ -8,12 +8,12 @@ import ast
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
-from ..formulas import ACTIVATIONS, LOSSES, Formula, d, kind
+from ..formulas.expression import FUNCTIONS, Formula, Text, derivative_of
 from .arithmetic import Named, Written, written
-from .redo import Redo
-from .verify import add_rules
+from .recompute import Recomputation
 
 LINES = 20
 WIDTH = 20_000  # characters that the numbers of a script may take
@@ -38,7 +38,7 @@ def to_python(trace: Any, address: str) -> str:
     if len(index) < len(trace[name].shape):
         raise ValueError(f"{address} is a sum over columns: ask for one number, such as X[0,0]")
     if name in trace.net.shapes:
-        name = d(name)
+        name = derivative_of(name)
     whole = _whole(trace, name, index)
     if whole is not None and len(whole) <= LINES and sum(map(len, whole)) <= WIDTH:
         return "\n".join(whole) + "\n"
@@ -46,15 +46,18 @@ def to_python(trace: Any, address: str) -> str:
 
 
 def _plain(trace: Any) -> bool:
-    """Whether the step has nothing but Dense layers, activations and a loss that is known."""
-    kinds = {kind(place.layer) for place in trace.places}
-    if isinstance(getattr(trace.settings.loss, "quantile", None), tuple):
-        return False  # a setting for each output
-    return kinds <= {"Dense", *ACTIVATIONS} - {"PReLU"} and _kind(trace) in LOSSES
+    """Whether the step has nothing but Dense layers, activations without numbers of their own and a
+    loss that states its formulas, with the same settings for every output.
+    """
+    loss = trace.settings.loss
+    dense = all("W" in place.p or _activation(place) is not None for place in trace.places)
+    settings = [getattr(loss, field.name) for field in fields(loss)]
+    return dense and bool(loss.formula) and not any(isinstance(v, tuple) for v in settings)
 
 
-def _kind(trace: Any) -> str:
-    return kind(trace.settings.loss)
+def _activation(place: Any) -> Any:
+    """The row of an activation's formulas; None for another layer, or one with parameters."""
+    return None if place.p else getattr(place.layer, "activation", None)
 
 
 def _whole(trace: Any, name: str, index: tuple[int, ...]) -> list[str] | None:
@@ -107,8 +110,9 @@ def _steps(trace: Any) -> Iterator[str]:
                 product = f"[[z + b for z, b in zip(row, {b})] for row in {product}]"
             yield f"{y} = {product}"
         else:
-            bend = ACTIVATIONS[kind(place.layer)]
-            yield f"{y} = each(lambda z: {_filled(bend.value, place.layer)}, {x})"
+            row = _activation(place)
+            formula = Formula(row.formula, row.stable)
+            yield f"{y} = each(lambda z: {_filled(formula, place.layer)}, {x})"
     yield f"Y = {trace['Y'].tolist()}"
     yield from _loss(trace, _variable(trace.output))
     yield from _back(trace)
@@ -116,26 +120,27 @@ def _steps(trace: Any) -> Iterator[str]:
 
 def _loss(trace: Any, z: str) -> Iterator[str]:
     """ŷ, l, L and dL/dz."""
-    loss, goal = trace.settings.loss, LOSSES[_kind(trace)]
+    loss = trace.settings.loss
     shares = [row[0] for row in trace["dL_dl"].tolist()]
-    if _kind(trace) == "SoftmaxCrossEntropy":
+    if loss.cross_formula:
         yield f"E = [[exp(z - max(row)) for z in row] for row in {z}]"
         yield "Yhat = [[e / fsum(row) for e in row] for row in E]"
         yield f"top = [max(row) + log(fsum(e)) for row, e in zip({z}, E)]"
         yield f"l = [[y * (t - z) for y, z in zip(*rows)] for t, *rows in zip(top, Y, {z})]"
     else:
-        yield f"Yhat = each(lambda z: {goal.link.run}, {z})"
-        yield f"l = {_of_output(goal.value, loss, z)}"
+        yield f"Yhat = each(lambda z: {Formula.of(loss.link_formula).run}, {z})"
+        yield f"l = {_of_output(loss.formula, loss, z)}"
     yield f"L_data = fsum(s * t for s, row in zip({shares}, l) for t in row)"
     if "penalty" not in trace.values:
         yield "L = L_data"
-    yield f"dl_dZ = {_of_output(goal.slope, loss, z)}"
-    dZ = _variable(d(trace.output))
+    yield f"dl_dZ = {_of_output(loss.slope_formula, loss, z)}"
+    dZ = _variable(derivative_of(trace.output))
     yield f"{dZ} = [[s * t for t in row] for s, row in zip({shares}, dl_dZ)]"
 
 
-def _of_output(formula: Formula, loss: Any, z: str) -> str:
+def _of_output(text: Text, loss: Any, z: str) -> str:
     """A formula of the loss over every output."""
+    formula = Formula.of(text)
     sources = {"z": z, "y": "Y", "p": "Yhat"}
     letters = [letter for letter in sources if letter in formula.letters]
     given = ", ".join(sources[letter] for letter in letters)
@@ -145,35 +150,32 @@ def _of_output(formula: Formula, loss: Any, z: str) -> str:
 def _back(trace: Any) -> Iterator[str]:
     """A line for each derivative, from the last layer to the first."""
     for place in reversed(trace.places):
-        x, y, dy = _variable(place.x), _variable(place.y), _variable(d(place.y))
-        dx = _variable(d(place.x))
+        x, y, dy = _variable(place.x), _variable(place.y), _variable(derivative_of(place.y))
+        dx = _variable(derivative_of(place.x))
         if "W" in place.p:
             yield f"dW{place.name} = dot(zip(*{x}), {dy})"
             if "b" in place.p:
                 yield f"db{place.name} = [fsum(column) for column in zip(*{dy})]"
             yield f"{dx} = dot({dy}, [*zip(*W{place.name})])"
         else:
-            bend = ACTIVATIONS[kind(place.layer)]
-            slope = _filled(bend.slope, place.layer)
+            row = _activation(place)
+            slope = _filled(Formula(row.slope_formula, row.slope_stable), place.layer)
             yield f"{dx} = each(lambda d, z, a: d * ({slope}), {dy}, {x}, {y})"
 
 
 def _filled(formula: Formula, owner: Any) -> str:
     """What a formula runs, with the numbers of its layer or loss for their names."""
-    text = formula.run
-    for name in ("alpha", "delta"):
-        if name in formula.letters:
-            text = text.replace(name, repr(float(getattr(owner, name))))
-    if "q" in formula.letters:
-        text = text.replace("q", repr(owner.quantile))
+    text, symbols = formula.run, getattr(owner, "symbols", {})
+    for letter in formula.letters - {*"zayp", *FUNCTIONS}:
+        value = repr(float(getattr(owner, symbols.get(letter, letter))))
+        text = re.sub(rf"\b{letter}\b", value, text)
     return text
 
 
 def _alone(trace: Any, name: str, index: tuple[int, ...]) -> list[str]:
     """The number from those that it is made of, by its rule."""
     for copied in (Copied(trace), Copied(trace, named=False)):
-        add_rules(copied)
-        if name not in copied.rules:
+        if name not in copied.names:
             return [f"print({float(trace[name][index])!r})"]
         try:
             text = copied.number(name, index)[0].text
@@ -185,7 +187,7 @@ def _alone(trace: Any, name: str, index: tuple[int, ...]) -> list[str]:
     return script
 
 
-class Copied(Redo):
+class Copied(Recomputation):
     """Rules whose numbers know the Python that makes them; what they read becomes a line, unless
     `named` is False.
     """
@@ -221,7 +223,8 @@ class Copied(Redo):
     def _written(self, name: str, where: str, value: Any) -> Any:
         """The value, its variable and line."""
         if self.named and where not in self._lines:
-            variable, taken = _variable(name), sum(w.startswith(f"{name}[") for w in self._lines)
+            variable = _variable(name)
+            taken = sum(w == name or w.startswith(f"{name}[") for w in self._lines)
             self._lines[where] = (f"{variable}_{taken}" if taken else variable, repr(value))
         return _named(value, self._lines[where][0] if self.named else "")
 

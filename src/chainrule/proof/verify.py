@@ -11,12 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..formulas import d
+from ..formulas.expression import derivative_of
 from .arithmetic import decimals, floats
 from .differences import Difference, Probe, cost
-from .redo import Redo, places_of
-from .redo_layers import add_layers
-from .redo_loss import add_given, add_loss, add_update
+from .recompute import Recomputation, places_of
 
 U = 2.0**-53
 LARGEST = sys.float_info.max
@@ -121,13 +119,10 @@ def verify(trace: Any, *addresses: str, seed: int = 0) -> Verification:
     Raises ValueError for an address that names nothing.
     """
     asked = tuple(trace.find(address) for address in addresses)
-    scalar, exact = Redo(trace, floats(), bounds=False), Redo(trace, decimals())
-    for redo in (scalar, exact):
-        add_rules(redo)
-    names = [name for name in trace.values if name in exact.rules]
-    unknown = tuple(
-        name for name in trace.values if name not in exact.rules and not given(name, trace)
-    )
+    scalar = Recomputation(trace, floats(), bounds=False)
+    exact = Recomputation(trace, decimals())
+    names = exact.names
+    unknown = tuple(name for name in trace.values if name not in {*names, "Y"})
     every = sum(math.prod(trace.values[name].shape) for name in names)
     if multiply_adds(trace) > MOST:
         drawn = random.Random(seed).sample(range(every), min(DRAWN, every))
@@ -153,20 +148,9 @@ def _differences(trace: Any, asked: tuple[Place, ...], seed: int) -> tuple[Diffe
 
 def _parameters(trace: Any, numbers: list[int]) -> Iterator[Place]:
     """The parameters with these numbers in theta."""
-    slopes = {d(name): name for name in trace.net.shapes}
+    slopes = {derivative_of(name): name for name in trace.net.shapes}
     for name, at in _numbered(trace, list(slopes), numbers):
         yield slopes[name], at
-
-
-def add_rules(redo: Redo) -> None:
-    """Put a rule for every number of a trace that has a formula."""
-    for add in (add_layers, add_loss, add_update, add_given):
-        add(redo)
-
-
-def given(name: str, trace: Any) -> bool:
-    """Whether a value is not computed but given: the targets, the state before, the parameters."""
-    return name == "Y" or name.endswith("_before") or name in trace.net.shapes
 
 
 def multiply_adds(trace: Any) -> int:
@@ -178,7 +162,7 @@ def multiply_adds(trace: Any) -> int:
 def _slope(place: Place, trace: Any) -> Place:
     """A parameter's gradient in its place: that is what is made anew of it."""
     name, at = place
-    return (d(name), at) if name in trace.net.shapes else place
+    return (derivative_of(name), at) if name in trace.net.shapes else place
 
 
 def _numbered(trace: Any, names: list[str], numbers: list[int]) -> Iterator[Place]:
@@ -204,7 +188,7 @@ def _all(trace: Any, names: list[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
             yield name, at
 
 
-def _overflows(exact: Redo, name: str, at: tuple[int, ...], value: float) -> bool:
+def _overflows(exact: Recomputation, name: str, at: tuple[int, ...], value: float) -> bool:
     """Whether a number is beyond the largest float on that side: 1 / 0 at a saturated output."""
     try:
         return bool(exact.number(name, at)[0] * math.copysign(1.0, value) > LARGEST)
@@ -212,7 +196,9 @@ def _overflows(exact: Redo, name: str, at: tuple[int, ...], value: float) -> boo
         return name == "dl_dYhat"
 
 
-def _check(trace: Any, scalar: Redo, exact: Redo, name: str, at: tuple[int, ...]) -> Check:
+def _check(
+    trace: Any, scalar: Recomputation, exact: Recomputation, name: str, at: tuple[int, ...]
+) -> Check:
     value = float(trace.values[name][at])
     address = f"{name}[{','.join(map(str, at))}]" if at else name
     if math.isinf(value) and _overflows(exact, name, at, value):

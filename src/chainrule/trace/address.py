@@ -5,9 +5,9 @@ Every index starts at 0; the row may be left out where the batch has one.
 """
 
 import re
-from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import Any, Protocol
+
+from .places import Traced
 
 FORMS = '"0.W[2,1]", "2.b[0]", "layer 1 unit 3 row 17", "row 17", "input \\"Age\\" row 17", "loss"'
 _VALUE = re.compile(r"(?P<name>[A-Za-z0-9_.]+)\s*(?:\[(?P<index>[-0-9,\s]*)\])?")
@@ -51,34 +51,7 @@ class Address:
         return f"{self.name}[{','.join(map(str, self.index))}]" if self.index else self.name
 
 
-class Named(Protocol):
-    """What an address is resolved in; `Trace` is one."""
-
-    @property
-    def values(self) -> Mapping[str, Any]:
-        """Every number of the step, by name."""
-
-    @property
-    def numbers(self) -> Mapping[str, Any]:
-        """The parameters and buffers before the step, by name."""
-
-    @property
-    def places(self) -> Sequence[Any]:
-        """The layers in order, each with its name and that of its output."""
-
-    @property
-    def columns(self) -> Mapping[str, list[int]]:
-        """The columns of X that each input became."""
-
-    @property
-    def batch(self) -> Sized:
-        """The rows of the step."""
-
-    def __getitem__(self, name: str) -> Any:
-        """A value, parameter or buffer by name."""
-
-
-def resolve(trace: Named, text: str) -> Address:
+def resolve(trace: Traced, text: str) -> Address:
     """The number that a text names. Raises ValueError, in one sentence, for what is not there."""
     if not isinstance(text, str) or len(text) > 1000:
         raise ValueError(f"an address is {str(text)[:40]!r}: write it like {FORMS}")
@@ -96,11 +69,11 @@ def resolve(trace: Named, text: str) -> Address:
     return _indexed(trace, name, [int(part) for part in given])
 
 
-def _known(trace: Named, name: str) -> str | None:
+def _known(trace: Traced, name: str) -> str | None:
     return name if name in trace.values or name in trace.numbers else None
 
 
-def _sentence(trace: Named, said: dict[str, str | None]) -> Address:
+def _sentence(trace: Traced, said: dict[str, str | None]) -> Address:
     row = None if said["row"] is None else int(said["row"][:9])
     if said["layer"] is not None:
         places = {place.name: place for place in trace.places}
@@ -125,13 +98,13 @@ def _sentence(trace: Named, said: dict[str, str | None]) -> Address:
     return Address("Yhat", (chosen, int(trace["Yhat"][chosen].argmax())))  # its largest output
 
 
-def _rows(trace: Named, row: int | None, *unit: int) -> list[int]:
+def _rows(trace: Traced, row: int | None, *unit: int) -> list[int]:
     if row is None and len(trace.batch) > 1:
         raise ValueError(f"this trace has {len(trace.batch)} rows: say which, such as row 0")
     return [row or 0, *unit]
 
 
-def _indexed(trace: Named, name: str, index: list[int]) -> Address:
+def _indexed(trace: Traced, name: str, index: list[int]) -> Address:
     """The address of one number of a value; indices of length 1 may be left out."""
     shape = trace[name].shape
     if len(index) < len(shape):

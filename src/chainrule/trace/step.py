@@ -7,14 +7,23 @@ it, "0.W.g", "0.W.delta", "0.W.after". All arithmetic is that of `core`, in floa
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple, Protocol
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core.arrays import Array
 from ..core.branch_layers import Branched
-from ..core.epoch import Batch, StepSettings, check_batch, check_settings, clip_by_norm, start_state
+from ..core.epoch import (
+    Batch,
+    StepSettings,
+    check_batch,
+    check_settings,
+    clip_by_norm,
+    norm_of,
+    start_state,
+)
 from ..core.layers import Layer, inner, within
 from ..core.losses import Loss
 from ..core.network import RNG, Network, make_rng
@@ -22,8 +31,11 @@ from ..core.nonfinite import ADVICE, Diverged
 from ..core.optimizers import Optimizer, State
 from ..core.penalty import Penalty
 from ..core.schedules import Schedule, value_at
-from ..formulas import OPTIMIZERS, d, evaluate, kind
+from ..formulas.equation import Equation
+from ..formulas.expression import Formula, derivative_of, evaluate
 from .address import resolve
+from .equations import equations, of_layer
+from .places import Place
 
 
 class Cells(Protocol):
@@ -41,22 +53,6 @@ class Cells(Protocol):
 
     def steps(self, table: Any, row: int) -> Sequence[Any]:
         """Each cell of one row on its way to X."""
-
-
-class Place(NamedTuple):
-    """A layer on the way from X to Z; those inside of it come before it, one by one.
-
-    `x` and `y` are the names of its input and output among the values, `inside` of what each branch
-    of a Residual or an Average gave.
-    """
-
-    name: str
-    layer: Layer
-    p: dict[str, Array]
-    cache: dict[str, Array]
-    x: str
-    y: str
-    inside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +104,16 @@ class Trace:
         if not self.rows:
             return {name: [i] for i, name in enumerate(self.features)}
         return {cell.column: list(cell.places) for cell in self.rows[0]}
+
+    @cached_property
+    def equations(self) -> dict[str, list[Equation]]:
+        """The equations of each value, by name; none for what was given, or is not stated."""
+        return equations(self, self.stated)
+
+    @cached_property
+    def stated(self) -> dict[str, list[Equation]]:
+        """The equations that each layer states, by its name."""
+        return {place.name: list(of_layer(self, place)) for place in self.places}
 
     def find(self, address: str) -> tuple[str, tuple[int, ...]]:
         """(name, index) of the number at an address. Raises ValueError where there is none."""
@@ -276,7 +282,7 @@ class _Writer:
     def _layers_back(self, layers: Sequence[Layer], prefix: str, dY: Array) -> Array:
         for i in reversed(range(len(layers))):
             place = self.places[f"{prefix}{i}"]
-            self.values[d(place.y)] = dY
+            self.values[derivative_of(place.y)] = dY
             if isinstance(place.layer, Branched):
                 inputs = []
                 for branch, chain in place.layer.branches.items():
@@ -287,19 +293,23 @@ class _Writer:
                 dY = place.layer.combine_dX(dY, inputs)
             else:
                 dY, grads = place.layer.backward(place.p, place.cache, dY)
-                self.values |= {d(f"{place.name}.{name}"): grads[name] for name in grads}
+                self.values |= {
+                    derivative_of(f"{place.name}.{name}"): grads[name] for name in grads
+                }
         return dY
 
     def update(self, before: State, lr: float, decay: float) -> None:
         """Penalty, clipping, the optimizer, the new numbers."""
         net, penalty, optimizer = self.net, self.settings.penalty, self.settings.optimizer
-        grad = np.concatenate([np.zeros(0), *(self.values[d(n)].ravel() for n in net.shapes)])
+        grad = np.concatenate(
+            [np.zeros(0), *(self.values[derivative_of(n)].ravel() for n in net.shapes)]
+        )
         if penalty is not None:
             slope = penalty.grad(net.theta, net.decay_factor)
             self._write("penalty", slope)
             grad = grad + slope
         if self.settings.clip is not None:
-            norm = float(np.sqrt(np.sum(np.square(grad))))
+            norm = norm_of(grad)
             grad = clip_by_norm(grad, self.settings.clip)
             self.values["norm"] = np.asarray(norm)
             self.values["clip"] = np.asarray(min(1.0, self.settings.clip / norm) if norm else 1.0)
@@ -311,9 +321,9 @@ class _Writer:
         names: dict[str, Any] = {f.name: getattr(optimizer, f.name) for f in fields(optimizer)}
         names |= {f"{key}_before": value for key, value in before.items()} | state
         names |= {"lr": rate, "decay": shrink, "theta": net.theta, "g": grad, "delta": delta}
-        for stage in OPTIMIZERS.get(kind(optimizer), ()):
-            if stage.name not in names:
-                names[stage.name] = evaluate(stage.value, names)
+        for stage, formula in optimizer.stages:
+            if stage not in names:
+                names[stage] = evaluate(Formula(formula), names)
         for name, value in names.items():
             if name not in ("theta", "g", "lr", "decay") and np.shape(value) == net.theta.shape:
                 self._write(name, value)

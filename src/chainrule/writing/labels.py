@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..core.layers import Dense
-from ..trace.step import Place, Trace
+from ..trace.places import Place
+from ..trace.step import Trace
 
 ORDERS = ("unit", "input")
 

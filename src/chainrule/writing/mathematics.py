@@ -7,7 +7,7 @@ A name is a letter of a formula ("beta1", "z"), an address ("0.W[2,1]"), or a la
 import ast
 from collections.abc import Mapping, Sequence
 
-from ..formulas import Formula, evaluate
+from ..formulas.expression import Formula, evaluate
 from ..trace.notation import ADDRESS, Notation
 
 Expression = ast.expr

@@ -6,9 +6,10 @@ from typing import Any
 
 from ..chain.contributions import Contribution, Contributions
 from ..chain.explanation import Explanation, Number, Path, Rounding, Sum, Term
-from ..chain.made import SHARED
+from ..chain.numbers import SHARED
+from ..core.losses import SquaredError
 from ..core.nonfinite import finite
-from ..formulas import LOSSES, Formula, kind
+from ..formulas.expression import Formula
 from ..trace.address import Address
 from ..trace.notation import Notation
 from .formats import Format, Html, LatexBody, Markdown, Text
@@ -67,7 +68,7 @@ def _plain(value: Any) -> Any:
 
 def _seen(found: Explanation, notation: Notation, paper: Rounding | None) -> Seen:
     """How each number is written: on paper, as half squares."""
-    squared = kind(found.trace.settings.loss) == "SquaredError" and notation.half_squares
+    squared = type(found.trace.settings.loss) is SquaredError and notation.half_squares
 
     def seen(one: Number) -> Number:
         exact = _halved(one) if squared else one
@@ -81,10 +82,9 @@ def _seen(found: Explanation, notation: Notation, paper: Rounding | None) -> See
 
 def _halved(one: Number) -> Number:
     """A number of the squared error as one of half squares."""
-    goal = LOSSES["SquaredError"]
-    if one.formula == goal.value:
+    if one.formula == Formula(SquaredError.formula):
         return replace(one, formula=Formula("(z - y)**2 / 2"), value=one.value / 2)
-    if one.formula == goal.slope:
+    if one.formula == Formula(SquaredError.slope_formula):
         return replace(one, formula=Formula("z - y"), value=one.value / 2)
     if isinstance(one.symbol, tuple) and one.symbol[0] == "L" and one.symbol[1].startswith("l["):
         return replace(one, value=2 * one.value, note=one.note and f"{one.note}, doubled")

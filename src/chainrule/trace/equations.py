@@ -1,0 +1,174 @@
+"""Every number of a trace by its equation: what the layers, the loss and the optimizer state about
+themselves, with the names of their numbers in this trace.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from ..core.arrays import Array
+from ..formulas.equation import Equation, equation
+from ..formulas.expression import Text, derivative_of, indexed
+from .places import Place, Traced
+
+OUTPUT = {"z": "[r,k]", "y": "[r,k]", "p": "[r,k]"}  # the letters of a loss, of one output
+PENALISED = (
+    ("penalty", "f * (l1 * sign(theta) + l2 * theta)"),
+    ("g", "scale * (gradient + penalty)"),
+)
+CROSSED = {"p": "[r,a]", "q": "[r,b]"}  # of one output and another
+
+
+def equations(
+    trace: Traced, of_layers: Mapping[str, Sequence[Equation]]
+) -> dict[str, list[Equation]]:
+    """The equations of each value by its name; none for what was given, or is not stated."""
+    by_value: dict[str, list[Equation]] = {}
+    for stated in (*chain(*of_layers.values()), *_of_loss(trace), *_of_update(trace)):
+        if stated.value in trace.values:
+            by_value.setdefault(stated.value, []).append(stated)
+    return by_value
+
+
+def of_layer(trace: Traced, place: Place) -> Iterator[Equation]:
+    """The equations of one layer. Raises ValueError for one that names what is not there."""
+    for text in place.layer.equations(trace[place.x].shape[1]):
+        try:
+            stated = _of_place(trace, place, text)
+        except (AttributeError, KeyError, SyntaxError, TypeError, ValueError) as error:
+            layer = type(place.layer).__name__
+            raise ValueError(f"{layer} states {text!r}, which cannot be read: {error}") from error
+        yield from stated
+
+
+def _of_place(trace: Traced, place: Place, text: Text) -> Iterator[Equation]:
+    layer, name = place.layer, place.name
+    special: dict[str, Any] = {
+        layer.takes: place.x,
+        f"d{layer.takes}": f"{name[:-2]}.dX" if name.endswith(".0") else derivative_of(place.x),
+        "F": place.inside,
+        "dF": tuple(map(derivative_of, place.inside)),
+        "dB": tuple(f"{name}.{prefix}dX" for prefix in layer.branches),
+    }
+
+    def array(own: str) -> Any:
+        if own.endswith("_before"):
+            return trace.net[f"{name}.{own.removesuffix('_before')}"]
+        return special.get(own) or f"{name}.{own.replace('_after', '.after')}"
+
+    def setting(letter: str) -> Any:
+        if letter == "n":
+            return len(trace.batch) if layer.reach == "batch" else trace[place.x].shape[1]
+        if letter == "pi":
+            return math.pi
+        return f"{name}.{letter}" if letter in place.p else getattr(layer, letter)
+
+    stated = equation(text, array, setting, _shapes(trace))
+    if isinstance(stated.value, str):
+        return iter([stated])
+    # one for each branch, which the first index counts
+    return (replace(stated, value=value, index=stated.index[1:]) for value in stated.value)
+
+
+def _shapes(trace: Traced) -> Callable[[Any], tuple[int, ...]]:
+    def shape(array: Any) -> tuple[int, ...]:
+        if isinstance(array, tuple):
+            return (len(array), *trace[array[0]].shape)
+        return tuple((trace[array] if isinstance(array, str) else array).shape)
+
+    return shape
+
+
+def _of_loss(trace: Traced) -> Iterator[Equation]:
+    """ŷ, l and its derivatives of one output; each row's share; L."""
+    loss, batch, symbols = trace.settings.loss, trace.batch, dict(trace.settings.loss.symbols)
+    arrays = {"z": trace.output, "Z": trace.output, "y": "Y", "p": "Yhat", "q": "Yhat"}
+    numbers: dict[str, Any] = {"n": len(batch), "L_data": "L_data", "penalty": "penalty"}
+    known: dict[str, Any] = {**arrays, "weight": batch.weight}
+    known["dZ"] = derivative_of(trace.output)
+    for field in fields(loss):
+        value = getattr(loss, field.name)
+        if isinstance(value, tuple):  # one for each output
+            known[field.name] = np.array(value)
+            symbols = {s: indexed(text, {field.name: "[k]"}) for s, text in symbols.items()}
+        else:
+            numbers[field.name] = value
+
+    def stated(left: str, right: Text, places: Mapping[str, str] = OUTPUT) -> Iterator[Equation]:
+        texts = (right,) if isinstance(right, str) else right
+        if texts[0]:
+            whole = tuple(f"{left} = {indexed(text, places)}" for text in texts)
+            yield equation(
+                (whole[0], whole[-1]), lambda own: known.get(own, own), numbers.__getitem__,
+                _shapes(trace), symbols,
+            )  # fmt: skip
+
+    yield from stated("Yhat[r,k]", loss.link_formula)
+    yield from stated("l[r,k]", loss.formula)
+    yield from stated("dl_dZ[r,k]", loss.slope_formula)
+    yield from stated("dl_dYhat[r,k]", loss.outer_formula or loss.slope_formula)
+    yield from stated(f"dYhat_dZ[r,k{',k' * bool(loss.cross_formula)}]", loss.inner_formula)
+    yield from stated("dYhat_dZ[r,a,b]", loss.cross_formula, CROSSED)
+    share = "scale" if batch.weight is None else "scale * weight[r]"
+    if loss.reduction == "mean":
+        share += " / n" if batch.weight is None else " / sum_q(weight[q])"
+    yield from stated("dL_dl[r,0]", share, {})
+    yield from stated("dZ[r,k]", "dL_dl[r,0] * dl_dZ[r,k]", {})
+    yield from stated("L_data", "sum_rk(dL_dl[r,0] * l[r,k])", {})
+    yield from stated("L", "L_data + penalty" if "penalty" in trace.values else "L_data", {})
+
+
+def _of_update(trace: Traced) -> Iterator[Equation]:
+    """The penalty and the norm of all parameters; what the update made of each."""
+    net, penalty, values = trace.net, trace.settings.penalty, trace.values
+    rates, decays = net.views(net.lr_factor), net.views(net.decay_factor)
+    known: dict[str, Any] = {}
+    costs, squares = list[str](), list[str]()
+    for p, name in enumerate(net.shapes):
+        letters = "ijkm"[: len(net.shapes[name])]
+        at = f"[{','.join(letters)}]" if letters else ""
+        known |= {f"theta{p}": name, f"f{p}": decays[name], f"g{p}": derivative_of(name)}
+        known |= {f"c{p}": f"{name}.penalty"}
+        total = f"sum_{letters}" if letters else ""
+        costs.append(f"{total}(f{p}{at} * (l1 * abs(theta{p}{at}) + l2 * theta{p}{at}**2 / 2))")
+        cost = f" + c{p}{at}" if penalty is not None else ""
+        squares.append(f"{total}((g{p}{at}{cost})**2)")
+        yield from _of_parameter(trace, name, at, trace.lr * rates[name], decays[name])
+    weights = {} if penalty is None else {"l1": penalty.l1, "l2": penalty.l2}
+    numbers = {**weights, "limit": trace.settings.clip, "norm": "norm"}
+    stated: dict[str, Text] = {
+        "penalty": f"penalty = {' + '.join(costs)}",
+        "norm": f"norm = sqrt({' + '.join(squares)})",
+        "clip": ("clip = min(1, limit / norm)", "clip = min(1, limit / norm) if norm > 0 else 1"),
+    }
+    for name in stated.keys() & values.keys():
+        yield equation(
+            stated[name], lambda own: known.get(own, own), numbers.__getitem__, _shapes(trace)
+        )
+
+
+def _of_parameter(
+    trace: Traced, name: str, at: str, lr: Array, factor: Array
+) -> Iterator[Equation]:
+    """Penalty, clipping, the optimizer's stages, the new number."""
+    optimizer, penalty, values = trace.settings.optimizer, trace.settings.penalty, trace.values
+    known: dict[str, Any] = {"theta": name, "gradient": derivative_of(name), "lr": lr, "f": factor}
+    known |= {"decay": trace.decay * factor, "change": f"{name}.delta"}
+    known |= {key[len(name) + 1 :]: key for key in values if key.startswith(f"{name}.")}
+    numbers: dict[str, Any] = {f.name: getattr(optimizer, f.name) for f in fields(optimizer)}
+    numbers |= {"t": int(trace.state["t"]) + 1 if "t" in trace.state else 0}
+    numbers |= {"scale": "clip" if "clip" in values else 1.0}
+    if penalty is None:
+        numbers |= {"penalty": 0.0}
+    else:
+        numbers |= {"l1": penalty.l1, "l2": penalty.l2}
+    changed = penalty is not None or "clip" in values
+    gradient = PENALISED if changed else (("g", "gradient"),)
+    for stage, formula in (*gradient, *optimizer.stages, ("after", "theta + change")):
+        if f"{name}.{stage}" in values:
+            text = f"{stage}{at} = {indexed(formula, dict.fromkeys(known, at))}"
+            yield equation(text, known.__getitem__, (known | numbers).__getitem__, _shapes(trace))
