@@ -1,0 +1,140 @@
+"""Equations that classes state: one's own are explained, proven and copied like ours; false and
+unreadable ones are found.
+"""
+
+import contextlib
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.core.arrays import Equation
+from chainrule.core.optimizers import State
+
+X, Y = np.array([[0.3, -1.2], [0.8, 0.5], [-0.4, 0.9]]), np.array([[0.2], [-0.7], [1.1]])
+
+
+@dataclass(frozen=True)
+class Square(cr.Layer):
+    """A = factor * Z², one factor for each unit."""
+
+    slope: str = "2 * factor[j] * Z[r,j]"
+    reach, takes = "unit", "Z"
+
+    def shapes(self, n_in: int) -> Any:
+        return n_in, {"factor": (n_in,)}, {}
+
+    def initialize(self, p: Any, rng: Any, X: Any = None) -> None:
+        p["factor"][...] = 0.5
+
+    def forward(self, p: Any, Z: Any, *, train: bool = False, rng: Any = None) -> Any:
+        A = p["factor"] * Z * Z
+        return A, {"Z": Z, "A": A}
+
+    def backward(self, p: Any, cache: Any, dA: Any) -> Any:
+        Z = cache["Z"]
+        return dA * 2 * p["factor"] * Z, {"factor": (dA * Z * Z).sum(axis=0)}
+
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        return (
+            "A[r,j] = factor[j] * Z[r,j]**2",
+            f"dZ[r,j] = dA[r,j] * ({self.slope})",
+            "dfactor[j] = sum_r(dA[r,j] * Z[r,j]**2)",
+        )
+
+
+@dataclass(frozen=True)
+class Quartic(cr.Loss):
+    """l = (z - y)⁴."""
+
+    formula, slope_formula = "(z - y)**4", "4 * (z - y)**3"
+
+    def terms(self, Z: Any, Y: Any) -> Any:
+        return (Z - Y) ** 4
+
+    def slopes(self, Z: Any, Y: Any) -> Any:
+        return 4 * (Z - Y) ** 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Halved(cr.Optimizer):
+    """s ← (s + g) / 2,  delta = -lr s."""
+
+    stages = (("s", "(s_before + g) / 2"), ("delta", "-lr * s"))
+
+    def init(self, theta: Any) -> State:
+        return {"s": np.zeros_like(theta)}
+
+    def update(self, grad: Any, state: Any, theta: Any, lr: Any, decay: Any = None) -> Any:
+        state["s"][...] = (state["s"] + grad) / 2
+        return -lr * state["s"]
+
+
+def trace(layer: cr.Layer) -> cr.Trace:
+    net = cr.Network(2, [cr.Dense(3), layer, cr.Dense(1)], rng=0)
+    return cr.trace_step(net, Quartic(), Halved(), X, Y, lr=0.1)
+
+
+def test_own_classes_are_proven_whole() -> None:
+    proof = cr.verify(trace(Square()))
+    assert proof
+    assert proof.unknown == ()
+    names = {check.address.partition("[")[0] for check in proof.checks}
+    assert {"1.A", "0.dZ", "1.dfactor", "l", "dl_dZ", "0.W.s", "0.W.delta"} <= names
+    assert len(proof.differences) == proof.parameters
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("1.A[0,0]", "factor · z²"), ("0.dZ[0,0]", "2 · factor · z"), ("1.factor[0]", "z²"),
+        ("l[0,0]", "(z - y)^4"), ("0.W.s[0,0]", "(s_before + g) / 2"),
+    ],
+)  # fmt: skip
+def test_own_classes_are_explained(address: str, shown: str) -> None:
+    assert shown in str(cr.explain(trace(Square()), address, row=0))
+
+
+@pytest.mark.parametrize("address", ["1.A[2,1]", "0.dZ[1,0]", "1.dfactor[2]", "0.W.after[1,2]"])
+def test_own_classes_are_copied_as_python(address: str) -> None:
+    step = trace(Square())
+    name, index = step.find(address)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(cr.to_python(step, address), {})  # noqa: S102
+    assert float(printed.getvalue()) == pytest.approx(step.values[name][index], rel=1e-12)
+
+
+def test_a_false_equation_is_refused_at_its_place() -> None:
+    proof = cr.verify(trace(Square(slope="factor[j] * Z[r,j]")))
+    assert not proof
+    assert {check.address.partition("[")[0] for check in proof.failures} == {"0.dZ"}
+
+
+@pytest.mark.parametrize("slope", ["2 * factr[j]", "2 * setting", "2 *", "2 * factor[r,j]"])
+def test_an_equation_that_cannot_be_read_is_named(slope: str) -> None:
+    with pytest.raises(ValueError, match="Square states .* which cannot be read"):
+        cr.verify(trace(Square(slope=slope)))
+
+
+def test_a_layer_that_states_nothing_is_left_out_of_the_proof() -> None:
+    class Silent(Square):
+        def equations(self, n_in: int) -> tuple[Equation, ...]:
+            return ()
+
+    proof = cr.verify(trace(Silent()))
+    assert set(proof.unknown) == {"1.A", "0.dZ", "1.dfactor"}
+    assert proof
+
+
+def test_every_layer_of_ours_states_its_equations() -> None:
+    from support.tables import LAYER_VARIANTS, LAYERS
+
+    for name, layer in (LAYERS | LAYER_VARIANTS).items():
+        net = cr.Network(3, [layer, cr.Dense(1)], rng=1)
+        rows = np.random.default_rng(0).normal(size=(4, 3))
+        step = cr.trace_step(net, cr.SquaredError(), cr.SGD(), rows, rows[:, :1], lr=0.1, rng=0)
+        assert cr.verify(step).unknown == (), name
