@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import tables
 from support.rules import (
     Sources,
     banned_imports,
@@ -17,6 +18,7 @@ from support.rules import (
     long_files,
     long_functions,
     loose_modules,
+    mentioned,
     named_like_functions,
     read_sources,
     undocumented,
@@ -208,3 +210,65 @@ def test_verbs_are_read_from_docs_and_help() -> None:
     usage = "Options:\n  --help  Show\n\nCommands:\n  check-gradients  Name\n  info  Show"
     assert documented_verbs(docs) == {"train", "info"}
     assert listed_verbs(usage) == {"check-gradients", "info"}
+
+
+LIMITS = {"activation": 3, "optimizer": 3, "loss": 4, "layer": 4}
+# Rooms and files that choose a class, build with it, or ask whether a user chose it: they describe
+# nothing of it. The kernels have a class Step of their own, `Session` another.
+CHOICES = {
+    "Dense": {"chain", "compiled", "core", "diagnosing", "estimators", "lessons", "models",
+              "tabular", "writing"},
+    "Sigmoid": {"core/epoch.py", "diagnosing/changes.py", "estimators/mlp_base.py", "lessons"},
+    "HardSigmoid": {"core/epoch.py", "diagnosing/changes.py"},
+    "Step": {"chain/session.py", "compiled/kernels.py", "compiled/step.py", "models/upgrade.py"},
+    "Identity": {"estimators/mlp_base.py"}, "ReLU": {"diagnosing"}, "LeakyReLU": {"diagnosing"},
+    "Tanh": {"diagnosing"}, "Softsign": {"diagnosing"}, "HardTanh": {"diagnosing"},
+    "PReLU": {"chain/why.py", "diagnosing"},
+    "ParametricActivation": {"compiled/program.py", "diagnosing", "models/cosine_order.py",
+                             "tabular/presets.py"},
+    "Scale": {"lessons/titanic.py", "models/cosine_order.py", "tabular/presets.py"},
+    "Dropout": {"compiled", "core/network.py", "diagnosing", "estimators", "models", "tabular"},
+    "Temperature": {"models", "report/diagram.py", "tabular/run.py"},
+    "BatchNorm": {"compiled", "diagnosing/symptoms.py", "models/cosine_order.py"},
+    "Average": {"core/network.py", "models"},
+    "CosineEmbedding": {"chain/contributions.py", "models", "report/diagram.py", "tabular"},
+    "CategoryEmbedding": {"report/diagram.py", "tabular/presets.py"},
+    "SquaredError": {"cli/explain.py", "diagnosing", "lessons", "tabular", "writing/render.py"},
+    "AbsoluteError": {"diagnosing/changes.py", "lessons/errors.py", "tabular/presets.py"},
+    "Pinball": {"diagnosing/changes.py", "models", "tabular/presets.py"},
+    "BinaryCrossEntropy": {"diagnosing", "estimators/mlp.py", "lessons", "tabular"},
+    "SoftmaxCrossEntropy": {"chain/numbers.py", "diagnosing", "estimators/mlp.py", "tabular"},
+    "SGD": {"chain/why.py", "cli/explain.py", "estimators", "lessons", "training/lbfgs.py"},
+    "Momentum": {"estimators/stochastic.py"}, "Nesterov": {"estimators/stochastic.py"},
+    "Adam": {"diagnosing"}, "AdamHat": {"estimators/stochastic.py"},
+    "AdamW": {"tabular/presets.py"},
+}  # fmt: skip
+
+
+def built_in_classes() -> dict[str, str]:
+    """The kind of each layer, activation, loss and optimizer, by the name of its class."""
+    classes = {type(layer).__name__: "layer" for layer in tables.LAYERS.values()}
+    classes |= {type(one).__name__: "activation" for one in tables.ACTIVATION_LAYERS.values()}
+    classes |= {"ParametricActivation": "activation"}
+    losses = (tables.LOSSES | tables.UNTRAINABLE).values()
+    classes |= {type(case.loss).__name__: "loss" for case in losses}
+    return classes | {type(one).__name__: "optimizer" for one in tables.OPTIMIZERS.values()}
+
+
+@pytest.mark.parametrize(("name", "kind"), built_in_classes().items())
+def test_few_files_mention_a_class(name: str, kind: str) -> None:
+    files = {
+        module.removeprefix("chainrule.").replace(".", "/") + ".py"
+        for module, source in read_sources(SRC).items()
+        if name in mentioned(source)
+    }
+    chosen = CHOICES.get(name, set())
+    describing = {f for f in files if f not in chosen and f.partition("/")[0] not in chosen}
+    assert len(describing) <= LIMITS[kind], describing
+    assert all(any(f == c or f.startswith(f"{c}/") for f in files) for c in chosen)
+
+
+def test_a_mention_is_found_as_a_name_a_string_and_an_import() -> None:
+    assert "GELU" in mentioned("x = core.GELU()") & mentioned("NAMES = ['GELU']")
+    assert "GELU" in mentioned("from .a import GELU") & mentioned("class GELU: ...")
+    assert "GELU" not in mentioned("'GELU is one.'\n# GELU\nx = 'a GELU'")

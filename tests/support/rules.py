@@ -183,6 +183,20 @@ def named_like_functions(sources: Sources, public: set[str]) -> set[str]:
     return packages & public
 
 
+def mentioned(source: str) -> set[str]:
+    """Every name in a source, those in strings of one word too; not what docstrings say."""
+    names: set[str] = set()
+    for node in ast.walk(parse(source)):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.ClassDef(name=name):
+                names.add(name)
+            case ast.alias(name=name):
+                names.add(name.rpartition(".")[2])
+            case ast.Constant(value=str(text)) if text.isidentifier():
+                names.add(text)
+    return names
+
+
 def docstring_lines(node: ast.AST) -> set[int]:
     """The line numbers of every docstring at or below `node`."""
     lines: set[int] = set()

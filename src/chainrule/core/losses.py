@@ -10,122 +10,27 @@ Targets: (n,) or (n, 1) numbers for one output, (n, k) for k; classes as integer
 (n, k).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from .activations import log_sum_exp, sigmoid, softmax, softplus
-from .arrays import Array, Equation
-from .checks import as_dtype, as_real
-from .targets import check_weight, class_targets
+from .arrays import Array
+from .loss import Loss as Loss
+from .targets import class_targets
 
-
-@dataclass(frozen=True)
-class Loss:
-    """L = scale · Σ_i w_i Σ_k l(Z_ik, Y_ik) / Σ_i w_i   Z (n, k)  Y (n, k)  w (n,).
-
-    An own loss defines `terms` and `slopes` (elementwise), and `link` where Ŷ is not Z.
-    `check_loss` tests it.
-
-    The formulas say the same for explanations and the proof, in the language of `arrays.Equation`:
-    `formula` l and `slope_formula` dl/dz of z, y and p = ŷ, `link_formula` ŷ of z; where ŷ is not
-    z also `outer_formula` dl/dŷ, `inner_formula` dŷ/dz and, where an output depends on the others,
-    `cross_formula` dŷ/dz of another output, whose ŷ is q. `symbols` explains further letters;
-    `kinks` are expressions whose sign turns where dl/dz jumps.
-    """
-
-    scale: float = field(default=1.0, kw_only=True)
-    reduction: str = field(default="mean", kw_only=True)
-    wants_logits: ClassVar[bool] = False
-    formula: ClassVar[Equation] = ""
-    slope_formula: ClassVar[Equation] = ""
-    link_formula: ClassVar[Equation] = "z"
-    outer_formula: ClassVar[Equation] = ""
-    inner_formula: ClassVar[Equation] = "1"
-    cross_formula: ClassVar[Equation] = ""
-    symbols: ClassVar[Mapping[str, str]] = {}
-    kinks: ClassVar[tuple[str, ...]] = ()
-
-    def __post_init__(self) -> None:
-        if self.reduction not in ("mean", "sum"):
-            raise ValueError(f'reduction is {self.reduction!r}: it must be "mean" or "sum"')
-        if not 0.0 < self.scale < np.inf:
-            raise ValueError(f"scale is {self.scale}: it must be a finite number above 0")
-
-    def link(self, Z: Array) -> Array:
-        """Ŷ (n, k), the prediction in the target's own terms: the identity unless the loss says
-        otherwise.
-        """
-        return Z
-
-    def terms(self, Z: Array, Y: Array) -> Array:
-        """l(Z, Y) (n, k), the loss of each output of each row before it is summed."""
-        raise TypeError(f"{type(self).__name__} has no terms: define terms(Z, Y)")
-
-    def slopes(self, Z: Array, Y: Array) -> Array:
-        """dl/dZ (n, k)."""
-        raise TypeError(f"{type(self).__name__} has no slopes: define slopes(Z, Y)")
-
-    def targets(self, Z: Array, y: Array) -> Array:
-        """Y (n, k) from targets in any accepted form. Raises ValueError where they do not fit Z or
-        the loss.
-        """
-        y = as_real("y", y)
-        if Z.ndim != 2:
-            raise ValueError(f"Z has shape {Z.shape}: a network's output is (rows, outputs)")
-        Y = y[:, None] if y.ndim == 1 and Z.shape[1] == 1 else y
-        if Y.shape != Z.shape:
-            raise ValueError(
-                f"y has shape {y.shape}, but the network's output is {Z.shape}: {self._hint}"
-            )
-        Y = as_dtype("y", Y, Z.dtype)
-        if not np.isfinite(Y).all():
-            raise ValueError("y holds a target that is nan or inf: fill or drop such rows")
-        return Y
-
-    _hint: ClassVar[str] = "give one row of targets for each row and one column for each output"
-
-    def value(self, Z: Array, y: Array, weight: Array | None = None) -> float:
-        """L as a number."""
-        Y = self.targets(Z, y)
-        return float(np.sum(self._shares(Z, weight) * self.terms(Z, Y)))
-
-    def grad(self, Z: Array, y: Array, weight: Array | None = None) -> Array:
-        """dL/dZ (n, k), the gradient of exactly `value`."""
-        Y = self.targets(Z, y)
-        return np.asarray(self._shares(Z, weight) * self.slopes(Z, Y))
-
-    def factors(self, Z: Array, y: Array, weight: Array | None = None) -> dict[str, Array]:
-        """dL/dZ unfused: "dL_dl" (n, 1) · "dl_dYhat" (n, k) · "dYhat_dZ" (n, k); their product is
-        `grad`.
-
-        Where the link mixes the outputs, as softmax does, "dYhat_dZ" is (n, k, k): [i, a, b] =
-        dŶ_ia/dZ_ib.
-        """
-        Y = self.targets(Z, y)
-        return {
-            "dL_dl": self._shares(Z, weight),
-            "dl_dYhat": self.slopes(Z, Y),
-            "dYhat_dZ": np.ones_like(Z),
-        }
-
-    def _shares(self, Z: Array, weight: Array | None) -> Array:
-        """scale · w_i / Σw (n, 1), what one row's loss counts in L."""
-        n = len(Z)
-        w = np.ones(n, Z.dtype) if weight is None else check_weight(weight, n).astype(Z.dtype)
-        total = w.sum() if self.reduction == "mean" else Z.dtype.type(1.0)
-        if total == 0:
-            raise ValueError("weight sums to 0: at least one row must count")
-        return np.asarray(w * (Z.dtype.type(self.scale) / total))[:, None]
+TINY = 1e-12  # the smallest probability or count whose logarithm is taken
 
 
 @dataclass(frozen=True)
 class SquaredError(Loss):
     """l = (z - y)²,  dl/dz = 2 (z - y)."""
 
-    formula, slope_formula = "(z - y)**2", "2 * (z - y)"
+    formula, slope_formula, best_constant = "(z - y)**2", "2 * (z - y)", "the mean"
+
+    def constant(self, Y: Array) -> Array:
+        return np.asarray(Y.mean(axis=0))
 
     def terms(self, Z: Array, Y: Array) -> Array:
         return np.asarray(np.square(Z - Y))
@@ -139,6 +44,10 @@ class AbsoluteError(Loss):
     """l = |z - y|,  dl/dz = sign(z - y), 0 at the kink z = y; its minimum is the median."""
 
     formula, slope_formula, kinks = "abs(z - y)", "sign(z - y)", ("z - y",)
+    best_constant = "the median"
+
+    def constant(self, Y: Array) -> Array:
+        return np.asarray(np.median(Y, axis=0))
 
     def terms(self, Z: Array, Y: Array) -> Array:
         return np.asarray(np.abs(Z - Y))
@@ -202,7 +111,7 @@ class Pinball(Loss):
     quantile: float | tuple[float, ...] = 0.5
     formula = "max(q * (y - z), (q - 1) * (y - z))"
     slope_formula = "-q if y > z else (1 - q if y < z else 0)"
-    symbols, kinks = {"q": "quantile"}, ("z - y",)
+    symbols, kinks, best_constant = {"q": "quantile"}, ("z - y",), "the quantile"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -218,6 +127,10 @@ class Pinball(Loss):
                 "give one for each"
             )
         return Y
+
+    def constant(self, Y: Array) -> Array:
+        q = np.broadcast_to(np.asarray(self.quantile), Y.shape[1])
+        return np.array([np.quantile(column, q[k]) for k, column in enumerate(Y.T)])
 
     def terms(self, Z: Array, Y: Array) -> Array:
         q, r = np.asarray(self.quantile, Z.dtype), Y - Z
@@ -243,8 +156,17 @@ class BinaryCrossEntropy(Loss):
     outer_formula = "(1 - y) / (1 - p) - y / p", "ratio(1 - y, sigma(-z)) - ratio(y, sigma(z))"
     inner_formula = "p * (1 - p)", "sigma(z) * sigma(-z)"
 
+    classifies = True
+
     def link(self, Z: Array) -> Array:
         return sigmoid(Z)
+
+    def inverse_link(self, Y: Array) -> Array:
+        P = np.clip(Y, TINY, 1 - TINY)
+        return np.asarray(np.log(P) - np.log1p(-P))
+
+    def constant(self, Y: Array) -> Array:
+        return self.inverse_link(Y.mean(axis=0))
 
     def targets(self, Z: Array, y: Array) -> Array:
         Y = super().targets(Z, y)
@@ -295,8 +217,16 @@ class SoftmaxCrossEntropy(Loss):
         if not 0.0 <= self.label_smoothing < 1.0:
             raise ValueError(f"label_smoothing is {self.label_smoothing}: it must be in [0, 1)")
 
+    classifies = True
+
     def link(self, Z: Array) -> Array:
         return softmax(Z)
+
+    def inverse_link(self, Y: Array) -> Array:
+        return np.asarray(np.log(np.maximum(Y, TINY)))
+
+    def constant(self, Y: Array) -> Array:
+        return self.inverse_link(Y.mean(axis=0))
 
     def targets(self, Z: Array, y: Array) -> Array:
         Y = class_targets(Z, y, "SoftmaxCrossEntropy") if Z.ndim == 2 else None
@@ -332,10 +262,17 @@ class Poisson(Loss):
     wants_logits: ClassVar[bool] = True
     link_formula, formula, slope_formula = "exp(z)", "p - y * z", "p - y"
     outer_formula, inner_formula = ("1 - y / p", "1 - ratio(y, p)"), "p"
+    best_constant = "the mean count"
 
     def link(self, Z: Array) -> Array:
         with np.errstate(over="ignore"):
             return np.exp(Z)
+
+    def inverse_link(self, Y: Array) -> Array:
+        return np.asarray(np.log(np.maximum(Y, TINY)))
+
+    def constant(self, Y: Array) -> Array:
+        return self.inverse_link(Y.mean(axis=0))
 
     def targets(self, Z: Array, y: Array) -> Array:
         Y = super().targets(Z, y)
@@ -364,7 +301,10 @@ class Hinge(Loss):
 
     wants_logits: ClassVar[bool] = True
     formula, slope_formula = "max(0, 1 - y * z)", "-y if y * z < 1 else 0"
-    kinks = ("1 - y * z",)
+    kinks, classifies = ("1 - y * z",), True
+
+    def constant(self, Y: Array) -> Array:
+        return np.asarray(np.where(Y.mean(axis=0) >= 0, 1.0, -1.0))
 
     def targets(self, Z: Array, y: Array) -> Array:
         Y = class_targets(Z, y, "Hinge") if Z.ndim == 2 and Z.shape[1] > 1 else None

@@ -6,18 +6,11 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.losses import (
-    AbsoluteError,
-    BinaryCrossEntropy,
     Hinge,
     Huber,
     Loss,
-    Pinball,
-    Poisson,
     SoftmaxCrossEntropy,
-    SquaredError,
 )
-
-TINY = 1e-12
 
 
 def by_rows(loss: Loss) -> Loss:
@@ -32,22 +25,11 @@ def constant_output(loss: Loss, y: Array, n_out: int) -> Array:
     The log odds of the base rate, the mean, the median, the quantile, the log of the mean count.
     """
     Y = loss.targets(np.zeros((len(y), n_out)), y)
-    mean = Y.mean(axis=0)
-    if isinstance(loss, BinaryCrossEntropy):
-        p = np.clip(mean, TINY, 1 - TINY)
-        return np.asarray(np.log(p) - np.log1p(-p))
-    if isinstance(loss, SoftmaxCrossEntropy | Poisson):
-        return np.asarray(np.log(np.maximum(mean, TINY)))
-    if isinstance(loss, AbsoluteError):
-        return np.asarray(np.median(Y, axis=0))
-    if isinstance(loss, Pinball):
-        q = np.broadcast_to(np.asarray(loss.quantile), n_out)
-        return np.array([np.quantile(Y[:, k], q[k]) for k in range(n_out)])
-    if isinstance(loss, Hinge):
-        return np.asarray(np.where(mean >= 0, 1.0, -1.0))
-    if isinstance(loss, Huber):
-        return _descend(loss, y, np.median(Y, axis=0))
-    return np.asarray(mean) if isinstance(loss, SquaredError) else _descend(loss, y, mean)
+    constant = loss.constant(Y)
+    if constant is None:
+        start = np.median if isinstance(loss, Huber) else np.mean
+        return _descend(loss, y, start(Y, axis=0))
+    return constant
 
 
 def _descend(loss: Loss, y: Array, start: Array) -> Array:
@@ -76,12 +58,7 @@ def guess_loss(loss: Loss, y: Array, n_out: int, train: Array | None = None) -> 
 def perfect_loss(loss: Loss, y: Array, n_out: int) -> float:
     """L of an output that meets every target: 0, or the entropy of the targets themselves."""
     Y = loss.targets(np.zeros((len(y), n_out)), y)
-    if isinstance(loss, BinaryCrossEntropy):
-        P = np.clip(Y, TINY, 1 - TINY)
-        return by_rows(loss).value(np.log(P) - np.log1p(-P), y)
-    if isinstance(loss, SoftmaxCrossEntropy | Poisson):
-        return by_rows(loss).value(np.log(np.maximum(Y, TINY)), y)
-    return 0.0
+    return 0.0 if loss.link_formula == "z" else by_rows(loss).value(loss.inverse_link(Y), y)
 
 
 def class_codes(loss: Loss, y: Array) -> Array | None:

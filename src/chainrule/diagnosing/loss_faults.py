@@ -13,7 +13,7 @@ from .examination import Examination
 from .experiments import Setup, helps, yardstick
 from .findings import Finding
 from .formatting import number, percent, training_loss
-from .row_faults import CLASSIFIES, everything, gain_in_recall, recalls
+from .row_faults import everything, gain_in_recall, recalls
 
 
 def refusal(setup: Setup) -> str | None:
@@ -84,7 +84,7 @@ def out_of_reach(exam: Examination) -> None:
     config, y = exam.setup.config, exam.setup.train.y
     last, loss = config.net.layers[-1], config.loss
     low, high = RANGES.get(type(last), (-np.inf, np.inf))
-    if isinstance(loss, CLASSIFIES) or loss.wants_logits or len(config.net.layers) < 2:
+    if loss.classifies or loss.wants_logits or len(config.net.layers) < 2:
         return
     outside = float(np.mean((y < low - 1e-9) | (y > high + 1e-9)))
     if outside < 0.01:
@@ -106,7 +106,7 @@ def classes_as_numbers(exam: Examination) -> None:
     """Classes under a loss for numbers; the experiment takes cross-entropy and compares classes."""
     setup, loss = exam.setup, exam.setup.config.loss
     codes = class_codes(loss, setup.train.y)
-    if codes is None or isinstance(loss, (*CLASSIFIES, Poisson)) or setup.train.y.ndim > 1:
+    if codes is None or loss.classifies or isinstance(loss, Poisson) or setup.train.y.ndim > 1:
         return
     rows, counts = everything(setup), np.bincount(codes)
     values, k = np.unique(rows.y), len(counts)

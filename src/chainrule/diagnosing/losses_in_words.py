@@ -6,24 +6,14 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.losses import (
-    AbsoluteError,
     BinaryCrossEntropy,
     Loss,
-    Pinball,
-    Poisson,
     SoftmaxCrossEntropy,
-    SquaredError,
 )
 from .baselines import class_codes, guess_loss
 from .examination import Examination
 from .experiments import Score, Setup
 from .formatting import number
-
-# What the best constant answer is, by the loss.
-CONSTANTS = {
-    AbsoluteError: "the median", Pinball: "the quantile", Poisson: "the mean count",
-    SquaredError: "the mean",
-}  # fmt: skip
 
 
 def guessing(setup: Setup) -> tuple[str, ...]:
@@ -98,9 +88,7 @@ def constant_in_words(loss: Loss, y: Array) -> str:
     if isinstance(loss, SoftmaxCrossEntropy) and codes is not None:
         shares = ", ".join(f"{100 * s:.3g}" for s in np.bincount(codes)[:6] / len(codes))
         return f"the same answer for every row, the classes' shares of {shares} %"
-    constant = next(
-        (name for kind, name in CONSTANTS.items() if isinstance(loss, kind)), "one number"
-    )
+    constant = loss.best_constant
     if y.size != len(y):
         return f"{constant} of each output for every row"
     if constant in ("one number", "the quantile"):

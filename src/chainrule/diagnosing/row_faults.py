@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.epoch import Batch
-from ..core.losses import BinaryCrossEntropy, Hinge, Loss, SoftmaxCrossEntropy, SquaredError
+from ..core.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, SquaredError
 from ..core.network import Network
 from ..core.penalty import Penalty
 from . import changes
@@ -26,7 +26,6 @@ from .runner import Stream
 
 HALVES, COUNTS = 4, 0.08  # halvings, and what the other half must lower the excess by
 MANY = 40  # held-out rows that a standard error can be made of
-CLASSIFIES = (BinaryCrossEntropy, SoftmaxCrossEntropy, Hinge)
 
 
 def answers(net: Network, loss: Loss, X: Array, values: Array) -> Array:
@@ -35,7 +34,7 @@ def answers(net: Network, loss: Loss, X: Array, values: Array) -> Array:
         Z = net.forward(X)[0]
     if Z.shape[1] > 1:
         return np.asarray(Z.argmax(axis=1))
-    if isinstance(loss, CLASSIFIES):
+    if loss.classifies:
         return (Z[:, 0] > 0).astype(int)
     return np.asarray(np.abs(Z - values).argmin(axis=1))
 
@@ -70,7 +69,7 @@ def imbalance(exam: Examination) -> None:
     codes, all_codes = class_codes(loss, setup.train.y), class_codes(loss, rows.y)
     if codes is None or all_codes is None:
         return
-    if not isinstance(loss, CLASSIFIES) or exam.now.stopped:
+    if not loss.classifies or exam.now.stopped:
         return
     shares = np.bincount(codes) / len(codes)
     rare = int(np.where(shares > 0, shares, 1.0).argmin())  # a class without rows is not asked for

@@ -14,16 +14,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 
 from ..core.arrays import Array
 from ..core.epoch import Batch
-from ..core.losses import (
-    AbsoluteError,
-    BinaryCrossEntropy,
-    Huber,
-    Loss,
-    Pinball,
-    Poisson,
-    SoftmaxCrossEntropy,
-    SquaredError,
-)
+from ..core.losses import LOSSES, BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from .callbacks import with_callbacks
 from .mlp_base import ABOVE_0, BELOW_1, BaseMLP
 
@@ -255,12 +246,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _loss(self) -> Loss:
         quantile = self.quantile if np.ndim(self.quantile) == 0 else tuple(self.quantile)
-        losses: dict[str, Loss] = {
-            "squared_error": SquaredError(scale=0.5), "poisson": Poisson(),
-            "huber": Huber(self.delta), "absolute_error": AbsoluteError(),
-            "quantile": Pinball(quantile),
-        }  # fmt: skip
-        return losses[self.loss]
+        if self.loss == "quantile":
+            return LOSSES["pinball"](quantile)  # type: ignore[call-arg]
+        settings = {"squared_error": {"scale": 0.5}, "huber": {"delta": self.delta}}
+        return LOSSES[self.loss](**settings.get(self.loss, {}))
 
     def _loss_tol(self) -> float:
         """As scikit-learn stops: it reports 1/k of the squared error of k outputs."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.losses import BinaryCrossEntropy, Hinge, Pinball, SoftmaxCrossEntropy
+from ..core.losses import Pinball
 from ..tables import Preparation, Schema, Table
 from .model import Model, gives_probabilities
 
@@ -73,7 +73,7 @@ def _check_task(model: Model, preparation: Preparation) -> None:
                 f"a regression has one output, or one for each of {len(quantiles)} quantiles, but "
                 f"the network has {n_out}"
             )
-        if isinstance(loss, BinaryCrossEntropy | SoftmaxCrossEntropy | Hinge):
+        if loss is not None and loss.classifies:
             raise ValueError(f"{type(loss).__name__} is for classes, but the task is a regression")
         return
     k = len(preparation.classes)
