@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from .activations import ACTIVATIONS, Activation
-from .arrays import Array, Arrays, Equation, Shapes
+from .arrays import Array, Arrays, Equation, Shapes, defined_below
 from .checks import require_limits
 from .layers import Layer
 
@@ -278,12 +278,9 @@ class ParametricActivation(Layer):
 
 
 ACTIVATION_LAYERS: dict[str, type[Layer]] = {
-    layer.activation.name: layer
-    for layer in (
-        Identity, Step, Sigmoid, Tanh, ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, Softplus,
-        Softsign, HardSigmoid, HardTanh,
-    )
-} | {"prelu": PReLU}  # fmt: skip
+    layer.activation.name: layer for layer in defined_below(ElementwiseLayer, globals()).values()
+} | {"prelu": PReLU}
+"""Every activation by its name: "relu"."""
 
 
 def get_activation(activation: "str | Layer") -> Layer:

@@ -1,11 +1,12 @@
 """The types that every file of the mathematics uses."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+T = TypeVar("T")
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 Shapes = dict[str, tuple[int, ...]]
@@ -34,3 +35,12 @@ def aligned_zeros(n: int, dtype: DTypeLike) -> Array:
     skipped: int = -longer.__array_interface__["data"][0] % 64 // kind.itemsize
     aligned: Array = longer[skipped : skipped + n]
     return aligned
+
+
+def defined_below(base: type[T], module: Mapping[str, object]) -> dict[str, type[T]]:
+    """The classes of a module that derive from a base, by name, in their order."""
+    return {
+        name: value
+        for name, value in module.items()
+        if isinstance(value, type) and issubclass(value, base) and value is not base
+    }

@@ -10,13 +10,14 @@ Targets: (n,) or (n, 1) numbers for one output, (n, k) for k; classes as integer
 (n, k).
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 
 from .activations import log_sum_exp, sigmoid, softmax, softplus
-from .arrays import Array
+from .arrays import Array, defined_below
 from .loss import Loss as Loss
 from .targets import class_targets
 
@@ -327,13 +328,7 @@ def _ratio(a: Array, b: Array) -> Array:
 
 
 LOSSES: dict[str, type[Loss]] = {
-    "squared_error": SquaredError,
-    "absolute_error": AbsoluteError,
-    "sum_of_errors": SumOfErrors,
-    "huber": Huber,
-    "pinball": Pinball,
-    "binary_cross_entropy": BinaryCrossEntropy,
-    "softmax_cross_entropy": SoftmaxCrossEntropy,
-    "poisson": Poisson,
-    "hinge": Hinge,
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower(): loss
+    for name, loss in defined_below(Loss, globals()).items()
 }
+"""Every loss by its name: "squared_error"."""

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .arrays import Array
+from .arrays import Array, defined_below
 from .checks import BELOW_ONE, Limits, require_limits
 from .schedules import Schedule, value_at
 
@@ -283,12 +283,6 @@ class AdamW(Adam):
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    "sgd": SGD,
-    "momentum": Momentum,
-    "nesterov": Nesterov,
-    "adagrad": AdaGrad,
-    "rmsprop": RMSProp,
-    "adam": Adam,
-    "adamhat": AdamHat,
-    "adamw": AdamW,
+    name.lower(): optimizer for name, optimizer in defined_below(Optimizer, globals()).items()
 }
+"""Every optimizer by its name: "adamw"."""

@@ -173,19 +173,6 @@ class Plateau(Schedule):
         return float(max(self.end, self.factor**drops))
 
 
-SCHEDULES: dict[str, type[Schedule]] = {
-    "constant": Constant,
-    "step": StepDecay,
-    "exponential": Exponential,
-    "cosine": Cosine,
-    "flat_cosine": FlatCosine,
-    "coslog": CosLog,
-    "warm_up": WarmUp,
-    "one_cycle": OneCycle,
-    "plateau": Plateau,
-}
-
-
 def value_at(
     setting: "float | Schedule", step: int, steps: int, losses: Sequence[float] = ()
 ) -> float:

@@ -52,11 +52,13 @@ class Equation:
     def _solved(self, pattern: ast.expr, i: int) -> Mapping[str, int] | None:
         if isinstance(pattern, ast.Name):
             return {pattern.id: i}
-        return self._tables.setdefault(ast.unparse(pattern), self._table(pattern)).get(i)
-
-    def _table(self, pattern: ast.expr) -> dict[int, dict[str, int]]:
-        """What each value of an index such as `3 + 2 * c + o` is made of."""
         text = ast.unparse(pattern)
+        if text not in self._tables:
+            self._tables[text] = self._table(text)
+        return self._tables[text].get(i)
+
+    def _table(self, text: str) -> dict[int, dict[str, int]]:
+        """What each value of an index such as `3 + 2 * c + o` is made of."""
         letters = sorted(letters_of(text))
         value, table = meaning(text), dict[int, dict[str, int]]()
         for choice in itertools.product(*(range(self.lengths[letter]) for letter in letters)):
