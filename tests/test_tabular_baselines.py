@@ -39,7 +39,9 @@ def read(table: Table, target: str = "y", weight: str | None = None, **asked: An
 
 
 def compared(data: TableData, seconds: float = AMPLE, watch: Any = None) -> dict[str, Compared]:
-    return {one.name: one for one in compare(data, data.train.weight, seconds, 1, watch)}
+    assert data.test is not None
+    found = compare(data, data.test, data.train.weight, seconds, 1, watch)
+    return {one.name: one for one in found}
 
 
 def answered(one: Compared) -> Array:
@@ -314,7 +316,7 @@ def test_the_comparison_takes_as_long_as_the_network_or_five_seconds(
 ) -> None:
     run, asked = trained(made_up()), list[float]()
 
-    def spy(_: TableData, weight: Any, seconds: float, *__: Any) -> Iterator[Compared]:
+    def spy(_: TableData, test: Any, weight: Any, seconds: float, *__: Any) -> Iterator[Compared]:
         asked.append(seconds)
         assert weight is None
         return iter(())
@@ -331,7 +333,7 @@ def test_the_comparison_takes_as_long_as_the_network_or_five_seconds(
 def test_other_models_have_the_weights_of_the_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     run, seen = trained(made_up(), weight="w", class_weight={"yes": 3.0}), list[Any]()
 
-    def spy(_: TableData, weight: Any, *__: Any) -> Iterator[Compared]:
+    def spy(_: TableData, test: Any, weight: Any, *__: Any) -> Iterator[Compared]:
         seen.append(weight)
         return iter(())
 
