@@ -16,7 +16,7 @@ from ..trace.places import Place
 from ..trace.step import Trace
 from .explanation import FEW, Explanation, Number, Path, Term, add_up, term
 from .numbers import Filled, input_column, number, of_value, share_note, update
-from .ways import Hop, Way, ways
+from .paths import Hop, UnitPath, largest_paths
 
 MOST = 8  # parts that are listed before "all others", where not all are
 U = 2.0**-53
@@ -75,15 +75,15 @@ def _along(
     each unit's derivative is multiplied by, for a parameter of the layer `place`.
     """
 
-    def path(way: Way) -> Path:
-        factors = [*_loss_factors(trace, way, row), *(_hop(trace, hop, row) for hop in way.hops)]
-        last = [] if place is None else [_last(trace, place, at, row, way, first)]
-        return Path((*factors, *last), way.product)
+    def path(units: UnitPath) -> Path:
+        hops = (_hop(trace, hop, row) for hop in units.hops)
+        last = [] if place is None else [_last(trace, place, at, row, units, first)]
+        return Path((*_loss_factors(trace, units, row), *hops, *last), units.product)
 
     listed = min(max(FEW, most), MANY)
-    found, count = ways(trace, name, first, row, listed)
-    paths = tuple(path(way) for way in (found if count <= listed else found[:most]))
-    blocked = () if count else ways(trace, name, first, row, 1, blocked=True)[0]
+    found, count = largest_paths(trace, name, first, row, listed)
+    paths = tuple(path(units) for units in (found if count <= listed else found[:most]))
+    blocked = () if count else largest_paths(trace, name, first, row, 1, blocked=True)[0]
     rest = value - math.fsum(one.product for one in paths) if count > len(paths) else 0.0
     return Explanation(
         trace, at, value, row, paths=paths, count=count, rest=rest, proof=_proof(trace, row),
@@ -128,12 +128,13 @@ def _local(trace: Trace, place: Place, at: Address, row: int) -> Array:
     return slopes
 
 
-def _last(trace: Trace, place: Place, at: Address, row: int, way: Way, first: Array) -> Number:
-    """∂ Y[row, unit] / ∂(the parameter), where the way begins."""
-    symbol, value = (f"{place.y}[{row},{way.start}]", str(at)), float(first[way.start])
-    return _local_slope(
-        trace, place, Address(f"d{at.own}", at.index), way.start, row, symbol, value
-    )
+def _last(
+    trace: Trace, place: Place, at: Address, row: int, units: UnitPath, first: Array
+) -> Number:
+    """∂ Y[row, unit] / ∂(the parameter), where the path begins."""
+    unit, target = units.start, Address(f"d{at.own}", at.index)
+    symbol = f"{place.y}[{row},{unit}]", str(at)
+    return _local_slope(trace, place, target, unit, row, symbol, float(first[unit]))
 
 
 def _hop(trace: Trace, hop: Hop, row: int) -> Number:
@@ -162,14 +163,14 @@ def _local_slope(
     return Number(symbol, value)
 
 
-def _loss_factors(trace: Trace, way: Way, row: int) -> list[Number]:
+def _loss_factors(trace: Trace, units: UnitPath, row: int) -> list[Number]:
     """∂L/∂l and ∂l/∂z; none where a layer that mixes rows comes first."""
-    if way.output is None:
+    if units.output is None:
         return []
-    share, one = term(trace, "dL_dl", row, 0), f"l[{row},{way.output}]"
+    share, one = term(trace, "dL_dl", row, 0), f"l[{row},{units.output}]"
     slope = replace(
-        number(trace, Address("dl_dZ", (row, way.output))),
-        symbol=(one, f"{trace.output}[{row},{way.output}]"),
+        number(trace, Address("dl_dZ", (row, units.output))),
+        symbol=(one, f"{trace.output}[{row},{units.output}]"),
     )
     return [Number(("L", one), share.value, note=share_note(trace)), slope]
 

@@ -1,8 +1,8 @@
-"""The ways from one number of a trace to the loss: a product of factors each, and their sum.
+"""The paths from one number of a trace to the loss: a product of factors each, and their sum.
 
-A way leads from unit to unit, one layer after the other, and each step is a local derivative
-∂Y[v]/∂X[u] that the layer's own backward gives. All ways of one row together are the derivative.
-Where there are many, the largest are found exactly: of the ways to a unit only the best can be part
+A path leads from unit to unit, one layer after the other, and each step is a local derivative
+∂Y[v]/∂X[u] that the layer's own backward gives. All paths of one row together are the derivative.
+Where there are many, the largest are found exactly: of the paths to a unit only the best can be part
 of the best beyond it.
 """
 
@@ -21,7 +21,7 @@ from ..trace.step import Trace
 @dataclass(frozen=True)
 class Hop:
     """∂ y[row, stop] / ∂ x[row, start]: one factor, from a unit of the value `x` that a layer took
-    to one of its output. Without a stop it is the rest of the way, in all its branches.
+    to one of its output. Without a stop it is the rest of the path, in all its branches.
     """
 
     place: Place
@@ -32,11 +32,11 @@ class Hop:
 
 
 @dataclass(frozen=True)
-class Way:
+class UnitPath:
     """The hops from the raw output, or from a layer that mixes rows, back to the unit at `start`;
     with what comes before and behind them, their product.
 
-    `output` is the unit of the raw output at which the way ends, None where rows are mixed.
+    `output` is the unit of the raw output at which the path ends, None where rows are mixed.
     """
 
     hops: tuple[Hop, ...]
@@ -47,8 +47,8 @@ class Way:
 
 @dataclass
 class _Level:
-    """The best ways to each unit of a value: products (k, m), where each came from, and how many
-    ways there are in all (m,).
+    """The best paths to each unit of a value: products (k, m), where each came from, and how many
+    paths there are in all (m,).
     """
 
     products: Array
@@ -57,16 +57,16 @@ class _Level:
     count: list[int]
 
 
-NEARLY = 1e-12  # in the place of a factor 0, where a way is to be found that it blocks
+NEARLY = 1e-12  # in the place of a factor 0, where a path is to be found that it blocks
 
 
-def ways(
+def largest_paths(
     trace: Trace, start: str, first: Array, row: int, most: int, blocked: bool = False
-) -> tuple[list[Way], int]:
-    """(the ways of the largest product, how many there are in all) from the units of a value to L.
+) -> tuple[list[UnitPath], int]:
+    """(the paths of the largest product, how many there are in all) from the units of a value to L.
 
-    `first` (m,) is what each unit's way begins with: 1 for the unit itself, ∂Y[v]/∂w for a weight.
-    `blocked` takes ways with factors of 0 too, those with the fewest first; their product is 0.
+    `first` (m,) is what each unit's path begins with: 1 for the unit itself, ∂Y[v]/∂w for a weight.
+    `blocked` takes paths with factors of 0 too, those with the fewest first; their product is 0.
     """
     if blocked:
         first = np.where(first == 0, NEARLY, first)
@@ -86,7 +86,7 @@ def ways(
     if blocked:
         ends = {key: (np.where(s == 0, NEARLY, s), place) for key, (s, place) in ends.items()}
     found, count = _collect(trace, levels, ends, row, most)
-    return [replace(way, product=0.0) for way in found] if blocked else found, count
+    return [replace(path, product=0.0) for path in found] if blocked else found, count
 
 
 def _sources(place: Place) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def _after(trace: Trace, value: str) -> int:
 
 
 def _through(trace: Trace, place: Place, row: int) -> Array:
-    """dL/dX of one row by one layer alone, all rows and ways behind it included."""
+    """dL/dX of one row by one layer alone, all rows and paths behind it included."""
     dX: Array = place.layer.backward(place.p, place.cache, trace.values[derivative_of(place.y)])[0][
         row
     ]
@@ -130,7 +130,7 @@ def _next(
     place: Place, levels: dict[str, _Level], sources: list[str], row: int, most: int,
     blocked: bool,
 ) -> _Level:  # fmt: skip
-    """The best ways to each unit of a layer's output."""
+    """The best paths to each unit of a layer's output."""
     products, slots, units, which, count = [], [], [], [], None
     for s, name in enumerate(sources):
         level = levels[name]
@@ -163,8 +163,8 @@ def _next(
 def _collect(
     trace: Trace, levels: dict[str, _Level], ends: dict[str, tuple[Array, Place | None]],
     row: int, most: int,
-) -> tuple[list[Way], int]:  # fmt: skip
-    """The best of all ways that ended, walked back to where they began."""
+) -> tuple[list[UnitPath], int]:  # fmt: skip
+    """The best of all paths that ended, walked back to where they began."""
     made_by = {place.y: place for place in trace.places}
     found, total = [], 0
     for key, (slopes, mixing) in ends.items():
@@ -188,5 +188,5 @@ def _collect(
                 value = float(J[unit] if J.ndim == 1 else J[start, unit])
                 hops.append(Hop(place, before, start, unit, value))
             name, slot, unit = before, earlier, start
-        result.append(Way(tuple(hops), unit, output, product))
+        result.append(UnitPath(tuple(hops), unit, output, product))
     return result, total
