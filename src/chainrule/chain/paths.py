@@ -2,8 +2,8 @@
 
 A path leads from unit to unit, one layer after the other, and each step is a local derivative
 ∂Y[v]/∂X[u] that the layer's own backward gives. All paths of one row together are the derivative.
-Where there are many, the largest are found exactly: of the paths to a unit only the best can be part
-of the best beyond it.
+Where there are many, the largest are found exactly: of the paths to a unit only the best can be
+part of the best beyond it.
 """
 
 from dataclasses import dataclass, replace
