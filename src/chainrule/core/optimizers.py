@@ -40,12 +40,7 @@ class Optimizer:
         return {}
 
     def update(
-        self,
-        grad: Array,
-        state: State,
-        theta: Array,
-        lr: float | Array,
-        decay: float | Array | None = None,
+        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
     ) -> Array:
         """The change of theta (p,). Updates the state in place; changes neither grad nor theta.
 
@@ -68,12 +63,7 @@ class SGD(Optimizer):
     stages = (("delta", "-lr * g"),)
 
     def update(
-        self,
-        grad: Array,
-        state: State,
-        theta: Array,
-        lr: float | Array,
-        decay: float | Array | None = None,
+        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
     ) -> Array:
         return -lr * grad
 
@@ -90,12 +80,7 @@ class Momentum(Optimizer):
         return {"v": np.zeros_like(theta)}
 
     def update(
-        self,
-        grad: Array,
-        state: State,
-        theta: Array,
-        lr: float | Array,
-        decay: float | Array | None = None,
+        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
     ) -> Array:
         state["v"][...] = self.beta * state["v"] - lr * grad
         return state["v"].copy()
@@ -110,12 +95,7 @@ class Nesterov(Momentum):
     stages = (("v", "beta * v_before - lr * g"), ("delta", "beta * v - lr * g"))
 
     def update(
-        self,
-        grad: Array,
-        state: State,
-        theta: Array,
-        lr: float | Array,
-        decay: float | Array | None = None,
+        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
     ) -> Array:
         v = super().update(grad, state, theta, lr)
         return self.beta * v - lr * grad
@@ -133,12 +113,7 @@ class AdaGrad(Optimizer):
         return {"s": np.zeros_like(theta)}
 
     def update(
-        self,
-        grad: Array,
-        state: State,
-        theta: Array,
-        lr: float | Array,
-        decay: float | Array | None = None,
+        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
     ) -> Array:
         state["s"] += grad * grad
         return -lr * grad / (np.sqrt(state["s"]) + self.epsilon)
@@ -160,12 +135,7 @@ class RMSProp(Optimizer):
         return {"s": np.zeros_like(theta)}
 
     def update(
-        self,
-        grad: Array,
-        state: State,
-        theta: Array,
-        lr: float | Array,
-        decay: float | Array | None = None,
+        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
     ) -> Array:
         state["s"][...] = self.rho * state["s"] + (1.0 - self.rho) * grad * grad
         return -lr * grad / (np.sqrt(state["s"]) + self.epsilon)
@@ -200,12 +170,7 @@ class Adam(Optimizer):
         return {"t": np.zeros((), np.int64), "m": np.zeros_like(theta), "v": np.zeros_like(theta)}
 
     def update(
-        self,
-        grad: Array,
-        state: State,
-        theta: Array,
-        lr: float | Array,
-        decay: float | Array | None = None,
+        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
     ) -> Array:
         self._move(grad, state)
         t = int(state["t"])
@@ -233,12 +198,7 @@ class AdamHat(Adam):
     )
 
     def update(
-        self,
-        grad: Array,
-        state: State,
-        theta: Array,
-        lr: float | Array,
-        decay: float | Array | None = None,
+        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
     ) -> Array:
         self._move(grad, state)
         t = int(state["t"])
@@ -266,12 +226,7 @@ class AdamW(Adam):
             require_limits(self, {"weight_decay": (0, math.inf)})
 
     def update(
-        self,
-        grad: Array,
-        state: State,
-        theta: Array,
-        lr: float | Array,
-        decay: float | Array | None = None,
+        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
     ) -> Array:
         if decay is None:
             decay = value_at(self.weight_decay, 0, 1)
