@@ -16,6 +16,7 @@ import chainrule as cr
 from chainrule.chain.explain import MOST, explain
 from chainrule.chain.explanation import FEW, Explanation, Sum
 from chainrule.formulas.expression import derivative_of, evaluate
+from chainrule.proof.recompute import steps
 from chainrule.trace.step import Trace, trace_step
 
 U = 2.0**-53
@@ -31,8 +32,11 @@ def some_trace(case: Case) -> Trace:
 
 
 def adds_up(parts: list[float], value: float, size: float = 0.0) -> bool:
-    """Whether the parts come to the value within 4 u Σ|part|, or of terms of a larger size."""
-    return abs(math.fsum(parts) - value) <= 4 * U * max(size, sum(map(abs, parts)))
+    """Whether the parts come to the value within what rounding may do to a sum of so many terms,
+    or of terms of a larger size.
+    """
+    bound = steps(len(parts)) * U * max(size, sum(map(abs, parts)))
+    return abs(math.fsum(parts) - value) <= bound
 
 
 def terms_within(found: Explanation) -> float:

@@ -49,11 +49,11 @@ class Contributions:
     @property
     def gaps(self) -> dict[str, float | None]:
         """z(x) - z(baseline) less the sum of each account."""
-        whole, found = self.end - self.start, dict[str, float | None]()
+        whole, gaps = self.end - self.start, dict[str, float | None]()
         for account in ("gradient", "integrated", "exact"):
             values = [getattr(part, account) for part in self.parts]
-            found[account] = None if None in values else whole - math.fsum(values)
-        return found
+            gaps[account] = None if None in values else whole - math.fsum(values)
+        return gaps
 
     @property
     def largest(self) -> tuple[Contribution, ...]:
@@ -137,8 +137,8 @@ def _through(layer: Layer, p: Mapping[str, Array], X: Array, Y: Array, M: Array)
             _back(chain, within(p, prefix), X, layer.branch_dY(M))
             for prefix, chain in layer.branches.items()
         ]
-        found = [branch for branch in back if branch is not None]
-        return layer.combine_dX(M, found) if len(found) == len(back) else None
+        known = [branch for branch in back if branch is not None]
+        return layer.combine_dX(M, known) if len(known) == len(back) else None
     if layer.linear:
         return layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
     if layer.reach != "unit" and not isinstance(layer, CosineEmbedding):

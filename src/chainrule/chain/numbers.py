@@ -82,9 +82,9 @@ def update(trace: Trace, at: Address) -> tuple[Number, ...]:
     names += ["g"] * (chosen.penalty is not None or chosen.clip is not None)
     names += [name for name, _ in chosen.optimizer.stages]
     steps = [Address(f"{at.name}.{name}", at.index) for name in [*names, "after"]]
-    found = [_made(trace, step, float(trace[step.name][step.index]), 0) for step in steps
+    made = [_made(trace, step, float(trace[step.name][step.index]), 0) for step in steps
              if step.name in trace.values]  # fmt: skip
-    return tuple(step for step in found if isinstance(step, Number))
+    return tuple(step for step in made if isinstance(step, Number))
 
 
 class Filled:
@@ -288,14 +288,14 @@ def without(text: str, name: str) -> Multiplied | None:
     """
     parts = addends(text)
     body = parsed(parts[0][1])
-    found = [
+    nodes = [
         node for node in ast.walk(body)
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) == name
     ]  # fmt: skip
-    if len(parts) != 1 or len(found) != 1 or not set(parts[0][0]) <= set(ast.unparse(found[0])):
+    if len(parts) != 1 or len(nodes) != 1 or not set(parts[0][0]) <= set(ast.unparse(nodes[0])):
         return None
-    rest = _divided(body, found[0])
-    index = tuple(meaning(ast.unparse(part)) for part in indices(found[0]))
+    rest = _divided(body, nodes[0])
+    index = tuple(meaning(ast.unparse(part)) for part in indices(nodes[0]))
     return None if rest is None else Multiplied(index, ast.unparse(rest))
 
 

@@ -69,9 +69,9 @@ class Paper:
         """The number at an address, made anew from what it depends on."""
         if address in self.changed:
             return self.changed[address]
-        if address not in self._found:
-            self._found[address] = self._make(address)
-        return self._found[address]
+        if address not in self._rounded:
+            self._rounded[address] = self._make(address)
+        return self._rounded[address]
 
     def round(self, kind: str, value: float) -> float:
         """One number rounded as its kind is."""
@@ -81,7 +81,7 @@ class Paper:
         return float(f"{value:.{self.digits}g}")
 
     @cached_property
-    def _found(self) -> dict[str, float]:
+    def _rounded(self) -> dict[str, float]:
         return {}
 
     def _make(self, address: str) -> float:
@@ -89,13 +89,13 @@ class Paper:
         given = (*self.trace.net.shapes, *self.trace.net.buffer_shapes, "X", "Y", "dL_dl")
         if at.name in given or at.own == "M" or at.own.endswith("_before"):
             return float(self.trace[at.name][at.index])
-        found = explain(self.trace, address, most=ALL)
-        if found.made is not None:
-            return found.value if found.made.formula is None else self.value(found.made)
-        if found.sum is not None:
-            return self.round(_kind(address), sum(self.value(part) for part in found.sum.parts))
+        known = explain(self.trace, address, most=ALL)
+        if known.made is not None:
+            return known.value if known.made.formula is None else self.value(known.made)
+        if known.sum is not None:
+            return self.round(_kind(address), sum(self.value(part) for part in known.sum.parts))
         parameter = self._parameter(at)
-        return found.value if parameter is None else self._gradient(parameter)
+        return known.value if parameter is None else self._gradient(parameter)
 
     def _parameter(self, at: Address) -> Address | None:
         """The parameter of which a value is the gradient."""
@@ -108,12 +108,12 @@ class Paper:
         """The sum over all paths of all rows, each factor and product rounded."""
         products = []
         for row in range(len(self.trace.batch)):
-            found = explain(self.trace, str(at), row=row, most=ALL)
-            if found.count > len(found.paths):
+            of_row = explain(self.trace, str(at), row=row, most=ALL)
+            if of_row.count > len(of_row.paths):
                 raise ValueError(
-                    f"{at} has {found.count} paths: rounding at every step is for at most {MANY}"
+                    f"{at} has {of_row.count} paths: rounding at every step is for at most {MANY}"
                 )
-            for path in found.paths:
+            for path in of_row.paths:
                 product = math.prod(self.value(factor) for factor in path.factors)
                 products.append(self.round("product", product))
         return self.round(_kind(str(at)), sum(products))

@@ -85,8 +85,8 @@ def largest_paths(
         ends[trace.output] = (trace.values[derivative_of(trace.output)][row], None)
     if blocked:
         ends = {key: (np.where(s == 0, NEARLY, s), place) for key, (s, place) in ends.items()}
-    found, count = _collect(trace, levels, ends, row, most)
-    return [replace(path, product=0.0) for path in found] if blocked else found, count
+    paths, count = _collect(trace, levels, ends, row, most)
+    return [replace(path, product=0.0) for path in paths] if blocked else paths, count
 
 
 def _sources(place: Place) -> tuple[str, ...]:
@@ -166,17 +166,17 @@ def _collect(
 ) -> tuple[list[UnitPath], int]:  # fmt: skip
     """The best of all paths that ended, walked back to where they began."""
     made_by = {place.y: place for place in trace.places}
-    found, total = [], 0
+    ended, total = [], 0
     for key, (slopes, mixing) in ends.items():
         name = key.partition(" by ")[0]
         level = levels[name]
         total += sum(c for c, slope in zip(level.count, slopes, strict=True) if slope != 0)
         for slot, unit in np.argwhere(level.products * slopes != 0).tolist():
             product = float(level.products[slot, unit] * slopes[unit])
-            found.append((product, name, slot, unit, float(slopes[unit]), mixing))
-    found.sort(key=lambda one: -abs(one[0]))
+            ended.append((product, name, slot, unit, float(slopes[unit]), mixing))
+    ended.sort(key=lambda one: -abs(one[0]))
     result = []
-    for product, name, slot, unit, slope, mixing in found[:most]:
+    for product, name, slot, unit, slope, mixing in ended[:most]:
         hops: list[Hop] = [] if mixing is None else [Hop(mixing, mixing.x, unit, None, slope)]
         output = unit if mixing is None else None
         while levels[name].origins:

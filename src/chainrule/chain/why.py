@@ -81,15 +81,15 @@ def why(trace: Trace, address: str, mine: float | str) -> Why:
     value = explain(trace, address).value
     near = 1.0000001 * 10.0 ** -_places(mine) + 16 * math.ulp(number)  # rounded, or cut off
     right = abs(number - value) <= 0.5000001 * 10.0 ** -_places(mine)
-    found, whole = dict[str, Reason](), is_small(trace)
+    by_cause, whole = dict[str, Reason](), is_small(trace)
     for reason in [] if right else _reasons(trace, at, value, whole):
         if reason.cause == "neighbour" and _digits(mine) < 3:
             continue  # some other number always has these two digits
-        off, best = abs(reason.value - number), found.get(reason.cause)
+        off, best = abs(reason.value - number), by_cause.get(reason.cause)
         if off <= near and (best is None or off < abs(best.value - number)):
-            found[reason.cause] = reason
+            by_cause[reason.cause] = reason
     what = f"∂L/∂{at}" if at.name in trace.net.shapes else str(at)
-    return Why(what, number, value, right, tuple(found.values()), whole)
+    return Why(what, number, value, right, tuple(by_cause.values()), whole)
 
 
 def is_small(trace: Trace) -> bool:
@@ -256,14 +256,14 @@ def _outputs(trace: Trace, *places: Place) -> Iterator[Address]:
 
 def _factors(trace: Trace, at: Address) -> Iterator[Reason]:
     """A factor of the largest path left out."""
-    found = explain(trace, str(at))
-    if found.count != 1 or len(trace.batch) > 1:
+    explanation = explain(trace, str(at))
+    if explanation.count != 1 or len(trace.batch) > 1:
         return
     for places in range(4, 0, -1):
-        value = math.prod(round(factor.value, places) for factor in found.factors)
+        value = math.prod(round(factor.value, places) for factor in explanation.factors)
         yield Reason("rounding", f"with each factor rounded to {places} decimals", value)
-    for left in found.factors:
-        value = math.prod(factor.value for factor in found.factors if factor is not left)
+    for left in explanation.factors:
+        value = math.prod(factor.value for factor in explanation.factors if factor is not left)
         yield Reason("factor", f"without the factor {_symbol(left)}", value)
 
 

@@ -41,13 +41,13 @@ class Notation:
         """An address as this notation has it."""
         if text in self.labels:
             return self.labels[text]
-        found = ADDRESS.fullmatch(text)
-        if found is None or not found["index"]:
+        match = ADDRESS.fullmatch(text)
+        if match is None or not match["index"]:
             return text
-        index, whose = found["index"], text[: text.index("[")]
+        index, whose = match["index"], text[: text.index("[")]
         if self.columns:
             index = ",".join(reversed(index.split(",")))
-        if self.brackets and found["layer"]:
-            stage = f".{found['stage']}" if found["stage"] else ""
-            whose = f"{found['own']}[{found['layer']}]{stage}"
+        if self.brackets and match["layer"]:
+            stage = f".{match['stage']}" if match["stage"] else ""
+            whose = f"{match['own']}[{match['layer']}]{stage}"
         return f"{whose}[{index}]"

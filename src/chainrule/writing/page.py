@@ -14,35 +14,35 @@ TERMS = 6  # of a sum that are written out
 Seen = Callable[[Number], Number]  # a number as it is, or as rounded on paper
 
 
-def page(found: Explanation, seen: Seen | None = None) -> Iterator[Block]:
+def page(explanation: Explanation, seen: Seen | None = None) -> Iterator[Block]:
     """The blocks of an explanation; `seen` changes each number before it is written."""
     see = seen or (lambda one: one)
-    yield _title(found)
-    if found.made is not None:
-        yield from _output(found, see)
-        yield equation(see(found.made))
-    if found.inputs is not None:
-        yield from _inputs(found, found.inputs)
-    if found.is_slope:
-        if not found.paths:
+    yield _title(explanation)
+    if explanation.made is not None:
+        yield from _output(explanation, see)
+        yield equation(see(explanation.made))
+    if explanation.inputs is not None:
+        yield from _inputs(explanation, explanation.inputs)
+    if explanation.is_slope:
+        if not explanation.paths:
             yield Prose("It is 0: a factor of every path from it to the loss is 0, as on this one.")
-        yield from _forward(found, see)
-        yield from _backward(found, see)
-        yield from _paths(found)
-        yield from _rows(found)
-        yield from _proof(found)
-    elif found.sum is not None:
-        yield from _cell(found)
-        yield total(str(found.address), found.sum, see)
-    if found.steps:
+        yield from _forward(explanation, see)
+        yield from _backward(explanation, see)
+        yield from _paths(explanation)
+        yield from _rows(explanation)
+        yield from _proof(explanation)
+    elif explanation.sum is not None:
+        yield from _cell(explanation)
+        yield total(str(explanation.address), explanation.sum, see)
+    if explanation.steps:
         yield Heading("The update")
-        for step in found.steps:
+        for step in explanation.steps:
             yield equation(see(step))
 
 
-def _output(found: Explanation, see: Seen) -> Iterator[Block]:
+def _output(explanation: Explanation, see: Seen) -> Iterator[Block]:
     """Before a prediction or a loss: the raw output that it is made of, back to the last sum."""
-    trace, at = found.trace, found.address
+    trace, at = explanation.trace, explanation.address
     if at.name not in ("Yhat", "l") or len(at.index) != 2:
         return
     lines, name = list[Block](), trace.output
@@ -58,9 +58,9 @@ def _output(found: Explanation, see: Seen) -> Iterator[Block]:
     yield from reversed(lines)
 
 
-def _inputs(found: Explanation, inputs: Contributions) -> Iterator[Block]:
+def _inputs(explanation: Explanation, inputs: Contributions) -> Iterator[Block]:
     """What each input added to a prediction, by three accounts, and what they leave over."""
-    name, scale = found.trace.unit
+    name, scale = explanation.trace.unit
     what = name if name and inputs.against is None else f"the raw output {inputs.output}"
     if inputs.against is not None:
         what, scale = f"the log-odds of {inputs.output} against {inputs.against}", 1.0
@@ -75,9 +75,9 @@ def _inputs(found: Explanation, inputs: Contributions) -> Iterator[Block]:
     yield Table("", header, [*rows, row("left over", *gaps)], frozenset({1, 2, 3}))
 
 
-def _cell(found: Explanation) -> Iterator[Block]:
+def _cell(explanation: Explanation) -> Iterator[Block]:
     """The cell of the table that an input came from, on its way into the network."""
-    trace, at = found.trace, found.address
+    trace, at = explanation.trace, explanation.address
     if at.column is None or not trace.rows:
         return
     cell = next(cell for cell in trace.rows[at.index[0]] if cell.column == at.column)
@@ -87,11 +87,11 @@ def _cell(found: Explanation) -> Iterator[Block]:
     yield Prose(f"The cell {raw} becomes {steps}.")
 
 
-def _title(found: Explanation) -> Heading:
+def _title(explanation: Explanation) -> Heading:
     """What the number is, in words."""
-    parameter = found.address.name in found.trace.net.shapes
+    parameter = explanation.address.name in explanation.trace.net.shapes
     what = "How the loss changes with" if parameter else "What makes"
-    return Heading(what, str(found.address), level=2)
+    return Heading(what, str(explanation.address), level=2)
 
 
 def equation(one: Number) -> Equation:
@@ -138,17 +138,17 @@ def _symbol(one: Number) -> Expression:
     return slope(*one.symbol) if isinstance(one.symbol, tuple) else name(one.symbol)
 
 
-def _forward(found: Explanation, see: Seen) -> Iterator[Block]:
+def _forward(explanation: Explanation, see: Seen) -> Iterator[Block]:
     """The units on the largest path, from the input to the loss."""
-    trace, shown = found.trace, list[str]()
-    for factor in reversed(found.factors):
+    trace, shown = explanation.trace, list[str]()
+    for factor in reversed(explanation.factors):
         for symbol in reversed(factor.symbol):
             owned = symbol.partition("[")[0]
             if symbol != "L" and owned not in (*trace.net.shapes, "X") and symbol not in shown:
                 shown.append(symbol)
     if not shown:
         return
-    yield Heading("Forwards" + (f", row {found.row}" if len(trace.batch) > 1 else ""))
+    yield Heading("Forwards" + (f", row {explanation.row}" if len(trace.batch) > 1 else ""))
     for address in shown:
         one = explain(trace, address)
         if one.made is not None:
@@ -157,23 +157,23 @@ def _forward(found: Explanation, see: Seen) -> Iterator[Block]:
             yield total(address, one.sum, see)
 
 
-def _backward(found: Explanation, see: Seen) -> Iterator[Block]:
+def _backward(explanation: Explanation, see: Seen) -> Iterator[Block]:
     """The factors of the largest path and their product."""
-    largest = found.paths[0] if found.paths else found.blocked
+    largest = explanation.paths[0] if explanation.paths else explanation.blocked
     if largest is None:
         return
-    which = "" if found.count < 2 else f", along the largest of {found.count} paths"
+    which = "" if explanation.count < 2 else f", along the largest of {explanation.count} paths"
     yield Heading(f"Backwards{which}")
     for factor in largest.factors:
         yield equation(see(factor))
-    yield _product(found, largest, see)
+    yield _product(explanation, largest, see)
 
 
-def _product(found: Explanation, path: Path, see: Seen) -> Equation:
+def _product(explanation: Explanation, path: Path, see: Seen) -> Equation:
     """∂L/∂ = the product of the factors = value."""
     factors, bottom = [see(factor) for factor in path.factors], path.factors[-1].symbol[1]
     whole = see(Number(("L", bottom), path.product))
-    symbol = _symbol(whole) if found.count < 2 else name("product")
+    symbol = _symbol(whole) if explanation.count < 2 else name("product")
     numbers = [number(f.value) for f in factors]
     value = whole.value
     if [f.value for f in factors] != [f.value for f in path.factors]:
@@ -181,28 +181,35 @@ def _product(found: Explanation, path: Path, see: Seen) -> Equation:
     return Equation((symbol, multiply(numbers), number(value)), whole.note)
 
 
-def _paths(found: Explanation) -> Iterator[Block]:
+def _paths(explanation: Explanation) -> Iterator[Block]:
     """Every path with its product, and what they add up to."""
-    if found.count < 2 or not found.paths:
+    if explanation.count < 2 or not explanation.paths:
         return
-    which = f" of row {found.row}" if len(found.trace.batch) > 1 else ""
-    yield Heading(f"All {found.count} paths{which}")
+    which = f" of row {explanation.row}" if len(explanation.trace.batch) > 1 else ""
+    yield Heading(f"All {explanation.count} paths{which}")
     rows = []
-    for path in found.paths:
+    for path in explanation.paths:
         units = [factor.symbol[1] for factor in path.factors if isinstance(factor.symbol, tuple)]
         rows.append((" ← ".join(units), path.product))
-    whole = sum(path.product for path in found.paths) + found.rest
-    yield _summed("from the output back", "product", rows, found.count, found.rest, whole)
+    whole = sum(path.product for path in explanation.paths) + explanation.rest
+    yield _summed(
+        "from the output back", "product", rows, explanation.count, explanation.rest, whole
+    )
 
 
-def _rows(found: Explanation) -> Iterator[Block]:
+def _rows(explanation: Explanation) -> Iterator[Block]:
     """What each row of the batch adds."""
-    if found.sum is None:
+    if explanation.sum is None:
         return
     yield Heading("What each row adds")
-    rows = [(str(part.symbol), part.value) for part in found.sum.parts]
+    rows = [(str(part.symbol), part.value) for part in explanation.sum.parts]
     yield _summed(
-        "row", "share of the gradient", rows, found.sum.count, found.sum.rest, found.value
+        "row",
+        "share of the gradient",
+        rows,
+        explanation.sum.count,
+        explanation.sum.rest,
+        explanation.value,
     )
 
 
@@ -214,10 +221,10 @@ def _summed(
     return Table("", (name, share), [*rows, *others, ("sum", whole)], frozenset({1}))
 
 
-def _proof(found: Explanation) -> Iterator[Block]:
+def _proof(explanation: Explanation) -> Iterator[Block]:
     """The simplified derivative beside the product it stands for."""
-    if not found.proof:
+    if not explanation.proof:
         return
     yield Heading("Simplified, and before")
-    for one in found.proof:
+    for one in explanation.proof:
         yield equation(one)
