@@ -75,8 +75,8 @@ ROW = """
         "squareplus",
         lambda Z, _: (Z + np.sqrt(Z * Z + 4.0)) / 2.0,
         lambda Z, A, _: 0.5 + 0.5 * Z / np.sqrt(Z * Z + 4.0),
-        "(z + sqrt(z² + 4)) / 2",
-        "1/2 + z / (2 sqrt(z² + 4))",
+        "(z + sqrt(z**2 + 4)) / 2",
+        "1 / 2 + z / (2 * sqrt(z**2 + 4))",
     ),
 )
 
@@ -91,44 +91,113 @@ class Squareplus(ElementwiseLayer):
 
 @dataclass(frozen=True)
 class PReLU('''
+LAYER = '''
+@dataclass(frozen=True)
+class Offset(Layer):
+    """Y = X + c."""
+
+    reach, linear = "unit", True
+
+    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
+        return n_in, {"c": (n_in,)}, {}
+
+    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
+        p["c"][...] = 0.5
+
+    def forward(self, p, X, *, train=False, rng=None):
+        return X + p["c"], {"X": X}
+
+    def backward(self, p, cache, dY):
+        return dY, {"c": dY.sum(axis=0)}
+
+    def equations(self, n_in: int) -> tuple[Equation, ...]:
+        return "Y[r,j] = X[r,j] + c[j]", "dX[r,j] = dY[r,j]", "dc[j] = sum_r(dY[r,j])"
+
+
+def inner('''
+LOSS = '''
+@dataclass(frozen=True)
+class QuarticError(Loss):
+    """l = (z - y)⁴."""
+
+    formula, slope_formula = "(z - y)**4", "4 * (z - y)**3"
+
+    def terms(self, Z: Array, Y: Array) -> Array:
+        return (Z - Y) ** 4
+
+    def slopes(self, Z: Array, Y: Array) -> Array:
+        return 4 * (Z - Y) ** 3
+
+
+def _ratio('''
+OPTIMIZER = '''
+@dataclass(frozen=True)
+class SignDescent(Optimizer):
+    """delta = -lr sign(g)."""
+
+    stages = (("delta", "-lr * sign(g)"),)
+
+    def update(self, grad, state, theta, lr, decay=None):
+        return -lr * np.sign(grad)
+
+
+OPTIMIZERS: '''
+RECIPE = {
+    "core/activations.py": ("\n)\n\nACTIVATIONS: ", ROW),
+    "core/activation_layers.py": ("\n@dataclass(frozen=True)\nclass PReLU(", CLASS),
+    "core/layers.py": ("\ndef inner(", LAYER),
+    "core/losses.py": ("\ndef _ratio(", LOSS),
+    "core/optimizers.py": ("\nOPTIMIZERS: ", OPTIMIZER),
+    "__init__.py": (
+        "_HOME = {name: home",
+        "_HOMES['core.activation_layers'] += ['Squareplus']\n_HOMES['core.layers'] += ['Offset']\n"
+        "_HOMES['core.losses'] += ['QuarticError']\n"
+        "_HOMES['core.optimizers'] += ['SignDescent']\n_HOME = {name: home",
+    ),
+}
 ADDED = """
+import sys
 import warnings
 import numpy as np
 import chainrule as cr
-from chainrule.core.activation_layers import Squareplus
 rng = np.random.default_rng(0)
 X = rng.normal(size=(30, 3))
-def trained(*layers):
+def used(*layers, loss=cr.SquaredError(), optimizer=cr.Adam()):
     net = cr.Network(3, [cr.Dense(4), *layers, cr.Dense(1)], rng=0)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        run = list(cr.train(net, cr.SquaredError(), cr.Adam(), X, X[:, 0], epochs=2, lr=0.01, rng=0,
+        run = list(cr.train(net, loss, optimizer, X, X[:, 0], epochs=2, lr=0.01, rng=0,
                             engine="compiled"))
-    net.predict(X)
-    print(run[-1].engine, *[w.message for w in warned], sep="; ")
-trained(Squareplus())
-trained(cr.Residual([cr.Dense(4), cr.ParametricActivation("squareplus")]))
-trained(cr.GELU(), cr.ParametricActivation("mish"))
+    step = cr.trace_step(net, loss, optimizer, X[:2], X[:2, 0], lr=0.1)
+    proof, page = cr.verify(step), str(cr.explain(step, "0.W[0,0]"))
+    cr.save(cr.Model(net, loss), sys.argv[1])
+    same = np.array_equal(cr.load(sys.argv[1]).net.predict(X), net.predict(X))
+    whole = bool(proof) and proof.unknown == () and "Backwards" in page and same
+    print(run[-1].engine, whole, *[w.message for w in warned], sep="; ")
+used(cr.Squareplus())
+used(cr.Residual([cr.Dense(4), cr.ParametricActivation("squareplus")]))
+used(cr.Offset())
+used(cr.Tanh(), loss=cr.QuarticError())
+used(cr.Tanh(), optimizer=cr.SignDescent())
+used(cr.GELU(), cr.ParametricActivation("mish"))
 """
 
 
-def test_an_activation_that_was_added_to_core_alone(tmp_path: Path) -> None:
-    """Networks with it train on the readable engine, with a warning; all others on the compiled."""
+def test_what_is_added_by_the_recipe_runs_is_explained_proven_and_stored(tmp_path: Path) -> None:
+    """It trains on the readable engine, with a warning; all others on the compiled one."""
     shutil.copytree(SRC, tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    core = tmp_path / "src" / "chainrule" / "core"
-    for file, before, after in (
-        ("activations.py", "\n)\n\nACTIVATIONS: ", ROW),
-        ("activation_layers.py", "\n@dataclass(frozen=True)\nclass PReLU(", CLASS),
-        (
-            "activation_layers.py",
-            "Softsign, HardSigmoid, HardTanh,",
-            "Softsign, HardSigmoid, HardTanh, Squareplus,",
-        ),
-    ):
-        text = (core / file).read_text(encoding="utf-8")
+    for file, (before, after) in RECIPE.items():
+        path = tmp_path / "src" / "chainrule" / file
+        text = path.read_text(encoding="utf-8")
         assert text.count(before) == 1
-        (core / file).write_text(text.replace(before, after), encoding="utf-8")
+        path.write_text(text.replace(before, after), encoding="utf-8")
     # Uncompiled kernels: the copy's would be compiled for minutes.
-    done = python(ADDED, PYTHONPATH=str(tmp_path / "src"), NUMBA_DISABLE_JIT="1")
-    why = "the layer Squareplus has no compiled kernel: the readable engine runs instead"
-    assert done.stdout.splitlines() == [f"readable; {why}", f"readable; {why}", "compiled"]
+    model = tmp_path / "model.safetensors"
+    done = python(ADDED, model, PYTHONPATH=str(tmp_path / "src"), NUMBA_DISABLE_JIT="1")
+    *own, last = done.stdout.splitlines()
+    assert last == "compiled; True"
+    kinds = [("layer", "Squareplus")] * 2
+    kinds += [("layer", "Offset"), ("loss", "QuarticError"), ("optimizer", "SignDescent")]
+    for line, (kind, name) in zip(own, kinds, strict=True):
+        assert line.startswith("readable; True; ")
+        assert f"the {kind} {name} has no compiled kernel: the readable engine runs" in line
