@@ -10,6 +10,7 @@ import pytest
 from sklearn import metrics as sk
 from support.models import small_model, small_table
 
+import chainrule as cr
 from chainrule import Dense, Model, Network
 from chainrule.core.losses import (
     BinaryCrossEntropy,
@@ -18,6 +19,7 @@ from chainrule.core.losses import (
     SoftmaxCrossEntropy,
     SquaredError,
 )
+from chainrule.core.showing import show
 from chainrule.models.model import (
     TableModel,
     answer_of,
@@ -288,3 +290,22 @@ def test_how_many_rows_lie_within_their_intervals() -> None:
 def test_bare_network_of_one_layer_is_a_model() -> None:
     model = Model(Network(1, [Dense(1, init=2.0)], rng=0))
     assert model.predict(np.array([[3.0]])).tolist() == [[6.0]]
+
+
+def test_the_old_module_of_model_files_answers_for_one_version_more() -> None:
+    with pytest.warns(DeprecationWarning, match=r"chainrule.storage.load is chainrule.load now"):
+        from chainrule.storage import load
+    assert load is cr.load
+    with pytest.raises(ImportError, match="cannot import name 'nothing'"):
+        from chainrule.storage import nothing  # noqa: F401
+
+
+def test_objects_show_themselves_in_notebooks() -> None:
+    net = cr.Network.mlp([2, 3, 1], rng=0)
+    assert net._repr_html_().startswith("<svg")
+    step = cr.trace_step(net, cr.SquaredError(), cr.SGD(), [[1.0, 2.0]], [1.0], lr=0.1)
+    explanation = cr.explain(step, "0.W[0,0]")
+    assert "<math" in explanation._repr_html_()
+    assert "$" in explanation._repr_markdown_()
+    with pytest.raises(TypeError, match="no writer makes html of a int"):
+        show(3, "html")
