@@ -130,6 +130,47 @@ def test_a_layer_that_states_nothing_is_left_out_of_the_proof() -> None:
     assert proof
 
 
+class Doubled(cr.Dense):
+    """Z = 2 X W, which inherits from a layer that states something else."""
+
+    def forward(self, p: Any, X: Any, *, train: bool = False, rng: Any = None) -> Any:
+        Z = 2 * (X @ p["W"])
+        return Z, {"X": X, "Z": Z}
+
+    def backward(self, p: Any, cache: Any, dZ: Any) -> Any:
+        return 2 * dZ @ p["W"].T, {"W": 2 * cache["X"].T @ dZ}
+
+
+class Softplus(cr.SquaredError):
+    """ŷ = ln(1 + e^z) under a squared error of it."""
+
+    def link(self, Z: Any) -> Any:
+        return np.logaddexp(0, Z)
+
+    def terms(self, Z: Any, Y: Any) -> Any:
+        return (self.link(Z) - Y) ** 2
+
+    def slopes(self, Z: Any, Y: Any) -> Any:
+        return 2 * (self.link(Z) - Y) / (1 + np.exp(-Z))
+
+
+class Slower(cr.Adam):
+    """Half of Adam's step."""
+
+    def update(self, grad: Any, state: Any, theta: Any, lr: Any, decay: Any = None) -> Any:
+        return super().update(grad, state, theta, lr) / 2
+
+
+def test_what_overrides_a_method_inherits_no_equation_about_it() -> None:
+    net = cr.Network(2, [Doubled(3, bias=False), cr.Tanh(), cr.Dense(1)], rng=0)
+    step = cr.trace_step(net, Softplus(), Slower(), X, Y, lr=0.1)
+    proof = cr.verify(step)
+    assert proof
+    assert {"0.Z", "0.dW", "Yhat", "l", "dl_dZ", "0.W.delta"} <= set(proof.unknown)
+    value = step.values["0.Z"][0, 0]
+    assert cr.to_python(step, "0.Z[0,0]") == f"print({float(value)!r})\n"
+
+
 def test_every_layer_of_ours_states_its_equations() -> None:
     from support.tables import LAYER_VARIANTS, LAYERS
 

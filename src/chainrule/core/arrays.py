@@ -37,6 +37,16 @@ def aligned_zeros(n: int, dtype: DTypeLike) -> Array:
     return aligned
 
 
+def forget_overridden(kind: type, statements: Mapping[str, Mapping[str, object]]) -> None:
+    """Take back what a class inherits about a method that it overrides: method -> the attributes
+    that describe it, with their empty values.
+    """
+    for method, described in statements.items():
+        for name, empty in described.items():
+            if method in vars(kind) and name not in vars(kind):
+                setattr(kind, name, empty)
+
+
 def defined_below(base: type[T], module: Mapping[str, object]) -> dict[str, type[T]]:
     """The classes of a module that derive from a base, by name, in their order."""
     return {

@@ -14,7 +14,7 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 
-from .arrays import Array, Arrays, Equation, Shapes
+from .arrays import Array, Arrays, Equation, Shapes, forget_overridden
 from .checks import BELOW_ONE, require_count, require_limits
 from .initializers import Initializer, get_initializer
 from .schedules import Schedule
@@ -23,8 +23,7 @@ V = TypeVar("V")
 
 
 class Layer:
-    """Y = f(X; p)   X (n, n_in)  Y (n, n_out); the protocol that every layer, own ones too,
-    fulfils.
+    """Y = f(X; p)   X (n, n_in)  Y (n, n_out); the protocol of every layer, yours included.
 
     `reach` says what the numbers of one row of Y depend on: "unit" on the same unit of the same
     row, "row" on the row, "batch" on other rows too. `linear`: whether Y is linear in X when it
@@ -34,6 +33,11 @@ class Layer:
     reach: ClassVar[str] = "batch"
     linear: ClassVar[bool] = False
     takes: ClassVar[str] = "X"
+
+    def __init_subclass__(cls) -> None:
+        """A layer that overrides forward or backward states its equations itself, or none."""
+        silent = {"equations": Layer.equations}
+        forget_overridden(cls, {"forward": silent, "backward": silent})
 
     def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
         """(n_out, parameter shapes by name, buffer shapes by name) for n_in inputs."""
@@ -58,9 +62,8 @@ class Layer:
         """Update the buffers of `p` in place from a training step's cache (running statistics)."""
 
     def equations(self, n_in: int) -> tuple[Equation, ...]:
-        """How a training step makes each number, for explanations and the proof; () if not stated.
-
-        `arrays.Equation` describes the language. Where an index fits two equations the first holds.
+        """How a training step makes each number, in the language of `arrays.Equation`; () if not
+        stated. Where an index fits two equations the first holds.
         """
         return ()
 

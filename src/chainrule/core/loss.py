@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .arrays import Array, Equation
+from .arrays import Array, Equation, forget_overridden
 from .checks import as_dtype, as_real
 from .targets import check_weight
 
@@ -39,6 +39,13 @@ class Loss:
     kinks: ClassVar[tuple[str, ...]] = ()
     classifies: ClassVar[bool] = False
     best_constant: ClassVar[str] = "one number"
+
+    def __init_subclass__(cls) -> None:
+        """A loss that overrides a method states its formula itself, or none."""
+        forget_overridden(cls, {
+            "terms": {"formula": ""}, "slopes": {"slope_formula": "", "kinks": ()},
+            "link": {"link_formula": ""}, "factors": {"outer_formula": "", "inner_formula": ""},
+        })  # fmt: skip
 
     def __post_init__(self) -> None:
         if self.reduction not in ("mean", "sum"):

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .arrays import Array, defined_below
+from .arrays import Array, defined_below, forget_overridden
 from .checks import BELOW_ONE, Limits, require_limits
 from .schedules import Schedule, value_at
 
@@ -31,6 +31,10 @@ class Optimizer:
     stages: ClassVar[Stages] = ()
     """What an update makes of each parameter, in order: (name, formula), the last is delta. Names:
     g, theta, lr, decay, t, the settings, and the state with `_before` before it is updated."""
+
+    def __init_subclass__(cls) -> None:
+        """An optimizer that overrides `update` states its stages itself, or none."""
+        forget_overridden(cls, {"update": {"stages": ()}})
 
     def __post_init__(self) -> None:
         require_limits(self, self.limits)

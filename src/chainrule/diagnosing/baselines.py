@@ -58,7 +58,8 @@ def guess_loss(loss: Loss, y: Array, n_out: int, train: Array | None = None) -> 
 def perfect_loss(loss: Loss, y: Array, n_out: int) -> float:
     """L of an output that meets every target: 0, or the entropy of the targets themselves."""
     Y = loss.targets(np.zeros((len(y), n_out)), y)
-    return 0.0 if loss.link_formula == "z" else by_rows(loss).value(loss.inverse_link(Y), y)
+    known = type(loss).inverse_link is not Loss.inverse_link
+    return by_rows(loss).value(loss.inverse_link(Y), y) if known else 0.0
 
 
 def class_codes(loss: Loss, y: Array) -> Array | None:

@@ -25,6 +25,7 @@ HELPERS = {
     "ratio": "ratio = lambda a, b: a / b if a else 0.0",
     "sign": "sign = lambda x: (x > 0) - (x < 0)",
 }
+PRODUCT = "sum_i(X[r,i] * W[i,j])"
 EACH = "each = lambda f, *M: [[f(*v) for v in zip(*rows)] for rows in zip(*M)]"
 DOT = "dot = lambda A, B: [[fsum(a * b for a, b in zip(r, c)) for c in zip(*B)] for r in A]"
 
@@ -50,14 +51,23 @@ def _plain(trace: Any) -> bool:
     loss that states its formulas, with the same settings for every output.
     """
     loss = trace.settings.loss
-    dense = all("W" in place.p or _activation(place) is not None for place in trace.places)
+    plain = all(_dense(trace, place) or _activation(trace, place) for place in trace.places)
+    stated = all((loss.formula, loss.slope_formula, loss.link_formula))
     settings = [getattr(loss, field.name) for field in fields(loss)]
-    return dense and bool(loss.formula) and not any(isinstance(v, tuple) for v in settings)
+    return plain and stated and not any(isinstance(value, tuple) for value in settings)
 
 
-def _activation(place: Any) -> Any:
+def _dense(trace: Any, place: Any) -> bool:
+    """Whether a layer states that it is X W, or X W + b."""
+    formulas = {one.formula.show for one in trace.stated[place.name] if one.value == place.y}
+    return formulas in ({PRODUCT}, {f"{PRODUCT} + b[j]"})
+
+
+def _activation(trace: Any, place: Any) -> Any:
     """The row of an activation's formulas; None for another layer, or one with parameters."""
-    return None if place.p else getattr(place.layer, "activation", None)
+    row = None if place.p or not trace.stated[place.name] else place.layer
+    row = getattr(row, "activation", None)
+    return row if hasattr(row, "slope_formula") else None
 
 
 def _whole(trace: Any, name: str, index: tuple[int, ...]) -> list[str] | None:
@@ -110,7 +120,7 @@ def _steps(trace: Any) -> Iterator[str]:
                 product = f"[[z + b for z, b in zip(row, {b})] for row in {product}]"
             yield f"{y} = {product}"
         else:
-            row = _activation(place)
+            row = _activation(trace, place)
             formula = Formula(row.formula, row.stable)
             yield f"{y} = each(lambda z: {_filled(formula, place.layer)}, {x})"
     yield f"Y = {trace['Y'].tolist()}"
@@ -158,7 +168,7 @@ def _back(trace: Any) -> Iterator[str]:
                 yield f"db{place.name} = [fsum(column) for column in zip(*{dy})]"
             yield f"{dx} = dot({dy}, [*zip(*W{place.name})])"
         else:
-            row = _activation(place)
+            row = _activation(trace, place)
             slope = _filled(Formula(row.slope_formula, row.slope_stable), place.layer)
             yield f"{dx} = each(lambda d, z, a: d * ({slope}), {dy}, {x}, {y})"
 
