@@ -1,8 +1,10 @@
 """`diagnose` names the cause of runs broken on purpose, and nothing in healthy ones."""
 
 import json
+import re
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,12 +22,18 @@ from chainrule.core.initializers import normal
 from chainrule.diagnosing import changes, runner
 from chainrule.diagnosing import diagnose as diagnosing
 from chainrule.diagnosing.baselines import constant_output, guess_loss, perfect_loss
-from chainrule.diagnosing.experiments import Setup, restated
-from chainrule.diagnosing.findings import CAUSES
+from chainrule.diagnosing.experiments import Setup
 from chainrule.diagnosing.formatting import number
 from chainrule.diagnosing.runner import FUNCTION, Runner
-from chainrule.diagnosing.symptoms import dead, flow, saturated, twins, weight_ratio
+from chainrule.diagnosing.symptoms import bounded, flow, relus, twins, weight_ratio
 
+DOCUMENT = Path(__file__).parents[1] / "docs" / "diagnose.md"
+TABLE = DOCUMENT.read_text(encoding="utf-8").partition("## Causes")[2].partition("## ")[0]
+CAUSES = {
+    cause
+    for row in re.findall(r"^\| (`.*?) \|", TABLE, re.M)
+    for cause in row.strip("`").split("`, `")
+}
 ALL = {run.name: run for run in [*tuned, *held_out]}
 SHORT = [
     "healthy_moons", "healthy_wave", "healthy_xor_table", "rate_of_50", "rate_of_a_ten_thousandth",
@@ -253,11 +261,11 @@ def test_symptoms_by_hand() -> None:
     net["0.W"] = np.array([[1.0, 1.0, -1.0, 0.0], [0.0, 0.0, -1.0, 0.0]])
     net["0.b"] = np.array([0.0, 0.0, -9.0, -1.0])
     net["2.W"] = np.array([[1.0], [1.0], [2.0], [3.0]])
-    assert dead(net, X) == [("1", cr.ReLU(), 0.5)]
+    assert [(a.name, a.layer, a.dead) for a in relus(net, X)] == [("1", cr.ReLU(), 0.5)]
     assert twins(net) == [(0, 4, 3)]
     sigmoid = cr.Network.mlp([2, 2, 1], "sigmoid", rng=0)
     sigmoid["0.W"] = np.array([[0.0, 50.0], [0.0, 0.0]])
-    assert saturated(sigmoid, X) == [("1", cr.Sigmoid(), 0.5)]
+    assert [(a.name, a.saturated) for a in bounded(sigmoid, X)] == [("1", 0.5)]
     ratio = weight_ratio(cr.Network.mlp([200, 300, 100], "tanh", rng=0))
     assert ratio == pytest.approx(1, abs=0.02)
 
@@ -321,7 +329,8 @@ def test_linear_model_and_shuffled_targets_are_run_once_for_a_setup() -> None:
     assert runs.linear(far) is not runs.linear(replace(far))
     line = np.column_stack([X, np.ones(60)])
     rest = far.train.y - line @ np.linalg.lstsq(line, far.train.y, rcond=None)[0]
-    assert restated(far, runs.linear(far)).loss == pytest.approx(np.mean(rest**2), rel=1e-3)
+    linear = runs.linear(far).loss_in_units_of(far)
+    assert linear == pytest.approx(np.mean(rest**2), rel=1e-3)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -38,10 +38,10 @@ def test_diagnose_judges_units_as_health_does() -> None:
     net["1.2.b"] = [20.0, 0.0, 0.0, 0.0]
     seen = Health(net, cr.SquaredError(), X[:64], Y[:64]).look(0).layers
     assert seen["1.1"].dead == 0.5
-    assert symptoms.dead(net, X[:64]) == [("1.1", cr.ReLU(), seen["1.1"].dead)]
-    shares = {share.name: share.share for share in symptoms.saturated(net, X[:64])}
+    (relu,) = symptoms.relus(net, X[:64])
+    assert (relu.name, relu.number, relu.dead) == ("1.1", 1, seen["1.1"].dead)
+    shares = {a.name: a.saturated for a in symptoms.bounded(net, X[:64])}
     assert shares == {name: seen[name].saturated for name in ("1.3", "2")}
-    assert symptoms.dead(net, X[:64])[0].number == 1
 
 
 def test_a_unit_that_is_nan_is_not_dead() -> None:

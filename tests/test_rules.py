@@ -218,8 +218,8 @@ LIMITS = {"activation": 3, "optimizer": 3, "loss": 4, "layer": 4}
 CHOICES = {
     "Dense": {"chain", "compiled", "core", "diagnosing", "estimators", "lessons", "models",
               "tabular", "writing"},
-    "Sigmoid": {"core/epoch.py", "diagnosing/changes.py", "estimators/mlp_base.py", "lessons"},
-    "HardSigmoid": {"core/epoch.py", "diagnosing/changes.py"},
+    "Sigmoid": {"core/epoch.py", "diagnosing/symptoms.py", "estimators/mlp_base.py", "lessons"},
+    "HardSigmoid": {"core/epoch.py", "diagnosing/symptoms.py"},
     "Step": {"chain/session.py", "compiled/kernels.py", "compiled/step.py", "models/upgrade.py"},
     "Identity": {"estimators/mlp_base.py"}, "ReLU": {"diagnosing"}, "LeakyReLU": {"diagnosing"},
     "Tanh": {"diagnosing"}, "Softsign": {"diagnosing"}, "HardTanh": {"diagnosing"},

@@ -5,12 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 
 from ..core.arrays import Array
-from ..core.losses import (
-    Hinge,
-    Huber,
-    Loss,
-    SoftmaxCrossEntropy,
-)
+from ..core.losses import Hinge, Huber, Loss, SoftmaxCrossEntropy
 
 
 def by_rows(loss: Loss) -> Loss:
@@ -28,24 +23,20 @@ def constant_output(loss: Loss, y: Array, n_out: int) -> Array:
     constant = loss.constant(Y)
     if constant is None:
         start = np.median if isinstance(loss, Huber) else np.mean
-        return _descend(loss, y, start(Y, axis=0))
+        return _lowest(loss, y, start(Y, axis=0))
     return constant
 
 
-def _descend(loss: Loss, y: Array, start: Array) -> Array:
-    """The constant of least loss by gradient steps that are halved where they do not help."""
-    z, step = np.array(start, float), 1.0
-    ones = np.ones((len(y), 1))
+def _lowest(loss: Loss, y: Array, start: Array) -> Array:
+    """The constant output of lowest loss, by BFGS from `start`."""
+    from scipy.optimize import minimize  # type: ignore[import-untyped]
+
+    def value_and_gradient(z: Array) -> tuple[float, Array]:
+        Z = np.ones((len(y), 1)) * z
+        return loss.value(Z, y), loss.grad(Z, y).sum(axis=0)
+
     with np.errstate(all="ignore"):
-        best = loss.value(ones * z, y)
-        for _ in range(200):
-            trial = z - step * loss.grad(ones * z, y).sum(axis=0)
-            value = loss.value(ones * trial, y)
-            if value < best:
-                z, best, step = trial, value, 1.5 * step
-            else:
-                step /= 2
-    return z
+        return np.asarray(minimize(value_and_gradient, start, jac=True, tol=0).x)
 
 
 def guess_loss(loss: Loss, y: Array, n_out: int, train: Array | None = None) -> float:

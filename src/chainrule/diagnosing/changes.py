@@ -1,22 +1,13 @@
 """The changes that experiments make: each takes a setup and gives one that differs in one thing."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import dropwhile, takewhile
+from typing import Any
 
 import numpy as np
 
-from ..core.activation_layers import (
-    HardSigmoid,
-    HardTanh,
-    LeakyReLU,
-    ParametricActivation,
-    PReLU,
-    ReLU,
-    Sigmoid,
-    Softsign,
-    Tanh,
-)
+from ..core.activation_layers import LeakyReLU, ParametricActivation, PReLU, ReLU
 from ..core.arrays import Array
 from ..core.branch_layers import Branched
 from ..core.layers import Dense, Dropout, Layer
@@ -26,26 +17,17 @@ from ..core.optimizers import Adam
 from ..core.schedules import Schedule
 from .configuration import Configuration
 from .experiments import Setup
+from .symptoms import BOUNDED, innermost
 
 LINEAR_STEPS = 300
 SCALES = (SquaredError, AbsoluteError, Pinball)  # losses that a scaled target scales
-BOUNDED = (Sigmoid, Tanh, HardSigmoid, HardTanh, Softsign)
-RANGES: dict[type[Layer], tuple[float, float]] = {
-    Sigmoid: (0.0, 1.0), HardSigmoid: (0.0, 1.0), Tanh: (-1.0, 1.0), HardTanh: (-1.0, 1.0),
-    Softsign: (-1.0, 1.0), ReLU: (0.0, np.inf),
-}  # fmt: skip
 
 
-def scaled_inputs(setup: Setup) -> Setup:
-    """X ← (X - mean) / standard deviation of the training rows, column by column."""
-    mean, std = setup.train.X.mean(axis=0), spread(setup.train.X)
-    return setup.map_inputs(lambda X: (X - mean) / std)
-
-
-def scaled_targets(setup: Setup) -> Setup:
-    """y ← (y - mean) / standard deviation of the training rows' targets."""
-    mean, std = setup.train.y.mean(axis=0), spread(setup.train.y)
-    return setup.map_targets(lambda y: (y - mean) / std)
+def scaled(setup: Setup, name: str = "X") -> Setup:
+    """X or y ← (… - mean) / standard deviation of the training rows, column by column."""
+    values = getattr(setup.train, name)
+    mean, std = values.mean(axis=0), nonzero_std(values)
+    return setup.map_rows(**{name: lambda values: (values - mean) / std})
 
 
 def is_flat(X: Array) -> Array:
@@ -53,25 +35,25 @@ def is_flat(X: Array) -> Array:
     return np.asarray(X.std(axis=0) <= 1e-12 * np.abs(X).max(axis=0))
 
 
-def spread(X: Array) -> Array:
+def nonzero_std(X: Array) -> Array:
     """The standard deviation of each column, 1 where the column is constant."""
     return np.asarray(np.where(is_flat(X), 1.0, X.std(axis=0)))
 
 
 def coded(setup: Setup, values: Array) -> Setup:
     """y ← the place of each target among the sorted `values`: classes 0 … k-1."""
-    return setup.map_targets(lambda y: np.searchsorted(values, y.ravel()))
+    return setup.map_rows(y=lambda y: np.searchsorted(values, y.ravel()))
 
 
 def without_columns(setup: Setup, columns: Iterable[int]) -> Setup:
     """Each of the columns is 0 in every row, which is to leave it out: its weights do nothing."""
     left_out = np.isin(np.arange(setup.train.X.shape[1]), list(columns))
-    return setup.map_inputs(lambda X: np.where(left_out, X.dtype.type(0), X))
+    return setup.map_rows(X=lambda X: np.where(left_out, X.dtype.type(0), X))
 
 
 def zeroed_inputs(setup: Setup) -> Setup:
     """X ← 0: what can be learnt without looking."""
-    return setup.map_inputs(np.zeros_like)
+    return setup.map_rows(X=np.zeros_like)
 
 
 def shuffled_targets(setup: Setup, rng: np.random.Generator) -> Setup:
@@ -101,64 +83,55 @@ def with_layers(
         for name in views:
             if net.shapes[name] == old.shapes.get(name):
                 views[name][...] = old_views[name]
+    layers_before, layers_after = dict(innermost(old.layers)), dict(innermost(net.layers))
     for name in () if afresh else net.buffer_shapes:
+        layer = name.rpartition(".")[0]
         fits = net.buffer_shapes[name] == old.buffer_shapes.get(name)
-        if fits and layer_at(net.layers, name) == layer_at(old.layers, name):
+        if fits and layers_before.get(layer) == layers_after[layer]:
             net[name] = old[name]
     return setup.change(net=net)
 
 
-def layer_at(layers: tuple[Layer, ...], name: str) -> Layer:
-    """The layer that a name such as "3.0.rate" belongs to, those inside of layers too."""
-    i, _, rest = name.partition(".")
-    layer = layers[int(i)]
-    for prefix, chain in layer.branches.items():
-        if rest.startswith(prefix):
-            return layer_at(chain, rest[len(prefix) :])
-    return layer
+def fresh_start(setup: Setup, layers: Sequence[Layer], seed: int) -> Setup:
+    """These layers with the initializer that the following activation asks for, biases at 0."""
 
+    def advised(layer: Layer, after: Layer | None) -> Layer:
+        if not isinstance(layer, Dense):
+            return layer
+        return replace(layer, init="glorot_uniform" if after is None else after.init_before)
 
-def advised(layers: tuple[Layer, ...]) -> list[Layer]:
-    """The layers with the initializer that the following activation asks for, biases at 0."""
-    chosen: list[Layer] = []
-    for layer, after in zip(layers, [*layers[1:], None], strict=True):
-        if isinstance(layer, Dense):
-            init = "glorot_uniform" if after is None else after.init_before
-            layer = replace(layer, init=init)
-        elif isinstance(layer, Branched):
-            layer = layer.with_branches([advised(chain) for chain in layer.branches.values()])
-        chosen.append(layer)
-    return chosen
+    return with_layers(setup, mapped(layers, advised), seed, afresh=True)
 
 
 def fresh(setup: Setup, seed: int) -> Setup:
     """The same layers from a fresh start: Glorot, or He before the ReLU family; biases 0."""
-    return with_layers(setup, advised(setup.config.net.layers), seed, afresh=True)
+    return fresh_start(setup, setup.config.net.layers, seed)
 
 
-def mapped(layers: Iterable[Layer], f: Callable[[Layer], Layer]) -> list[Layer]:
-    """Every layer passed through f, those inside of layers too."""
+def mapped(layers: Sequence[Layer], f: Callable[[Layer, Layer | None], Layer]) -> list[Layer]:
+    """f(layer, the next layer or None) for every layer, including layers inside of layers."""
     return [
-        x.with_branches([mapped(chain, f) for chain in x.branches.values()])
-        if isinstance(x, Branched)
-        else f(x)
-        for x in layers
+        layer.with_branches([mapped(chain, f) for chain in layer.branches.values()])
+        if isinstance(layer, Branched)
+        else f(layer, after)
+        for layer, after in zip(layers, [*layers[1:], None], strict=True)
     ]
+
+
+def replaced(layers: Sequence[Layer], kinds: Any, other: Layer) -> list[Layer]:
+    """The layers with `other` in the place of each layer of these kinds."""
+    return mapped(layers, lambda layer, _: other if isinstance(layer, kinds) else layer)
 
 
 def with_relu(setup: Setup, seed: int) -> Setup:
     """Every hidden bounded activation replaced by ReLU, from a fresh start."""
     *hidden, last = setup.config.net.layers
-    changed = mapped(hidden, lambda x: ReLU() if isinstance(x, BOUNDED) else x)
-    return with_layers(setup, advised((*changed, last)), seed, afresh=True)
+    return fresh_start(setup, [*replaced(hidden, BOUNDED, ReLU()), last], seed)
 
 
 def with_leaky_relu(setup: Setup) -> Setup:
     """Every ReLU replaced by LeakyReLU(0.1), the weights as they are."""
-    leaky = LeakyReLU(0.1)
-    return with_layers(
-        setup, mapped(setup.config.net.layers, lambda x: leaky if isinstance(x, ReLU) else x)
-    )
+    return with_layers(setup, replaced(setup.config.net.layers, ReLU, LeakyReLU(0.1)))
 
 
 def hidden_sizes(net: Network) -> list[int]:
@@ -188,7 +161,7 @@ def rebuilt(setup: Setup, hidden: list[int], seed: int) -> Setup:
     for n in hidden:
         layers += [Dense(n), activation_of(old)]
     output = [] if isinstance(old.layers[-1], Dense) else [old.layers[-1]]
-    return with_layers(setup, advised((*layers, Dense(old.n_out), *output)), seed, afresh=True)
+    return fresh_start(setup, [*layers, Dense(old.n_out), *output], seed)
 
 
 def wider(setup: Setup, seed: int) -> Setup:
@@ -222,7 +195,7 @@ def is_restrained(config: Configuration) -> bool:
 def without_restraint(setup: Setup) -> Setup:
     """No penalty, no weight decay, no Dropout; the weights as they are."""
     config = setup.config
-    layers = mapped(config.net.layers, lambda x: Dropout(0.0) if isinstance(x, Dropout) else x)
+    layers = replaced(config.net.layers, Dropout, Dropout(0.0))
     optimizer = Adam() if decays(config) else config.optimizer
     return with_layers(setup, layers).change(penalty=None, optimizer=optimizer)
 
@@ -232,14 +205,10 @@ def linear(setup: Setup) -> Setup:
 
     The target is scaled where the loss scales with it.
     """
-    old, scaled = setup.config, scaled_inputs(setup)
+    old, rows = setup.config, scaled(setup)
     net = Network(old.net.n_in, [Dense(old.net.n_out, init="zeros")], rng=0)
-    if isinstance(old.loss, SCALES):
-        scaled = scaled_targets(scaled)
-    linear = Configuration(
-        net, old.loss, Adam(), lr=0.05, epochs=LINEAR_STEPS, batch_size=None, shuffle=old.shuffle
-    )
-    return replace(scaled, config=linear)
+    config = Configuration(net, old.loss, Adam(), 0.05, LINEAR_STEPS, None, shuffle=old.shuffle)
+    return replace(scaled(rows, "y") if isinstance(old.loss, SCALES) else rows, config=config)
 
 
 def with_loss(setup: Setup, loss: Loss, n_out: int) -> Setup:

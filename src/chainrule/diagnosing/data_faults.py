@@ -1,5 +1,5 @@
-"""Faults of the data themselves: cells that are not finite, constant columns, columns that tell
-the answer or number the rows, rows that stand on both sides of a split.
+"""Faults of the data: constant columns, columns and targets far from mean 0 and spread 1, columns
+that reveal the answer or number the rows, rows that are on both sides of a split.
 """
 
 from dataclasses import replace
@@ -9,9 +9,9 @@ import numpy as np
 from ..core.arrays import Array
 from ..core.metrics import auc
 from .baselines import class_codes
-from .changes import scaled_inputs, without_columns
+from .changes import is_flat, nonzero_std, scaled, without_columns
 from .examination import Examination
-from .experiments import Score, Setup, finish, score
+from .experiments import Outcome, Score, Setup
 from .findings import Gain
 from .formatting import listed, number, percent
 
@@ -71,7 +71,8 @@ def leaking_columns(exam: Examination) -> None:
     codes = class_codes(setup.config.loss, setup.train.y)
     strength = np.array([column_alone(x, y[:, 0], codes) for x in X.T])
     for j in np.flatnonzero(strength > 0.985).tolist():
-        without = exam.measure(f"without column {j}", without_columns(setup, [j])).outcome.judged
+        name = f"without column {j}"
+        without = exam.runner.measure(name, without_columns(setup, [j])).judged
         if without.capped - now.capped < 0.1:
             continue
         kind = "R²" if codes is None else "2·AUC - 1" if codes.max() == 1 else "accuracy gained"
@@ -101,9 +102,9 @@ def identifiers(exam: Examination) -> None:
     columns = tuple(j for j, x in enumerate(X.T) if numbers_the_rows(x))
     if not columns or n < 20:
         return
-    scaled, which = scaled_inputs(exam.setup), listed(columns)
-    before = exam.runner.run(scaled).judged
-    without = exam.runner.run(without_columns(scaled, columns)).judged
+    comparable, which = scaled(exam.setup), listed(columns)
+    before = exam.runner.run(comparable).judged
+    without = exam.runner.run(without_columns(comparable, columns)).judged
     if without.capped > before.capped + 0.05:
         return
     low, high = X[:, columns[0]].min(), X[:, columns[0]].max()
@@ -114,9 +115,9 @@ def identifiers(exam: Examination) -> None:
         f"{number(before.loss)} with it: nothing is lost.",
     )
     fix = f"leave {which} out: a new row's number says nothing about its answer"
-    setup, after = exam.run(without_columns(exam.setup, columns))
+    after = exam.runner.run(without_columns(exam.setup, columns))
     exam.add("identifier_column", evidence, fix, exam.gain(after), columns=columns)
-    exam.accept(f"{which} left out", setup, after)
+    exam.accept(f"{which} left out", after)
 
 
 def numbers_the_rows(x: Array) -> bool:
@@ -146,7 +147,8 @@ def duplicates(exam: Examination) -> None:
     ]
     gain, rest = None, held.take(~where)
     if len(rest) >= 2:
-        copied, new = (score(exam.base.net, setup, part) for part in (held.take(where), rest))
+        at_end = Outcome(setup, exam.base.net)
+        copied, new = (at_end.score(rows) for rows in (held.take(where), rest))
         evidence.append(
             f"The loss is {number(copied.loss)} on these copies and {number(new.loss)} on the rest."
         )
@@ -154,9 +156,9 @@ def duplicates(exam: Examination) -> None:
     fix = "drop the copies before the rows are split, or keep all copies of a row on one side"
     exam.add("duplicates_across_split", evidence, fix, gain)
     kept = rest if len(rest) >= FEWEST else None
-    exam.first, exam.setup = replace(exam.first, held=kept), replace(exam.setup, held=kept)
-    exam.now = exam.runner.run(exam.setup)
-    exam.base = finish(exam.first, exam.base.net) if exam.trained else exam.now
+    exam.now = exam.runner.run(replace(exam.setup, held=kept))
+    unique = replace(setup, held=kept)
+    exam.base = Outcome(unique, exam.base.net) if exam.trained else exam.now
 
 
 def copies(X: Array, others: Array) -> tuple[float, Array]:
@@ -164,3 +166,56 @@ def copies(X: Array, others: Array) -> tuple[float, Array]:
     rows = {row.tobytes() for row in np.ascontiguousarray(X) + 0.0}
     where = np.array([row.tobytes() in rows for row in np.ascontiguousarray(others) + 0.0], bool)
     return float(where.mean()), where
+
+
+def unscaled_inputs(exam: Examination) -> None:
+    """Columns far from mean 0 and spread 1; the experiment scales them, and nothing else."""
+    X = exam.setup.train.X
+    mean, std, flat = X.mean(axis=0), nonzero_std(X), is_flat(X)
+    far = ~flat & ((np.abs(mean) > 5 * np.maximum(std, 1)) | (std > 5) | (std < 0.1))
+    if not far.any() or exam.has_found("unscaled_inputs"):
+        return
+    after = exam.runner.measure("scaled inputs", scaled(exam.setup))
+    if not after.improves_on(exam.now):
+        return
+    columns = tuple(np.flatnonzero(far).tolist())
+    worst = int(np.argmax(np.where(far, np.abs(np.log(std)) + np.abs(mean) / std, -1)))
+    verb = "is" if len(columns) == 1 else "are"
+    evidence = (
+        f"{listed(columns).capitalize()} of {X.shape[1]} {verb} far from mean 0 and spread 1: "
+        f"column {worst} has mean {number(mean[worst])} and standard deviation "
+        f"{number(std[worst])}.",
+        f"Scaled, the same run ends at {number(after.train.loss)} on its training rows, unscaled "
+        f"at {number(exam.now.train.loss)}.",
+    )
+    fix = "scale each column: subtract its mean and divide by its standard deviation"
+    exam.add("unscaled_inputs", evidence, fix, exam.gain(after))
+    exam.accept("scaled inputs", after)
+
+
+def unscaled_target(exam: Examination) -> None:
+    """A target far from mean 0 and spread 1; the experiment scales it, and nothing else."""
+    y = exam.setup.train.y
+    if y.dtype.kind != "f" or exam.setup.config.loss.wants_logits:
+        return
+    mean, std = y.mean(axis=0), nonzero_std(y)
+    if not np.any((np.abs(mean) > 3 * std) | (std > 5) | (std < 0.1)):
+        return
+    after = exam.runner.measure("scaled target", scaled(exam.setup, "y"))
+    if not after.improves_on(exam.now):
+        return
+    evidence = (
+        f"The target has mean {number(np.max(np.abs(mean)))} and standard deviation "
+        f"{number(np.max(std))}, while the network's first answers lie around 0.",
+        f"In units of what guessing the mean gives, the same run ends at "
+        f"{number(after.train.excess)} with the target scaled and at "
+        f"{number(exam.now.train.excess)} without.",
+    )
+    fix = "train on (y - mean) / standard deviation and turn the answers back by hand"
+    before, reached = (outcome.judged.excess for outcome in (exam.now, after))
+    gain = exam.gain(after)
+    gain = replace(
+        gain, measure=f"{gain.measure} in units of guessing", before=before, after=reached
+    )
+    exam.add("unscaled_target", evidence, fix, gain)
+    exam.accept("a scaled target", after)

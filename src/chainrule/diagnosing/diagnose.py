@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,38 +13,27 @@ from ..core.losses import Loss
 from ..core.network import Network
 from ..core.nonfinite import finite
 from ..core.optimizers import Adam
-from . import (
-    changes,
-    data_faults,
-    layer_faults,
-    loss_faults,
-    rate_faults,
-    row_faults,
-    scale_faults,
-    start_faults,
-    trained_faults,
-)
-from .baselines import guess_loss
+from . import changes, data_faults, layer_faults, loss_faults, rate_faults, row_faults
 from .configuration import Configuration
 from .examination import Examination
-from .experiments import WORST, Score, Setup, finish, restated
-from .findings import Finding, Gain, order
+from .experiments import Outcome, Score, Setup
+from .findings import Finding, gain_of, order
 from .losses_in_words import guessing, summarize
 from .prepare import prepare
 from .runner import OutOfTime, Runner, steps_per_epoch
 
-BATCH_STEPS = 300  # of one batch alone
+BATCH_STEPS = 300  # when the network is trained on a single batch
 
 OUT_OF_TIME = "Time ran out before: "
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `diagnose` found: findings by gain, what the losses are worth in words, what was run.
+    """The answer of `diagnose`: findings by gain, what the losses are worth, what was run.
 
     `findings` is empty for a healthy run. `summary` says what guessing, a linear model and this
     network reach; `measured` holds every experiment's loss on the rows that count, by name; `notes`
-    what was left out and why. `bool(diagnosis)` is whether something was found.
+    what was left out and why. `bool(diagnosis)` is whether there are findings.
     """
 
     findings: tuple[Finding, ...]
@@ -56,7 +46,7 @@ class Diagnosis:
 
     @property
     def causes(self) -> list[str]:
-        """The causes found, those of the largest gain first."""
+        """The causes of the findings, largest gain first."""
         return [finding.cause for finding in self.findings]
 
     def __str__(self) -> str:
@@ -73,13 +63,13 @@ class Diagnosis:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON takes it; a loss that is not finite becomes None."""
-        return {
-            "findings": [finding.to_dict() for finding in self.findings],
-            "summary": list(self.summary),
-            "measured": {name: finite(loss) for name, loss in self.measured.items()},
-            "notes": list(self.notes),
-        }
+        """The diagnosis as a JSON document; numbers that are not finite become None."""
+
+        def renamed(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+            return {"with" if name == "in_common" else name: value for name, value in fields}
+
+        document: dict[str, Any] = finite(asdict(self, dict_factory=renamed))
+        return document
 
 
 def diagnose(
@@ -113,24 +103,20 @@ def diagnose(
     if hopeless := loss_faults.no_experiment(setup):
         findings.append(hopeless)
         return Diagnosis(tuple(findings), guessing(setup), {}, tuple(runner.notes))
-    try:
-        exam = begin(runner, setup, trained, valid is not None)
-    except OutOfTime:
-        runner.notes.append(
-            f"{time_limit:g} s were not enough for the run itself: nothing was tried"
-        )
-        return Diagnosis(tuple(findings), guessing(setup), {}, tuple(runner.notes))
     with np.errstate(all="ignore"):
+        try:
+            exam = begin(runner, setup, trained, valid is not None)
+        except OutOfTime:
+            runner.notes.append(
+                f"{time_limit:g} s were not enough for the run itself: nothing was tried"
+            )
+            return Diagnosis(tuple(findings), guessing(setup), {}, tuple(runner.notes))
         examine(exam)
-    losses = {name: score.loss for name, score in runner.measured.items()}
-    findings = [*(mended_gain(finding, exam) for finding in findings), *exam.findings]
-    return Diagnosis(tuple(order(findings)), summarize(exam), losses, tuple(runner.notes))
-
-
-def mended_gain(finding: Finding, exam: Examination) -> Finding:
-    """A fault that let no run begin, with what the run comes to without it."""
-    measure, reached = f"loss on {exam.first.judged_name} rows", exam.base.judged
-    return replace(finding, gain=Gain(measure, np.nan, reached.loss, WORST - reached.capped))
+        # A fault with which no run can begin gains the whole loss of the run without it.
+        gain = gain_of(exam.first, Score(np.nan, np.nan), exam.base.judged)
+        findings = order([*(replace(fault, gain=gain) for fault in findings), *exam.findings])
+        summary = summarize(exam)
+    return Diagnosis(tuple(findings), summary, runner.measured, tuple(runner.notes))
 
 
 def as_configuration(configuration: Any) -> tuple[Configuration, Network | None]:
@@ -151,50 +137,46 @@ def as_configuration(configuration: Any) -> tuple[Configuration, Network | None]
 
 
 def begin(runner: Runner, setup: Setup, trained: Network | None, own_held_out: bool) -> Examination:
-    """The run as it was asked for; for a trained network, it as it stands beside a fresh one."""
-    with np.errstate(all="ignore"):
-        if trained is None:
-            base = runner.measure("as it is", setup)
-            return Examination(runner, setup, base, setup, base, own_held_out=own_held_out)
-        first = setup.change(net=trained.copy())
-        base = finish(first, trained.copy())
-        runner.measured["as it is"] = base.judged
-        fresh = changes.fresh(setup, runner.seed)
-        now = runner.measure("trained afresh", fresh)
-        return Examination(runner, first, base, fresh, now, True, own_held_out)
+    """The run as the user configured it; or a trained network, and its layers trained afresh."""
+    if trained is None:
+        base = now = runner.measure("as it is", setup)
+    else:
+        base = Outcome(setup.change(net=trained), trained)
+        runner.measured["as it is"] = base.judged.loss
+        now = runner.measure("trained afresh", changes.fresh(setup, runner.seed))
+    return Examination(runner, base, now, trained is not None, own_held_out)
 
 
 def baselines(exam: Examination) -> None:
     """Inputs zeroed, labels shuffled, one batch, a linear model: what any run is compared with."""
     runner, setup, config = exam.runner, exam.setup, exam.first.config
-    guess = guess_loss(config.loss, setup.judged.y, config.net.n_out, setup.train.y)
-    runner.measured["base rate"] = Score(guess, 1.0)
-    runner.measured["linear model"] = restated(setup, runner.linear(setup))
+    runner.measured["base rate"] = setup.yardstick(setup.judged)[0]
+    runner.measured["linear model"] = runner.linear(setup).loss_in_units_of(setup)
     runner.measure("zeroed inputs", changes.zeroed_inputs(setup))
-    runner.measured["shuffled labels"] = runner.shuffled(setup).train
+    runner.measured["shuffled labels"] = runner.shuffled(setup).train.loss
     rows = setup.train.take(slice(0, min(32, config.batch_size or 32)))
     steps = min(BATCH_STEPS, runner.epochs(setup) * steps_per_epoch(exam.first))
     batch = Setup(replace(config, batch_size=None), rows)
-    runner.measured["one batch"] = runner.run(batch, epochs=steps).train
+    runner.measured["one batch"] = runner.run(batch, epochs=steps).train.loss
 
 
 # Every experiment by its name, in turn.
 STAGES: tuple[tuple[str, Callable[[Examination], None]], ...] = (
     ("duplicates", data_faults.duplicates),
     ("baselines", baselines),
-    ("trained afresh", trained_faults.trained_faults),
+    ("trained afresh", layer_faults.trained_faults),
     ("constant columns", data_faults.constant_columns),
     ("last activation", loss_faults.out_of_reach),
-    ("scaled target", scale_faults.unscaled_target),
+    ("scaled target", data_faults.unscaled_target),
     ("identifiers", data_faults.identifiers),
-    ("scaled inputs", scale_faults.unscaled_inputs),
-    ("initialisation", start_faults.initialization),
-    ("scaled inputs", scale_faults.unscaled_inputs),
+    ("scaled inputs", data_faults.unscaled_inputs),
+    ("initialisation", layer_faults.initialization),
+    ("scaled inputs", data_faults.unscaled_inputs),
     ("saturation", layer_faults.saturation),
     ("dead units", layer_faults.dead_relu),
     ("depth", layer_faults.vanishing),
     ("learning rate", rate_faults.learning_rate),
-    ("dead units", layer_faults.dead_relu),
+    ("dead units", partial(layer_faults.dead_relu, at_end=True)),
     ("loss", loss_faults.classes_as_numbers),
     ("leaks", data_faults.leaking_columns),
     ("class weights", row_faults.imbalance),

@@ -6,10 +6,9 @@ so that unscaled inputs are not reported once more as a learning rate too high.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from ..core.arrays import ceil_div
-from .experiments import Outcome, Setup, helps
+from .experiments import Outcome, Setup
 from .findings import Finding, Gain, gain_of
 from .formatting import training_loss
 from .runner import Runner
@@ -19,53 +18,53 @@ LONG = 1000  # steps that can be called a run
 UNFINISHED = 0.3  # a run that has come closer than this to perfect answers has learnt
 
 
-class Trial(NamedTuple):
-    """A changed setup and what it came to."""
-
-    setup: Setup
-    outcome: Outcome
-
-
 @dataclass
 class Examination:
-    """What is under examination: the setup with its repairs so far, and how it fares.
+    """A run under examination: its outcome with and without the repairs so far, and the findings.
 
-    `first` and `base` are the setup as it came and its outcome; `repairs` names what was changed.
-    Of a `trained` network `base` is how it stands, and `setup` trains the same layers afresh.
-    `own_held_out` is whether the held-out rows were handed in.
+    `base` is the outcome of the run as the user configured it, `now` that with the `repairs`. For
+    a `trained` network `base` is that network, and `now` trains the same layers from a fresh start.
+    `own_held_out` is whether the user gave the held-out rows.
     """
 
     runner: Runner
-    first: Setup
     base: Outcome
-    setup: Setup
     now: Outcome
     trained: bool = False
     own_held_out: bool = False
-    rated: bool = False
     repairs: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def first(self) -> Setup:
+        """The setup as the user configured it."""
+        return self.base.setup
+
+    @property
+    def setup(self) -> Setup:
+        """The setup with the repairs so far."""
+        return self.now.setup
 
     @property
     def recovered(self) -> bool:
         """Whether the repairs so far made most of the difference.
 
-        What is left is then another run's: it is diagnosed once the repairs are made.
+        What is still wrong then belongs to a later diagnosis, of the repaired run.
         """
         return bool(self.repairs) and self.base.judged.capped - self.now.judged.capped >= 0.3
 
     @property
     def in_common(self) -> str:
-        """What the measured pair of runs has in common that the user's run has not."""
+        """The repairs that the run as it is now and every later run have, in words."""
         return f"both with {' and '.join(self.repairs)}" if self.repairs else ""
 
     def gain(self, after: Outcome) -> Gain:
-        """The gain from the present state to `after`."""
-        return gain_of(self.setup, self.now, after, self.in_common)
+        """The gain from the run with the repairs so far to `after`."""
+        return gain_of(self.setup, self.now.judged, after.judged, self.in_common)
 
     def gain_in_all(self, after: Outcome) -> Gain:
-        """The gain from the run as it came to `after`."""
-        return gain_of(self.first, self.base, after)
+        """The gain from the run as the user configured it to `after`."""
+        return gain_of(self.first, self.base.judged, after.judged)
 
     def add(
         self, cause: str, evidence: Iterable[str], fix: str, gain: Gain | None,
@@ -74,50 +73,41 @@ class Examination:
         """Report a cause."""
         self.findings.append(Finding(cause, tuple(evidence), fix, gain, layer, columns))
 
-    def accept(self, repair: str, setup: Setup, outcome: Outcome) -> None:
+    def accept(self, repair: str, outcome: Outcome) -> None:
         """Go on with this repair in place."""
-        self.setup, self.now = setup, outcome
+        self.now = outcome
         self.repairs.append(repair)
 
     def has_found(self, *causes: str) -> bool:
         """Whether one of the causes has been reported."""
         return any(finding.cause in causes for finding in self.findings)
 
-    def run(self, setup: Setup) -> Trial:
-        """A changed setup, run."""
-        return Trial(setup, self.runner.run(setup))
-
-    def measure(self, name: str, setup: Setup) -> Trial:
-        """A changed setup, run and measured by name."""
-        return Trial(setup, self.runner.measure(name, setup))
-
-    def best(self, trials: dict[str, Trial], least: float = 0.1) -> str | None:
-        """The trial of least loss, by name; None where it does not help."""
-        name = least_loss(trials)
-        return name if helps(self.now, trials[name].outcome, least) else None
+    def best(self, trials: dict[str, Outcome], least: float = 0.1) -> str | None:
+        """The name of the trial with the lowest loss; None if it does not help."""
+        name = lowest_loss(trials)
+        return name if trials[name].improves_on(self.now, least) else None
 
 
-def least_loss(trials: dict[str, Trial]) -> str:
-    """The trial of least loss on the rows that count, by name."""
-    return min(trials, key=lambda name: trials[name].outcome.judged.capped)
+def lowest_loss(trials: dict[str, Outcome]) -> str:
+    """The name of the trial with the lowest loss on the rows that count."""
+    return min(trials, key=lambda name: trials[name].judged.capped)
 
 
-def training_losses(trials: dict[str, Trial]) -> str:
+def training_losses(trials: dict[str, Outcome]) -> str:
     """Each trial's training loss: "ReLU: 0.1, one hidden layer: 0.2"."""
-    return ", ".join(f"{name}: {training_loss(trial.outcome)}" for name, trial in trials.items())
+    return ", ".join(f"{name}: {training_loss(outcome)}" for name, outcome in trials.items())
 
 
-def three_starts(exam: Examination, change: Callable[[Setup, int], Setup]) -> tuple[Trial, str]:
-    """A change run from three seeds, as one start may be lucky: the trial of middle training loss,
-    and what all of them reach, in words.
+def three_starts(exam: Examination, change: Callable[[Setup, int], Setup]) -> tuple[Outcome, str]:
+    """A change run from three seeds, because one start may be lucky: the outcome with the middle
+    training loss, and all three losses in words.
     """
-    trials = []
-    for seed in range(FRESH_STARTS):
-        setup = change(exam.setup, exam.runner.seed + seed)
-        trials.append(Trial(setup, exam.runner.run(setup, seed=seed)))
-    trials.sort(key=lambda trial: trial.outcome.train.capped)
-    words = [training_loss(trial.outcome) for trial in trials]
-    return trials[FRESH_STARTS // 2], f"{', '.join(words[:-1])} and {words[-1]}"
+    runner, setup = exam.runner, exam.setup
+    seeds = range(FRESH_STARTS)
+    outcomes = [runner.run(change(setup, runner.seed + seed), seed=seed) for seed in seeds]
+    outcomes.sort(key=lambda outcome: outcome.train.capped)
+    *others, highest = map(training_loss, outcomes)
+    return outcomes[FRESH_STARTS // 2], f"{', '.join(others)} and {highest}"
 
 
 def long_enough(exam: Examination) -> int:

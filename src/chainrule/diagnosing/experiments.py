@@ -7,6 +7,7 @@ L of perfect answers): 0 is perfect, 1 is what the best constant answer gives.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -36,18 +37,14 @@ class Setup:
         """The same with other settings of the configuration."""
         return replace(self, config=replace(self.config, **settings))  # type: ignore[arg-type]
 
-    def map_rows(self, f: Callable[[Batch], Batch]) -> "Setup":
-        """The same with the rows passed through f, held-out rows too."""
-        held = None if self.held is None else f(self.held)
-        return replace(self, train=f(self.train), held=held)
+    def map_rows(self, **functions: Callable[[Array], Array]) -> "Setup":
+        """The same with X or y of all rows passed through a function: `map_rows(y=np.log)`."""
 
-    def map_inputs(self, f: Callable[[Array], Array]) -> "Setup":
-        """The same with X passed through f, held-out rows too."""
-        return self.map_rows(lambda rows: replace(rows, X=f(rows.X)))
+        def mapped(rows: Batch) -> Batch:
+            return replace(rows, **{name: f(getattr(rows, name)) for name, f in functions.items()})
 
-    def map_targets(self, f: Callable[[Array], Array]) -> "Setup":
-        """The same with y passed through f, held-out rows too."""
-        return self.map_rows(lambda rows: replace(rows, y=f(rows.y)))
+        held = None if self.held is None else mapped(self.held)
+        return replace(self, train=mapped(self.train), held=held)
 
     @property
     def judged(self) -> Batch:
@@ -55,15 +52,31 @@ class Setup:
         return self.train if self.held is None else self.held
 
     @property
+    def all_rows(self) -> Batch:
+        """Training and held-out rows together, without weights."""
+        if self.held is None:
+            return self.train
+        parts = self.train, self.held
+        X, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("X", "y"))
+        return Batch(X, y)
+
+    @property
     def judged_name(self) -> str:
         """ "held-out" or "training": what the rows that count are."""
         return "training" if self.held is None else "held-out"
 
+    def yardstick(self, rows: Batch) -> tuple[float, float]:
+        """The losses of guessing and of perfect answers on some rows.
+
+        The guess is the best constant for the training rows.
+        """
+        loss, n_out = self.config.loss, self.config.net.n_out
+        guess = guess_loss(loss, rows.y, n_out, self.train.y)
+        return guess, perfect_loss(loss, rows.y, n_out)
+
 
 class Score(NamedTuple):
-    """The loss of some rows, a mean over rows without penalty, and what it is in units of
-    guessing.
-    """
+    """The loss on some rows, a mean over rows without penalty, and its `excess`."""
 
     loss: float
     excess: float
@@ -74,100 +87,82 @@ class Score(NamedTuple):
         return float(min(self.excess, WORST)) if self.excess == self.excess else WORST
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a run came to: scores of its rows at the end, of held-out rows, and at their best.
+    """The network at the end of a run of `setup`; its scores are computed when they are asked for.
 
-    `lead` is how far the held-out rows' losses lie below those of guessing, in standard errors.
+    `stopped` is the reason if the run stopped at a number that is not finite. `early` is the
+    network at the epoch before the end whose loss on the held-out rows was lowest.
     """
 
+    setup: Setup
     net: Network
-    train: Score
-    held: Score | None
-    best: Score | None
-    stopped: str | None
-    steps: int
-    lead: float = 0.0
-    best_net: Network | None = None
+    steps: int = 0
+    stopped: str | None = None
+    early: "Outcome | None" = None
+
+    def loss(self, rows: Batch) -> float:
+        """The mean loss over some rows; infinite if the run stopped or the loss is not finite."""
+        if self.stopped:
+            return np.inf
+        with np.errstate(all="ignore"):
+            value = by_rows(self.setup.config.loss).value(self.net.forward(rows.X)[0], rows.y)
+        return value if np.isfinite(value) else np.inf
+
+    def score(self, rows: Batch) -> Score:
+        """The loss on some rows and its excess."""
+        loss, (guess, perfect) = self.loss(rows), self.setup.yardstick(rows)
+        return Score(loss, (loss - perfect) / max(guess - perfect, TINY))
+
+    @cached_property
+    def train(self) -> Score:
+        """The score on the training rows."""
+        return self.score(self.setup.train)
+
+    @cached_property
+    def judged(self) -> Score:
+        """The score on the held-out rows, or on the training rows if none are held out."""
+        return self.train if self.setup.held is None else self.score(self.setup.held)
 
     @property
-    def judged(self) -> Score:
-        """The score on held-out rows, or on the training rows where none are held out."""
-        return self.train if self.held is None else self.held
+    def best(self) -> "Outcome":
+        """The early outcome, unless this one has a lower loss on the held-out rows."""
+        early = self.early
+        return early if early and early.judged.loss <= self.judged.loss else self
 
+    def loss_in_units_of(self, setup: Setup) -> float:
+        """The judged loss of a run with a scaled target, in the units of an unscaled setup."""
+        guess, perfect = setup.yardstick(setup.judged)
+        return perfect + self.judged.excess * (guess - perfect)
 
-class Yardstick(NamedTuple):
-    """What guessing and what perfect answers give on some rows."""
+    def improves_on(self, before: "Outcome", least: float = 0.1) -> bool:
+        """Whether the training loss is clearly lower, and the loss on held-out rows with it.
 
-    guess: float
-    perfect: float
+        Lower by a quarter and by `least` of what separates guessing from perfect answers; on
+        held-out rows by half of `least`.
+        """
+        if self.stopped:
+            return False
+        a, b = before.train.capped, self.train.capped
+        clear = b <= 0.75 * a and a - b >= least
+        return clear and before.judged.capped - self.judged.capped >= least / 2
 
+    def lead(self, other: Network | None = None) -> float:
+        """How far the held-out rows' losses lie below those of `other`, or of guessing.
 
-def yardstick(setup: Setup, rows: Batch) -> Yardstick:
-    """The guess is made on the training rows, whatever rows it is scored on."""
-    loss, n_out = setup.config.loss, setup.config.net.n_out
-    guess = guess_loss(loss, rows.y, n_out, setup.train.y)
-    return Yardstick(guess, perfect_loss(loss, rows.y, n_out))
-
-
-def score(net: Network, setup: Setup, rows: Batch, ends: Yardstick | None = None) -> Score:
-    """The network's loss on these rows and its excess; not finite counts as infinite."""
-    loss = setup.config.loss
-    guess, perfect = yardstick(setup, rows) if ends is None else ends
-    with np.errstate(all="ignore"):
-        value = by_rows(loss).value(net.forward(rows.X)[0], rows.y)
-    value = value if np.isfinite(value) else np.inf
-    return Score(value, (value - perfect) / max(guess - perfect, TINY))
-
-
-def restated(setup: Setup, outcome: Outcome) -> Score:
-    """The judged score of a run with a scaled target, its loss in the units of `setup`."""
-    guess, perfect = yardstick(setup, setup.judged)
-    excess = outcome.judged.excess
-    return Score(perfect + excess * (guess - perfect), excess)
-
-
-def helps(before: Outcome, after: Outcome, least: float = 0.1) -> bool:
-    """Whether a change clearly lowers the training loss, and that of held-out rows with it.
-
-    By a quarter and by `least` of what separates guessing from perfect, half of that on held-out
-    rows.
-    """
-    if after.stopped:
-        return False
-    a, b = before.train.capped, after.train.capped
-    clear = b <= 0.75 * a and a - b >= least
-    return clear and before.judged.capped - after.judged.capped >= least / 2
-
-
-def finish(setup: Setup, net: Network, best: Score | None = None, steps: int = 0) -> Outcome:
-    """The outcome of a network as it stands after its steps."""
-    held = None if setup.held is None else score(net, setup, setup.held)
-    if held is not None and (best is None or held.loss < best.loss):
-        best = held
-    return Outcome(net, score(net, setup, setup.train), held, best, None, steps, lead(net, setup))
-
-
-def diverged(setup: Setup, net: Network, best: Score | None, reason: str, steps: int) -> Outcome:
-    """The outcome of a run that stopped at a number that is not finite."""
-    lost = Score(np.inf, np.inf)
-    return Outcome(net, lost, None if setup.held is None else lost, best, reason, steps)
-
-
-def lead(net: Network, setup: Setup, other: Network | None = None) -> float:
-    """Mean of (loss of `other`, or of guessing, - loss of `net`) over the held-out rows, by its
-    standard error; 0 where all are equal.
-    """
-    rows, loss = setup.held, setup.config.loss
-    if rows is None or len(rows) < 2:
-        return 0.0
-    with np.errstate(all="ignore"):
-        Z = net.forward(rows.X)[0]
-        if other is None:
-            reference = np.ones((len(rows), 1)) * constant_output(loss, setup.train.y, net.n_out)
-        else:
-            reference = other.forward(rows.X)[0]
-        Y = loss.targets(Z, rows.y)
-        gains = (loss.terms(reference, Y) - loss.terms(Z, Y)).sum(axis=1)
-        error = float(gains.std(ddof=1)) / len(gains) ** 0.5
-        return float(gains.mean()) / error if error > 0 else 0.0
+        The mean of the differences divided by its standard error; 0 if all are equal.
+        """
+        rows, loss = self.setup.held, self.setup.config.loss
+        if self.stopped or rows is None or len(rows) < 2:
+            return 0.0
+        with np.errstate(all="ignore"):
+            Z = self.net.forward(rows.X)[0]
+            if other is None:
+                constant = constant_output(loss, self.setup.train.y, self.net.n_out)
+                reference = np.ones((len(rows), 1)) * constant
+            else:
+                reference = other.forward(rows.X)[0]
+            Y = loss.targets(Z, rows.y)
+            gains = (loss.terms(reference, Y) - loss.terms(Z, Y)).sum(axis=1)
+            error = float(gains.std(ddof=1)) / len(gains) ** 0.5
+            return float(gains.mean()) / error if error > 0 else 0.0

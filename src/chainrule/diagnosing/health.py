@@ -14,7 +14,7 @@ from ..core.arrays import Array
 from ..core.epoch import check_batch
 from ..core.losses import Loss
 from ..core.network import Network, multiply_adds
-from .units import activation_units
+from .symptoms import activations
 
 CALL, PAIR = 2e-4, 1e-9  # seconds that a look takes at first guess: a call, a multiply-add
 
@@ -92,10 +92,7 @@ class Health:
         with np.errstate(all="ignore"):
             Z, caches = net.forward(batch.X)
             grads = net.views(net.backward(caches, self.loss.grad(Z, batch.y, batch.weight))[1])
-        layers = {
-            name: LayerHealth(units.dead, units.saturated)
-            for name, units in activation_units(net, caches).items()
-        }
+        layers = {a.name: LayerHealth(a.dead, a.saturated) for a in activations(net, caches)}
         moved, before = net.views(net.theta - self._before), net.views(self._before)
         epochs = max(1, epoch - self._seen)
         for name in dict.fromkeys(key.rpartition(".")[0] for key in net.shapes):

@@ -1,11 +1,14 @@
-"""Gradients that shrink, saturated units and dead ones: each with its share, and what mends it."""
+"""Faults of layers: weights that start wrong, gradients that shrink or grow from layer to layer,
+saturated and dead units.
+"""
 
 from . import changes, symptoms
-from .examination import Examination, Trial, three_starts, training_losses
-from .experiments import Setup, helps
+from .examination import Examination, three_starts, training_losses
+from .experiments import Outcome, Setup
 from .formatting import number, percent, training_loss
-from .units import FLAT
 
+SMALL, LARGE = 0.2, 4.0  # times the weights that Glorot or He would start from
+GROWS, GROWS_BY = 100.0, 1.5  # first layer's gradient against the last one's, and by layer
 SHRINKS, SHRINKS_BY = 0.02, 0.6  # first layer's gradient against the last one's, and by layer
 MOST = 0.5  # of a layer's units or outputs
 FIXES = {
@@ -16,6 +19,75 @@ FIXES = {
 }
 
 
+def initialization(exam: Examination) -> None:
+    """Zero, symmetric, too small, too large; the experiment starts the same layers afresh."""
+    if not (signs := unusual_start(exam)):
+        return
+    after, reached = three_starts(exam, changes.fresh)
+    exam.runner.measured["fresh initialisation"] = after.judged.loss
+    better, stay_equal = after.improves_on(exam.now), bool(symptoms.twins(exam.base.net))
+    fix = "leave init out: Glorot's start, or He's before ReLU, small random numbers that differ"
+    as_it_is = f"In {after.steps:,} steps it reaches a training loss of {training_loss(exam.now)}"
+    for cause, evidence in signs.items():
+        if better or (stay_equal and cause == "symmetric_initialization"):
+            evidence = [*evidence, f"{as_it_is}; three fresh starts {reached}."]
+            exam.add(cause, evidence, fix, exam.gain(after))
+    if better:
+        exam.accept("a fresh initialisation", after)
+
+
+def unusual_start(exam: Examination) -> dict[str, list[str]]:
+    """What is unusual about the weights before the first step: cause -> evidence."""
+    net, signs = exam.first.config.net, dict[str, list[str]]()
+    zero, twins, ratio = symptoms.zero_layers(net), symptoms.twins(net), symptoms.weight_ratio(net)
+    if zero:
+        where = ", ".join(f'"{i}.W"' for i in zero)
+        signs["zero_initialization"] = [
+            f"All weights of {where} are 0: the hidden units compute the same, and no gradient "
+            "reaches the layers below."
+        ]
+    elif twins:
+        signs["symmetric_initialization"] = twins_in_words(exam, *twins[0])
+    if ratio is not None and not SMALL <= ratio <= LARGE:
+        size = "small" if ratio < 1 else "large"
+        signs[f"{size}_initialization"] = [
+            f"Too {size} an initialisation under {changes.activation_of(net)}: the weights are "
+            f"{number(ratio, 3)} times as large as Glorot's or He's start"
+            f"{at_first(exam) if ratio > 1 else ''}."
+        ]
+    flow = symptoms.flow(net, exam.setup.config.loss, exam.setup.train)
+    if flow is not None and flow.total > GROWS and flow.factor > GROWS_BY:
+        signs["exploding_gradient"] = [
+            f"On the way back each layer multiplies the gradient by {number(flow.factor, 3)}: the "
+            f"first layer's is {number(flow.total, 3)} times the last one's."
+        ]
+    return signs
+
+
+def twins_in_words(exam: Examination, i: int, units: int, different: int) -> list[str]:
+    """Which units are copies, and that training left them so."""
+    plural = "" if different == 1 else "s"
+    lines = [
+        f"The {units} units of layer {i} start as {different} different one{plural}: equal "
+        "weights in and out get equal gradients."
+    ]
+    after = {layer: left for layer, _, left in symptoms.twins(exam.base.net)}.get(i)
+    if after is not None:
+        lines.append(
+            f"After {exam.base.steps:,} steps there are still {after}: the layer is worth "
+            f"{after} unit{'' if after == 1 else 's'}."
+        )
+    return lines
+
+
+def at_first(exam: Examination) -> str:
+    """The loss before the first step beside that of guessing, where it is far above."""
+    start = Outcome(exam.setup, exam.setup.config.net).train
+    if start.capped < 1.5:
+        return ""
+    return f", and the loss before the first step is {number(start.loss)}"
+
+
 def vanishing(exam: Examination) -> None:
     """Gradients that shrink on the way back; ReLU in place of the activation, and less depth."""
     flow = symptoms.flow(exam.setup.config.net, exam.setup.config.loss, exam.setup.train)
@@ -23,8 +95,8 @@ def vanishing(exam: Examination) -> None:
         return
     options = {"ReLU": changes.with_relu, "one hidden layer": changes.shallow}
     trials = {name: three_starts(exam, change)[0] for name, change in options.items()}
-    for name, trial in trials.items():
-        exam.runner.measured[f"depth and activation: {name}"] = trial.outcome.judged
+    for name, after in trials.items():
+        exam.runner.measured[f"depth and activation: {name}"] = after.judged.loss
     evidence = [
         f"On the way back each layer multiplies the gradient by {number(flow.factor, 3)}: the "
         f"first of {len(flow.sizes)} Dense layers gets {number(flow.total, 3)} of what the last "
@@ -35,65 +107,94 @@ def vanishing(exam: Examination) -> None:
 
 
 def take_best(
-    exam: Examination, cause: str, trials: dict[str, Trial], evidence: list[str],
+    exam: Examination, cause: str, trials: dict[str, Outcome], evidence: list[str],
     layer: int | None = None,
 ) -> None:  # fmt: skip
     """Report the cause and go on with the best trial, if that helps."""
     best = exam.best(trials)
     if best is not None:
-        exam.add(cause, evidence, FIXES[best], exam.gain(trials[best].outcome), layer)
-        exam.accept(best, *trials[best])
+        exam.add(cause, evidence, FIXES[best], exam.gain(trials[best]), layer)
+        exam.accept(best, trials[best])
 
 
 def saturation(exam: Examination) -> None:
     """Units far out from the first step on; the experiment is whatever repair brings them back."""
-    worst = symptoms.largest(symptoms.saturated(exam.first.config.net, exam.first.train.X))
-    if worst.share < MOST:
+    worst = symptoms.most_saturated(exam.first.config.net, exam.first.train.X)
+    if worst.saturated < MOST:
         return
-    scaled = changes.scaled_inputs(exam.setup)
+    scaled = changes.scaled(exam.setup)
     options = (exam.setup, scaled, changes.fresh(scaled, exam.runner.seed))
     shares = {setup: saturated_share(setup, worst.name) for setup in options}
-    setup = next((setup for setup in options if shares[setup] <= worst.share / 2), None)
+    setup = next((setup for setup in options if shares[setup] <= worst.saturated / 2), None)
     if setup is None:
         return
     after = exam.now if setup is exam.setup else exam.runner.run(setup)
     evidence = (
-        f"{percent(worst.share)} of the outputs of layer {worst.name}, {worst.layer}, are so far "
-        f"out before the first step that their slope is below {percent(FLAT)} of the steepest: "
-        "next to no gradient passes.",
+        f"{percent(worst.saturated)} of the outputs of layer {worst.name}, {worst.layer}, are so "
+        f"far out before the first step that their slope is below {percent(symptoms.FLAT)} of the "
+        "steepest: next to no gradient passes.",
         f"With {' and '.join(exam.repairs) or 'scaled inputs and fresh weights'} it is "
         f"{percent(shares[setup])}.",
     )
     fix = "scale the inputs and start from small weights and biases of 0"
     exam.add("saturation", evidence, fix, exam.gain_in_all(after), worst.number)
-    if helps(exam.now, after):
-        exam.accept("unsaturated units", setup, after)
+    if after.improves_on(exam.now):
+        exam.accept("unsaturated units", after)
 
 
 def saturated_share(setup: Setup, name: str) -> float:
     """The share of saturated outputs of this layer before the first step of a setup."""
-    shares = symptoms.saturated(setup.config.net, setup.train.X)
-    return next((share.share for share in shares if share.name == name), 0.0)
+    layers = symptoms.bounded(setup.config.net, setup.train.X)
+    return next((layer.saturated for layer in layers if layer.name == name), 0.0)
 
 
-def dead_relu(exam: Examination) -> None:
-    """ReLU units that are 0 in every row at the start or the end; fresh biases, or LeakyReLU."""
-    start, end = (
-        symptoms.largest(symptoms.dead(net, exam.setup.train.X))
-        for net in (exam.setup.config.net, exam.now.net)
-    )
-    late = exam.rated or exam.has_found("learning_rate_too_high", "learning_rate_too_low")
-    worst = end if late and end.share > start.share else start
-    if worst.share < MOST or exam.has_found("dead_relu"):
+def dead_relu(exam: Examination, at_end: bool = False) -> None:
+    """ReLU units that are 0 in every row at the start, or `at_end` of the run too; the experiments
+    are fresh biases and LeakyReLU.
+    """
+    nets, X = (exam.setup.config.net, exam.now.net), exam.setup.train.X
+    start, end = (symptoms.most_dead(net, X) for net in nets)
+    worst = end if at_end and end.dead > start.dead else start
+    if worst.dead < MOST or exam.has_found("dead_relu"):
         return
     trials = {
         "started afresh": three_starts(exam, changes.fresh)[0],
-        "LeakyReLU": exam.run(changes.with_leaky_relu(exam.setup)),
+        "LeakyReLU": exam.runner.run(changes.with_leaky_relu(exam.setup)),
     }
     when = "before the first step" if worst is start else f"after {exam.now.steps:,} steps"
     evidence = [
-        f"{percent(worst.share)} of the units of layer {worst.name}, ReLU(), are 0 in every row "
+        f"{percent(worst.dead)} of the units of layer {worst.name}, ReLU(), are 0 in every row "
         f"{when}: no gradient passes them, so they cannot come back.",
         f"Training loss {training_losses(trials)}; as it is: {training_loss(exam.now)}.",
     ]
     take_best(exam, "dead_relu", trials, evidence, worst.number)
+
+
+def trained_faults(exam: Examination) -> None:
+    """Dead, saturated, equal or zero units where training the same layers afresh does better."""
+    if not exam.now.improves_on(exam.base):
+        return
+    net, X, signs = exam.first.config.net, exam.first.train.X, dict[str, str]()
+    if symptoms.zero_layers(net):
+        signs["zero_initialization"] = "All weights of a layer are 0 under a hidden layer."
+    elif twins := symptoms.twins(net):
+        i, units, different = twins[0]
+        signs["symmetric_initialization"] = (
+            f"Layer {i} has {units} units, of which only {different} differ."
+        )
+    dead, saturated = symptoms.most_dead(net, X), symptoms.most_saturated(net, X)
+    for cause, share, which, layer, state in (
+        ("dead_relu", dead.dead, "units", dead, "are 0 in every row"),
+        ("saturation", saturated.saturated, "outputs", saturated, "have no slope left"),
+    ):
+        if share >= MOST:
+            place = f"layer {layer.name}, {layer.layer}"
+            signs[cause] = f"{percent(share)} of the {which} of {place}, {state}."
+    if not signs:
+        signs["underfitting"] = (
+            f"The loss is {number(exam.base.train.loss)}; trained afresh, the same layers reach "
+            f"{number(exam.now.train.loss)}."
+        )
+    fix = "train the same layers afresh, with Adam() and the default initialisation"
+    for cause, evidence in signs.items():
+        exam.add(cause, [evidence], fix, exam.gain_in_all(exam.now))

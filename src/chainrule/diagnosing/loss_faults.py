@@ -8,12 +8,12 @@ from ..core.epoch import check_batch
 from ..core.losses import BinaryCrossEntropy, Loss, Poisson, SoftmaxCrossEntropy, SquaredError
 from . import changes
 from .baselines import class_codes
-from .changes import RANGES
 from .examination import Examination
-from .experiments import Setup, helps, yardstick
+from .experiments import Setup
 from .findings import Finding
 from .formatting import number, percent, training_loss
-from .row_faults import everything, gain_in_recall, recalls
+from .row_faults import gain_in_recall, recalls
+from .symptoms import RANGES
 
 
 def refusal(setup: Setup) -> str | None:
@@ -51,8 +51,7 @@ def as_train_takes_it(setup: Setup) -> tuple[Setup, list[Finding]]:
 
     Raises ValueError with the refusal where no repair helps.
     """
-    reason = refusal(setup)
-    if reason is None:
+    if (reason := refusal(setup)) is None:
         return setup, []
     for changed, fix in repairs(setup):
         if refusal(changed) is None:
@@ -67,7 +66,7 @@ def no_experiment(setup: Setup) -> Finding | None:
     """
     y, n = setup.train.y, len(setup.train)
     with np.errstate(all="ignore"):
-        guess = yardstick(setup, setup.train)[0]
+        guess = setup.yardstick(setup.train)[0]
         same = np.ptp(y.astype(np.float64), axis=0) <= 1e-12 * np.abs(y).max(axis=0)
     if np.all(same):
         rows = "the only row" if n == 1 else f"all {n:,} rows"
@@ -89,8 +88,8 @@ def out_of_reach(exam: Examination) -> None:
     outside = float(np.mean((y < low - 1e-9) | (y > high + 1e-9)))
     if outside < 0.01:
         return
-    free, after = exam.measure("without the last activation", changes.unbounded(exam.setup))
-    if not helps(exam.now, after):
+    after = exam.runner.measure("without the last activation", changes.unbounded(exam.setup))
+    if not after.improves_on(exam.now):
         return
     evidence = [
         f"The network ends in {last!r}, which answers between {low:g} and {high:g}, but "
@@ -99,7 +98,7 @@ def out_of_reach(exam: Examination) -> None:
     ]
     fix = f"leave the last {last!r} out, so that it ends in Dense"
     exam.add("wrong_loss", evidence, fix, exam.gain(after))
-    exam.accept("no last activation", free, after)
+    exam.accept("no last activation", after)
 
 
 def classes_as_numbers(exam: Examination) -> None:
@@ -108,14 +107,14 @@ def classes_as_numbers(exam: Examination) -> None:
     codes = class_codes(loss, setup.train.y)
     if codes is None or loss.classifies or isinstance(loss, Poisson) or setup.train.y.ndim > 1:
         return
-    rows, counts = everything(setup), np.bincount(codes)
+    rows, counts = setup.all_rows, np.bincount(codes)
     values, k = np.unique(rows.y), len(counts)
     if k > 10 or counts.min() < 10 or len(values) != k:
         return
     other: Loss = BinaryCrossEntropy() if k == 2 else SoftmaxCrossEntropy()
     name, n_out = type(other).__name__, 1 if k == 2 else k
-    changed, after = exam.run(changes.with_loss(changes.coded(setup, values), other, n_out))
-    coded = everything(changed)
+    after = exam.runner.run(changes.with_loss(changes.coded(setup, values), other, n_out))
+    coded = after.setup.all_rows
     a = recalls(exam.now.net, loss, rows, coded.y)
     b = recalls(after.net, other, coded, coded.y)
     gain = gain_in_recall(a, b, exam.in_common)
@@ -129,7 +128,7 @@ def classes_as_numbers(exam: Examination) -> None:
     )
     outputs = "" if k == 2 else f" and {k} outputs"
     exam.add("wrong_loss", evidence, f"if these are classes, use {name}(){outputs}", gain)
-    exam.accept(name, changed, after)
+    exam.accept(name, after)
 
 
 def diverged(exam: Examination) -> None:

@@ -5,11 +5,7 @@ import math
 import numpy as np
 
 from ..core.arrays import Array
-from ..core.losses import (
-    BinaryCrossEntropy,
-    Loss,
-    SoftmaxCrossEntropy,
-)
+from ..core.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from .baselines import class_codes, guess_loss
 from .examination import Examination
 from .experiments import Score, Setup
@@ -29,7 +25,7 @@ def summarize(exam: Examination) -> tuple[str, ...]:
     """What guessing, a linear model and this network reach, in plain words."""
     base, measured, lines = exam.base, exam.runner.measured, [*guessing(exam.first)]
     if "linear model" in measured:
-        linear, rows = number(measured["linear model"].loss), exam.first.judged_name
+        linear, rows = number(measured["linear model"]), exam.first.judged_name
         lines.append(f"A linear model reaches {linear} on the {rows} rows.")
     if base.stopped:
         return (*lines, f"This network's {base.stopped}.")
@@ -37,7 +33,7 @@ def summarize(exam: Examination) -> tuple[str, ...]:
     lines.append(f"This network reaches {reached} on them: {standing_in_words(base.judged)}.")
     lines += constant_predictor(exam)
     if "one batch" in measured and "shuffled labels" in measured:
-        batch, shuffled = (number(measured[name].loss) for name in ("one batch", "shuffled labels"))
+        batch, shuffled = (number(measured[name]) for name in ("one batch", "shuffled labels"))
         lines.append(
             f"One batch alone is learnt to {batch}; with shuffled labels the training rows are "
             f"learnt to {shuffled}."

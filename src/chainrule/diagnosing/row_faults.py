@@ -11,15 +11,8 @@ from ..core.network import Network
 from ..core.penalty import Penalty
 from . import changes
 from .baselines import by_rows, class_codes, guess_loss, perfect_loss
-from .examination import (
-    UNFINISHED,
-    Examination,
-    Trial,
-    least_loss,
-    long_enough,
-    training_losses,
-)
-from .experiments import Outcome, Setup, lead, restated
+from .examination import UNFINISHED, Examination, long_enough, lowest_loss, training_losses
+from .experiments import Outcome, Setup
 from .findings import Gain
 from .formatting import number, percent
 from .runner import Stream
@@ -54,22 +47,12 @@ def gain_in_recall(before: Array, after: Array, in_common: str = "") -> Gain:
     return Gain("mean of the classes' shares answered rightly", a, b, b - a, in_common)
 
 
-def everything(setup: Setup) -> Batch:
-    """Training and held-out rows together."""
-    if setup.held is None:
-        return setup.train
-    X = np.concatenate([setup.train.X, setup.held.X])
-    return Batch(X, np.concatenate([setup.train.y, setup.held.y]))
-
-
 def imbalance(exam: Examination) -> None:
     """A rare class that is hardly answered; the experiment gives each class the same weight."""
     setup, loss = exam.setup, exam.setup.config.loss
-    rows = everything(setup)
+    rows = setup.all_rows
     codes, all_codes = class_codes(loss, setup.train.y), class_codes(loss, rows.y)
-    if codes is None or all_codes is None:
-        return
-    if not loss.classifies or exam.now.stopped:
+    if codes is None or all_codes is None or not loss.classifies or exam.now.stopped:
         return
     shares = np.bincount(codes) / len(codes)
     rare = int(np.where(shares > 0, shares, 1.0).argmin())  # a class without rows is not asked for
@@ -92,33 +75,30 @@ def imbalance(exam: Examination) -> None:
 
 
 def gap(outcome: Outcome) -> float:
-    """How much better the training rows are known than those held out, in units of guessing."""
-    if outcome.held is None:
-        return 0.0
-    return outcome.held.capped - outcome.train.capped
+    """How far the loss on held-out rows lies above the training loss, in units of guessing."""
+    return outcome.judged.capped - outcome.train.capped
 
 
 def overfitting(exam: Examination) -> None:
     """Training rows known far better than others; a penalty, fewer units, an earlier end."""
     setup, now = exam.setup, exam.now
-    if gap(now) < 0.2 or now.best is None or now.held is None or exam.trained or exam.recovered:
+    if gap(now) < 0.2 or exam.trained or exam.recovered:
         return
-    trials = {
-        f"Penalty(l2={l2:g})": exam.run(setup.change(penalty=Penalty(l2=l2))) for l2 in (0.01, 0.1)
-    }
+    penalties = {f"Penalty(l2={l2:g})": Penalty(l2=l2) for l2 in (0.01, 0.1)}
+    options = {name: setup.change(penalty=penalty) for name, penalty in penalties.items()}
     for n in changes.hidden_sizes(setup.config.net)[:1]:
         fewer = max(4, n // 4)
         smaller = changes.rebuilt(setup, [fewer], exam.runner.seed)
-        trials[f"one hidden layer of {fewer}"] = exam.run(smaller)
-    stopped = replace(now, held=now.best, net=now.best_net or now.net)
-    trials["the best epoch"] = Trial(setup, stopped)
-    best = least_loss(trials)
-    after = trials[best].outcome
-    a, b = now.held.capped, after.judged.capped
-    large = a - b >= 0.4 or lead(after.net, setup, now.net) >= 2.0
+        options[f"one hidden layer of {fewer}"] = smaller
+    trials = {name: exam.runner.run(changed) for name, changed in options.items()}
+    trials["the best epoch"] = now.best
+    best = lowest_loss(trials)
+    after = trials[best]
+    a, b = now.judged.capped, after.judged.capped
+    large = a - b >= 0.4 or after.lead(now.net) >= 2.0
     if not (large and b <= 0.85 * a and a - b >= 0.15):
         return
-    losses = (f"{name}: {number(trial.outcome.judged.loss)}" for name, trial in trials.items())
+    losses = (f"{name}: {number(outcome.judged.loss)}" for name, outcome in trials.items())
     evidence = (train_and_held(now), f"On the rows held out, with {', '.join(losses)}.")
     fix = f"restrain the network: {best}"
     if best == "the best epoch":
@@ -139,8 +119,7 @@ def too_few_rows(exam: Examination) -> None:
     n = len(exam.setup.train)
     if exam.setup.held is None or exam.recovered or gap(exam.now) < 0.15 or not 8 <= n <= 300:
         return
-    sign = half_the_rows(exam) or shuffled_targets_are_learnt(exam)
-    if sign is not None:
+    if sign := half_the_rows(exam) or shuffled_targets_are_learnt(exam):
         fix = "collect more rows; until then use fewer columns, fewer units and a penalty"
         exam.add("too_few_rows", (sign, train_and_held(exam.now)), fix, None)
 
@@ -179,7 +158,7 @@ def shuffled_targets_are_learnt(exam: Examination) -> str | None:
 def reach(exam: Examination, setup: Setup, epochs: int, seed: int) -> float:
     """The least excess on held-out rows of this network and the linear model at any epoch."""
     runs = exam.runner.run(setup, epochs=epochs, seed=seed), exam.runner.linear(setup)
-    return min(run.best.capped for run in runs if run.best is not None)
+    return min(run.best.judged.capped for run in runs)
 
 
 def noise_floor(exam: Examination) -> None:
@@ -187,16 +166,14 @@ def noise_floor(exam: Examination) -> None:
     setup, now = exam.setup, exam.now
     if exam.has_found("too_few_rows"):
         return  # what more rows would tell cannot be called noise
-    floor = floor_of_equal_rows(setup)
-    if floor is not None:
-        report_floor(exam, floor)
-        return
+    if (floor := floor_of_equal_rows(setup)) is not None:
+        return report_floor(exam, floor)
     if setup.held is None or len(setup.held) < MANY or now.stopped or not np.ptp(setup.train.X):
         return
     line = exam.runner.linear(setup)
-    wider = changes.scaled_inputs(changes.wider(setup, exam.runner.seed))
+    wider = changes.scaled(changes.wider(setup, exam.runner.seed))
     wide = exam.runner.run(wider, epochs=long_enough(exam))
-    if any(outcome.lead > 2.0 for outcome in (now, line, wide)):
+    if any(outcome.lead() > 2.0 for outcome in (now, line, wide)):
         return
     shuffled = exam.runner.shuffled(setup).train
     if shuffled.capped - now.train.capped > 0.15:
@@ -204,8 +181,8 @@ def noise_floor(exam: Examination) -> None:
     evidence = (
         f"On the rows held out neither this network ({number(now.judged.loss)}) nor a wider "
         f"one ({number(wide.judged.loss)}) nor the linear model "
-        f"({number(restated(setup, line).loss)}) is better than guessing by more than two standard "
-        "errors.",
+        f"({number(line.loss_in_units_of(setup))}) is better than guessing by more than two "
+        "standard errors.",
         f"With the targets shuffled the training rows are learnt as well: {number(shuffled.loss)} "
         f"against {number(now.train.loss)}.",
     )
@@ -215,7 +192,7 @@ def noise_floor(exam: Examination) -> None:
 
 def floor_of_equal_rows(setup: Setup) -> float | None:
     """The least loss that rows with equal X and different y allow, where most rows are such."""
-    rows, loss, n_out = everything(setup), setup.config.loss, setup.config.net.n_out
+    rows, loss, n_out = setup.all_rows, setup.config.loss, setup.config.net.n_out
     _, group, size = np.unique(rows.X, axis=0, return_inverse=True, return_counts=True)
     group = group.ravel()
     if len(size) < 2 or np.mean(size[group] >= 5) < 0.9:
@@ -232,7 +209,7 @@ def report_floor(exam: Examination, floor: float) -> None:
     much.
     """
     setup, reached = exam.setup, exam.now.train.loss
-    guess = guess_loss(setup.config.loss, everything(setup).y, setup.config.net.n_out)
+    guess = guess_loss(setup.config.loss, setup.all_rows.y, setup.config.net.n_out)
     if floor < 0.5 * guess or guess - reached < 0.6 * (guess - floor):
         return
     evidence = (
@@ -244,12 +221,10 @@ def report_floor(exam: Examination, floor: float) -> None:
     exam.add("noise_floor", evidence, fix, None)
 
 
-MORE_UNITS, MORE_EPOCHS = "four times the units", "four times the epochs"
-NO_RESTRAINT = "no penalty, decay or dropout"
 LEARN_MORE = {
-    MORE_UNITS: "use more hidden units, or a hidden layer where there is none",
-    MORE_EPOCHS: "train for more epochs",
-    NO_RESTRAINT: "lower the penalty, the weight decay or the dropout",
+    "four times the units": "use more hidden units, or a hidden layer where there is none",
+    "four times the epochs": "train for more epochs",
+    "no penalty, decay or dropout": "lower the penalty, the weight decay or the dropout",
 }
 
 
@@ -260,19 +235,19 @@ def underfitting(exam: Examination) -> None:
     if exam.has_found("noise_floor", "underfitting"):
         return
     setup, epochs = exam.setup, exam.runner.epochs(exam.setup)
-    options = {MORE_UNITS: changes.wider(setup, exam.runner.seed)}
+    options = {"four times the units": changes.wider(setup, exam.runner.seed)}
     if epochs == setup.config.epochs and not exam.trained:
-        options[MORE_EPOCHS] = setup.change(epochs=4 * epochs)
+        options["four times the epochs"] = setup.change(epochs=4 * epochs)
     if changes.is_restrained(setup.config):
-        options[NO_RESTRAINT] = changes.without_restraint(setup)
-    trials = {name: exam.measure(name, changed) for name, changed in options.items()}
+        options["no penalty, decay or dropout"] = changes.without_restraint(setup)
+    trials = {name: exam.runner.measure(name, changed) for name, changed in options.items()}
     best = exam.best(trials, 0.15)
     if best is None:
         return
-    line = exam.runner.measured.get("linear model")
+    linear = exam.runner.measured.get("linear model")
     evidence = [
         f"The training rows themselves are learnt badly: {number(exam.now.train.loss)}"
-        + ("." if line is None else f"; a linear model's loss is {number(line.loss)}."),
+        + ("." if linear is None else f"; a linear model's loss is {number(linear)}."),
         f"Training loss with {training_losses(trials)}.",
     ]
-    exam.add("underfitting", evidence, LEARN_MORE[best], exam.gain(trials[best].outcome))
+    exam.add("underfitting", evidence, LEARN_MORE[best], exam.gain(trials[best]))

@@ -2,17 +2,17 @@
 
 import re
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
 
 from ..core.arrays import ceil_div
 from ..core.epoch import StepSettings, run_epoch
-from ..core.network import Network, multiply_adds
+from ..core.network import multiply_adds
 from ..core.nonfinite import Diverged
 from . import changes
-from .experiments import Outcome, Score, Setup, diverged, finish, score, yardstick
+from .experiments import Outcome, Setup
 
 MOST_STEPS = 3000
 MOST_WORK = 1e10  # multiply-adds of one run: about a second
@@ -40,7 +40,7 @@ class Runner:
     seed: int
     deadline: float = np.inf
     notes: list[str] = field(default_factory=list)
-    measured: dict[str, Score] = field(default_factory=dict)
+    measured: dict[str, float] = field(default_factory=dict)
     _linear: dict[Setup, Outcome] = field(default_factory=dict)
     _shuffled: dict[Setup, Outcome] = field(default_factory=dict)
 
@@ -67,10 +67,8 @@ class Runner:
         )
         state = config.optimizer.init(net.theta)
         epochs = self.epochs(setup) if epochs is None else epochs
-        steps = epochs * steps_per_epoch(setup)
-        ends = None if held is None else yardstick(setup, held)
-        best: Score | None = None
-        best_net: Network | None = None
+        steps, lowest = epochs * steps_per_epoch(setup), np.inf
+        early: Outcome | None = None
         for epoch in range(epochs):
             if time.perf_counter() > self.deadline:
                 raise OutOfTime
@@ -80,19 +78,18 @@ class Runner:
                     batch_size=batch_size(setup), shuffle=config.shuffle, rng=rng, losses=losses,
                 )  # fmt: skip
             except Diverged as reason:
-                return diverged(setup, net, best, FUNCTION.sub(r"\1(…)", str(reason)), steps)
+                return Outcome(setup, net, steps, FUNCTION.sub(r"\1(…)", str(reason)), early)
             losses.append(L)
             if held is not None and epoch % ceil_div(epochs, LOOKS) == 0:
-                now = score(net, setup, held, ends)
-                if best is None or now.loss < best.loss:
-                    best, best_net = now, net.copy()
-        outcome = finish(setup, net, best, steps)
-        return outcome if outcome.best is not best else replace(outcome, best_net=best_net)
+                loss = Outcome(setup, net).loss(held)
+                if loss < lowest:
+                    lowest, early = loss, Outcome(setup, net.copy())
+        return Outcome(setup, net, steps, early=early)
 
     def measure(self, name: str, setup: Setup) -> Outcome:
         """The run of a setup, measured by name."""
         outcome = self.run(setup)
-        self.measured[name] = outcome.judged
+        self.measured[name] = outcome.judged.loss
         return outcome
 
     def linear(self, setup: Setup) -> Outcome:

@@ -1,34 +1,102 @@
 """What a network shows on some rows: dead and saturated units, gradients from layer to layer,
-weights beside what they should be, units that are copies of each other.
+weights compared with the usual start, units that are copies of each other.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from ..core.activation_layers import ReLU
+from ..core.activation_layers import (
+    ElementwiseLayer,
+    HardSigmoid,
+    HardTanh,
+    ParametricActivation,
+    PReLU,
+    ReLU,
+    Sigmoid,
+    Softsign,
+    Tanh,
+)
 from ..core.arrays import Array
 from ..core.epoch import Batch
-from ..core.layers import BatchNorm, Dense, Layer
+from ..core.layers import BatchNorm, Dense, Layer, outer, within
 from ..core.losses import Loss
 from ..core.network import Network
-from .changes import BOUNDED
-from .units import activation_units, parameters
 
 ROWS = 500
+FLAT = 0.05  # a slope below this share of the steepest one counts as saturated
+RANGES: dict[type[Layer], tuple[float, float]] = {
+    Sigmoid: (0.0, 1.0), HardSigmoid: (0.0, 1.0), Tanh: (-1.0, 1.0), HardTanh: (-1.0, 1.0),
+    Softsign: (-1.0, 1.0), ReLU: (0.0, np.inf),
+}  # fmt: skip
+BOUNDED = tuple(kind for kind, (_, high) in RANGES.items() if high < np.inf)
 
 
-class Share(NamedTuple):
-    """A share of the units or outputs of one activation layer."""
+class Activation(NamedTuple):
+    """An activation layer, the share of its dead units and the share of its saturated outputs.
+
+    The slope of a dead unit is 0 in every row, that of a saturated output below FLAT of the
+    steepest.
+    """
 
     name: str
     layer: Layer
-    share: float
+    dead: float
+    saturated: float
 
     @property
     def number(self) -> int:
         """The number of the network's layer that it is, or that it is in."""
         return int(self.name.partition(".")[0])
+
+
+NO_ACTIVATION = Activation("", ReLU(), 0.0, 0.0)
+
+
+def activations(net: Network, caches: Sequence[dict[str, Array]]) -> list[Activation]:
+    """Every activation layer of a network, including layers inside of layers."""
+    cached = {
+        key: array for i, cache in enumerate(caches) for key, array in outer(cache, i).items()
+    }
+    return [
+        Activation(name, layer, *_shares(layer, parameters(net, name), within(cached, f"{name}.")))
+        for name, layer in innermost(net.layers)
+        if isinstance(layer, ElementwiseLayer | PReLU | ParametricActivation)
+    ]
+
+
+def parameters(net: Network, name: str) -> dict[str, Array]:
+    """The arrays of the layer of this name, by their own names."""
+    names = (key for key in [*net.shapes, *net.buffer_shapes] if key.startswith(f"{name}."))
+    return within({key: net[key] for key in names}, f"{name}.")
+
+
+def innermost(layers: Iterable[Layer], prefix: str = "") -> Iterator[tuple[str, Layer]]:
+    """(name, layer) of every layer that holds no other layers, such as ("3.0", ReLU())."""
+    for i, layer in enumerate(layers):
+        if not layer.branches:
+            yield f"{prefix}{i}", layer
+        for branch, chain in layer.branches.items():
+            yield from innermost(chain, f"{prefix}{i}.{branch}")
+
+
+def _shares(layer: Layer, p: dict[str, Array], cache: dict[str, Array]) -> tuple[float, float]:
+    """The shares of dead units and of saturated outputs."""
+    with np.errstate(all="ignore"):
+        slopes = np.abs(layer.backward(p, cache, np.ones_like(cache["Z"]))[0])
+    dead = np.all((slopes == 0) & ~np.isnan(cache["Z"]), axis=0)
+    return float(np.mean(dead)), float(np.mean(slopes < FLAT * _steepest(layer)))
+
+
+def _steepest(layer: Layer) -> float:
+    """The largest slope of an activation."""
+    if isinstance(layer, PReLU):
+        return 1.0
+    layer = layer.bend if isinstance(layer, ParametricActivation) else layer
+    Z = np.linspace(-8.0, 8.0, 321)[None, :]
+    slopes = layer.backward({}, layer.forward({}, Z)[1], np.ones_like(Z))[0]
+    return max(float(np.abs(slopes).max()), 1e-300)
 
 
 class Flow(NamedTuple):
@@ -50,25 +118,25 @@ def forward(net: Network, X: Array) -> tuple[Array, list[dict[str, Array]]]:
         return net.forward(X[:ROWS], train=statistics, rng=np.random.default_rng(0))
 
 
-def dead(net: Network, X: Array) -> list[Share]:
-    """The share of dead units of each ReLU layer: no gradient passes them."""
-    units = activation_units(net, forward(net, X)[1])
-    return [Share(name, u.layer, u.dead) for name, u in units.items() if isinstance(u.layer, ReLU)]
+def relus(net: Network, X: Array) -> list[Activation]:
+    """The ReLU layers: no gradient passes their dead units."""
+    return [a for a in activations(net, forward(net, X)[1]) if isinstance(a.layer, ReLU)]
 
 
-def saturated(net: Network, X: Array) -> list[Share]:
-    """The share of saturated outputs of each hidden bounded activation."""
-    units, last = activation_units(net, forward(net, X)[1]), str(len(net.layers) - 1)
-    return [
-        Share(name, u.layer, u.saturated)
-        for name, u in units.items()
-        if isinstance(u.layer, BOUNDED) and name != last
-    ]
+def bounded(net: Network, X: Array) -> list[Activation]:
+    """The bounded activations before the last layer: they may be saturated."""
+    hidden, last = activations(net, forward(net, X)[1]), str(len(net.layers) - 1)
+    return [a for a in hidden if isinstance(a.layer, BOUNDED) and a.name != last]
 
 
-def largest(shares: list[Share]) -> Share:
-    """The layer where the share is largest; a share of 0 where there is no such layer."""
-    return max(shares, key=lambda s: s.share, default=Share("", ReLU(), 0.0))
+def most_dead(net: Network, X: Array) -> Activation:
+    """The ReLU layer with the largest share of dead units."""
+    return max(relus(net, X), key=lambda a: a.dead, default=NO_ACTIVATION)
+
+
+def most_saturated(net: Network, X: Array) -> Activation:
+    """The hidden bounded activation with the largest share of saturated outputs."""
+    return max(bounded(net, X), key=lambda a: a.saturated, default=NO_ACTIVATION)
 
 
 def dense_layers(net: Network) -> list[int]:

@@ -8,7 +8,7 @@ it.
 import numpy as np
 
 from ..core.arrays import Array
-from .examination import Examination, Finding, agree, names, number
+from .examination import Examination, Finding, agree, first, names, number
 from .slopes import Point
 from .user_code import Block, stretch
 
@@ -74,7 +74,8 @@ def _summed_too_often(exam: Examination, parts: list[Block], r: float) -> bool:
 
 def reason_for_factor(exam: Examination, r: float) -> str:
     """What makes a factor: 2, ½, the rows m, the outputs k, their products and inverses."""
-    m, k = exam.rows or 0, exam.outputs or 0
+    m, last = exam.rows or 0, exam.blocks[-1]
+    k = last.size if last.is_bias and len(exam.blocks) > 1 else 0  # a guess
     rows, outputs, both = f"m = {m} rows", f"k = {k} outputs", f"{m} rows, {k} outputs"
     reasons = [
         (m, 1, f"1/m is missing ({rows})"),
@@ -108,8 +109,7 @@ def reason_for_factor(exam: Examination, r: float) -> str:
 def is_overwritten(exam: Examination) -> Finding | None:
     """The gradient of one array stands in another's place."""
     for part in exam.wrong_parts():
-        source = _source(exam, part)
-        if source:
+        if source := _source(exam, part):
             points = f"at all {len(exam.points)} points"
             evidence = f"the gradient of {part.name} is that of {source.name} {points}"
             return exam.finding("overwritten", evidence, where=(part, source))
@@ -178,8 +178,8 @@ def is_bias_sum(exam: Examination) -> Finding | None:
         if not part.is_bias or part.size < 2:
             continue
         whole = [p for p in exam.points if p.comparable[part.span].all()]
-        mistake = _sum_mistake([[x[part.span] for x in (p.g, p.d, p.tolerance)] for p in whole])
-        if mistake:
+        measured = [[x[part.span] for x in (p.g, p.d, p.tolerance)] for p in whole]
+        if mistake := _sum_mistake(measured):
             evidence = f"the gradient of {part.name} {mistake}"
             return exam.finding("bias_sum", evidence, where=(part,))
     return None
@@ -221,13 +221,13 @@ def wrong_shapes(
 
     Raises ValueError in one sentence where the shape tells no cause.
     """
-    blocks = [block for block in exam.blocks if block.name in misshapen]
-    for block in blocks:
-        g = misshapen[block.name]
-        finding = _missing(exam, block, arrays) if g is None else _shape(exam, block, g)
-        if finding:
-            return finding
-    block, g = blocks[0], misshapen[blocks[0].name]
+    returned = [(block, misshapen[block.name]) for block in exam.blocks if block.name in misshapen]
+    if finding := first(
+        _missing(exam, block, arrays) if g is None else _shape(exam, block, g)
+        for block, g in returned
+    ):
+        return finding
+    block, g = returned[0]
     hint = "give it the shape of its parameter"
     if g is not None and g.size == block.size and block.is_bias:
         hint = "the numbers fit: use keepdims=True or reshape"
@@ -263,8 +263,7 @@ def _shape(exam: Examination, block: Block, g: Array) -> Finding | None:
             if agree(g.reshape(-1), point.d[other.span], tolerance):
                 evidence = f"the gradient of {name} is that of {other.name}: {shapes}"
                 return Finding("overwritten", (evidence,), (name, other.name))
-    mistake = _unsummed(g, d, allowed) if block.is_bias else None
-    if mistake:
+    if block.is_bias and (mistake := _unsummed(g, d, allowed)):
         return Finding("bias_sum", (f"the gradient of {name} {mistake}: {shapes}",), (name,))
     return None
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..core.arrays import Array
 from ..core.checks import require_count
 from . import causes
-from .examination import Examination, Finding, names
+from .examination import Examination, Finding, first, names
 from .history import calls_differ, never_changes, repeated
 from .layers import (
     is_derivative,
@@ -67,7 +67,8 @@ def check_gradients(
     no gradient (wrong type, shape, nan), or parameters are not finite numbers; TimeoutError where a
     function does not come back in time.
     """
-    for name, function in (("value", value), ("gradient", gradient)):
+    functions = {"value": value, "gradient": gradient}
+    for name, function in functions.items():
         if not callable(function):
             raise ValueError(f"{name} is {function!r}: give a function of the parameters")
     if rows is not None:
@@ -76,7 +77,7 @@ def check_gradients(
         raise ValueError(f"seed is {seed!r}: give a whole number of at least 0")
     if not isinstance(time_limit, int | float) or not 0 < time_limit <= LONGEST:
         raise ValueError(f"time_limit is {time_limit!r}: give seconds above 0, at most {LONGEST}")
-    code = UserCode(value, gradient, Layout(parameters))
+    code = UserCode(functions, Layout(parameters))
 
     comparing = 0.3 * time_limit  # the experiments need the rest
     return within(
@@ -102,20 +103,19 @@ def _check(code: UserCode, rows: int | None, seed: int, seconds: float) -> Gradi
     measurer = SlopeMeasurer(code, rng)
     start = code.layout.theta
     code.value(start)
-    first = code.gradient(start)
+    returned = code.gradient(start)
     code.strict = False
     near, far = (_moved(measurer, share) for share in (0.3, 1.0))
-    finding = calls_differ(code, start, near)
-    if finding:
+    if finding := calls_differ(code, start, near):
         return GradientReport(finding.cause, finding.evidence, notes=_notes(code, start, far))
     measurer.measure_gradient_noise(near)
     measurer.measure_loss_size(start, near, far)
-    exam = Examination(code, measurer, rows, _entries(code, first.g, rng, seconds))
+    exam = Examination(code, measurer, rows, _entries(code, returned.g, rng, seconds))
     notes = _notes(code, start, far)
-    if first.misshapen:
+    if returned.misshapen:
         exam.points = [exam.new_point(far)]
         again = code.gradient(far)
-        shapes = again.misshapen or first.misshapen
+        shapes = again.misshapen or returned.misshapen
         return report(exam, causes.wrong_shapes(exam, shapes, again.arrays), notes)
     exam.points = [exam.new_point(theta) for theta in (start, near, far)]
     _add_points(exam)
@@ -220,10 +220,8 @@ def _explained(exam: Examination) -> Finding:
         return Finding("unknown", (sentence, "no single entry of those drawn is wrong"))
     if not any(point.wrong.any() for point in exam.moved_points) and _at_kink(exam):
         return _kink(exam)
-    for explanation in EXPLANATIONS:
-        finding = explanation(exam)
-        if finding:
-            return finding
+    if finding := first(explanation(exam) for explanation in EXPLANATIONS):
+        return finding
     wrong, right = exam.wrong_blocks(), exam.right_blocks()
     count = f"{int(exam.wrong.sum())} of {len(exam.entries)} entries are wrong, in {names(wrong)}"
     others = f"; {names(right)} {'is' if len(right) == 1 else 'are'} right" if right else ""
@@ -243,10 +241,10 @@ def _at_kink(exam: Examination) -> bool:
 def _kink(exam: Examination) -> Finding:
     """`kink`, with the first entry whose slopes differ."""
     places = np.flatnonzero(exam.points[0].kink | exam.points[0].wrong)
-    first = int(places[0])
+    index = int(places[0])
     sentence = (
         f"the loss has a kink at the given parameters ({len(places)} entries, "
-        f"{exam.code.layout.block(first).entry(first)} the first): its slopes on both sides differ"
+        f"{exam.code.layout.block(index).entry(index)} the first): its slopes on both sides differ"
     )
     return Finding("kink", (sentence, "beside it, at two other points, the gradient is right"))
 

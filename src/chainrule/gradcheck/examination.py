@@ -62,12 +62,6 @@ class Examination:
         """The points other than the given one, or the only point."""
         return self.points[1:] or self.points
 
-    @property
-    def outputs(self) -> int | None:
-        """The number of outputs, guessed as the size of the last array if it is a bias."""
-        last = self.blocks[-1]
-        return last.size if len(self.blocks) > 1 and last.is_bias else None
-
     def wrong_blocks(self) -> list[Block]:
         """The blocks with a wrong entry, in the order of the parameters."""
         return self._blocks_where(self.wrong, True)
@@ -142,11 +136,16 @@ class Examination:
         return Finding(cause, sentences, places, factor)
 
 
-def agree(first: Array, second: Array, tolerance: Array) -> bool:
-    """Whether two gradients agree wherever both are known, and at one entry at least are not 0."""
-    known = np.isfinite(first) & np.isfinite(second)
-    close = np.abs(first - second)[known] <= 3 * tolerance[known]
-    return bool(close.all() and np.any(np.abs(second)[known] > 20 * tolerance[known]))
+def first(findings: Iterable[Finding | None]) -> Finding | None:
+    """The first finding, None if there is none; what comes after it is not computed."""
+    return next(filter(None, findings), None)
+
+
+def agree(a: Array, b: Array, tolerance: Array) -> bool:
+    """Whether two gradients agree wherever both are finite, and are not 0 everywhere."""
+    finite = np.isfinite(a) & np.isfinite(b)
+    a, b, tolerance = a[finite], b[finite], tolerance[finite]
+    return bool(np.all(np.abs(a - b) <= 3 * tolerance) and np.any(np.abs(b) > 20 * tolerance))
 
 
 def names(blocks: Iterable[Block]) -> str:

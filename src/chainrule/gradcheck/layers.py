@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.activations import ACTIVATIONS, Activation
 from ..core.arrays import Array
-from .examination import Examination, Finding, names, number
+from .examination import Examination, Finding, first, names, number
 from .slopes import Point
 from .user_code import Block, stretch
 
@@ -41,15 +41,6 @@ class Guess(NamedTuple):
     stand_in: Callable[[Array], Array]
 
 
-class Reading(NamedTuple):
-    """One experiment: the entry at c, both gradients there and how far they may be apart."""
-
-    c: float
-    g: float
-    d: float
-    tolerance: float
-
-
 def is_symmetric_cure(exam: Examination) -> Finding | None:
     """The gradient is right wherever a square matrix is symmetric: W stands where Wᵀ belongs."""
     theta = exam.generic.theta
@@ -70,12 +61,8 @@ def is_derivative(exam: Examination) -> Finding | None:
     for base in _bases(exam):
         for part in exam.wrong_parts():
             base[part.span] = 0.0
-        for entry in _candidates(exam):
-            finding = _explain(exam, entry, [_read(exam, base, entry, c) for c in GRID])
-            if finding:
-                return finding
-        finding = _is_softmax(exam, base)
-        if finding:
+        explained = (_explain(exam, base, entry) for entry in _candidates(exam))
+        if finding := first(explained) or _is_softmax(exam, base):
             return finding
     return None
 
@@ -97,12 +84,6 @@ def _candidates(exam: Examination) -> Iterator[int]:
         return
     for part in sorted(parts, key=lambda part: not part.is_bias):
         yield from (part.start + i for i in sorted({0, part.size // 2, part.size - 1}))
-
-
-def _read(exam: Examination, base: Array, entry: int, c: float) -> Reading:
-    """Both gradients at an entry that is set to c, the others as in `base` (n,)."""
-    point = exam.point_with(base, entry, c, np.array([entry]))
-    return Reading(c, float(point.g[entry]), float(point.d[entry]), float(point.tolerance[entry]))
 
 
 def guesses() -> Iterator[Guess]:
@@ -133,12 +114,18 @@ def _guesses_of(row: Activation, alpha: float) -> Iterator[Guess]:
         yield Guess(row, "unknown", words, slope, lambda Z: other.slope(Z, f(Z), alpha))
 
 
-def _explain(exam: Examination, entry: int, readings: list[Reading]) -> Finding | None:
-    """The guess that makes g f'(z) = stand-in(z) d at every reading, none where none does."""
-    telling = [r for r in readings if max(abs(r.g), abs(r.d)) > 50 * r.tolerance]
-    if len(telling) < 3:
+def _explain(exam: Examination, base: Array, entry: int) -> Finding | None:
+    """The guess with g f'(z) = stand-in(z) d wherever the entry is set to a c of GRID, the others
+    as in `base` (n,); None if no guess fits.
+    """
+    points = [exam.point_with(base, entry, c, np.array([entry])) for c in GRID]
+    measured = np.array(
+        [(p.theta[entry], p.g[entry], p.d[entry], p.tolerance[entry]) for p in points]
+    )
+    c, g, d, tolerance = measured[np.isfinite(measured[:, 1] + measured[:, 2])].T
+    telling = np.fmax(np.abs(g), np.abs(d)) > 50 * tolerance
+    if telling.sum() < 3:
         return None
-    c, g, d, tolerance = np.array([r for r in readings if np.isfinite(r.g + r.d)]).T
     off = np.abs(g - d) > 3 * tolerance
     for x in INPUTS:
         for guess in guesses():
@@ -149,16 +136,17 @@ def _explain(exam: Examination, entry: int, readings: list[Reading]) -> Finding 
                 continue
             allowed = 3 * tolerance * np.maximum(1.0, np.maximum(np.abs(slope), np.abs(stand_in)))
             if np.all((np.abs(g * slope - d * stand_in) <= allowed)[smooth]):
-                return _finding(exam, entry, guess, telling)
+                ratios = np.divide(g, d, out=np.full_like(g, np.inf), where=d != 0)
+                return _finding(exam, entry, guess, c[telling], ratios[telling])
     return None
 
 
-def _finding(exam: Examination, entry: int, guess: Guess, readings: list[Reading]) -> Finding:
+def _finding(exam: Examination, entry: int, guess: Guess, c: Array, ratios: Array) -> Finding:
     block = exam.code.layout.block(entry)
     place = block.entry(entry)
     measured = "; ".join(
-        f"{place} = {r.c:g}: g / d = {number(r.g / r.d) if r.d else 'inf'}"
-        for r in readings[:SHOWN]
+        f"{place} = {at:g}: g / d = {number(ratio)}"
+        for at, ratio in list(zip(c, ratios, strict=True))[:SHOWN]
     )
     evidence = (
         f"with {names(exam.wrong_parts())} at zero but {place}, z is the same on every row, and "
@@ -244,13 +232,9 @@ def is_derivative_by_order(exam: Examination) -> Finding | None:
     """
     if exam.code.layout.flat:
         return None
-    for part in exam.wrong_parts()[::-1]:
-        if not part.is_bias or len(exam.blocks) < 3:
-            entries = exam.compared(part)[:24]
-            finding = _dies_out(exam, part, entries) or _is_relu(exam, part, entries)
-            if finding:
-                return finding
-    return None
+    parts = [p for p in exam.wrong_parts()[::-1] if not p.is_bias or len(exam.blocks) < 3]
+    tests = (_dies_out, _is_relu)
+    return first(test(exam, part, exam.compared(part)[:24]) for part in parts for test in tests)
 
 
 def _dies_out(exam: Examination, part: Block, entries: Array) -> Finding | None:

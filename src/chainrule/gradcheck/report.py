@@ -87,6 +87,4 @@ def report(exam: Examination, finding: Finding, notes: tuple[str, ...]) -> Gradi
         notes = (*notes, f"{unseen}: nothing shows whether their gradient is right elsewhere")
     drawn = "" if n == size else f" of {size}, drawn, and the others along random directions"
     checked = f"{n} entries{drawn} compared at {len(exam.points)} points"
-    return GradientReport(
-        finding.cause, finding.evidence, finding.where, finding.factor, blocks, checked, notes
-    )
+    return GradientReport(**vars(finding), blocks=blocks, checked=checked, notes=notes)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array
-from .examination import Examination, Finding, number
+from .examination import Examination, Finding, first, number
 from .slopes import Slope, smooth_slope
-from .user_code import Block
+from .user_code import Block, listed
 
 MOST_ROWS = 40
 PAIRS = 6
@@ -33,7 +33,7 @@ def takes_rows(function: Callable[..., Any]) -> bool:
 def is_row_by_row(exam: Examination) -> Finding | None:
     """Each row alone, where the user's functions take rows=."""
     code, m = exam.code, exam.rows
-    if not m or not (takes_rows(code.value_function) and takes_rows(code.gradient_function)):
+    if not m or not all(map(takes_rows, code.functions.values())):
         return None
     off = [i for i in range(min(m, 4 * MOST_ROWS)) if _row_is_off(exam, i)]
     if 0 < len(off) < m:
@@ -113,12 +113,8 @@ def is_few_rows(exam: Examination) -> Finding | None:
     """The error, or the gradient itself, stays in the span of few fixed inputs."""
     if exam.code.layout.flat or _is_constant(exam):
         return None
-    for block in exam.wrong_blocks():
-        if block.size <= 80 and 1 <= len(block.shape) <= 2:
-            finding = _spans(exam, block, False) or _spans(exam, block, True)
-            if finding:
-                return finding
-    return None
+    small = [b for b in exam.wrong_blocks() if b.size <= 80 and len(b.shape) in (1, 2)]
+    return first(_spans(exam, block, turned) for block in small for turned in (False, True))
 
 
 def _spans(exam: Examination, block: Block, turned: bool) -> Finding | None:
@@ -218,5 +214,4 @@ def _second(exam: Examination, theta: Array, u: Array, v: Array) -> float:
 
 
 def _rows(rows: list[int]) -> str:
-    shown = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
-    return f"{'row' if len(rows) == 1 else 'rows'} {shown}"
+    return f"{'row' if len(rows) == 1 else 'rows'} {listed(rows, 8)}"

@@ -90,17 +90,25 @@ def noise_of(values: Array) -> Array:
 
 @dataclass
 class Point:
-    """Both gradients at theta: g (n,) theirs, d (n,) by differences with its bar, nan where it was
-    not asked for; `tolerance` is how far they may be apart; kink marks entries at a kink.
+    """Both gradients at theta: g (n,) is the user's, d (n,) is measured by differences with error
+    bars `bar`, nan for entries that were not measured; `kink` marks entries at a kink. `rounding`
+    is that of g (n,), `noise` that of the loss.
     """
 
     theta: Array
     g: Array
     d: Array
     bar: Array
-    tolerance: Array
+    rounding: Array
     kink: Array
     noise: float
+
+    @property
+    def tolerance(self) -> Array:
+        """How far g and d may be apart (n,): the error bar, RTOL of the entry, and the rounding."""
+        with np.errstate(invalid="ignore"):
+            size = np.fmax(np.abs(self.g), np.abs(self.d))
+        return np.asarray(3 * self.bar + RTOL * size + self.rounding)
 
     @property
     def comparable(self) -> Array:
@@ -229,10 +237,9 @@ class SlopeMeasurer:
             name = self.code.layout.block(k).name
             slope = self.slope_along(theta, _axis(sizes, k), name, noise)
             d[k], bar[k] = slope.value / sizes[k], slope.bar / sizes[k]
-        point = Point(theta, g, d, bar, self.tolerance(g, d, bar, noise), kink, noise)
+        point = Point(theta, g, d, bar, self._rounding(g, noise), kink, noise)
         for k in map(int, np.flatnonzero(point.wrong)):
             self._confirm(point, k, sizes)
-        point.tolerance[:] = self.tolerance(g, d, bar, noise)
         for k in map(int, np.flatnonzero(point.wrong)):
             kink[k] = self._is_kink(point, k, sizes)
         return point
@@ -257,17 +264,15 @@ class SlopeMeasurer:
         if steady < 2:
             point.bar[k] = max(point.bar[k], gap / size)
 
-    def tolerance(self, g: Array, d: Array, bar: Array, noise: float) -> Array:
-        """How far g and d may be apart: both bars, and RTOL of the entry."""
+    def _rounding(self, g: Array, noise: float) -> Array:
+        """How far rounding may move each entry of g (n,)."""
         largest, finite = np.zeros_like(g), np.where(np.isfinite(g), np.abs(g), 0.0)
         for block in self.code.layout.blocks:
             largest[block.span] = finite[block.span].max(initial=0.0)
         relative = self.gradient_noise
         if self.is_rough(noise):  # rounding of its large entries reaches the small ones
             relative = np.maximum(relative, ROUGH_SHARE)
-        with np.errstate(invalid="ignore"):
-            size = np.fmax(np.abs(g), np.abs(d))
-        return np.asarray(3 * bar + RTOL * size + relative * largest)
+        return np.asarray(relative * largest)
 
     def _is_kink(self, point: Point, k: int, sizes: Array) -> bool:
         """Whether an entry (index k) lies on a kink that can explain how far g and d are apart."""

@@ -4,6 +4,7 @@ import contextvars
 import ctypes
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,17 +17,15 @@ class Stopped(BaseException):
 def within(seconds: float, work: Callable[[], T], message: Callable[[], str]) -> T:
     """work() if it ends within `seconds`; raises TimeoutError with message() otherwise.
 
-    It runs in a thread of its own, so that it can be left behind wherever it hangs, whatever
-    thread or platform we are on.
+    It runs in a thread of its own, which can be left behind wherever it hangs, on every platform.
     """
-    done: list[T] = []
-    failed: list[BaseException] = []
+    outcome: Future[T] = Future()
 
     def run() -> None:
         try:
-            done.append(work())
+            outcome.set_result(work())
         except BaseException as error:
-            failed.append(error)
+            outcome.set_exception(error)
 
     context = contextvars.copy_context()  # the caller's np.errstate among others
     thread = threading.Thread(target=context.run, args=(run,), daemon=True)
@@ -43,6 +42,4 @@ def within(seconds: float, work: Callable[[], T], message: Callable[[], str]) ->
             )
     if left_behind:
         raise TimeoutError(sentence)
-    if failed:
-        raise failed[0]
-    return done[0]
+    return outcome.result()

@@ -81,13 +81,17 @@ class Layout:
         self._tree = parameters
         self.blocks: list[Block] = []
         self.size = 0
-        leaves = [(name, _as_parameter(name, leaf)) for name, leaf in _leaves(parameters, "")]
-        for name, values in leaves:
+        arrays: list[Array] = []
+
+        def append(name: str, leaf: Any) -> None:
+            arrays.append(values := _as_parameter(name, leaf))
             self.blocks.append(Block(name, values.shape, self.size, self.size + values.size))
             self.size += values.size
+
+        _map_leaves(parameters, append)
         if self.size == 0:
             raise ValueError("parameters hold no number: give an array or a dict of arrays")
-        self.theta = np.concatenate([values for _, values in leaves], axis=None)
+        self.theta = np.concatenate(arrays, axis=None)
         self.flat = len(self.blocks) == 1 and len(self.blocks[0].shape) == 1
 
     def block(self, index: int) -> Block:
@@ -98,18 +102,11 @@ class Layout:
         """The parameters at theta in the user's own layout, every array a fresh float64 copy."""
         blocks = iter(self.blocks)
 
-        def rebuild(node: Any) -> Any:
-            if isinstance(node, dict):
-                tree = copy(node)
-                tree.update({key: rebuild(child) for key, child in node.items()})
-                return tree
-            if isinstance(node, list | tuple):
-                parts = [rebuild(child) for child in node]
-                return type(node)(*parts) if hasattr(node, "_fields") else type(node)(parts)
+        def moved(name: str, leaf: Any) -> Any:
             values = theta[next(blocks).span].copy()
-            return float(values[0]) if isinstance(node, NUMBERS) else values.reshape(np.shape(node))
+            return float(values[0]) if isinstance(leaf, NUMBERS) else values.reshape(np.shape(leaf))
 
-        return rebuild(self._tree)
+        return _map_leaves(self._tree, moved)
 
     def read(self, returned: Any) -> Returned:
         """What a gradient function returned, entry by entry; see Returned."""
@@ -134,15 +131,25 @@ def _children(node: Any) -> list[tuple[Any, Any]] | None:
     return list(enumerate(node)) if isinstance(node, list | tuple) else None
 
 
-def _leaves(node: Any, name: str) -> Iterator[tuple[str, Any]]:
+def _map_leaves(node: Any, f: Callable[[str, Any], Any], name: str = "") -> Any:
+    """The same dicts, lists and tuples with f(name, leaf) in the place of every leaf."""
     children = _children(node)
     if children is None:
-        yield name or "parameters", node
-        return
+        return f(name or "parameters", node)
     if name.count(".") > DEEPEST:
         raise ValueError(f"parameters are nested more than {DEEPEST} deep: name them flatly")
-    for key, child in children:
-        yield from _leaves(child, f"{name}.{key}" if name else str(key))
+    parts = {key: _map_leaves(child, f, _inside(name, key)) for key, child in children}
+    if isinstance(node, dict):
+        tree = copy(node)
+        tree.update(parts)
+        return tree
+    is_named = hasattr(node, "_fields")
+    return type(node)(*parts.values()) if is_named else type(node)(parts.values())
+
+
+def _inside(name: str, key: Any) -> str:
+    """The name of a child: "a.b" for b in a."""
+    return f"{name}.{key}" if name else str(key)
 
 
 def _as_parameter(name: str, leaf: Any) -> Array:
@@ -193,21 +200,18 @@ def _match(node: Any, returned: Any, name: str) -> Iterator[Any]:
         parts = [_named(returned, key) for key in node]
         if node and all(part is None for part in parts) and not _alike(node, returned):
             raise ValueError(
-                f"{what} has the names {_listed(returned)}, but the parameters are "
-                f'{_listed(node)}: name each as its parameter, or with a "d" before it'
+                f"{what} has the names {listed(returned)}, but the parameters are "
+                f'{listed(node)}: name each as its parameter, or with a "d" before it'
             )
     is_list = isinstance(parts, list | tuple) or (isinstance(parts, np.ndarray) and parts.ndim > 0)
     if not is_list or len(parts) != len(children):
         kind = type(parts).__name__ + (f" of {len(parts)}" if is_list else "")
         raise ValueError(
             f"{what} is a {kind}, but there are {len(children)} parameters "
-            f"({_listed(key for key, _ in children)}): return them in the layout of the parameters"
+            f"({listed(key for key, _ in children)}): return them in the layout of the parameters"
         )
     for (key, child), part in zip(children, parts, strict=True):
-        if part is None and _children(child) is None:
-            yield None
-        else:
-            yield from _match(child, part, f"{name}.{key}" if name else str(key))
+        yield from _match(child, part, _inside(name, key))
 
 
 def _unwrapped(returned: Any) -> Any:
@@ -231,21 +235,21 @@ def _alike(wanted: Any, returned: Any) -> bool:
     return all(any(prefix + stem in stems for prefix in PREFIXES) for stem in wanted_stems)
 
 
-def _listed(names: Iterable[Any]) -> str:
+def listed(names: Iterable[Any], most: int = 6) -> str:
+    """The first names: "W1, b1, …"."""
     texts = [str(name) for name in names]
-    return ", ".join(texts[:6]) + (", …" if len(texts) > 6 else "")
+    return ", ".join(texts[:most]) + (", …" if len(texts) > most else "")
 
 
 @dataclass
 class UserCode:
-    """The two functions of the user over theta. Each call hands over fresh copies.
+    """The user's functions "value" and "gradient" over theta; each call passes fresh copies.
 
-    `value` and `gradient` raise ValueError in one sentence at the point they start from, and give
-    nan elsewhere: a moved point may lie outside what the code is meant for.
+    While `strict`, at the point the check starts from, a failing function raises ValueError in one
+    sentence. Elsewhere it gives nan: a moved point may lie outside what the code is meant for.
     """
 
-    value_function: Callable[..., Any]
-    gradient_function: Callable[..., Any]
+    functions: dict[str, Callable[..., Any]]
     layout: Layout
     strict: bool = True
     calling: str = ""
@@ -257,8 +261,8 @@ class UserCode:
     def value(self, theta: Array, **extra: Any) -> float:
         """The loss at theta, nan where it is not finite or the code fails away from the start."""
         try:
-            loss = _as_loss(self._call("value", self.value_function, theta, extra))
-            if self.strict and not np.isfinite(loss):
+            loss = _as_loss(self._call("value", theta, extra))
+            if not np.isfinite(loss):
                 raise ValueError(
                     f"your value function returned {loss} for the given parameters: "
                     f"start where the loss is finite"
@@ -267,7 +271,7 @@ class UserCode:
             if self.strict:
                 raise
             return float("nan")
-        return loss if np.isfinite(loss) else float("nan")
+        return loss
 
     def along(self, theta: Array, direction: Array, **extra: Any) -> Callable[[float], float]:
         """The loss at theta + t · direction as a function of t."""
@@ -283,7 +287,7 @@ class UserCode:
     def bare_gradient(self, theta: Array, **extra: Any) -> Returned:
         """What the gradient function returns at theta, without a call of value before."""
         try:
-            returned = self._call("gradient", self.gradient_function, theta, extra)
+            returned = self._call("gradient", theta, extra)
             if returned is None:
                 raise ValueError("your gradient function returned None: return the gradient")
             read = self.layout.read(returned)
@@ -304,15 +308,13 @@ class UserCode:
                     f"finite: look for 0/0 or an overflow in the backward pass"
                 )
 
-    def _call(
-        self, what: str, function: Callable[..., Any], theta: Array, extra: dict[str, Any]
-    ) -> Any:
+    def _call(self, what: str, theta: Array, extra: dict[str, Any]) -> Any:
         self.calling = what
         parameters = self.layout.build(theta)
         start = time.perf_counter()
         try:
             with np.errstate(all="ignore"):
-                result = function(parameters, **extra)
+                result = self.functions[what](parameters, **extra)
         except Stopped:
             raise
         except (Exception, SystemExit) as error:
