@@ -1,1 +1,1 @@
-"""Why a network does not learn: controlled experiments, and the causes that they show."""
+"""Why a network does not learn: controlled experiments, and the causes that they reveal."""

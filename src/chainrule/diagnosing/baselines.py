@@ -1,4 +1,4 @@
-"""What a loss is worth: what guessing gives, and what a perfect answer gives."""
+"""What losses mean: the loss of guessing, and the loss of perfect answers."""
 
 from dataclasses import fields, replace
 
@@ -9,13 +9,13 @@ from ..core.losses import Hinge, Huber, Loss, SoftmaxCrossEntropy
 
 
 def by_rows(loss: Loss) -> Loss:
-    """The same loss as a mean over rows, so that unequal numbers of rows can be compared."""
+    """The same loss as a mean over rows, so that sets of rows of unequal size can be compared."""
     has_reduction = any(field.name == "reduction" for field in fields(loss))
     return replace(loss, reduction="mean") if has_reduction else loss
 
 
 def constant_output(loss: Loss, y: Array, n_out: int) -> Array:
-    """z (n_out,): the constant raw output of least loss, found in closed form for each own loss.
+    """z (n_out,): the constant raw output with the lowest loss; in closed form if the loss has one.
 
     The log odds of the base rate, the mean, the median, the quantile, the log of the mean count.
     """
@@ -40,7 +40,7 @@ def _lowest(loss: Loss, y: Array, start: Array) -> Array:
 
 
 def guess_loss(loss: Loss, y: Array, n_out: int, train: Array | None = None) -> float:
-    """L of the best constant output, chosen on the targets `train` if given and scored on y."""
+    """L of the best constant output, chosen on the targets `train`, or on y, and scored on y."""
     z = constant_output(loss, y if train is None else train, n_out)
     with np.errstate(all="ignore"):
         return by_rows(loss).value(np.ones((len(y), 1)) * z, y)
@@ -54,7 +54,7 @@ def perfect_loss(loss: Loss, y: Array, n_out: int) -> float:
 
 
 def class_codes(loss: Loss, y: Array) -> Array | None:
-    """The classes 0 … k-1 (n,) that y holds, or None where it holds numbers."""
+    """The classes 0 … k-1 (n,) that y holds, or None if it holds numbers."""
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     if y.ndim == 2:

@@ -1,4 +1,4 @@
-"""The changes that experiments make: each takes a setup and gives one that differs in one thing."""
+"""The changes that experiments make: each returns a setup that differs in one thing."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ from .experiments import Setup
 from .symptoms import BOUNDED, innermost
 
 LINEAR_STEPS = 300
-SCALES = (SquaredError, AbsoluteError, Pinball)  # losses that a scaled target scales
+SCALES = (SquaredError, AbsoluteError, Pinball)  # losses that scale with the target
 
 
 def scaled(setup: Setup, name: str = "X") -> Setup:
@@ -31,12 +31,12 @@ def scaled(setup: Setup, name: str = "X") -> Setup:
 
 
 def is_flat(X: Array) -> Array:
-    """Which columns are constant, but for rounding."""
+    """Which columns are constant, apart from rounding."""
     return np.asarray(X.std(axis=0) <= 1e-12 * np.abs(X).max(axis=0))
 
 
 def nonzero_std(X: Array) -> Array:
-    """The standard deviation of each column, 1 where the column is constant."""
+    """The standard deviation of each column, 1 for a constant column."""
     return np.asarray(np.where(is_flat(X), 1.0, X.std(axis=0)))
 
 
@@ -46,24 +46,24 @@ def coded(setup: Setup, values: Array) -> Setup:
 
 
 def without_columns(setup: Setup, columns: Iterable[int]) -> Setup:
-    """Each of the columns is 0 in every row, which is to leave it out: its weights do nothing."""
+    """The columns set to 0 in every row, which leaves them out: their weights have no effect."""
     left_out = np.isin(np.arange(setup.train.X.shape[1]), list(columns))
     return setup.map_rows(X=lambda X: np.where(left_out, X.dtype.type(0), X))
 
 
 def zeroed_inputs(setup: Setup) -> Setup:
-    """X ← 0: what can be learnt without looking."""
+    """X ← 0: shows what can be learnt without the inputs."""
     return setup.map_rows(X=np.zeros_like)
 
 
 def shuffled_targets(setup: Setup, rng: np.random.Generator) -> Setup:
-    """The training rows' targets shuffled: what can be learnt without a rule."""
+    """The training rows' targets shuffled: shows how well noise is memorised."""
     order = rng.permutation(len(setup.train))
     return replace(setup, train=replace(setup.train, y=setup.train.y[order]))
 
 
 def with_rate(setup: Setup, factor: float) -> Setup:
-    """lr ← lr · factor, of a schedule its peak."""
+    """lr ← lr · factor; for a schedule, its peak."""
     lr = setup.config.lr
     scaled = lr * factor if isinstance(lr, int | float) else replace(lr, value=lr.value * factor)
     return setup.change(lr=scaled)
@@ -72,9 +72,10 @@ def with_rate(setup: Setup, factor: float) -> Setup:
 def with_layers(
     setup: Setup, layers: Iterable[Layer], seed: int = 0, *, afresh: bool = False
 ) -> Setup:
-    """Other layers: each number stays where its name and shape fit, a buffer where its layer does.
+    """Other layers, with the old numbers of each name and shape that fits, and the old buffers of
+    each layer that stays.
 
-    `afresh` keeps the factors of the learning rate and of the decay only.
+    With `afresh` only the factors of the learning rate and of the decay are kept.
     """
     old = setup.config.net
     net = Network(old.n_in, layers, rng=seed, dtype=old.dtype)
@@ -124,13 +125,13 @@ def replaced(layers: Sequence[Layer], kinds: Any, other: Layer) -> list[Layer]:
 
 
 def with_relu(setup: Setup, seed: int) -> Setup:
-    """Every hidden bounded activation replaced by ReLU, from a fresh start."""
+    """Every hidden bounded activation replaced with ReLU, from a fresh start."""
     *hidden, last = setup.config.net.layers
     return fresh_start(setup, [*replaced(hidden, BOUNDED, ReLU()), last], seed)
 
 
 def with_leaky_relu(setup: Setup) -> Setup:
-    """Every ReLU replaced by LeakyReLU(0.1), the weights as they are."""
+    """Every ReLU replaced with LeakyReLU(0.1), with the same weights."""
     return with_layers(setup, replaced(setup.config.net.layers, ReLU, LeakyReLU(0.1)))
 
 
@@ -165,7 +166,7 @@ def rebuilt(setup: Setup, hidden: list[int], seed: int) -> Setup:
 
 
 def wider(setup: Setup, seed: int) -> Setup:
-    """Four times the hidden units, at least 16, and a hidden layer where there is none."""
+    """Four times the hidden units, at least 16; one hidden layer if there is none."""
     sizes = hidden_sizes(setup.config.net) or [4]
     return rebuilt(setup, [max(16, 4 * n) for n in sizes], seed)
 
@@ -176,7 +177,7 @@ def shallow(setup: Setup, seed: int) -> Setup:
 
 
 def unbounded(setup: Setup) -> Setup:
-    """The last activation left out, the weights as they are: the output can be any number."""
+    """Without the last activation, with the same weights: the output can be any number."""
     return with_layers(setup, setup.config.net.layers[:-1])
 
 
@@ -193,7 +194,7 @@ def is_restrained(config: Configuration) -> bool:
 
 
 def without_restraint(setup: Setup) -> Setup:
-    """No penalty, no weight decay, no Dropout; the weights as they are."""
+    """Without penalty, weight decay and Dropout, with the same weights."""
     config = setup.config
     layers = replaced(config.net.layers, Dropout, Dropout(0.0))
     optimizer = Adam() if decays(config) else config.optimizer
@@ -203,7 +204,7 @@ def without_restraint(setup: Setup) -> Setup:
 def linear(setup: Setup) -> Setup:
     """Ŷ = link(X W + b) on scaled inputs, from zero, by Adam on all rows: the linear model.
 
-    The target is scaled where the loss scales with it.
+    The target is scaled if the loss scales with it.
     """
     old, rows = setup.config, scaled(setup)
     net = Network(old.net.n_in, [Dense(old.net.n_out, init="zeros")], rng=0)
@@ -212,7 +213,7 @@ def linear(setup: Setup) -> Setup:
 
 
 def with_loss(setup: Setup, loss: Loss, n_out: int) -> Setup:
-    """Another loss, the last activation left out, and a new last layer where outputs differ."""
+    """Another loss, without the last activation; a new last layer if `n_out` differs."""
     old = setup.config.net
     layers = list(old.layers)
     if not isinstance(layers[-1], Dense | Branched):

@@ -1,4 +1,4 @@
-"""Configuration: what a user hands to `train`, as one value that experiments can vary."""
+"""Configuration: the arguments of `train` as one value that experiments can vary."""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,10 @@ from ..core.schedules import Schedule
 class Configuration:
     """θ₀ = net.theta, then epochs · ⌈n / batch_size⌉ steps of `optimizer` on `loss` at rate `lr`.
 
-    The arguments of `train` by the same names: `net.theta` as it stands is the initialisation that
-    is questioned, and is never changed; `batch_size=None` takes all rows at once; `valid` rows and
-    the seed are given to `diagnose`. Raises ValueError for a network, loss or optimizer that is
-    none, and for epochs or batch sizes below 1.
+    The arguments of `train` by the same names. `net.theta` is the initialisation under examination
+    and is never changed; `batch_size=None` takes all rows at once. `diagnose` takes the `valid`
+    rows and the seed. Raises ValueError if `net`, `loss` or `optimizer` has the wrong type, and for
+    epochs or batch sizes below 1.
     """
 
     net: Network
@@ -49,7 +49,7 @@ class Configuration:
 
     @property
     def rate(self) -> float:
-        """The learning rate, of a schedule its peak."""
+        """The learning rate; for a schedule, its peak."""
         return float(self.lr.value if isinstance(self.lr, Schedule) else self.lr)
 
 

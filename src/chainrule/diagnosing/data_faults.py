@@ -20,7 +20,7 @@ FEWEST = 10  # held-out rows to go by
 
 
 def constant_columns(exam: Examination) -> None:
-    """Columns that are the same in every row; the experiment blanks them and compares answers."""
+    """Columns that are the same in every row; the experiment sets them to 0."""
     X = exam.first.train.X
     flat = np.flatnonzero(np.ptp(X, axis=0) == 0)
     if not len(flat) or len(X) < 2:
@@ -43,8 +43,8 @@ def constant_columns(exam: Examination) -> None:
 def column_alone(x: Array, y: Array, codes: Array | None) -> float:
     """How well one column predicts by itself, from 0 to 1: 2·AUC - 1 for two classes, else R².
 
-    For more classes the share of rows that the column's bins get right beyond the commonest class.
-    Bins are cross-fitted: the even rows' answer the odd rows.
+    For more classes, the share of rows that the column's bins get right beyond the most common
+    class. The bins are fitted on the even rows and scored on the odd rows.
     """
     if codes is not None and codes.max() == 1:
         return abs(2 * auc(codes, x) - 1)
@@ -63,7 +63,7 @@ def column_alone(x: Array, y: Array, codes: Array | None) -> float:
 
 
 def leaking_columns(exam: Examination) -> None:
-    """A column that predicts alone; the experiment leaves it out: what can the others do?"""
+    """A column that predicts alone; the experiment is the run without it."""
     setup, now = exam.setup, exam.now.judged
     X, y = setup.train.X, setup.train.y.reshape(len(setup.train), -1)
     if X.shape[1] < 2 or y.shape[1] > 1 or len(X) < 20:
@@ -88,7 +88,7 @@ def leaking_columns(exam: Examination) -> None:
 
 
 def honest_gain(setup: Setup, before: Score, after: Score) -> Gain:
-    """What a leak hid: the loss gets larger, and honest."""
+    """What a leak hid: without it the loss is larger, and honest."""
     measure = f"loss on {setup.judged_name} rows, made honest,"
     return Gain(measure, before.loss, after.loss, after.capped - before.capped)
 
@@ -96,7 +96,7 @@ def honest_gain(setup: Setup, before: Score, after: Score) -> Gain:
 def identifiers(exam: Examination) -> None:
     """Whole numbers that never repeat; the experiment leaves them out, and nothing gets worse.
 
-    With all columns scaled both times, or leaving them out would mend their scale as well.
+    Both runs have all columns scaled; otherwise leaving these out would repair their scale too.
     """
     X, n = exam.first.train.X, len(exam.first.train)
     columns = tuple(j for j, x in enumerate(X.T) if numbers_the_rows(x))
@@ -127,9 +127,9 @@ def numbers_the_rows(x: Array) -> bool:
 
 
 def duplicates(exam: Examination) -> None:
-    """Validation rows that stand among the training rows, beside how many would do so by chance.
+    """Validation rows that are among the training rows, compared with how many would be by chance.
 
-    The later experiments are scored without these copies.
+    Later experiments are scored without these copies.
     """
     setup, held = exam.first, exam.first.held
     if held is None:
@@ -162,14 +162,14 @@ def duplicates(exam: Examination) -> None:
 
 
 def copies(X: Array, others: Array) -> tuple[float, Array]:
-    """(share, which) of the rows of `others` that stand in X, number for number."""
+    """(share, which) of the rows of `others` that are in X, equal in every number."""
     rows = {row.tobytes() for row in np.ascontiguousarray(X) + 0.0}
     where = np.array([row.tobytes() in rows for row in np.ascontiguousarray(others) + 0.0], bool)
     return float(where.mean()), where
 
 
 def unscaled_inputs(exam: Examination) -> None:
-    """Columns far from mean 0 and spread 1; the experiment scales them, and nothing else."""
+    """Columns far from mean 0 and spread 1; the experiment scales them only."""
     X = exam.setup.train.X
     mean, std, flat = X.mean(axis=0), nonzero_std(X), is_flat(X)
     far = ~flat & ((np.abs(mean) > 5 * np.maximum(std, 1)) | (std > 5) | (std < 0.1))
@@ -194,7 +194,7 @@ def unscaled_inputs(exam: Examination) -> None:
 
 
 def unscaled_target(exam: Examination) -> None:
-    """A target far from mean 0 and spread 1; the experiment scales it, and nothing else."""
+    """A target far from mean 0 and spread 1; the experiment scales it only."""
     y = exam.setup.train.y
     if y.dtype.kind != "f" or exam.setup.config.loss.wants_logits:
         return

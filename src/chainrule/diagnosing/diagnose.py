@@ -83,12 +83,12 @@ def diagnose(
     """Run controlled experiments on copies and report cause → evidence → fix → measured gain.
 
     `configuration` is a `Configuration`, or a trained `Model` (its net and its loss). X (n, n_in)
-    and y are what `train` would get, `valid` rows to score on; without them a fifth of the rows is
-    held out where there are at least 50. Everything is determined by the seed `rng`, unless
-    `time_limit`, in seconds, ends the experiments early: `notes` says which are missing. Nothing
-    that is handed in is changed.
+    and y are the arguments of `train`, `valid` the rows to score on; without them a fifth of the
+    rows is held out if there are at least 50. The seed `rng` determines everything, unless
+    `time_limit`, in seconds, ends the experiments early: `notes` says which are missing. Your
+    arguments are not changed.
 
-    Raises ValueError for what `train` would not take and no other loss would either.
+    Raises ValueError for data that `train` would refuse under this loss and every other.
     """
     config, trained = as_configuration(configuration)
     if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
@@ -120,7 +120,7 @@ def diagnose(
 
 
 def as_configuration(configuration: Any) -> tuple[Configuration, Network | None]:
-    """(how experiments train, the trained network or None) from what `diagnose` is called with."""
+    """(how experiments train, the trained network or None) for the argument of `diagnose`."""
     if isinstance(configuration, Configuration):
         return configuration, None
     is_network = isinstance(configuration, Network)
@@ -148,7 +148,7 @@ def begin(runner: Runner, setup: Setup, trained: Network | None, own_held_out: b
 
 
 def baselines(exam: Examination) -> None:
-    """Inputs zeroed, labels shuffled, one batch, a linear model: what any run is compared with."""
+    """Zeroed inputs, shuffled labels, one batch, a linear model: the reference for every run."""
     runner, setup, config = exam.runner, exam.setup, exam.first.config
     runner.measured["base rate"] = setup.yardstick(setup.judged)[0]
     runner.measured["linear model"] = runner.linear(setup).loss_in_units_of(setup)
@@ -160,7 +160,7 @@ def baselines(exam: Examination) -> None:
     runner.measured["one batch"] = runner.run(batch, epochs=steps).train.loss
 
 
-# Every experiment by its name, in turn.
+# Every experiment with its name, in the order they run.
 STAGES: tuple[tuple[str, Callable[[Examination], None]], ...] = (
     ("duplicates", data_faults.duplicates),
     ("baselines", baselines),
@@ -186,7 +186,7 @@ STAGES: tuple[tuple[str, Callable[[Examination], None]], ...] = (
     ("underfitting", row_faults.underfitting),
     ("nonfinite", loss_faults.diverged),
 )
-# Experiments that ask how a run was made, which a trained network does not tell.
+# Experiments about how a network was trained, which a trained network does not show.
 OF_A_RUN = {
     "initialisation", "saturation", "dead units", "depth", "learning rate", "overfitting", "rows",
     "underfitting", "nonfinite",

@@ -1,7 +1,7 @@
-"""An examination: the setup that is diagnosed, its repairs so far, and what has been found.
+"""An examination: the diagnosed run, its repairs so far, and the findings.
 
 Faults are repaired one after the other: a later experiment runs with the earlier repairs in place,
-so that unscaled inputs are not reported once more as a learning rate too high.
+so that unscaled inputs are not also reported as a learning rate too high.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,8 +14,8 @@ from .formatting import training_loss
 from .runner import Runner
 
 FRESH_STARTS = 3
-LONG = 1000  # steps that can be called a run
-UNFINISHED = 0.3  # a run that has come closer than this to perfect answers has learnt
+LONG = 1000  # steps of a run that is long enough
+UNFINISHED = 0.3  # the excess below which a run counts as having learnt
 
 
 @dataclass
@@ -111,6 +111,6 @@ def three_starts(exam: Examination, change: Callable[[Setup, int], Setup]) -> tu
 
 
 def long_enough(exam: Examination) -> int:
-    """The epochs that make up LONG steps, or those of the run where they are more."""
+    """The epochs that LONG steps take, or those of the run if they are more."""
     epochs = exam.runner.epochs(exam.setup)
     return max(epochs, ceil_div(LONG * epochs, max(1, exam.now.steps)))

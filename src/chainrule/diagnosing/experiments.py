@@ -1,8 +1,8 @@
-"""Controlled experiments: a configuration is trained on copies, one thing changed at a time.
+"""Controlled experiments: a configuration is trained on copies that differ in one thing.
 
-Each run starts from the same seed and takes the same number of steps, so that two outcomes differ
-by the change alone. Losses are compared as `excess` = (L - L of perfect answers) / (L of guessing -
-L of perfect answers): 0 is perfect, 1 is what the best constant answer gives.
+Each run starts from the same seed and takes the same number of steps, so that only the change
+makes two outcomes differ. Losses are compared as `excess` = (L - L of perfect answers) /
+(L of guessing - L of perfect answers): 0 is perfect, 1 is the best constant answer.
 """
 
 from collections.abc import Callable
@@ -19,14 +19,14 @@ from .baselines import by_rows, constant_output, guess_loss, perfect_loss
 from .configuration import Configuration
 
 TINY = 1e-300
-WORST = 2.0  # an excess beyond twice guessing counts as this much: it is no better known
+WORST = 2.0  # a larger excess, of more than twice guessing, counts as this much
 
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """One experiment before it is run: how is trained, on which rows, scored on which.
+    """An experiment before it is run: the configuration, the training rows, the rows to score on.
 
-    Two setups are equal where they are the same one.
+    Two setups are equal only if they are the same object.
     """
 
     config: Configuration
@@ -48,7 +48,7 @@ class Setup:
 
     @property
     def judged(self) -> Batch:
-        """The rows that count: those held out, or those trained on where none are."""
+        """The rows that count: the held-out rows, or the training rows if none are held out."""
         return self.train if self.held is None else self.held
 
     @property
@@ -62,7 +62,7 @@ class Setup:
 
     @property
     def judged_name(self) -> str:
-        """ "held-out" or "training": what the rows that count are."""
+        """The kind of the rows that count: "held-out" or "training"."""
         return "training" if self.held is None else "held-out"
 
     def yardstick(self, rows: Batch) -> tuple[float, float]:
@@ -83,7 +83,7 @@ class Score(NamedTuple):
 
     @property
     def capped(self) -> float:
-        """The excess that sums and differences are made of: at most WORST, also for nan."""
+        """The excess for sums and differences: at most WORST, also if it is nan."""
         return float(min(self.excess, WORST)) if self.excess == self.excess else WORST
 
 

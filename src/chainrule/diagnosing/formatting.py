@@ -23,7 +23,7 @@ def percent(share: float) -> str:
 
 
 def listed(columns: tuple[int, ...]) -> str:
-    """column 3; columns 0, 2 and 5; at most six by number."""
+    """column 3; columns 0, 2 and 5; at most six of them by number."""
     if len(columns) == 1:
         return f"column {columns[0]}"
     if len(columns) > 6:
@@ -32,5 +32,5 @@ def listed(columns: tuple[int, ...]) -> str:
 
 
 def training_loss(outcome: Outcome) -> str:
-    """The training loss of an outcome, or that it diverged."""
+    """The training loss of an outcome, or "diverged"."""
     return "diverged" if outcome.stopped else number(outcome.train.loss)

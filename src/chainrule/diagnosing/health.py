@@ -1,4 +1,4 @@
-"""The health of a network while it trains: dead and saturated units, gradients, updates, layer by
+"""The health of a network while it trains: dead and saturated units, gradients and updates of each
 layer, for a small share of the time.
 """
 
@@ -16,11 +16,11 @@ from ..core.losses import Loss
 from ..core.network import Network, multiply_adds
 from .symptoms import activations
 
-CALL, PAIR = 2e-4, 1e-9  # seconds that a look takes at first guess: a call, a multiply-add
+CALL, PAIR = 2e-4, 1e-9  # seconds of an examination, roughly: for a call, for a multiply-add
 
 
 class Timed(Protocol):
-    """What `Health.see` asks of a record; `chainrule.Record` has it."""
+    """What `Health.see` needs of a record, such as `chainrule.Record`."""
 
     @property
     def epoch(self) -> int:
@@ -32,9 +32,9 @@ class Timed(Protocol):
 
 
 class LayerHealth(NamedTuple):
-    """One layer: of an activation the share of dead units (slope 0 at every row) and of saturated
-    numbers (slope below 5 % of the largest); of parameters the gradient's norm, and by how much of
-    their own norm they have moved in an epoch. None where it does not apply.
+    """One layer. For an activation: the share of dead units (slope 0 in every row) and of saturated
+    outputs (slope below 5 % of the largest). For parameters: the norm of the gradient, and their
+    move in an epoch as a share of their norm. None if it does not apply.
     """
 
     dead: float | None = None
@@ -45,18 +45,18 @@ class LayerHealth(NamedTuple):
 
 @dataclass(frozen=True)
 class HealthRecord:
-    """What a look after an epoch saw, by the layers' numbers."""
+    """The health of every layer after an epoch, by layer number."""
 
     epoch: int
     layers: dict[str, LayerHealth]
 
 
 class Health:
-    """Kept in the loop over `train`, with either engine: `health.see(record)` after each epoch.
+    """Watches a training: call `health.see(record)` in the loop over `train`, with either engine.
 
-    It looks at the same `rows` rows each time, and only when all looks so far take less than
-    `share` of the training's time; `history` holds what it saw. Raises ValueError for data that do
-    not fit.
+    It examines the same `rows` rows each time, and only while that takes less than `share` of the
+    training time; `history` holds the results. Raises ValueError if the data do not fit the
+    network.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class Health:
         self.trained = self.spent = 0.0
         self._before, self._seen = net.theta.copy(), -1
         cost = CALL + 3 * PAIR * len(chosen) * multiply_adds(net.layers, net.n_in)
-        self._due = cost / share  # seconds of training before the next look
+        self._due = cost / share  # seconds of training before the next examination
 
     def see(self, record: Timed) -> HealthRecord | None:
-        """Look at the network, if there is time; None if there is not."""
+        """The health of the network if there is time to examine it, else None."""
         self.trained += record.seconds
         if self.trained < self._due:
             return None
@@ -87,7 +87,7 @@ class Health:
         return self.history[-1]
 
     def look(self, epoch: int) -> HealthRecord:
-        """Look now, whatever it takes."""
+        """The health of the network now, however long it takes."""
         net, batch = self.net, self.batch
         with np.errstate(all="ignore"):
             Z, caches = net.forward(batch.X)
@@ -105,6 +105,6 @@ class Health:
 
 
 def _norm(views: Mapping[str, Array], layer: str) -> float:
-    """‖·‖ of all numbers of a layer, without the layers inside it."""
+    """‖·‖ of all numbers of a layer, without those of layers inside it."""
     parts = [view.ravel() for key, view in views.items() if key.rpartition(".")[0] == layer]
     return float(np.linalg.norm(np.concatenate(parts).astype(np.float64)))

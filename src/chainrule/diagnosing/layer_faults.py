@@ -7,7 +7,7 @@ from .examination import Examination, three_starts, training_losses
 from .experiments import Outcome, Setup
 from .formatting import number, percent, training_loss
 
-SMALL, LARGE = 0.2, 4.0  # times the weights that Glorot or He would start from
+SMALL, LARGE = 0.2, 4.0  # times the weights of Glorot's or He's start
 GROWS, GROWS_BY = 100.0, 1.5  # first layer's gradient against the last one's, and by layer
 SHRINKS, SHRINKS_BY = 0.02, 0.6  # first layer's gradient against the last one's, and by layer
 MOST = 0.5  # of a layer's units or outputs
@@ -20,7 +20,7 @@ FIXES = {
 
 
 def initialization(exam: Examination) -> None:
-    """Zero, symmetric, too small, too large; the experiment starts the same layers afresh."""
+    """Weights that start at zero, equal, too small or too large; the experiment starts afresh."""
     if not (signs := unusual_start(exam)):
         return
     after, reached = three_starts(exam, changes.fresh)
@@ -65,7 +65,7 @@ def unusual_start(exam: Examination) -> dict[str, list[str]]:
 
 
 def twins_in_words(exam: Examination, i: int, units: int, different: int) -> list[str]:
-    """Which units are copies, and that training left them so."""
+    """Which units are copies, and how many are still copies after the run."""
     plural = "" if different == 1 else "s"
     lines = [
         f"The {units} units of layer {i} start as {different} different one{plural}: equal "
@@ -81,7 +81,7 @@ def twins_in_words(exam: Examination, i: int, units: int, different: int) -> lis
 
 
 def at_first(exam: Examination) -> str:
-    """The loss before the first step beside that of guessing, where it is far above."""
+    """The loss before the first step, if it is far above that of guessing."""
     start = Outcome(exam.setup, exam.setup.config.net).train
     if start.capped < 1.5:
         return ""
@@ -89,7 +89,7 @@ def at_first(exam: Examination) -> str:
 
 
 def vanishing(exam: Examination) -> None:
-    """Gradients that shrink on the way back; ReLU in place of the activation, and less depth."""
+    """Gradients that shrink on the way back; the experiments are ReLU and less depth."""
     flow = symptoms.flow(exam.setup.config.net, exam.setup.config.loss, exam.setup.train)
     if flow is None or not (flow.total < SHRINKS and flow.factor < SHRINKS_BY):
         return
@@ -118,7 +118,7 @@ def take_best(
 
 
 def saturation(exam: Examination) -> None:
-    """Units far out from the first step on; the experiment is whatever repair brings them back."""
+    """Units saturated before the first step; the experiment is a repair that halves them."""
     worst = symptoms.most_saturated(exam.first.config.net, exam.first.train.X)
     if worst.saturated < MOST:
         return
@@ -171,7 +171,7 @@ def dead_relu(exam: Examination, at_end: bool = False) -> None:
 
 
 def trained_faults(exam: Examination) -> None:
-    """Dead, saturated, equal or zero units where training the same layers afresh does better."""
+    """Dead, saturated, equal or zero units, if training the same layers afresh does better."""
     if not exam.now.improves_on(exam.base):
         return
     net, X, signs = exam.first.config.net, exam.first.train.X, dict[str, str]()

@@ -17,7 +17,7 @@ from .symptoms import RANGES
 
 
 def refusal(setup: Setup) -> str | None:
-    """Why `train` would not begin with this network, loss and target; None where it would."""
+    """Why `train` would refuse this network, loss and target; None if it would not."""
     net, loss, rows = setup.config.net, setup.config.loss, setup.train
     try:
         check_batch(net, loss, rows.X, rows.y)
@@ -28,7 +28,7 @@ def refusal(setup: Setup) -> str | None:
 
 
 def repairs(setup: Setup) -> Iterator[tuple[Setup, str]]:
-    """What might make a refused target fit, and the fix in words."""
+    """(repaired setup, the fix in words) for what may make a refused target fit."""
     values, net = np.unique(setup.train.y), setup.config.net
     if class_codes(SquaredError(), setup.train.y) is None:
         changed = changes.with_loss(setup, SquaredError(), net.n_out)
@@ -49,7 +49,7 @@ def repairs(setup: Setup) -> Iterator[tuple[Setup, str]]:
 def as_train_takes_it(setup: Setup) -> tuple[Setup, list[Finding]]:
     """The setup, or the first repair of it that `train` would not refuse, with the finding.
 
-    Raises ValueError with the refusal where no repair helps.
+    Raises ValueError with the refusal if no repair helps.
     """
     if (reason := refusal(setup)) is None:
         return setup, []
@@ -61,8 +61,8 @@ def as_train_takes_it(setup: Setup) -> tuple[Setup, list[Finding]]:
 
 
 def no_experiment(setup: Setup) -> Finding | None:
-    """Every row has the same target, so that a constant is perfect; or guessing is infinitely bad,
-    because the loss of targets so large overflows.
+    """The finding if no experiment is possible: every row has the same target, so that a constant
+    is perfect; or the target is so large that the loss overflows.
     """
     y, n = setup.train.y, len(setup.train)
     with np.errstate(all="ignore"):
@@ -102,7 +102,7 @@ def out_of_reach(exam: Examination) -> None:
 
 
 def classes_as_numbers(exam: Examination) -> None:
-    """Classes under a loss for numbers; the experiment takes cross-entropy and compares classes."""
+    """Classes under a loss for numbers; the experiment is cross-entropy."""
     setup, loss = exam.setup, exam.setup.config.loss
     codes = class_codes(loss, setup.train.y)
     if codes is None or loss.classifies or isinstance(loss, Poisson) or setup.train.y.ndim > 1:
@@ -132,7 +132,7 @@ def classes_as_numbers(exam: Examination) -> None:
 
 
 def diverged(exam: Examination) -> None:
-    """A run whose numbers stopped being finite: where, and which repair ended it."""
+    """A run whose numbers became infinite or nan: where, and which repair prevents it."""
     if exam.base.stopped is None or exam.trained:
         return
     evidence, repaired = [f"Of the run as it is: {exam.base.stopped}."], exam.now.stopped is None

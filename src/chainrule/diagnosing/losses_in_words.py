@@ -1,4 +1,4 @@
-"""The summary of a diagnosis: what losses are worth, in words of the target."""
+"""The summary of a diagnosis: what its losses mean for this target, in words."""
 
 import math
 
@@ -13,7 +13,7 @@ from .formatting import number
 
 
 def guessing(setup: Setup) -> tuple[str, ...]:
-    """What guessing gives: "0.6931 (= ln 2) is what guessing gives: the same answer for …"."""
+    """The loss of guessing: "0.6931 (= ln 2) is what guessing gives: the same answer for …"."""
     loss, y = setup.config.loss, setup.train.y
     guess = guess_loss(loss, y, setup.config.net.n_out)
     k = equal_classes(guess, 1e-6)
@@ -42,7 +42,7 @@ def summarize(exam: Examination) -> tuple[str, ...]:
 
 
 def constant_predictor(exam: Examination) -> list[str]:
-    """A sentence if the network answers the same whatever the row; what its loss equals then."""
+    """A sentence if the network gives every row the same answer, with what its loss equals."""
     rows, loss, score = exam.first.train, exam.first.config.loss, exam.base.train
     Y = loss.link(exam.base.net.forward(rows.X)[0])
     if len(Y) < 2 or np.ptp(Y, axis=0).max() > 0.02 * max(float(np.ptp(rows.y)), 1e-12):
@@ -72,12 +72,12 @@ def standing_in_words(judged: Score) -> str:
 
 
 def equal_classes(loss: float, within: float) -> int | None:
-    """The k of which the loss is ln k: the entropy of k equally likely classes."""
+    """The k with loss = ln k, the entropy of k equally likely classes."""
     return next((k for k in range(2, 21) if abs(loss - math.log(k)) < within), None)
 
 
 def constant_in_words(loss: Loss, y: Array) -> str:
-    """What the best constant answer is, in words of the target."""
+    """The best constant answer, in words."""
     codes = class_codes(loss, y)
     if isinstance(loss, BinaryCrossEntropy) and y.size == len(y):
         return f"the same answer for every row, the base rate of {100 * float(y.mean()):.4g} %"

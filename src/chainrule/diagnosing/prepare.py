@@ -24,8 +24,8 @@ def prepare(
     runner: Runner, config: Configuration, X: ArrayLike, y: ArrayLike,
     valid: tuple[ArrayLike, ArrayLike] | None, trained: bool,
 ) -> tuple[Setup, list[Finding]]:  # fmt: skip
-    """The rows as experiments take them: finite, not too many, a fifth held out; with what was
-    found on the way. What a trained network has seen cannot be held out.
+    """The rows as experiments take them: finite, not too many, a fifth held out; with the findings
+    on the way. Rows that a trained network has seen cannot be held out.
     """
     matrix, target = config.net.as_input(X), _target(y)
     if target.ndim == 0 or len(target) != len(matrix) or len(matrix) == 0:
@@ -57,7 +57,7 @@ def _target(y: ArrayLike) -> Array:
 
 
 def fewer_rows(runner: Runner, setup: Setup) -> Setup:
-    """As many rows as FEWEST_EPOCHS passes over them are affordable, drawn by the seed."""
+    """A sample of the rows, drawn by the seed, that leaves time for FEWEST_EPOCHS epochs."""
     config, n = setup.config, len(setup.train)
     work = 3 * multiply_adds(config.net.layers, config.net.n_in) * FEWEST_EPOCHS
     most = int(min(MOST_ROWS, max(300, MOST_WORK // work)))
@@ -71,13 +71,13 @@ def fewer_rows(runner: Runner, setup: Setup) -> Setup:
 
 
 def drawn(runner: Runner, rows: Batch, count: int) -> Batch:
-    """Some of the rows, in their order."""
+    """A random sample of the rows, in their order."""
     order = runner.rng(Stream.DRAWN).permutation(len(rows))
     return rows.take(np.sort(order[:count]))
 
 
 def drop_nonfinite(X: Array, y: Array) -> tuple[Batch, list[Finding]]:
-    """The rows without those that hold nan or inf, and the finding that names the cells."""
+    """The rows without nan and inf, and the finding that names those cells."""
     Y = y.reshape(len(y), -1) if y.dtype.kind == "f" else np.zeros((len(y), 1))
     finite = np.isfinite(X).all(axis=1) & np.isfinite(Y).all(axis=1)
     if finite.all():

@@ -1,4 +1,4 @@
-"""A learning rate too high or too low, by runs of as many steps at other rates."""
+"""A learning rate too high or too low, shown by runs of as many steps at other rates."""
 
 from . import changes
 from .examination import UNFINISHED, Examination, long_enough
@@ -7,11 +7,11 @@ from .formatting import training_loss
 
 LOWER, HIGHER = (0.01, 0.03, 0.1, 0.3), (3.0, 10.0)
 MUCH_HIGHER = (100.0, 1000.0, 1e4, 1e5)
-SHORT = 100  # steps that cannot be called a run
+SHORT = 100  # a run of fewer steps may be too short to learn
 
 
 def learning_rate(exam: Examination) -> None:
-    """lr × {0.01 … 10}, each for as many steps; beyond 10 where that does not move the loss."""
+    """lr × {0.01 … 10}, each for as many steps; more than 10 if that does not move the loss."""
 
     def at(f: float) -> Outcome:
         return exam.runner.measure(f"learning rate x {f:g}", changes.with_rate(exam.setup, f))
@@ -59,7 +59,7 @@ def longer_run(exam: Examination) -> Outcome | None:
 
 
 def report_rate(exam: Examination, cause: str, factor: float, trials: dict[float, Outcome]) -> None:
-    """A rate that is too high or too low, with the loss at each rate that was tried."""
+    """Report a rate that is too high or too low, with the loss at each rate tried."""
     rate, steps = exam.setup.config.rate, exam.now.steps
     outcomes = {1.0: exam.now} | trials
     table = ", ".join(f"{rate * f:.3g}: {training_loss(outcomes[f])}" for f in sorted(outcomes))

@@ -17,12 +17,12 @@ from .findings import Gain
 from .formatting import number, percent
 from .runner import Stream
 
-HALVES, COUNTS = 4, 0.08  # halvings, and what the other half must lower the excess by
-MANY = 40  # held-out rows that a standard error can be made of
+HALVES, COUNTS = 4, 0.08  # the number of halvings, and by how much half of the rows must be worse
+MANY = 40  # held-out rows that are enough for a standard error
 
 
 def answers(net: Network, loss: Loss, X: Array, values: Array) -> Array:
-    """The class code (n,) that the network answers; of a single number the nearest class."""
+    """The class code (n,) that the network predicts; for a single number, the nearest class."""
     with np.errstate(all="ignore"):
         Z = net.forward(X)[0]
     if Z.shape[1] > 1:
@@ -33,7 +33,7 @@ def answers(net: Network, loss: Loss, X: Array, values: Array) -> Array:
 
 
 def recalls(net: Network, loss: Loss, rows: Batch, codes: Array) -> Array:
-    """Of each class the share of its rows that is answered rightly (k,), nan for one without;
+    """The share of each class's rows that is answered rightly (k,), nan for a class without rows;
     `codes` (n,) are the rows' classes.
     """
     values = np.unique(rows.y) if rows.y.ndim == 1 else np.arange(rows.y.shape[1])
@@ -42,20 +42,20 @@ def recalls(net: Network, loss: Loss, rows: Batch, codes: Array) -> Array:
 
 
 def gain_in_recall(before: Array, after: Array, in_common: str = "") -> Gain:
-    """The gain in the mean of the classes' recalls, of those that have rows."""
+    """The gain in the mean recall of the classes that have rows."""
     a, b = float(np.nanmean(before)), float(np.nanmean(after))
     return Gain("mean of the classes' shares answered rightly", a, b, b - a, in_common)
 
 
 def imbalance(exam: Examination) -> None:
-    """A rare class that is hardly answered; the experiment gives each class the same weight."""
+    """A rare class that is hardly predicted; the experiment gives each class the same weight."""
     setup, loss = exam.setup, exam.setup.config.loss
     rows = setup.all_rows
     codes, all_codes = class_codes(loss, setup.train.y), class_codes(loss, rows.y)
     if codes is None or all_codes is None or not loss.classifies or exam.now.stopped:
         return
     shares = np.bincount(codes) / len(codes)
-    rare = int(np.where(shares > 0, shares, 1.0).argmin())  # a class without rows is not asked for
+    rare = int(np.where(shares > 0, shares, 1.0).argmin())  # a class without rows does not count
     if shares[rare] > 0.25 / len(shares):
         return
     weight = (1 / (len(shares) * shares))[codes]
@@ -80,7 +80,7 @@ def gap(outcome: Outcome) -> float:
 
 
 def overfitting(exam: Examination) -> None:
-    """Training rows known far better than others; a penalty, fewer units, an earlier end."""
+    """A training loss far below that of new rows; the experiments restrain the network."""
     setup, now = exam.setup, exam.now
     if gap(now) < 0.2 or exam.trained or exam.recovered:
         return
@@ -107,7 +107,7 @@ def overfitting(exam: Examination) -> None:
 
 
 def train_and_held(outcome: Outcome) -> str:
-    """The loss on the rows trained on and on those held out, as a sentence."""
+    """The losses on the training rows and on the held-out rows, as a sentence."""
     return (
         f"The loss is {number(outcome.train.loss)} on the rows trained on and "
         f"{number(outcome.judged.loss)} on the rows held out."
@@ -115,7 +115,7 @@ def train_and_held(outcome: Outcome) -> str:
 
 
 def too_few_rows(exam: Examination) -> None:
-    """Half of the rows beside all of them; of very few rows, shuffled labels beside the real."""
+    """Half of the rows do clearly worse than all, or so few rows can be learnt with any labels."""
     n = len(exam.setup.train)
     if exam.setup.held is None or exam.recovered or gap(exam.now) < 0.15 or not 8 <= n <= 300:
         return
@@ -125,7 +125,7 @@ def too_few_rows(exam: Examination) -> None:
 
 
 def half_the_rows(exam: Examination) -> str | None:
-    """What the other half of the rows adds on held-out rows, a mean over halvings, if it counts."""
+    """What half of the rows loses against all, a mean over halvings, if it is much."""
     setup, n = exam.setup, len(exam.setup.train)
     rng, epochs = exam.runner.rng(Stream.HALVED), exam.runner.epochs(setup)
     whole, half = reach(exam, setup, epochs, 0), 0.0
@@ -142,7 +142,7 @@ def half_the_rows(exam: Examination) -> str | None:
 
 
 def shuffled_targets_are_learnt(exam: Examination) -> str | None:
-    """With hardly more rows than columns: whether a network learns any targets whatever."""
+    """With few more rows than columns: whether the network learns shuffled targets too."""
     n, d = exam.setup.train.X.shape
     if n >= 5 * (d + 1):
         return None
@@ -156,7 +156,7 @@ def shuffled_targets_are_learnt(exam: Examination) -> str | None:
 
 
 def reach(exam: Examination, setup: Setup, epochs: int, seed: int) -> float:
-    """The least excess on held-out rows of this network and the linear model at any epoch."""
+    """The lowest excess on held-out rows of this network and the linear model at any epoch."""
     runs = exam.runner.run(setup, epochs=epochs, seed=seed), exam.runner.linear(setup)
     return min(run.best.judged.capped for run in runs)
 
@@ -165,7 +165,7 @@ def noise_floor(exam: Examination) -> None:
     """Nothing to learn: held-out rows no better than guessing, shuffled targets learnt as well."""
     setup, now = exam.setup, exam.now
     if exam.has_found("too_few_rows"):
-        return  # what more rows would tell cannot be called noise
+        return  # more rows may show what now looks like noise
     if (floor := floor_of_equal_rows(setup)) is not None:
         return report_floor(exam, floor)
     if setup.held is None or len(setup.held) < MANY or now.stopped or not np.ptp(setup.train.X):
@@ -191,7 +191,7 @@ def noise_floor(exam: Examination) -> None:
 
 
 def floor_of_equal_rows(setup: Setup) -> float | None:
-    """The least loss that rows with equal X and different y allow, where most rows are such."""
+    """The lowest loss that rows with equal X and different y allow, if most rows are like that."""
     rows, loss, n_out = setup.all_rows, setup.config.loss, setup.config.net.n_out
     _, group, size = np.unique(rows.X, axis=0, return_inverse=True, return_counts=True)
     group = group.ravel()
@@ -205,9 +205,7 @@ def floor_of_equal_rows(setup: Setup) -> float | None:
 
 
 def report_floor(exam: Examination, floor: float) -> None:
-    """Rows that contradict each other: the network is as good as they allow, and that is not
-    much.
-    """
+    """Rows that contradict each other, if the network is nearly as good as they allow."""
     setup, reached = exam.setup, exam.now.train.loss
     guess = guess_loss(setup.config.loss, setup.all_rows.y, setup.config.net.n_out)
     if floor < 0.5 * guess or guess - reached < 0.6 * (guess - floor):
@@ -229,7 +227,7 @@ LEARN_MORE = {
 
 
 def underfitting(exam: Examination) -> None:
-    """More units, four times the epochs, no restraint: whether one lowers the loss clearly."""
+    """A high training loss; the experiments are more units, more epochs, and no restraint."""
     if exam.now.train.capped < UNFINISHED or exam.recovered:
         return
     if exam.has_found("noise_floor", "underfitting"):

@@ -1,4 +1,4 @@
-"""Runs experiments: copies of setups are trained under a budget, from one seed."""
+"""Runs experiments: trains copies of setups under a budget, from one seed."""
 
 import re
 import time
@@ -16,16 +16,16 @@ from .experiments import Outcome, Setup
 
 MOST_STEPS = 3000
 MOST_WORK = 1e10  # multiply-adds of one run: about a second
-LOOKS = 40  # how often a run is scored on its held-out rows
-FUNCTION = re.compile(r"<function (\w+).*? at 0x\w+>")  # an address is no evidence
+LOOKS = 40  # how many times a run is scored on its held-out rows
+FUNCTION = re.compile(r"<function (\w+).*? at 0x\w+>")  # an address in memory is not evidence
 
 
 class OutOfTime(Exception):
-    """The seconds given to `diagnose` are used up; what is running is given up."""
+    """The `time_limit` of `diagnose` is reached: the current experiment ends."""
 
 
 class Stream(IntEnum):
-    """What random numbers are drawn for, besides the shuffles and masks of a run."""
+    """The uses of random numbers besides the shuffles and masks of a run."""
 
     HELD_OUT = 1
     HALVED = 2
@@ -35,7 +35,7 @@ class Stream(IntEnum):
 
 @dataclass
 class Runner:
-    """Trains setups: the seed, the clock, what was left out (`notes`) and every loss by name."""
+    """Trains setups; keeps what was left out (`notes`) and the loss of every experiment by name."""
 
     seed: int
     deadline: float = np.inf
@@ -49,16 +49,16 @@ class Runner:
         return np.random.default_rng([self.seed, stream])
 
     def epochs(self, setup: Setup) -> int:
-        """How many epochs are affordable; as many as asked for where the work is small."""
+        """How many of the configured epochs are affordable."""
         config, n = setup.config, len(setup.train)
         work = 3 * multiply_adds(config.net.layers, config.net.n_in) * n
         most = min(MOST_STEPS // steps_per_epoch(setup), int(MOST_WORK // work))
         return max(1, min(config.epochs, most))
 
     def run(self, setup: Setup, *, epochs: int | None = None, seed: int = 0) -> Outcome:
-        """Train a copy and score it; a run that diverges has an infinite loss and says why.
+        """Train a copy; a run that diverges has an infinite loss and says why.
 
-        Raises OutOfTime once the seconds are used up.
+        Raises OutOfTime at the deadline.
         """
         config, held, losses = setup.config, setup.held, list[float]()
         net, rng = config.net.copy(), np.random.default_rng([self.seed, seed])
@@ -87,7 +87,7 @@ class Runner:
         return Outcome(setup, net, steps, early=early)
 
     def measure(self, name: str, setup: Setup) -> Outcome:
-        """The run of a setup, measured by name."""
+        """Run a setup, and keep its loss by name."""
         outcome = self.run(setup)
         self.measured[name] = outcome.judged.loss
         return outcome
@@ -107,7 +107,7 @@ class Runner:
 
 
 def batch_size(setup: Setup) -> int:
-    """The rows of a batch: all where none is set, or where there are fewer."""
+    """The rows of a batch: all if no size is set or there are fewer."""
     return min(setup.config.batch_size or len(setup.train), len(setup.train))
 
 

@@ -100,10 +100,10 @@ def _steepest(layer: Layer) -> float:
 
 
 class Flow(NamedTuple):
-    """How gradients pass backwards: √mean (dL/dZ)² of each Dense layer, first to last.
+    """How gradients flow backwards: √mean (dL/dZ)² of each Dense layer, first to last.
 
-    `factor` is what one layer multiplies them by on the way back, a geometric mean; `total` their
-    product, first layer against last.
+    `factor` is what a layer multiplies them by on the way back, a geometric mean; `total` is the
+    product, from the last layer to the first.
     """
 
     sizes: list[float]
@@ -112,7 +112,7 @@ class Flow(NamedTuple):
 
 
 def forward(net: Network, X: Array) -> tuple[Array, list[dict[str, Array]]]:
-    """A forward pass of at most ROWS rows; with batch statistics where there is a BatchNorm."""
+    """A forward pass of at most ROWS rows; with batch statistics if there is a BatchNorm."""
     statistics = any(isinstance(layer, BatchNorm) for layer in net.layers)
     with np.errstate(all="ignore"):
         return net.forward(X[:ROWS], train=statistics, rng=np.random.default_rng(0))
@@ -145,7 +145,7 @@ def dense_layers(net: Network) -> list[int]:
 
 
 def flow(net: Network, loss: Loss, batch: Batch) -> Flow | None:
-    """How gradients pass; None below three Dense layers, where there is no rate to speak of."""
+    """How gradients flow; None below three Dense layers, which are too few for a rate."""
     dense = dense_layers(net)
     if len(dense) < 3:
         return None
@@ -165,9 +165,9 @@ def flow(net: Network, loss: Loss, batch: Batch) -> Flow | None:
 
 
 def weight_ratio(net: Network) -> float | None:
-    """√mean W² beside that of Glorot's or He's start, the geometric mean over the Dense layers.
+    """√mean W² as a multiple of Glorot's or He's start, the geometric mean over the Dense layers.
 
-    None where a layer's weights are all 0, or where there is no hidden layer.
+    None if a layer's weights are all 0, or if there is no hidden layer.
     """
     ratios = []
     layers: list[Layer | None] = [*net.layers, None]
@@ -183,7 +183,7 @@ def weight_ratio(net: Network) -> float | None:
 
 
 def zero_layers(net: Network) -> list[int]:
-    """The Dense layers whose weights are all 0, where there is a hidden layer."""
+    """The Dense layers whose weights are all 0, if there is a hidden layer."""
     dense = dense_layers(net)
     return [i for i in dense if len(dense) > 1 and not net[f"{i}.W"].any()]
 
@@ -191,7 +191,7 @@ def zero_layers(net: Network) -> list[int]:
 def twins(net: Network) -> list[tuple[int, int, int]]:
     """(layer, units, different units) of each hidden layer that holds copies of one unit.
 
-    Copies have equal weights in and out, so that they get equal gradients for ever.
+    Copies have equal weights in and out, so they always get equal gradients.
     """
     dense = dense_layers(net)
     copies = []

@@ -1,8 +1,7 @@
 """Causes that the numbers show without further calls: zeros, a factor, a gradient in another's
 place, a transposed matrix, a bias that is not summed, a missing weight penalty, a wrong shape.
 
-Each function takes the examination and returns its Finding, or None where the numbers speak against
-it.
+Each function takes the examination and returns its Finding, or None if the numbers contradict it.
 """
 
 import numpy as np
@@ -53,7 +52,7 @@ def is_factor(exam: Examination) -> Finding | None:
 
 
 def _factor(exam: Examination, where: Array) -> float | None:
-    """r with g = r · d at all these entries and points, None where there is none."""
+    """r with g = r · d at all these entries and points, or None."""
     g, d, tolerance, _ = exam.measured(where)
     clear = np.abs(d) > 20 * tolerance
     if clear.sum() < 2:
@@ -96,7 +95,9 @@ def reason_for_factor(exam: Examination, r: float) -> str:
             (m, k, f"1/m is missing and an extra 1/k is there ({both})"),
             (k, m, f"an extra 1/m and a missing 1/k ({both})"),
         ]
-    known = [(a / b, text) for a, b, text in reasons if a and b]  # m = 0: not known
+    known = [
+        (a / b, text) for a, b, text in reasons if a and b
+    ]  # m = 0: the number of rows is unknown
     fitting = dict.fromkeys(text for factor, text in known if abs(r - factor) < 1e-4 * factor)
     if fitting:
         return "; or ".join(fitting)
@@ -107,7 +108,7 @@ def reason_for_factor(exam: Examination, r: float) -> str:
 
 
 def is_overwritten(exam: Examination) -> Finding | None:
-    """The gradient of one array stands in another's place."""
+    """The gradient of one array is in the place of another's."""
     for part in exam.wrong_parts():
         if source := _source(exam, part):
             points = f"at all {len(exam.points)} points"
@@ -117,7 +118,7 @@ def is_overwritten(exam: Examination) -> Finding | None:
 
 
 def _source(exam: Examination, part: Block) -> Block | None:
-    """Whose derivative stands in the place of a part: a block's, or other entries of a vector."""
+    """The block, or the entries of a vector, whose derivative is in the place of a part's."""
     if exam.code.layout.flat:
         starts = range(exam.code.layout.size - part.size + 1)
         others = [stretch(start, start + part.size) for start in starts if start != part.start]
@@ -150,8 +151,8 @@ def is_transposed(exam: Examination) -> Finding | None:
 
 
 def _matrices(exam: Examination, part: Block) -> list[Block]:
-    """The matrix in question; in a vector every matrix that begins just before the first wrong
-    entry and ends just behind the last.
+    """The matrix to examine; in a vector, every matrix that starts one entry before the first wrong
+    entry and ends one after the last.
     """
     if not exam.code.layout.flat:
         return [part] if len(part.shape) == 2 and min(part.shape) > 1 else []
@@ -186,7 +187,7 @@ def is_bias_sum(exam: Examination) -> Finding | None:
 
 
 def _sum_mistake(measured: list[list[Array]]) -> str | None:
-    # A softmax's slopes add up to 0 whatever is done to its rows: such a total tells nothing.
+    # The slopes of a softmax always add up to 0: such a total reveals nothing.
     telling = [(g, d, t) for g, d, t in measured if abs(d.sum()) > 20 * t.sum()]
     if not telling:
         return None
@@ -217,9 +218,9 @@ def is_penalty(exam: Examination) -> Finding | None:
 def wrong_shapes(
     exam: Examination, misshapen: dict[str, Array | None], arrays: dict[str, Array]
 ) -> Finding:
-    """The cause behind a gradient whose array is missing or has another shape than its parameter.
+    """The cause if an array of the gradient is missing or has another shape than its parameter.
 
-    Raises ValueError in one sentence where the shape tells no cause.
+    Raises ValueError in one sentence if the shape reveals no cause.
     """
     returned = [(block, misshapen[block.name]) for block in exam.blocks if block.name in misshapen]
     if finding := first(
@@ -269,7 +270,7 @@ def _shape(exam: Examination, block: Block, g: Array) -> Finding | None:
 
 
 def _unsummed(g: Array, d: Array, allowed: Array) -> str | None:
-    """What a sum makes of a bias gradient of another shape, if that makes it right."""
+    """Which sum makes a bias gradient of another shape right, in words; None if none does."""
     lengths = {1.0, *map(float, g.shape), 1.0 * g.size, g.size / d.size}
     factors = lengths | {1 / length for length in lengths if length}
 

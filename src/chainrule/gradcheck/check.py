@@ -1,8 +1,8 @@
-"""check_gradients: is anybody's gradient the derivative of their loss, and if not, why?
+"""check_gradients: is a user's gradient the derivative of their loss, and if not, why?
 
-The user's code is a black box of two functions. Their gradient is held against central differences
-at three points; a difference is explained by its pattern (causes) or by experiments at other
-parameters (layers, rows) and repeated calls (history).
+The user's code is a black box of two functions. Their gradient is compared with central differences
+at three points. The pattern of a difference explains it (causes), or experiments at other
+parameters (layers, rows) and repeated calls (history) do.
 """
 
 from collections.abc import Callable
@@ -30,11 +30,11 @@ from .user_code import Layout, UserCode
 LONGEST = 86_400
 MOST_EVALUATIONS = 60_000
 CALLS_PER_ENTRY = 12
-FEW = 300  # up to this many entries each should have a slope at some point, not only each array
-WEAKEST = 0.03  # a block must have slopes that are surer than this share of the largest
+FEW = 300  # with up to this many entries, every entry should have a slope at some point
+WEAKEST = 0.03  # the doubt about a block's slopes, as a share of the largest, may be this much
 UNSEEN = 1e-4  # the report mentions differences above this share that a rough loss hides
 MORE_POINTS = ((0.5, 1), (1.0, 0.1), (2.0, 1), (0.7, 0.01), (1.5, 1), (1.0, 0.001))
-# In this order: what is exact and simple comes before what is inferred.
+# Exact and simple explanations come before inferred ones.
 EXPLANATIONS: tuple[Callable[[Examination], Finding | None], ...] = (
     never_changes, repeated, causes.is_zero, causes.is_factor, causes.is_overwritten,
     causes.is_transposed, causes.is_bias_sum, is_symmetric_cure, is_row_by_row, causes.is_penalty,
@@ -55,17 +55,18 @@ def check_gradients(
 
     `value(parameters)` returns the loss, one number; `gradient(parameters)` its derivative in the
     layout of the parameters: an array, a number, or dicts, lists and tuples of them; in a dict
-    also under dW1, d_W1, grad_W1 or W1_grad for W1. A tuple in the order of a dict will do.
+    also under dW1, d_W1, grad_W1 or W1_grad for W1. A tuple in the order of a dict works too.
     Each call gets fresh float64 copies; value is called right before gradient, as in training.
 
-    `rows`: how many rows the loss is over; it lets the report say that 1/m is missing. Where both
+    `rows`: how many rows the loss is over; it lets the report say that 1/m is missing. If both
     functions take `rows=`, an array of row numbers, the report names the rows that are off. The
-    check goes to other parameters too, drawn with `seed`. Of many parameters a part is drawn, and
-    the rest checked along random directions; `checked` says so. Within `time_limit` seconds.
+    check moves the parameters at random too, by `seed`. If there are many, a sample is compared one
+    by one and the rest along random directions; `checked` says so. It takes at most `time_limit`
+    seconds.
 
-    Raises ValueError in one sentence where a function raises, returns something that is no loss or
-    no gradient (wrong type, shape, nan), or parameters are not finite numbers; TimeoutError where a
-    function does not come back in time.
+    Raises ValueError in one sentence if a function raises, returns something that is not a loss or
+    not a gradient (wrong type, shape, nan), or parameters are not finite numbers; TimeoutError if a
+    function does not return in time.
     """
     functions = {"value": value, "gradient": gradient}
     for name, function in functions.items():
@@ -86,7 +87,7 @@ def check_gradients(
 
 
 def _late(code: UserCode, time_limit: float) -> str:
-    """What to say when the time is over: the code is slow, or one call never ends."""
+    """The message when the time is over: the code is slow, or one call never ends."""
     limit = f"within time_limit = {time_limit:g} s"
     if code.calls > 10:
         return (
@@ -126,7 +127,7 @@ def _check(code: UserCode, rows: int | None, seed: int, seconds: float) -> Gradi
 
 def _moved(measurer: SlopeMeasurer, share: float) -> Array:
     """The parameters moved at random by a share of their size, so that no zero and no equality of
-    the start hides an error; less far where the loss leaves its range there.
+    the start hides an error; less far if the loss leaves its range there.
     """
     code, theta = measurer.code, measurer.code.layout.theta
     sizes = measurer.sizes(theta) if share < 1 else np.maximum(measurer.sizes(theta), 0.5)
@@ -141,8 +142,8 @@ def _moved(measurer: SlopeMeasurer, share: float) -> Array:
 
 
 def _is_usable(code: UserCode, theta: Array, highest: float = np.inf) -> bool:
-    """Whether the loss is finite and not above `highest`, and the gradient finite; an array of a
-    wrong shape is judged later.
+    """Whether the loss is finite and not above `highest`, and the gradient finite; arrays of a
+    wrong shape are examined later.
     """
     if not abs(code.value(theta)) <= highest:
         return False
@@ -152,8 +153,8 @@ def _is_usable(code: UserCode, theta: Array, highest: float = np.inf) -> bool:
 
 
 def _add_points(exam: Examination) -> None:
-    """Add points while some array has a slope at none: units that are dead everywhere hide errors.
-    An array on which the loss does not depend stays as it is.
+    """Add points while some array has a slope at none of them, because units that are dead
+    everywhere hide errors; at most one for each of MORE_POINTS.
     """
     for share, kept in MORE_POINTS:
         some_flat = len(exam.entries) <= FEW and not exam.sloping[exam.entries].all()
@@ -161,14 +162,14 @@ def _add_points(exam: Examination) -> None:
             return
         if not (exam.flat_blocks() or (some_flat and len(exam.points) < 6)):
             return
-        # Units that are saturated wake up near zero.
+        # Saturated units have slopes near zero.
         theta = kept * _moved(exam.measurer, share)
         if _is_usable(exam.code, theta):
             exam.points.insert(1, exam.new_point(theta))
 
 
 def _entries(code: UserCode, g: Array, rng: np.random.Generator, seconds: float) -> Array:
-    """The entries to compare one by one: all, or as many as time allows, the largest among them."""
+    """The entries to compare one by one: all, or as many as time allows, including the largest."""
     affordable = min(MOST_EVALUATIONS, seconds / max(code.seconds, 1e-6))
     most = max(8, int(affordable / CALLS_PER_ENTRY / 3))
     if g.size <= most:
@@ -185,8 +186,8 @@ def _entries(code: UserCode, g: Array, rng: np.random.Generator, seconds: float)
 
 
 def _check_the_rest(exam: Examination) -> bool:
-    """Check what was not drawn along random directions, block by block; halve a wrong block until
-    one wrong entry is found, and compare it. Returns whether every direction agreed.
+    """Check the other entries along random directions, block by block; halve a wrong block until
+    one wrong entry is left, and compare it. Returns whether every direction agreed.
     """
     for block in exam.blocks:
         places = np.arange(block.start, block.stop)
@@ -250,8 +251,8 @@ def _kink(exam: Examination) -> Finding:
 
 
 def _verdict(exam: Examination) -> Finding:
-    """`correct`, or `kink` where the start lies on one. Raises ValueError where the loss is too
-    rough for its slopes to be measured.
+    """`correct`, or `kink` if the start lies on one. Raises ValueError if the loss is too rough for
+    its slopes to be measured.
     """
     largest = max(float(np.nanmax(np.abs(p.d), initial=0.0)) for p in exam.points)
     hidden = 0.0

@@ -1,5 +1,5 @@
-"""What the checks of check_gradients share: the points at which both gradients are known, and how
-one is compared with a guess about the other.
+"""What the checks of check_gradients share: the points at which both gradients were measured, and
+the findings.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from .user_code import Block, UserCode, stretch
 
 @dataclass(frozen=True)
 class Finding:
-    """A cause, its evidence in sentences, where it is and the factor it comes with, if any."""
+    """A cause, its evidence in sentences, the arrays it lies in, and g / d for a factor."""
 
     cause: str
     evidence: tuple[str, ...]
@@ -28,7 +28,7 @@ class Examination:
     """One gradient under examination: the user's code, the points at which it was measured, and
     which entries are compared.
 
-    `rows` is the number of rows, None where the user did not say.
+    `rows` is the number of rows, None if the user did not say.
     """
 
     code: UserCode
@@ -89,8 +89,8 @@ class Examination:
         return self.entries[(self.entries >= block.start) & (self.entries < block.stop)]
 
     def measured(self, where: Array) -> Array:
-        """g, d, their tolerance and theta (4, k) at those of these entries that can be compared, of
-        all points one after the other.
+        """g, d, their tolerance and theta (4, k) at the comparable entries among these, at all
+        points one after the other.
         """
         points = [
             np.array([p.g, p.d, p.tolerance, p.theta])[:, where & p.comparable] for p in self.points
@@ -123,7 +123,7 @@ class Examination:
         self, cause: str, *evidence: str, where: Iterable[Block] | None = None,
         factor: float | None = None, reason: str = "",
     ) -> Finding:  # fmt: skip
-        """A cause with its sentences, the worst example and then the reason, if any; it lies in the
+        """A cause with its sentences, the worst example and the reason, if any. It lies in the
         wrong parts, unless `where` says otherwise.
         """
         point, k = self.worst()

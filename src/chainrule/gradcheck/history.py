@@ -1,4 +1,4 @@
-"""Whether the same parameters give the same numbers: noise, and what earlier calls leave behind."""
+"""Whether the same parameters give the same numbers: randomness, and leftovers of earlier calls."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ CALLS = 4
 
 
 def calls_differ(code: UserCode, start: Array, moved: Array) -> Finding | None:
-    """`stale` where a gradient depends on the calls before it, `nondeterministic` where two calls
-    differ without such an order, None where the parameters alone decide.
+    """`stale` if a gradient depends on the calls before it, `nondeterministic` if calls differ
+    without such an order, None if the parameters alone decide.
 
     Both functions are called several times at `start`, then at `moved`.
     """
@@ -33,7 +33,7 @@ def calls_differ(code: UserCode, start: Array, moved: Array) -> Finding | None:
 
 
 def repeated(exam: Examination) -> Finding | None:
-    """`nondeterministic` where three calls at the worst point differ: at the first all may be 0."""
+    """`nondeterministic` if three calls at the worst point differ: at the start all may be 0."""
     calls = [exam.code.gradient(exam.worst()[0].theta) for _ in range(3)]
     first, second, third = (_flat(returned) for returned in calls)
     eps = _rounding(calls)
@@ -42,8 +42,8 @@ def repeated(exam: Examination) -> Finding | None:
 
 
 def never_changes(exam: Examination) -> Finding | None:
-    """`stale` where the gradient is the same at all points and right at the first: of a time before
-    they moved.
+    """`stale` if the gradient is the same at all points and right at the start: it was computed
+    before the parameters moved.
     """
     first, *others = exam.points
     same = all(np.array_equal(first.g, point.g) for point in others)
@@ -69,7 +69,7 @@ def _differ(a: Array, b: Array, relative: float) -> bool:
 
 
 def _first_call(gradients: list[Array], eps: float) -> Finding | None:
-    """Only the very first call differs: it gave what was there before any gradient."""
+    """`stale` if only the very first call differs: it returned what an array held before."""
     first, second = gradients
     if not _differ(first, second, eps):
         return None
@@ -91,7 +91,7 @@ def _stale(before: Array, after: list[Array], eps: float) -> Finding:
 
 
 def _accumulated(gradients: list[Array], eps: float) -> Finding | None:
-    """Each call adds a multiple of the same vector: the gradient is never set back to zero."""
+    """`stale` if each call adds a multiple of the same vector: it is never reset to zero."""
     steps = list(np.diff(gradients, axis=0))
     size = float(np.linalg.norm(steps[0]))
     ratios = [float(step @ steps[0]) / size**2 for step in steps] if size else []

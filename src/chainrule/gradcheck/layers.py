@@ -1,7 +1,7 @@
 """Causes inside a layer, found by experiments at other parameters.
 
 With every wrong array at zero and one bias at c, the pre-activation of its unit is z = c on every
-row. What stands in the place of f'(z) then is f'(c) · g / d, measured at several c and compared
+row. What the code uses for f'(z) is then f'(c) · g / d, measured at several c and compared
 with the table of activations: 1 (missing), f'(f(c)) (taken at the activation), the formula in
 terms of a fed with z, or f'(c)² (applied once more though the loss has cancelled it).
 """
@@ -32,7 +32,7 @@ SOFTMAX = {
 
 
 class Guess(NamedTuple):
-    """What stands in the place of an activation's derivative, as a function of z."""
+    """What may be used for an activation's derivative, as a function of z."""
 
     activation: Activation
     cause: str
@@ -42,7 +42,7 @@ class Guess(NamedTuple):
 
 
 def is_symmetric_cure(exam: Examination) -> Finding | None:
-    """The gradient is right wherever a square matrix is symmetric: W stands where Wᵀ belongs."""
+    """The gradient is right once a square matrix is symmetric: W is used in the place of Wᵀ."""
     theta = exam.generic.theta
     for block in exam.blocks:
         if len(block.shape) != 2 or block.shape[0] != block.shape[1] or block.shape[0] < 2:
@@ -57,7 +57,7 @@ def is_symmetric_cure(exam: Examination) -> Finding | None:
 
 
 def is_derivative(exam: Examination) -> Finding | None:
-    """A layer's factor f'(z) is missing or taken at the wrong place; see the module."""
+    """A layer's factor f'(z) is missing or taken at the wrong place; see the module's docstring."""
     for base in _bases(exam):
         for part in exam.wrong_parts():
             base[part.span] = 0.0
@@ -68,7 +68,7 @@ def is_derivative(exam: Examination) -> Finding | None:
 
 
 def _bases(exam: Examination) -> Iterator[Array]:
-    """Parameters for the layers that are right: where they are dead, nothing shows before them."""
+    """Parameters for the layers that are right: if they are dead, nothing shows before them."""
     for point in (exam.generic, *exam.points[:2]):
         yield point.theta.copy()
     for _ in range(2):
@@ -76,7 +76,7 @@ def _bases(exam: Examination) -> Iterator[Array]:
 
 
 def _candidates(exam: Examination) -> Iterator[int]:
-    """Entries to set: of biases before weights, of later arrays before earlier, a few of each."""
+    """Entries to set: biases before weights, later arrays before earlier ones, a few of each."""
     parts = exam.wrong_parts()[::-1]
     if exam.code.layout.flat:
         step = max(1, parts[0].size // 40)
@@ -87,7 +87,7 @@ def _candidates(exam: Examination) -> Iterator[int]:
 
 
 def guesses() -> Iterator[Guess]:
-    """What may stand in the place of each activation's derivative."""
+    """What may be used for each activation's derivative."""
     for name, row in ACTIVATIONS.items():
         if name not in ("identity", "step", "hard_sigmoid", "hard_tanh"):
             for alpha in ALPHAS.get(name, (1.0,)):
@@ -162,7 +162,7 @@ def is_derivative_at_zero(exam: Examination) -> Finding | None:
     for part in exam.wrong_parts()[::-1]:
         point = exam.point_with(exam.generic.theta, part.span, 0.0, exam.compared(part))
         r = _common_ratio(point, part)
-        # Rows that are left out of everything give such plain ratios too.
+        # If rows are left out of everything, the ratios are such simple numbers too.
         if r is None or (everything and abs(2 * r - round(2 * r)) < 1e-6 and round(r) != 4):
             continue
         for guess in guesses():
@@ -180,7 +180,7 @@ def is_derivative_at_zero(exam: Examination) -> Finding | None:
 
 
 def _common_ratio(point: Point, part: Block) -> float | None:
-    """g / d where it is one number in all of a block that has a slope."""
+    """g / d if it is one number wherever a block has a slope."""
     clear = point.clear[part.span]
     if clear.sum() < 2:
         return None
@@ -201,7 +201,7 @@ def _is_softmax(exam: Examination, base: Array) -> Finding | None:
 
 
 def _last_biases(exam: Examination, base: Array) -> list[Block]:
-    """The wrong biases; in a vector the stretches at the end of what has a slope at zero."""
+    """The wrong biases; in a vector, the stretches up to its last wrong entry with a slope."""
     if not exam.code.layout.flat:
         return [block for block in exam.wrong_blocks() if block.is_bias and block.size > 1]
     point = exam.new_point(base)
@@ -212,7 +212,7 @@ def _last_biases(exam: Examination, base: Array) -> list[Block]:
 
 
 def _softmax_mistakes(exam: Examination, base: Array, block: Block) -> set[str]:
-    """Which of the two mistakes with a softmax the gradients at one random bias show."""
+    """Which of the two softmax mistakes fit the gradients at one random bias."""
     b = exam.measurer.rng.normal(size=block.size)
     point = exam.point_with(base, block.span, b, np.arange(block.start, block.stop))
     p = np.exp(b) / np.exp(b).sum()
@@ -245,7 +245,7 @@ def _dies_out(exam: Examination, part: Block, entries: Array) -> Finding | None:
         large, small, point = errors[i - 1], errors[i], points[i]
         rounding = np.linalg.norm(point.bar[entries]) + 1e-9 * np.linalg.norm(point.d[entries])
         if not small > 20 * float(rounding):
-            continue  # the smallest W that the rounding allows tells the order best
+            continue  # the smallest W that rounding allows shows the order best
         order = float(np.log2(large / small))
         for whole, (cause, words) in ORDERS.items():
             if abs(order - whole) < 0.2:

@@ -1,4 +1,4 @@
-"""What check_gradients hands back: a cause of the list, its evidence, and what was compared."""
+"""The report of check_gradients: a cause of the list, its evidence, and what was compared."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ class BlockCheck:
 
 @dataclass(frozen=True)
 class GradientReport:
-    """What `check_gradients` found.
+    """The answer of `check_gradients`.
 
     `cause` is one of: "correct", "sign", "scale", "derivative_place", "derivative_missing",
     "bias_sum", "transposed", "overwritten", "zero", "some_rows", "stale", "nondeterministic",

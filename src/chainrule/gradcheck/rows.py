@@ -1,9 +1,9 @@
-"""Whether a wrong gradient is off on some rows of the data only, and what else it may be.
+"""Whether a wrong gradient is off on some rows of the data only, or belongs to another loss.
 
-Where both functions take `rows=`, an array of row numbers, each row is asked for alone. Otherwise
-the data can be seen through the gradient only. The gradient of a first layer is Σ x_i δ_iᵀ, so
+If both functions take `rows=`, an array of row numbers, each row is checked alone. Otherwise only
+the gradient shows the data. The gradient of a first layer is Σ x_i δ_iᵀ, so
 errors on k rows stay in the span of k fixed x_i whatever the parameters; and a loss of fewer rows
-is still a loss: its gradient has a symmetric Jacobian, which no other bug of the list keeps.
+is still a loss: its gradient has a symmetric Jacobian, which no other bug of the list has.
 """
 
 import inspect
@@ -31,7 +31,7 @@ def takes_rows(function: Callable[..., Any]) -> bool:
 
 
 def is_row_by_row(exam: Examination) -> Finding | None:
-    """Each row alone, where the user's functions take rows=."""
+    """Each row alone, if the user's functions take rows=."""
     code, m = exam.code, exam.rows
     if not m or not all(map(takes_rows, code.functions.values())):
         return None
@@ -75,8 +75,9 @@ def _slope_of_rows(exam: Examination, theta: Array, direction: Array, rows: Arra
 
 
 def _weights(exam: Examination, m: int) -> Array | None:
-    """w (m,) with g = Σ_i w_i d_i, None if none fits: A w = right, where A (m + 6, m) holds each
-    row's slope and right (m + 6,) that of g, along random directions at as many points.
+    """w (m,) with g = Σ_i w_i d_i, None if none fits. It solves A w = right, where A (m + 6, m)
+    holds the slope of each row and right (m + 6,) that of g, along a random direction at each of m
+    + 6 points.
     """
     A, right, full = np.empty((m + 6, m)), np.empty(m + 6), np.empty(m + 6)
     base = exam.generic.theta
@@ -88,7 +89,7 @@ def _weights(exam: Examination, m: int) -> Array | None:
     if not np.isfinite(A).all() or not np.isfinite(right + full).all():
         return None
     w, _, rank, _ = np.linalg.lstsq(A, right, rcond=1e-9)
-    if rank < m:  # a small model cannot tell many rows apart; one row it can
+    if rank < m:  # a small model can distinguish one row, but not many
         return _single_row(A, right, full)
     fits = np.linalg.norm(A @ w - right) <= 1e-5 * np.linalg.norm(right)
     return np.asarray(w) if fits else None
@@ -154,7 +155,7 @@ def _spans(exam: Examination, block: Block, turned: bool) -> Finding | None:
 
 def _like_rows(M: Array, D: Array, allowed: float) -> bool:
     """Whether an error M (inputs + 1, points · units) may come from rows of inputs: it is in most
-    units in which there is a derivative D at all, and in more than one input.
+    units that have a derivative D, and in more than one input.
     """
     units = np.abs(D).max(axis=0) > allowed
     wrong = np.abs(M) > 1e-3 * np.abs(M).max()
@@ -197,7 +198,7 @@ def is_other_loss(exam: Examination) -> Finding | None:
 
 
 def _is_constant(exam: Examination) -> bool:
-    """Whether the error is the same at every point: no rows' derivative is."""
+    """Whether the error is the same at every point, as no derivative of rows is."""
     errors = np.array([point.g - point.d for point in exam.points])
     errors = errors[:, np.isfinite(errors).all(axis=0)]
     return bool(np.ptp(errors, axis=0).max() <= 0.01 * np.abs(errors).max())

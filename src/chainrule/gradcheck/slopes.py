@@ -2,7 +2,7 @@
 
 D(h) = (f(h) - f(-h)) / 2h is taken at steps that shrink by 4. Two neighbours give Richardson's
 R = (16 D(h/4) - D(h)) / 15, and the change from one R to the next is the bar of what the series
-left out. To it comes the noise of f over h. The step with the smallest bar is taken, so it
+leaves out. The noise of f over h is added. The step with the smallest bar is taken, so it
 is large for a rough f (float32) and small beside a kink. The noise is measured by a table of
 differences along a line (Moré and Wild, Estimating computational noise, 2011).
 """
@@ -38,7 +38,7 @@ class Slope:
 def smooth_slope(f: Callable[[float], float], step: float, noise: float) -> Slope:
     """df/dt at 0 by Richardson's central differences from `step` downwards; see the module.
 
-    It stops when the bar is a hundredth of RTOL, or when the noise alone is more than the best.
+    It stops when the bar is a hundredth of RTOL, or when the noise alone exceeds the best bar.
     """
     best = Slope(math.nan, math.inf, step)
     before_d = before_r = math.nan
@@ -60,9 +60,9 @@ def smooth_slope(f: Callable[[float], float], step: float, noise: float) -> Slop
 
 
 def rough_slope(f: Callable[[float], float], noise: float) -> Slope:
-    """df/dt at 0 of a rough f: the D(h) that its neighbours and the noise make the surest.
+    """df/dt at 0 of a rough f: the D(h) with the smallest bar by its neighbours and the noise.
 
-    Richardson's step would only make its noise larger, and Ridders' bars trust luck.
+    Richardson's step would only amplify the noise, and Ridders' bars rely on luck.
     """
     best, before = Slope(math.nan, math.inf, FIRST_STEP), math.nan
     for h in 1.6 / 2.0 ** np.arange(24):
@@ -137,7 +137,7 @@ class Point:
 
 @dataclass
 class SlopeMeasurer:
-    """Measures slopes of the user's loss; remembers per block which step was good."""
+    """Measures slopes of the user's loss; remembers the best step of each block."""
 
     code: UserCode
     rng: np.random.Generator
@@ -148,7 +148,7 @@ class SlopeMeasurer:
 
     def sizes(self, theta: Array) -> Array:
         """The natural size of each entry (n,): its own or the root mean square of its block; that
-        of all blocks where the block is zero, and 1 where all are.
+        of all blocks if the block is zero, and 1 if all are.
         """
         usual = float(np.sqrt(np.mean(theta[theta != 0] ** 2))) if theta.any() else 1.0
         sizes = np.full_like(theta, usual)
@@ -163,7 +163,7 @@ class SlopeMeasurer:
         return np.asarray(self.sizes(theta) * self.rng.normal(size=theta.size))
 
     def signs(self, theta: Array) -> Array:
-        """The natural size of each entry (n,) with a random sign: a direction that sees all."""
+        """The natural size of each entry (n,) with a random sign: a direction that involves all."""
         return np.asarray(self.sizes(theta) * self.rng.choice([-1.0, 1.0], theta.size))
 
     def is_rough(self, noise: float) -> bool:
@@ -171,7 +171,7 @@ class SlopeMeasurer:
         return noise > ROUGH * self.loss_size
 
     def noise_at(self, theta: Array) -> float:
-        """The noise of the loss beside theta."""
+        """The noise of the loss near theta."""
         f = self.code.along(theta, self.signs(theta))
         noises: list[float] = []
         floor = max(2 * EPS * max(self.loss_size, abs(self.code.value(theta))), self.least_noise)
@@ -182,28 +182,30 @@ class SlopeMeasurer:
                 continue  # steps too small for float32, or for a rounded loss, to see
             floor = max(floor, 2 * resolution(values) * float(np.abs(values).max()))
             noise = float(noise_of(values))
-            noises += [noise] * (noise > 0)  # rounded values may lie evenly by chance
+            noises += [noise] * (noise > 0)  # rounded values may be evenly spaced by chance
             if noises and delta >= 1e-6:
                 break
         if not noises:
             return floor
-        # Of three the middle: the shortest steps miss float32, the longest may show curvature.
+        # The median of three: the shortest steps miss float32, the longest may show curvature.
         return max(sorted(noises)[min(1, len(noises) - 1)], floor)
 
     def measure_loss_size(self, *thetas: Array) -> None:
-        """The size of the loss around here. Where it saturates it may be 1e-60, and yet be made of
-        numbers that are rounded to 16 digits of 1.
+        """Measure the size of the loss near these points. A saturated loss may be 1e-60, and yet be
+        the sum of numbers that are rounded to 16 digits of 1.
         """
         sizes = [abs(self.code.value(theta)) for theta in (*thetas, 0.1 * thetas[0])]
         usual = max(size for size in sizes[:-1] if np.isfinite(size))
         far = sizes[-1] if np.isfinite(sizes[-1]) else usual
         self.loss_size = max(usual, far)
         noise = max(self.noise_at(theta) for theta in thetas)
-        # Code that is rough at one point is rough at all: a tiny start may only look smooth.
+        # Code that is rough at one point is rough at all; at a tiny start it may only look smooth.
         self.least_noise = noise if self.is_rough(noise) else 0.0
 
     def measure_gradient_noise(self, theta: Array) -> None:
-        """How much of their gradient is rounding, relative to the largest entry of each block."""
+        """Measure how much of the gradient is rounding, relative to the largest entry of each
+        block.
+        """
         direction = self.signs(theta)
         rows = [self.code.gradient(theta + i * 1e-7 * direction) for i in range(8)]
         noise = noise_of(np.array([row.g for row in rows]))
@@ -216,7 +218,7 @@ class SlopeMeasurer:
         self.gradient_noise = np.minimum(relative, 1e-3)
 
     def slope_along(self, theta: Array, direction: Array, key: str, noise: float) -> Slope:
-        """The slope of the loss at theta along a direction; `key` names whose step to remember."""
+        """The slope of the loss at theta along a direction; `key` names the step to remember."""
         f = self.code.along(theta, direction)
         if self.is_rough(noise):
             return rough_slope(f, noise)
@@ -247,8 +249,8 @@ class SlopeMeasurer:
     def _confirm(self, point: Point, k: int, sizes: Array) -> None:
         """Let the bar cover the difference unless D(h) stays at d from the smallest steps on.
 
-        A rough loss, or one with many kinks, may agree with itself by chance; from step to step it
-        then moves, as far down as the noise allows.
+        A rough loss, or one with many kinks, may agree with itself by chance; its differences then
+        change from step to step, as far down as the noise allows.
         """
         size, steady = sizes[k], 0
         gap = abs(point.g[k] - point.d[k]) * size

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Stopped(BaseException):
-    """Raised inside foreign code whose time is over; no `except Exception` of theirs holds it."""
+    """Raised inside foreign code whose time is over; its `except Exception` does not catch it."""
 
 
 def within(seconds: float, work: Callable[[], T], message: Callable[[], str]) -> T:
@@ -36,7 +36,7 @@ def within(seconds: float, work: Callable[[], T], message: Callable[[], str]) ->
         left_behind = thread.is_alive()
         if left_behind:
             sentence = message()
-            # Python code ends at its next instruction; a call into C is left to itself.
+            # Python code ends at its next instruction; a call into C goes on.
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Stopped)
             )

@@ -1,5 +1,5 @@
-"""The user's functions: parameters of any layout as one flat vector, and calls that end in one
-sentence whatever the functions do.
+"""The user's functions: parameters of any layout as one flat vector, and calls whose failures
+become one sentence.
 """
 
 import re
@@ -53,15 +53,15 @@ class Block(NamedTuple):
 
 
 def stretch(start: int, stop: int) -> Block:
-    """A part of a flat vector, as a block of its own: entries 3 to 5."""
+    """A part of a flat vector as a block: entries 3 to 5."""
     return Block(f"entries {start} to {stop - 1}", (stop - start,), start, stop)
 
 
 @dataclass(frozen=True)
 class Returned:
-    """A gradient as it came back: g (n,), nan where a block is missing or has another shape;
-    `misshapen` maps such a block to what came (None: nothing); `arrays` holds all arrays of a
-    returned dict; `eps` is the resolution of its numbers.
+    """A gradient as the user's function returned it: g (n,), nan if a block is missing or has
+    another shape; `misshapen` maps such a block to its array, or to None if it is missing; `arrays`
+    holds all arrays of a returned dict; `eps` is the resolution of its numbers.
     """
 
     g: Array
@@ -72,9 +72,9 @@ class Returned:
 
 class Layout:
     """theta (n,) for parameters in any layout: an array, a number, or dicts, lists and tuples of
-    them, nested as one likes.
+    them, nested in any way.
 
-    Raises ValueError where a leaf is not numeric, not finite or missing.
+    Raises ValueError if a leaf is not numeric, not finite or missing.
     """
 
     def __init__(self, parameters: Any) -> None:
@@ -188,7 +188,7 @@ def resolution(values: Array) -> float:
 
 
 def _match(node: Any, returned: Any, name: str) -> Iterator[Any]:
-    """The returned array of each leaf in turn, None where it is missing."""
+    """The returned array of each leaf in turn, None if it is missing."""
     children, what = _children(node), f"the gradient of {name}" if name else "the gradient"
     if children is None:
         yield _unwrapped(returned)
@@ -215,7 +215,7 @@ def _match(node: Any, returned: Any, name: str) -> Iterator[Any]:
 
 
 def _unwrapped(returned: Any) -> Any:
-    """The array itself, out of a dict or tuple that holds nothing else."""
+    """The array itself, if a dict or tuple holds nothing else."""
     if isinstance(returned, dict | tuple) and len(returned) == 1:
         return next(iter(returned.values() if isinstance(returned, dict) else returned))
     return returned
@@ -228,7 +228,7 @@ def _named(returned: dict[Any, Any], key: Any) -> Any:
 
 
 def _alike(wanted: Any, returned: Any) -> bool:
-    """Whether names differ in their numbers only: dW0 for W1."""
+    """Whether names differ only in their numbers: dW0 for W1."""
     wanted_stems, stems = (
         {re.sub(r"\d+", "", str(name)) for name in names} for names in (wanted, returned)
     )
@@ -259,7 +259,7 @@ class UserCode:
     changed: set[str] = field(default_factory=set)
 
     def value(self, theta: Array, **extra: Any) -> float:
-        """The loss at theta, nan where it is not finite or the code fails away from the start."""
+        """The loss at theta; away from the start, nan if it is not finite or the code fails."""
         try:
             loss = _as_loss(self._call("value", theta, extra))
             if not np.isfinite(loss):
@@ -278,14 +278,14 @@ class UserCode:
         return lambda t: self.value(theta + t * direction, **extra)
 
     def gradient(self, theta: Array, **extra: Any) -> Returned:
-        """What the gradient function returns at theta. The value is computed before, as in
-        training: code may keep what its forward pass computed.
+        """What the gradient function returns at theta. The value is computed first, as in
+        training, because code may keep what its forward pass computed.
         """
         self.value(theta, **extra)
         return self.bare_gradient(theta, **extra)
 
     def bare_gradient(self, theta: Array, **extra: Any) -> Returned:
-        """What the gradient function returns at theta, without a call of value before."""
+        """What the gradient function returns at theta, without a call of value before it."""
         try:
             returned = self._call("gradient", theta, extra)
             if returned is None:
@@ -320,7 +320,7 @@ class UserCode:
         except (Exception, SystemExit) as error:
             raise ValueError(f"your {what} function {_failure(error)}") from error
         took = time.perf_counter() - start
-        # The first call may import or compile; what is usual decides how much is compared.
+        # The first call may import or compile; later calls decide how much is compared.
         self.seconds = max(0.5 * self.seconds, took)
         self.total += took
         self.calls += 1
@@ -331,7 +331,7 @@ class UserCode:
 
 
 def _holds(parameters: Any, theta: Array) -> bool:
-    """Whether parameters still are those of theta."""
+    """Whether parameters are still those of theta."""
     try:
         return bool(np.array_equal(Layout(parameters).theta, theta))
     except ValueError:
@@ -356,6 +356,6 @@ def _failure(error: BaseException) -> str:
         place = f" (line {last.lineno} of {file}, in {last.name})"
     try:
         message = " ".join(str(error).split())
-    except Exception:  # an exception whose own message fails
+    except Exception:  # an exception whose own __str__ fails
         message = ""
     return f"raised {type(error).__name__}{f': {message}' if message else ''}{place}"
