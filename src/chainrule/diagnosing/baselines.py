@@ -49,8 +49,8 @@ def guess_loss(loss: Loss, y: Array, n_out: int, train: Array | None = None) -> 
 def perfect_loss(loss: Loss, y: Array, n_out: int) -> float:
     """L of an output that meets every target: 0, or the entropy of the targets themselves."""
     Y = loss.targets(np.zeros((len(y), n_out)), y)
-    known = type(loss).inverse_link is not Loss.inverse_link
-    return by_rows(loss).value(loss.inverse_link(Y), y) if known else 0.0
+    invertible = type(loss).inverse_link is not Loss.inverse_link
+    return by_rows(loss).value(loss.inverse_link(Y), y) if invertible else 0.0
 
 
 def class_codes(loss: Loss, y: Array) -> Array | None:
@@ -63,6 +63,6 @@ def class_codes(loss: Loss, y: Array) -> Array | None:
     if isinstance(loss, SoftmaxCrossEntropy) and y.dtype.kind != "f":
         return y.astype(np.int64)  # a class without rows keeps its number
     values, codes = np.unique(y, return_inverse=True)
-    few = 2 <= len(values) <= 20 and len(y) >= 2 * len(values)
-    whole = bool(np.all(values == np.round(values)))
-    return np.asarray(codes) if few and whole else None
+    repeated = 2 <= len(values) <= 20 and len(y) >= 2 * len(values)
+    are_classes = repeated and np.all(values == np.round(values))
+    return np.asarray(codes) if are_classes else None

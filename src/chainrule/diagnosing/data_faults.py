@@ -27,9 +27,9 @@ def constant_columns(exam: Examination) -> None:
         return
     columns = tuple(flat.tolist())
     after = exam.runner.run(without_columns(exam.setup, columns))
-    many = len(columns) > 1
+    verb = "holds" if len(columns) == 1 else "hold"
     evidence = [
-        f"{listed(columns).capitalize()} of {X.shape[1]} hold{'' if many else 's'} "
+        f"{listed(columns).capitalize()} of {X.shape[1]} {verb} "
         f"{number(X[0, flat[0]])}{', …,' if np.ptp(X[0, flat]) else ''} in all {len(X):,} rows."
     ]
     if len(flat) == X.shape[1]:
@@ -145,20 +145,20 @@ def duplicates(exam: Examination) -> None:
         f"{percent(share)} of {whose} stand among the training rows too; if the columns were "
         f"dealt out at random, {percent(chance)} would."
     ]
-    gain, rest = None, held.take(~where)
-    if len(rest) >= 2:
+    gain, unique = None, held.take(~where)
+    if len(unique) >= 2:
         at_end = Outcome(setup, exam.base.net)
-        copied, new = (at_end.score(rows) for rows in (held.take(where), rest))
+        copied, new = (at_end.score(rows) for rows in (held.take(where), unique))
         evidence.append(
             f"The loss is {number(copied.loss)} on these copies and {number(new.loss)} on the rest."
         )
         gain = honest_gain(setup, exam.base.judged, new)
     fix = "drop the copies before the rows are split, or keep all copies of a row on one side"
     exam.add("duplicates_across_split", evidence, fix, gain)
-    kept = rest if len(rest) >= FEWEST else None
-    exam.now = exam.runner.run(replace(exam.setup, held=kept))
-    unique = replace(setup, held=kept)
-    exam.base = Outcome(unique, exam.base.net) if exam.trained else exam.now
+    new_held = unique if len(unique) >= FEWEST else None
+    exam.now = exam.runner.run(replace(exam.setup, held=new_held))
+    without_copies = Outcome(replace(setup, held=new_held), exam.base.net)
+    exam.base = without_copies if exam.trained else exam.now
 
 
 def copies(X: Array, others: Array) -> tuple[float, Array]:

@@ -130,7 +130,7 @@ def saturation(exam: Examination) -> None:
         return
     after = exam.now if setup is exam.setup else exam.runner.run(setup)
     evidence = (
-        f"{percent(worst.saturated)} of the outputs of layer {worst.name}, {worst.layer}, are so "
+        f"{percent(worst.saturated)} of the outputs of {worst.place}, are so "
         f"far out before the first step that their slope is below {percent(symptoms.FLAT)} of the "
         "steepest: next to no gradient passes.",
         f"With {' and '.join(exam.repairs) or 'scaled inputs and fresh weights'} it is "
@@ -163,7 +163,7 @@ def dead_relu(exam: Examination, at_end: bool = False) -> None:
     }
     when = "before the first step" if worst is start else f"after {exam.now.steps:,} steps"
     evidence = [
-        f"{percent(worst.dead)} of the units of layer {worst.name}, ReLU(), are 0 in every row "
+        f"{percent(worst.dead)} of the units of {worst.place}, are 0 in every row "
         f"{when}: no gradient passes them, so they cannot come back.",
         f"Training loss {training_losses(trials)}; as it is: {training_loss(exam.now)}.",
     ]
@@ -183,13 +183,12 @@ def trained_faults(exam: Examination) -> None:
             f"Layer {i} has {units} units, of which only {different} differ."
         )
     dead, saturated = symptoms.most_dead(net, X), symptoms.most_saturated(net, X)
-    for cause, share, which, layer, state in (
-        ("dead_relu", dead.dead, "units", dead, "are 0 in every row"),
-        ("saturation", saturated.saturated, "outputs", saturated, "have no slope left"),
-    ):
-        if share >= MOST:
-            place = f"layer {layer.name}, {layer.layer}"
-            signs[cause] = f"{percent(share)} of the {which} of {place}, {state}."
+    if dead.dead >= MOST:
+        share = percent(dead.dead)
+        signs["dead_relu"] = f"{share} of the units of {dead.place}, are 0 in every row."
+    if saturated.saturated >= MOST:
+        share = percent(saturated.saturated)
+        signs["saturation"] = f"{share} of the outputs of {saturated.place}, have no slope left."
     if not signs:
         signs["underfitting"] = (
             f"The loss is {number(exam.base.train.loss)}; trained afresh, the same layers reach "

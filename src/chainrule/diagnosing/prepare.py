@@ -44,9 +44,9 @@ def prepare(
     setup = fewer_rows(runner, setup)
     if valid is None and not trained and len(setup.train) >= FEWEST_TO_HOLD_OUT:
         setup = hold_out(runner, setup)
-    epochs, wanted = runner.epochs(setup), setup.config.epochs
-    if epochs < wanted:
-        runner.notes.append(f"every experiment ran {epochs:,} of the {wanted:,} epochs asked for")
+    epochs, total = runner.epochs(setup), setup.config.epochs
+    if epochs < total:
+        runner.notes.append(f"every experiment ran {epochs:,} of the {total:,} epochs asked for")
     return setup, [*holes, *refused]
 
 
@@ -60,13 +60,13 @@ def fewer_rows(runner: Runner, setup: Setup) -> Setup:
     """A sample of the rows, drawn by the seed, that leaves time for FEWEST_EPOCHS epochs."""
     config, n = setup.config, len(setup.train)
     work = 3 * multiply_adds(config.net.layers, config.net.n_in) * FEWEST_EPOCHS
-    most = int(min(MOST_ROWS, max(300, MOST_WORK // work)))
+    limit = int(min(MOST_ROWS, max(300, MOST_WORK // work)))
     if setup.held is not None and len(setup.held) > MOST_ROWS:
         setup = replace(setup, held=drawn(runner, setup.held, MOST_ROWS))
         runner.notes.append(f"scored on {MOST_ROWS:,} of the validation rows, drawn by the seed")
-    if n > most:
-        setup = replace(setup, train=drawn(runner, setup.train, most))
-        runner.notes.append(f"the experiments used {most:,} of the {n:,} rows, drawn by the seed")
+    if n > limit:
+        setup = replace(setup, train=drawn(runner, setup.train, limit))
+        runner.notes.append(f"the experiments used {limit:,} of the {n:,} rows, drawn by the seed")
     return setup
 
 

@@ -52,8 +52,8 @@ class Runner:
         """How many of the configured epochs are affordable."""
         config, n = setup.config, len(setup.train)
         work = 3 * multiply_adds(config.net.layers, config.net.n_in) * n
-        most = min(MOST_STEPS // steps_per_epoch(setup), int(MOST_WORK // work))
-        return max(1, min(config.epochs, most))
+        affordable = min(MOST_STEPS // steps_per_epoch(setup), int(MOST_WORK // work))
+        return max(1, min(config.epochs, affordable))
 
     def run(self, setup: Setup, *, epochs: int | None = None, seed: int = 0) -> Outcome:
         """Train a copy; a run that diverges has an infinite loss and says why.

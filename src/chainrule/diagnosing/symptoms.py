@@ -50,6 +50,11 @@ class Activation(NamedTuple):
         """The number of the network's layer that it is, or that it is in."""
         return int(self.name.partition(".")[0])
 
+    @property
+    def place(self) -> str:
+        """The layer in words: "layer 1, ReLU()"."""
+        return f"layer {self.name}, {self.layer}"
+
 
 NO_ACTIVATION = Activation("", ReLU(), 0.0, 0.0)
 
@@ -175,8 +180,8 @@ def weight_ratio(net: Network) -> float | None:
         if isinstance(layer, Dense):
             W, after = net[f"{i}.W"], layers[i + 1]
             he = after is not None and after.init_before.startswith("he")
-            wanted = 2 / W.shape[0] if he else 2 / (W.shape[0] + W.shape[1])
-            ratios.append(float(np.sqrt(np.mean(np.square(W)) / wanted)))
+            usual = 2 / W.shape[0] if he else 2 / (W.shape[0] + W.shape[1])
+            ratios.append(float(np.sqrt(np.mean(np.square(W)) / usual)))
     if len(ratios) < 2 or min(ratios) == 0:
         return None
     return float(np.exp(np.mean(np.log(ratios))))

@@ -95,10 +95,10 @@ def reason_for_factor(exam: Examination, r: float) -> str:
             (m, k, f"1/m is missing and an extra 1/k is there ({both})"),
             (k, m, f"an extra 1/m and a missing 1/k ({both})"),
         ]
-    known = [
+    factors = [
         (a / b, text) for a, b, text in reasons if a and b
     ]  # m = 0: the number of rows is unknown
-    fitting = dict.fromkeys(text for factor, text in known if abs(r - factor) < 1e-4 * factor)
+    fitting = dict.fromkeys(text for factor, text in factors if abs(r - factor) < 1e-4 * factor)
     if fitting:
         return "; or ".join(fitting)
     for factor, text in ((r, "1/m is missing"), (1 / (r or 1.0), "1/m is there twice")):

@@ -156,14 +156,14 @@ def _add_points(exam: Examination) -> None:
     """Add points while some array has a slope at none of them, because units that are dead
     everywhere hide errors; at most one for each of MORE_POINTS.
     """
-    for share, kept in MORE_POINTS:
+    for share, shrink in MORE_POINTS:
         some_flat = len(exam.entries) <= FEW and not exam.sloping[exam.entries].all()
         if any(point.wrong.any() for point in exam.moved_points):
             return
         if not (exam.flat_blocks() or (some_flat and len(exam.points) < 6)):
             return
         # Saturated units have slopes near zero.
-        theta = kept * _moved(exam.measurer, share)
+        theta = shrink * _moved(exam.measurer, share)
         if _is_usable(exam.code, theta):
             exam.points.insert(1, exam.new_point(theta))
 
@@ -171,10 +171,10 @@ def _add_points(exam: Examination) -> None:
 def _entries(code: UserCode, g: Array, rng: np.random.Generator, seconds: float) -> Array:
     """The entries to compare one by one: all, or as many as time allows, including the largest."""
     affordable = min(MOST_EVALUATIONS, seconds / max(code.seconds, 1e-6))
-    most = max(8, int(affordable / CALLS_PER_ENTRY / 3))
-    if g.size <= most:
+    limit = max(8, int(affordable / CALLS_PER_ENTRY / 3))
+    if g.size <= limit:
         return np.arange(g.size)
-    each, chosen = max(4, most // len(code.layout.blocks)), []
+    each, chosen = max(4, limit // len(code.layout.blocks)), []
     for block in code.layout.blocks:
         places = np.arange(block.size)
         if block.size > each:

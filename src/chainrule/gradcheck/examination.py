@@ -74,8 +74,8 @@ class Examination:
         """The blocks without a clear slope at any point."""
         return self._blocks_where(self.sloping, False)
 
-    def _blocks_where(self, marked: Array, wanted: bool) -> list[Block]:
-        return [block for block in self.blocks if marked[block.span].any() == wanted]
+    def _blocks_where(self, marked: Array, value: bool) -> list[Block]:
+        return [block for block in self.blocks if marked[block.span].any() == value]
 
     def wrong_parts(self) -> list[Block]:
         """The wrong blocks; in a flat vector the stretch from its first wrong entry to its last."""

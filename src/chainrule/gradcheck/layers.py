@@ -119,10 +119,8 @@ def _explain(exam: Examination, base: Array, entry: int) -> Finding | None:
     as in `base` (n,); None if no guess fits.
     """
     points = [exam.point_with(base, entry, c, np.array([entry])) for c in GRID]
-    measured = np.array(
-        [(p.theta[entry], p.g[entry], p.d[entry], p.tolerance[entry]) for p in points]
-    )
-    c, g, d, tolerance = measured[np.isfinite(measured[:, 1] + measured[:, 2])].T
+    measured = np.array([(p.theta, p.g, p.d, p.tolerance) for p in points])[:, :, entry]
+    c, g, d, tolerance = measured[np.isfinite(measured[:, 1:3]).all(axis=1)].T
     telling = np.fmax(np.abs(g), np.abs(d)) > 50 * tolerance
     if telling.sum() < 3:
         return None
@@ -131,23 +129,20 @@ def _explain(exam: Examination, base: Array, entry: int) -> Finding | None:
         for guess in guesses():
             slope, stand_in = guess.slope(x * c), guess.stand_in(x * c)
             # At a kink either side's slope is a derivative.
-            smooth = (np.abs(c) > 0) | (not guess.activation.kinks)
+            smooth = (c != 0) | (not guess.activation.kinks)
             if not (off & smooth).any() or np.any(off & smooth & (slope == stand_in)):
                 continue
             allowed = 3 * tolerance * np.maximum(1.0, np.maximum(np.abs(slope), np.abs(stand_in)))
             if np.all((np.abs(g * slope - d * stand_in) <= allowed)[smooth]):
                 ratios = np.divide(g, d, out=np.full_like(g, np.inf), where=d != 0)
-                return _finding(exam, entry, guess, c[telling], ratios[telling])
+                return _finding(exam, entry, guess, c[telling][:SHOWN], ratios[telling])
     return None
 
 
 def _finding(exam: Examination, entry: int, guess: Guess, c: Array, ratios: Array) -> Finding:
     block = exam.code.layout.block(entry)
-    place = block.entry(entry)
-    measured = "; ".join(
-        f"{place} = {at:g}: g / d = {number(ratio)}"
-        for at, ratio in list(zip(c, ratios, strict=True))[:SHOWN]
-    )
+    place, pairs = block.entry(entry), zip(c, ratios, strict=False)
+    measured = "; ".join(f"{place} = {at:g}: g / d = {number(ratio)}" for at, ratio in pairs)
     evidence = (
         f"with {names(exam.wrong_parts())} at zero but {place}, z is the same on every row, and "
         f"g / d is that of {guess.words} in the place of f'(z), f = {guess.activation.name}: "

@@ -83,10 +83,11 @@ class Layout:
         self.size = 0
         arrays: list[Array] = []
 
-        def append(name: str, leaf: Any) -> None:
+        def append(name: str, leaf: Any) -> Any:
             arrays.append(values := _as_parameter(name, leaf))
             self.blocks.append(Block(name, values.shape, self.size, self.size + values.size))
             self.size += values.size
+            return leaf
 
         _map_leaves(parameters, append)
         if self.size == 0:
@@ -227,12 +228,11 @@ def _named(returned: dict[Any, Any], key: Any) -> Any:
     return next((returned[name] for name in [key, *names] if name in returned), None)
 
 
-def _alike(wanted: Any, returned: Any) -> bool:
+def _alike(names: Any, returned: Any) -> bool:
     """Whether names differ only in their numbers: dW0 for W1."""
-    wanted_stems, stems = (
-        {re.sub(r"\d+", "", str(name)) for name in names} for names in (wanted, returned)
-    )
-    return all(any(prefix + stem in stems for prefix in PREFIXES) for stem in wanted_stems)
+    stems = {re.sub(r"\d+", "", str(name)) for name in names}
+    returned_stems = {re.sub(r"\d+", "", str(name)) for name in returned}
+    return all(any(prefix + stem in returned_stems for prefix in PREFIXES) for stem in stems)
 
 
 def listed(names: Iterable[Any], most: int = 6) -> str:
