@@ -160,44 +160,40 @@ def baselines(exam: Examination) -> None:
     runner.measured["one batch"] = runner.run(batch, epochs=steps).train.loss
 
 
+# What an experiment examines. A trained network does not show how it was trained.
+ALL, UNTRAINED, TRAINED = "all networks", "untrained networks", "trained networks"
 # Every experiment with its name, in the order they run.
-STAGES: tuple[tuple[str, Callable[[Examination], None]], ...] = (
-    ("duplicates", data_faults.duplicates),
-    ("baselines", baselines),
-    ("trained afresh", layer_faults.trained_faults),
-    ("constant columns", data_faults.constant_columns),
-    ("last activation", loss_faults.out_of_reach),
-    ("scaled target", data_faults.unscaled_target),
-    ("identifiers", data_faults.identifiers),
-    ("scaled inputs", data_faults.unscaled_inputs),
-    ("initialisation", layer_faults.initialization),
-    ("scaled inputs", data_faults.unscaled_inputs),
-    ("saturation", layer_faults.saturation),
-    ("dead units", layer_faults.dead_relu),
-    ("depth", layer_faults.vanishing),
-    ("learning rate", rate_faults.learning_rate),
-    ("dead units", partial(layer_faults.dead_relu, at_end=True)),
-    ("loss", loss_faults.classes_as_numbers),
-    ("leaks", data_faults.leaking_columns),
-    ("class weights", row_faults.imbalance),
-    ("rows", row_faults.too_few_rows),
-    ("noise", row_faults.noise_floor),
-    ("overfitting", row_faults.overfitting),
-    ("underfitting", row_faults.underfitting),
-    ("nonfinite", loss_faults.diverged),
+STAGES: tuple[tuple[str, Callable[[Examination], None], str], ...] = (
+    ("duplicates", data_faults.duplicates, ALL),
+    ("baselines", baselines, ALL),
+    ("trained afresh", layer_faults.trained_faults, TRAINED),
+    ("constant columns", data_faults.constant_columns, ALL),
+    ("last activation", loss_faults.out_of_reach, ALL),
+    ("scaled target", data_faults.unscaled_target, ALL),
+    ("identifiers", data_faults.identifiers, ALL),
+    ("scaled inputs", data_faults.unscaled_inputs, ALL),
+    ("initialisation", layer_faults.initialization, UNTRAINED),
+    ("scaled inputs", data_faults.unscaled_inputs, ALL),
+    ("saturation", layer_faults.saturation, UNTRAINED),
+    ("dead units", layer_faults.dead_relu, UNTRAINED),
+    ("depth", layer_faults.vanishing, UNTRAINED),
+    ("learning rate", rate_faults.learning_rate, UNTRAINED),
+    ("dead units", partial(layer_faults.dead_relu, at_end=True), UNTRAINED),
+    ("loss", loss_faults.classes_as_numbers, ALL),
+    ("leaks", data_faults.leaking_columns, ALL),
+    ("class weights", row_faults.imbalance, ALL),
+    ("rows", row_faults.too_few_rows, UNTRAINED),
+    ("noise", row_faults.noise_floor, ALL),
+    ("overfitting", row_faults.overfitting, UNTRAINED),
+    ("underfitting", row_faults.underfitting, UNTRAINED),
+    ("nonfinite", loss_faults.diverged, UNTRAINED),
 )
-# Experiments about how a network was trained, which a trained network does not show.
-OF_A_RUN = {
-    "initialisation", "saturation", "dead units", "depth", "learning rate", "overfitting", "rows",
-    "underfitting", "nonfinite",
-}  # fmt: skip
-OF_A_TRAINED = {"trained afresh"}
 
 
 def examine(exam: Examination) -> None:
     """Every experiment in turn, each with the earlier repairs in place; ends when time is up."""
-    skipped, notes = OF_A_RUN if exam.trained else OF_A_TRAINED, exam.runner.notes
-    stages = [stage for stage in STAGES if stage[0] not in skipped]
+    kinds, notes = (ALL, TRAINED if exam.trained else UNTRAINED), exam.runner.notes
+    stages = [(name, experiment) for name, experiment, kind in STAGES if kind in kinds]
     if exam.trained:
         notes.append(
             "how this network was trained is not known: the experiments train with "

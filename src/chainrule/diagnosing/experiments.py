@@ -8,7 +8,7 @@ makes two outcomes differ. Losses are compared as `excess` = (L - L of perfect a
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,9 +33,9 @@ class Setup:
     train: Batch
     held: Batch | None = None
 
-    def change(self, **settings: object) -> "Setup":
+    def change(self, **settings: Any) -> "Setup":
         """The same with other settings of the configuration."""
-        return replace(self, config=replace(self.config, **settings))  # type: ignore[arg-type]
+        return replace(self, config=replace(self.config, **settings))
 
     def map_rows(self, **functions: Callable[[Array], Array]) -> "Setup":
         """The same with X or y of all rows passed through a function: `map_rows(y=np.log)`."""

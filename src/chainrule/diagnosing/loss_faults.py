@@ -133,7 +133,7 @@ def classes_as_numbers(exam: Examination) -> None:
 
 def diverged(exam: Examination) -> None:
     """A run whose numbers became infinite or nan: where, and which repair prevents it."""
-    if exam.base.stopped is None or exam.trained:
+    if exam.base.stopped is None:
         return
     evidence, repaired = [f"Of the run as it is: {exam.base.stopped}."], exam.now.stopped is None
     fix = "lower the learning rate, scale the inputs, or clip the gradient"

@@ -82,7 +82,7 @@ def gap(outcome: Outcome) -> float:
 def overfitting(exam: Examination) -> None:
     """A training loss far below that of new rows; the experiments restrain the network."""
     setup, now = exam.setup, exam.now
-    if gap(now) < 0.2 or exam.trained or exam.recovered:
+    if gap(now) < 0.2 or exam.recovered:
         return
     penalties = {f"Penalty(l2={l2:g})": Penalty(l2=l2) for l2 in (0.01, 0.1)}
     options = {name: setup.change(penalty=penalty) for name, penalty in penalties.items()}
@@ -234,7 +234,7 @@ def underfitting(exam: Examination) -> None:
         return
     setup, epochs = exam.setup, exam.runner.epochs(exam.setup)
     options = {"four times the units": changes.wider(setup, exam.runner.seed)}
-    if epochs == setup.config.epochs and not exam.trained:
+    if epochs == setup.config.epochs:
         options["four times the epochs"] = setup.change(epochs=4 * epochs)
     if changes.is_restrained(setup.config):
         options["no penalty, decay or dropout"] = changes.without_restraint(setup)
