@@ -140,9 +140,11 @@ def explain_answer(model: Model, table: Table, row: int) -> Answer:
     scale, shift, probability = prepared.target_scale, prepared.target_mean, None
     output, against, unit = answer_of(model.loss), None, prepared.target_name
     if prepared.classes is not None:
+        classes = prepared.classes
+        unit = f'log-odds of "{classes[-1]}"'
         if model.net.n_out > 1:
             output, against = np.argsort(-Z)[:2].tolist()
-        unit = _log_odds(prepared.classes, output, against)
+            unit = f'log-odds of "{classes[output]}" against "{classes[against]}"'
         scale, shift, probability = 1.0, 0.0, float(terms.max())
     parts = contributions(
         model.net, X[0], output=output, against=against, columns=columns,
@@ -177,12 +179,3 @@ def _average_row(model: Model, prepared: Preparation, table: Table) -> Array:
         return np.array(average, np.float64)
     rows = table.take(np.arange(min(len(table), AVERAGED_ROWS)))
     return np.asarray(prepared.transform(rows).mean(axis=0))
-
-
-def _log_odds(classes: Sequence[Any], output: int, against: int | None) -> str:
-    """What is explained: the log-odds of the second of two classes, else of the likeliest class
-    against the next.
-    """
-    if against is None:
-        return f'log-odds of "{classes[-1]}"'
-    return f'log-odds of "{classes[output]}" against "{classes[against]}"'

@@ -8,9 +8,9 @@ from typing import Any
 # null, and nothing of an older form is in the file. upgrade.py turns older formats into this one.
 FORMAT = 3
 FIELDS = {
-    "format", "kind", "n_in", "dtype", "seed", "layers", "loss", "preparation", "schema", "facts",
-    "versions",
-}  # fmt: skip
+    *("format", "kind", "n_in", "dtype", "seed", "layers", "loss", "preparation", "schema"),
+    *("facts", "versions"),
+}
 
 
 class ModelFileError(ValueError):

@@ -115,19 +115,19 @@ def _check_place(file: Path) -> None:
     """Raise one sentence unless there is an ordinary file of a size that a model may have."""
     try:
         status = file.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe would wait for ever
-            raise ModelFileError(f"{file} is no ordinary file: give the path of a saved model")
-        open(file, "rb").close()  # safetensors tells every refusal as a missing file
+        ordinary = stat.S_ISREG(status.st_mode)  # a pipe would wait for ever
+        if ordinary:
+            open(file, "rb").close()  # safetensors reports every refusal as a missing file
     except FileNotFoundError:
         raise FileNotFoundError(f"{file} does not exist: give the path of a saved model") from None
     except OSError as error:
         raise type(error)(
             f"{file} cannot be read: {error.strerror}; give the path of a saved model"
         ) from None
-    except ModelFileError:
-        raise
     except ValueError as error:
         raise ModelFileError(f"{str(file)!r} is no path of a file: {error}") from None
+    if not ordinary:
+        raise ModelFileError(f"{file} is no ordinary file: give the path of a saved model")
     if status.st_size > LARGEST_FILE:
         raise ModelFileError(f"{file} is larger than {LARGEST_FILE >> 30} GiB: no model of ours is")
 

@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
 from .sql import Relation, connect, first_line, quoted
-from .table import MISSING_MARKERS, Table, Values, finish
+from .table import MISSING_MARKERS, Table, finish
 from .text_encoding import Decoded, chunks, decode, opener
-from .typed import typed_columns
+from .typed import TypedColumns, typed_columns
 from .words import doubled, renaming_notes, several, unique_names
 
 _HEAD = 1 << 18
@@ -121,24 +121,22 @@ def _source(path: Path, text: Decoded, delimiter: str | None) -> tuple[Source, l
     return Source(path, text, skip, dialect, has_header, originals, blank > 0), notes
 
 
-def _columns(
-    source: Source, folder: Path, reading: Mapping[str, str]
-) -> tuple[dict[str, Values], dict[str, str], list[str]]:
+def _columns(source: Source, folder: Path, reading: Mapping[str, str]) -> TypedColumns:
     """The columns, their readings and notes; what DuckDB cannot cut into cells, csv does first."""
     import duckdb
 
     names, comma = list(source.originals), source.dialect.delimiter != ","
-    damaged = source.text.damaged
+
     with connect() as con:
-        try:
+
+        def typed(sql: str) -> TypedColumns:
+            return typed_columns(Relation(con, sql), names, comma, reading, source.text.damaged)
+
+        with suppress(duckdb.Error):
             if not source.blank_top:
-                relation = Relation(con, _read_csv(source))
-                return typed_columns(relation, names, comma, reading, damaged)
-        except duckdb.Error:
-            pass
-        relation = Relation(con, _read_csv(*_rewrite(source, folder)))
+                return typed(_read_csv(source))
         try:
-            return typed_columns(relation, names, comma, reading, damaged)
+            return typed(_read_csv(*_rewrite(source, folder)))
         except duckdb.Error as error:
             raise ValueError(f"{source.path} cannot be read: {first_line(error)}") from None
 
@@ -161,10 +159,14 @@ def find_dialect(head: str, delimiter: str | None = None) -> Dialect:
     escape = "\\" if f"\\{quote}" in head and quote * 2 not in head else quote
     if delimiter is not None:
         return Dialect(delimiter, quote, escape)
-    shares = {mark: _agreement(head, Dialect(mark, quote, escape)) for mark in _USUAL}
+
+    def cut(mark: str) -> list[list[str]]:
+        return _records(head, Dialect(mark, quote, escape))
+
+    shares = {mark: _agreement(cut(mark)) for mark in _USUAL}
     best = max(shares, key=lambda mark: shares[mark]) if any(shares.values()) else ","
     rare = () if shares[best] == 1 else _RARE.rstrip() if shares[best] else _RARE
-    alone = (mark for mark in rare if _all_agree(head, Dialect(mark, quote, escape)))
+    alone = (mark for mark in rare if _all_agree(cut(mark), mark))
     return Dialect(next(alone, best), quote, escape)
 
 
@@ -228,27 +230,24 @@ def _cells_of_any_length() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _agreement(head: str, dialect: Dialect) -> float:
+def _agreement(records: list[list[str]]) -> float:
     """The share of records as wide as most are; 0 when those have one cell only."""
-    records = _records(head, dialect)
     width, count = _usual_width(records)
     return count / len(records) if width > 1 else 0.0
 
 
-def _all_agree(head: str, dialect: Dialect) -> bool:
-    """Whether every record has the same cells in number, and not by chance as in two words."""
-    records = _records(head, dialect)
-    width, count = _usual_width(records)
-    if width < 2 or len(records) < 2 or count < len(records):
+def _all_agree(records: list[list[str]], delimiter: str) -> bool:
+    """Whether every record has the same number of cells, and not by chance as in two words."""
+    if len(records) < 2 or _agreement(records) < 1.0:
         return False
     columns = zip(*records[1:], strict=True)
-    return dialect.delimiter != " " or any(
+    return delimiter != " " or any(
         all(_is_number(cell) or cell in MISSING_MARKERS for cell in column) for column in columns
     )
 
 
 def _usual_width(records: list[list[str]]) -> tuple[int, int]:
-    """How many cells most records have, and how many have so many; the first wins a draw."""
+    """The commonest number of cells in a record, and how many records have it; first wins a tie."""
     return Counter(map(len, records)).most_common(1)[0] if records else (0, 0)
 
 
@@ -326,25 +325,12 @@ def _rewrite(source: Source, folder: Path) -> tuple[Source, int]:
 
 
 def _blank_lines(source: Source) -> int:
-    """How many blank lines stand between the rows; the slow way only where there may be some."""
-    if not _may_have_blank_lines(source.text.path):
+    """The number of blank lines between the rows; csv counts them only where there may be some."""
+    blocks = pairwise(chain([b""], chunks(source.text.path)))
+    if not any(_BLANK_LINE.search(before[-64:] + block) for before, block in blocks):
         return 0
-    blank = between = 0
-    started = False
     with _rows(source) as reader:
-        for row in reader:
-            if _is_blank(row, source.dialect, source.width):
-                between += 1
-            else:
-                blank, between, started = blank + between * started, 0, True
-    return blank
-
-
-def _may_have_blank_lines(path: Path) -> bool:
-    end = b""
-    for chunk in chunks(path):
-        block = end + chunk
-        if _BLANK_LINE.search(block):
-            return True
-        end = block[-64:]
-    return False
+        rows = [
+            i for i, row in enumerate(reader) if not _is_blank(row, source.dialect, source.width)
+        ]
+    return rows[-1] - rows[0] + 1 - len(rows)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .plan import DATE_PARTS, OTHER, ColumnPlan
 from .reading import refuse_unread
-from .roles import BOOLEAN_WORDS, boolean_labels, counts, to_numbers
+from .roles import YES, boolean_labels, counts, to_numbers
 from .schema import Column
 from .table import Values, as_text, cell_text, is_missing
 
@@ -126,11 +126,8 @@ def _other_word(word: Any) -> tuple[Any, Any]:
     """(no, yes) from the only one of them that the training rows hold."""
     if isinstance(word, bool) or word in (0, 1):
         return type(word)(0), type(word)(1)
-    text = str(word).lower()
-    for no, yes in BOOLEAN_WORDS:
-        if text in (no, yes):
-            return (word, yes) if text == no else (no, word)
-    return (f"not {word}", word)
+    text, no = str(word).lower(), {yes: no for no, yes in YES.items()}
+    return (word, YES[text]) if text in YES else (no.get(text, f"not {word}"), word)
 
 
 def _fit_category(plan: ColumnPlan, values: Values) -> ColumnPlan:
@@ -169,7 +166,7 @@ def _truth(plan: ColumnPlan, values: Values) -> Matrix:
     if values.dtype.kind == "b" and all(isinstance(level, (bool, int)) for level in plan.levels):
         return values.astype(np.float64)
     own = tuple(str(cell_text(level)).lower() for level in plan.levels)
-    pairs = BOOLEAN_WORDS if any(set(own) == set(pair) for pair in BOOLEAN_WORDS) else ()
+    pairs = YES.items() if any(set(own) == set(pair) for pair in YES.items()) else ()
     words = {word: float(i) for pair in (*pairs, own) for i, word in enumerate(pair)}
     texts = [None if text is None else text.lower() for text in as_text(values)]
     return np.array([np.nan if text is None else words.get(text, np.nan) for text in texts], float)

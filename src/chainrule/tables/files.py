@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
-_CASTS = {**dict.fromkeys(_WHOLE, "bigint"), "FLOAT": "double", "DOUBLE": "double"}
+_AS_THEY_ARE = (*_WHOLE, "FLOAT", "DOUBLE", "BOOLEAN")  # `plain` widens them
 _GUESSED = ("DATE", "TIME", "UUID")
 _SIZES = ("page_count", "page_size")
 
@@ -109,13 +109,12 @@ def _cast(path: Path, field: str, name: str, kind: str) -> str:
             f'{path}: column "{name}" holds {kind.split("(")[0].lower()} values: keep one number '
             "or text in each cell"
         )
-    if kind == "BOOLEAN":
+    if kind in _AS_THEY_ARE:
         return field
     if kind == "JSON":  # numbers and words in one column
         return f"{field} ->> '$'"
-    if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        return f"cast({field} as timestamp)"
-    return f"cast({field} as {_CASTS.get(kind, 'varchar')})"
+    dated = kind == "DATE" or kind.startswith("TIMESTAMP")
+    return f"cast({field} as {'timestamp' if dated else 'varchar'})"
 
 
 def read_sqlite(path: Path, table: str | None, reading: Mapping[str, str]) -> Table:

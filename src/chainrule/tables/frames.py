@@ -13,6 +13,8 @@ from .sql import Relation, connect, first_line
 from .table import Table, Values, cell_text, finish, microseconds
 from .typed import plain, typed_columns
 
+NAT = np.datetime64("NaT")
+
 
 def read_frame(frame: Any, reading: Mapping[str, str]) -> Table:
     """The table in a data frame: pandas, polars (lazy as well), pyarrow, or what narwhals takes.
@@ -82,13 +84,12 @@ def from_values(name: str, values: Any) -> Values:
     """A column (n,) from an array, a list or a series, in the types of a `Table`."""
     if not isinstance(values, np.ndarray) and hasattr(values, "to_list"):
         values = values.to_list()
-    if isinstance(values, np.ma.MaskedArray):
-        if values.dtype.kind in "iuf" and np.ma.is_masked(values):
+    if np.ma.is_masked(values):
+        if values.dtype.kind in "iuf":
             return plain(values)
-        if values.dtype.kind == "M":
-            values = values.filled(np.datetime64("NaT"))
-        else:
-            values = values.tolist() if np.ma.is_masked(values) else np.ma.getdata(values)
+        values = values.filled(NAT) if values.dtype.kind == "M" else values.tolist()
+    elif isinstance(values, np.ma.MaskedArray):
+        values = np.ma.getdata(values)
     if not isinstance(values, np.ndarray):
         return from_objects(list(values))
     if values.dtype.kind == "M":
@@ -118,7 +119,7 @@ def from_objects(values: list[Any]) -> Values:
             numbers = [np.nan if c is None else c for c in cells]
             return np.array(numbers, np.int64 if whole else np.float64)
     if kinds == {dt.datetime}:
-        return np.array([np.datetime64("NaT") if c is None else c for c in cells], "datetime64[us]")
+        return np.array([NAT if c is None else c for c in cells], "datetime64[us]")
     stamps = (np.datetime64(c, "us") if type(c) is dt.datetime else c for c in cells)
     return np.array([cell_text(c) for c in stamps], object)
 

@@ -14,9 +14,8 @@ from .reading import refuse_unread
 from .table import Values, as_text, cell_text, is_missing
 from .words import several
 
-BOOLEAN_WORDS = (
-    *(("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on"), ("0", "1")),
-)
+YES = {"false": "true", "no": "yes", "f": "t", "n": "y", "off": "on", "0": "1"}
+"""Each word for no -> its word for yes."""
 _ID_NAME = re.compile(
     r"(?i)(^|[^a-z])(id|ids|uuid|guid|index|idx|key|rowid|row|nr|no|num|number|unnamed: 0|code)$"
 )
@@ -47,7 +46,7 @@ def looks_like_id(name: str) -> bool:
 def boolean_labels(levels: list[Any]) -> tuple[Any, Any] | None:
     """The (no, yes) pair of two-valued yes/no words, true/false or 0/1 levels, else None."""
     words = {str(cell_text(level)).lower(): level for level in levels[:3]}
-    pairs = (pair for pair in BOOLEAN_WORDS if len(levels) == 2 and set(pair) == set(words))
+    pairs = (pair for pair in YES.items() if len(levels) == 2 and set(pair) == set(words))
     return next(((words[no], words[yes]) for no, yes in pairs), None)
 
 

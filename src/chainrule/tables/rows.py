@@ -103,7 +103,7 @@ def class_weighted(
     if class_weight != "balanced" and not isinstance(class_weight, Mapping):
         fix = 'give "balanced" or a dict from class to weight'
         raise ValueError(f"class_weight is {class_weight!r}: {fix}")
-    from sklearn.utils.class_weight import compute_sample_weight
+    from sklearn.utils.class_weight import compute_sample_weight  # type: ignore[import-untyped]
 
     own: Array = compute_sample_weight(class_weight, preparation.restore_target(rows.y))
     return own if rows.weight is None else own * rows.weight
@@ -121,8 +121,7 @@ def labelled(
     """(the rows that count, their codes or scaled numbers, their weights or None)."""
     check_reading(table, [c for c in schema.columns if c.role in ("target", "weight")])
     rows = table.take(counted_rows(table, schema)[0])
-    weighted = schema.weight is not None and schema.weight in rows.columns
-    weight = row_weights(rows, schema.weight) if weighted else None  # type: ignore[arg-type]
+    weight = row_weights(rows, schema.weight) if schema.weight in rows.columns else None
     return rows, preparation.target(rows), weight
 
 

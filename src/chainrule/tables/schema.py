@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .reading import STORED_READINGS, first_unread, native
 from .roles import counts, first_non_number, judge, numbers_of
-from .stored import Label, check, from_document, to_document
+from .stored import Document, Label, check
 from .table import Table, Values, is_missing
 from .target import TASKS, infer_task
 from .words import listed, several
@@ -30,7 +30,7 @@ _EXPECTED = {"pixel": "whole numbers from 0 to 255", "date": "dates", "boolean":
 
 
 @dataclass(frozen=True)
-class Column:
+class Column(Document):
     """One column: its kind (of KINDS), its role (of ROLES), why, and what was counted.
 
     `reading` says how its cells are read where they are text; None if that is unknown.
@@ -43,15 +43,11 @@ class Column:
     missing: int
     distinct: int
     reading: str | None
+    PLACE = "a column of the schema"
+    CHOICES = {"kind": KINDS, "role": ROLES, "reading": STORED_READINGS}
 
-    @classmethod
-    def from_dict(cls, data: Any) -> Column:
-        """A stored column; ValueError where a field is missing or wrong."""
-        where = "a column of the schema"
-        choices = {"kind": KINDS, "role": ROLES, "reading": STORED_READINGS}
-        stored = cls(**from_document(cls, data, where, **choices))
-        check(min(stored.missing, stored.distinct) >= 0, f"{where} counts fewer than no values")
-        return stored
+    def check_fields(self) -> None:
+        check(min(self.missing, self.distinct) >= 0, f"{self.PLACE} counts fewer than no values")
 
     @property
     def short_why(self) -> str:
@@ -60,7 +56,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Schema:
+class Schema(Document):
     """The columns of a table, the target among them, and the task.
 
     `task` is "binary", "multiclass" or "regression"; `classes` are the sorted values of the target
@@ -75,6 +71,8 @@ class Schema:
     group: str | None = None
     time: str | None = None
     notes: tuple[str, ...] = ()
+    PLACE = "the schema"
+    CHOICES = {"task": TASKS}
 
     def features(self) -> list[Column]:
         """The columns that the network sees, in the order of the table."""
@@ -89,26 +87,16 @@ class Schema:
         used = (column for column in self.columns if column.role != "left out")
         return {column.name: column.reading for column in used if column.reading is not None}
 
-    def to_dict(self) -> dict[str, Any]:
-        """The schema as JSON-able lists, texts and numbers."""
-        return to_document(self)
-
-    @classmethod
-    def from_dict(cls, data: Any) -> Schema:
-        """The schema that to_dict stored; ValueError where a field is missing or wrong."""
-        where = "the schema"
-        stored = cls(**from_document(cls, data, where, task=TASKS))
-        names = {column.name for column in stored.columns}
-        check(len(names) == len(stored.columns), f"{where} names a column twice")
-        classes, task = stored.classes or (), stored.task
-        check(len({*map(repr, classes)}) == len(classes), f"{where} names a class twice")
-        sizes = {"regression": stored.classes is None, "binary": len(classes) == 2}
-        fits = sizes.get(task, len(classes) > 2)
-        check(fits, f"{where} has classes {stored.classes} for {task}")
+    def check_fields(self) -> None:
+        names, classes = {column.name for column in self.columns}, self.classes or ()
+        check(len(names) == len(self.columns), "the schema names a column twice")
+        check(len({*map(repr, classes)}) == len(classes), "the schema names a class twice")
+        sizes = {"regression": self.classes is None, "binary": len(classes) == 2}
+        fits = sizes.get(self.task, len(classes) > 2)
+        check(fits, f"the schema has classes {self.classes} for {self.task}")
         for part in ("weight", "group", "time", "target"):
-            name = getattr(stored, part)
-            check(name is None or name in names, f'{where} has no column "{name}" for {part}')
-        return stored
+            name = getattr(self, part)
+            check(name is None or name in names, f'the schema has no column "{name}" for {part}')
 
 
 def infer_schema(
@@ -132,10 +120,10 @@ def infer_schema(
     task, a kind that the values of its column do not allow, weights that are negative, no usable
     feature, fewer than 5 rows.
     """
-    roles = dict(roles or {})
     drop = [drop] if isinstance(drop, str) else list(drop)
+    kinds = {**(roles or {}), **dict.fromkeys(drop, "drop")}
     parts = {"weight": weight, "group": group, "time": time}
-    _check_names(table, target, roles, drop, parts)
+    _check_names(table, target, roles or {}, drop, parts)
     missing = is_missing(table.columns[target])
     if missing.all():
         raise ValueError(f'every value of the target "{target}" is missing: choose another column')
@@ -147,19 +135,16 @@ def infer_schema(
         what = f"rows with a target{' and a weight above 0' if weight else ''}"
         raise ValueError(f"{table.source} has {len(rows)} {what}: give at least {_FEWEST_ROWS}")
     task, classes, levels = infer_task(target, used.columns[target], task)
-    why, kind = (
-        f"{task}, {len(levels)} distinct values",
-        "number" if classes is None else "category",
-    )
+    why, kind = f"{task}, {len(levels)} distinct values", "category" if classes else "number"
     counted = (int(missing.sum()), len(levels), _reading(table, target))
     used_as = {name: part for part, name in reversed(parts.items())}
     columns = [
         Column(name, kind, "target", why, *counted)
         if name == target
-        else _describe(used, name, roles.get(name), name in drop, used_as.get(name))
+        else _describe(used, name, kinds.get(name), used_as.get(name))
         for name in table.names
     ]
-    columns = _with_a_feature(columns, table, target, roles)
+    columns = _with_a_feature(columns, table, target, kinds)
     return Schema(tuple(columns), target, task, classes, weight, group, time, tuple(notes))
 
 
@@ -170,7 +155,7 @@ def rows_that_count(
     places = np.flatnonzero(~is_missing(table.columns[target]))
     bare = len(table) - len(places)
     notes = [f'{several(bare, "row")} without "{target}" dropped'] if bare else []
-    if weight is not None and weight in table.columns:
+    if weight in table.columns:
         heavy = row_weights(table.take(places), weight) > 0
         light = int(np.sum(~heavy))
         notes += [f"{several(light, 'row')} of weight 0 left out"] if light else []
@@ -180,7 +165,7 @@ def rows_that_count(
 
 def describe_columns(table: Table) -> list[Column]:
     """What each column of a table looks like when no target is chosen yet."""
-    return [_describe(table, name, None, False, None) for name in table.names]
+    return [_describe(table, name, None, None) for name in table.names]
 
 
 def column_rows(columns: Sequence[Column], most: int) -> list[dict[str, Any]]:
@@ -257,9 +242,7 @@ def _check_twins(table: Table, target: str, dropped: set[str]) -> None:
         )
 
 
-def _describe(
-    table: Table, name: str, wanted: str | None, dropped: bool, part: str | None
-) -> Column:
+def _describe(table: Table, name: str, wanted: str | None, part: str | None) -> Column:
     values = table.columns[name]
     levels = counts(values)
     missing, distinct = len(values) - sum(levels.values()), len(levels)
@@ -267,7 +250,7 @@ def _describe(
     numbers = (missing, distinct, _reading(table, name))
     if part is not None:
         return Column(name, kind, part, f"used as {part} only", *numbers)
-    if dropped or wanted == "drop":
+    if wanted == "drop":
         return Column(name, kind, "left out", "left out as asked", *numbers)
     if wanted is not None:
         _check_kind(name, values, wanted, distinct, table.source)
@@ -305,13 +288,13 @@ def _check_kind(name: str, values: Values, kind: str, distinct: int, source: str
 
 
 def _with_a_feature(
-    columns: list[Column], table: Table, target: str, roles: Mapping[str, str]
+    columns: list[Column], table: Table, target: str, chosen: Mapping[str, str]
 ) -> list[Column]:
     """The columns with at least one feature: a lone column that counts the rows becomes one."""
     if any(column.role == "feature" for column in columns):
         return columns
     for i, column in enumerate(columns):
-        free = column.role == "left out" and column.name not in roles
+        free = column.role == "left out" and column.name not in chosen
         if free and (column.kind, column.why) == ("identifier", "counts the rows"):
             number = dataclasses.replace(column, kind="number", role="feature", why="numbers")
             return [*columns[:i], number, *columns[i + 1 :]]

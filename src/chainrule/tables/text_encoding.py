@@ -190,16 +190,14 @@ def _detected(sample: bytes, candidates: list[str] | None) -> str:
 
 def _copy(path: Path, folder: Path, encoding: str) -> tuple[Path, int]:
     """A UTF-8 copy of the file and the number of its bytes that no character stands for."""
-    bad = 0
+    bad = list[int]()  # how many bytes each fault covers
 
     def replaced(error: Any) -> tuple[str, int]:
-        nonlocal bad
-        count = error.end - error.start
-        bad += count
-        return "\ufffd" * count, error.end
+        bad.append(error.end - error.start)
+        return "\ufffd" * bad[-1], error.end
 
     codecs.register_error("chainrule.count", replaced)
     with tempfile.NamedTemporaryFile("wb", dir=folder, suffix=".csv", delete=False) as target:
         for text in codecs.iterdecode(chunks(path), encoding, "chainrule.count"):
             target.write(text.encode("utf-8", "replace"))
-    return Path(target.name), bad
+    return Path(target.name), sum(bad)

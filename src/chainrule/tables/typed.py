@@ -18,6 +18,8 @@ from .reading import COMMA, DATE_FORMATS, ISO, POINT, TEXT, THOUSANDS, TRUTH, Un
 from .sql import Relation
 from .table import Values, cell_text
 
+TypedColumns = tuple[dict[str, Values], dict[str, str], list[str]]
+"""The columns by name, the readings of those that have one, and notes."""
 _EXACT = 2**53  # float64 holds every whole number up to here
 _TOO_LONG = "whole numbers too long for 53 bits beside missing cells, text"
 
@@ -28,7 +30,7 @@ def typed_columns(
     comma_is_decimal: bool = False,
     reading: Mapping[str, str] | None = None,
     damaged: bool = False,
-) -> tuple[dict[str, Values], dict[str, str], list[str]]:
+) -> TypedColumns:
     """The typed columns of a relation of text columns c0, c1, …, their readings, and notes.
 
     A column is whole numbers, numbers (decimal comma, thousands, percent and currency signs

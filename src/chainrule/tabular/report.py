@@ -4,6 +4,7 @@ import platform
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
+from itertools import islice
 
 from ..core import metrics
 from ..core.metrics import METRICS
@@ -105,19 +106,10 @@ def _example(outcome: Outcome) -> Iterator[Section]:
     ]
     where = f"Row {row.row + 1} of {row.source}, a {part} row."
     yield Section("How one row is prepared", where, cells)
-    steps = [
-        {"name": step.name, "is": step.formula, "numbers": _values(step.values)}
-        for step in row.forward
-    ]
+    steps = [{"name": s.name, "is": s.formula, "numbers": _values(s.values)} for s in row.forward]
     yield Section("How it is predicted", row.sentence, steps)
-    adds = f"adds, in {row.unit}"
-    parts = [
-        {
-            "column": part.name,
-            adds: number(row.scale * (part.integrated if part.exact is None else part.exact)),
-        }
-        for part in row.parts.largest[:MANY]
-    ]
+    adds, columns = f"adds, in {row.unit}", islice(row.added.items(), MANY)
+    parts = [{"column": name, adds: number(value)} for name, value in columns]
     change = (
         f"From {number(row.start)} for the average training row to {number(row.end)} for "
         f"this one, in {row.unit}."
