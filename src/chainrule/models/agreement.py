@@ -23,11 +23,9 @@ def check_agreement(model: Model) -> None:
     """Raise ValueError unless network, loss, preparation, schema and facts fit each other."""
     check_facts(model.facts)
     preparation = model.preparation
+    if preparation is None and model.schema is not None:
+        raise ValueError("there is a schema, but no preparation that turns its columns to numbers")
     if preparation is None:
-        if model.schema is not None:
-            raise ValueError(
-                "there is a schema, but no preparation that turns its columns to numbers"
-            )
         return
     n, n_in = len(preparation.feature_names), model.net.n_in
     if n != n_in:

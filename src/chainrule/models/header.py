@@ -28,10 +28,8 @@ def read_header(metadata: dict[str, str] | None) -> dict[str, Any]:
     if not isinstance(header, dict) or type(header.get("format")) is not int:
         raise ValueError("its header has no format number: it was not saved by chainrule")
     if not 1 <= header["format"] <= FORMAT:
-        raise ValueError(
-            f"it is of format {header['format']}, this version reads formats 1 to {FORMAT}: "
-            "use the chainrule that saved it, or save it again"
-        )
+        fault = f"it is of format {header['format']}, this version reads formats 1 to {FORMAT}"
+        raise ValueError(f"{fault}: use the chainrule that saved it, or save it again")
     for name in sorted(FIELDS ^ set(header)):
         raise ValueError(f'"{name}" of its header is {"missing" if name in FIELDS else "unknown"}')
     if header["kind"] not in ("model", "network"):

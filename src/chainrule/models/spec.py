@@ -70,10 +70,8 @@ def plain(value: Any, place: str) -> Any:
         return [plain(item, f"{place}[{i}]") for i, item in enumerate(value)]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: plain(item, f"{place}.{key}") for key, item in value.items()}
-    raise TypeError(
-        f"{place} is a {type(value).__name__}, which a model file cannot hold: use numbers, text, "
-        "lists, and dicts with text for keys"
-    )
+    fault = f"{place} is a {type(value).__name__}, which a model file cannot hold"
+    raise TypeError(f"{fault}: use numbers, text, lists, and dicts with text for keys")
 
 
 def encode(value: Any, place: str) -> Any:
@@ -112,10 +110,8 @@ def decode(data: Any, registry: Registry, base: type | tuple[type, ...], place: 
         raise ValueError(f"{place} is no description of a part of a network")
     cls = registry.get(kind)
     if cls is None:
-        raise ValueError(
-            f"{place} is of type {kind!r}, which this version does not know: "
-            "if it is your own, pass its class in `own`"
-        )
+        fault = f"{place} is of type {kind!r}, which this version does not know"
+        raise ValueError(f"{fault}: if it is your own, pass its class in `own`")
     if not issubclass(cls, base):
         raise ValueError(f"{place} is a {kind}, which does not belong there")
     names = {f.name for f in fields(cls) if f.init}  # type: ignore[arg-type]

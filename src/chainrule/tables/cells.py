@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .reading import COMMA, DATE_FORMATS, ISO, POINT, TEXT, THOUSANDS, TRUTH
 from .sql import Relation
 from .table import MISSING_MARKERS
 
+Counts = dict[str, dict[str, int]]
+"""Field -> the name of a count -> the count."""
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
 _MARKERS = "|".join(re.escape(marker) for marker in MISSING_MARKERS)
 # A long `x in (…)` would become a hash join, which loses the order of the rows.
@@ -145,9 +146,7 @@ def nothing(reading: str | None = None) -> Fetch:
     return Fetch("cast(null as double)", reading)
 
 
-def count_cells(
-    relation: Relation, counts: Mapping[str, Mapping[str, str]]
-) -> dict[str, dict[str, Any]]:
+def count_cells(relation: Relation, counts: Mapping[str, Mapping[str, str]]) -> Counts:
     """Field -> each of its counts, by name, all in one pass over the relation."""
     if not counts:
         return {}
@@ -162,9 +161,7 @@ def count_cells(
     return {f: {name: next(answers) or 0 for name in own} for f, own in counts.items()}
 
 
-def damaged_cells(
-    relation: Relation, fields: Iterable[str], wanted: Mapping[str, str]
-) -> dict[str, int]:
+def damaged_cells(relation: Relation, fields: list[str], wanted: Iterable[str]) -> dict[str, int]:
     """Field -> how many cells are digits and signs apart from replaced bytes, where any are.
 
     A field that is not `wanted` as anything counts only with other cells that show what it is.

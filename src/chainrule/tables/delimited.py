@@ -330,7 +330,5 @@ def _blank_lines(source: Source) -> int:
     if not any(_BLANK_LINE.search(before[-64:] + block) for before, block in blocks):
         return 0
     with _rows(source) as reader:
-        rows = [
-            i for i, row in enumerate(reader) if not _is_blank(row, source.dialect, source.width)
-        ]
+        rows = [i for i, r in enumerate(reader) if not _is_blank(r, source.dialect, source.width)]
     return rows[-1] - rows[0] + 1 - len(rows)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .plan import DATE_PARTS, OTHER, ColumnPlan
-from .reading import refuse_unread
+from .reading import refuse_cell, refuse_unread
 from .roles import YES, boolean_labels, counts, to_numbers
 from .schema import Column
 from .table import Values, as_text, cell_text, is_missing
@@ -66,10 +66,8 @@ def scaled(plan: ColumnPlan, encoded: Matrix) -> Matrix:
     with np.errstate(over="ignore"):
         X = np.asarray((encoded - center) / scale, float)
     if plan.kind == "number" and not np.isfinite(X).all():
-        raise ValueError(
-            f'column "{plan.name}" holds a number too far from the training rows to scale: '
-            "mend that cell"
-        )
+        fault = f'column "{plan.name}" holds a number too far from the training rows to scale'
+        raise ValueError(f"{fault}: mend that cell")
     return X / np.sqrt(1.0 + (X / plan.limit) ** 2) if plan.limit else X
 
 
@@ -192,13 +190,8 @@ def _dates(plan: ColumnPlan, values: Values) -> Values:
     if values.dtype.kind == "M":
         return values
     refuse_unread(plan.name, values)
-    missing = is_missing(values)
-    if not missing.all():
-        row = int(np.flatnonzero(~missing)[0])
-        raise ValueError(
-            f'column "{plan.name}" holds {values[row]} in row {row + 1} where a date is needed: '
-            "write dates as 2026-01-31"
-        )
+    for row in np.flatnonzero(~is_missing(values)).tolist():
+        refuse_cell(plan.name, row, values[row], "a date", "write dates as 2026-01-31")
     return np.full(len(values), np.datetime64("NaT", "us"))
 
 

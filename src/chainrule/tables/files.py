@@ -105,10 +105,8 @@ def _fetch(path: Path, relation: Relation, types: dict[str, str]) -> dict[str, V
 def _cast(path: Path, field: str, name: str, kind: str) -> str:
     """The SQL of a column of this type in one that a `Table` has."""
     if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "LIST")):
-        raise ValueError(
-            f'{path}: column "{name}" holds {kind.split("(")[0].lower()} values: keep one number '
-            "or text in each cell"
-        )
+        fault = f'{path}: column "{name}" holds {kind.split("(")[0].lower()} values'
+        raise ValueError(f"{fault}: keep one number or text in each cell")
     if kind in _AS_THEY_ARE:
         return field
     if kind == "JSON":  # numbers and words in one column
@@ -157,10 +155,8 @@ def _check_whole(path: Path, con: sqlite3.Connection) -> None:
     log = path.with_name(path.name + "-wal")
     if log.exists() and con.execute("pragma quick_check(1)").fetchone() == ("ok",):
         return
-    raise ValueError(
-        f"{path} is cut off: it should hold {pages * size} bytes and has {path.stat().st_size}: "
-        "copy or download it again"
-    )
+    fault = f"{path} is cut off: it should hold {pages * size} bytes and has {path.stat().st_size}"
+    raise ValueError(f"{fault}: copy or download it again")
 
 
 def _tables(con: sqlite3.Connection) -> list[str]:

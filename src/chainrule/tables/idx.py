@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .table import Table, Values
+from .table import Table
 from .text_encoding import chunks
 from .words import several
 
@@ -74,15 +74,12 @@ def _read_pair(images_path: Path) -> Table:
     labels_path = _beside(images_path, "images", "labels", 3, 1)
     images, labels = _read(images_path, 3), _read(labels_path, 1)
     if len(images) != len(labels):
-        raise ValueError(
-            f"{images_path} holds {len(images)} images but {labels_path} {len(labels)} labels: "
-            "take both from one source"
-        )
+        fault = f"{images_path} holds {len(images)} images but {labels_path} {len(labels)} labels"
+        raise ValueError(f"{fault}: take both from one source")
     n, rows, columns = images.shape
     pixels = np.ascontiguousarray(images.reshape(n, rows * columns).T)
-    named: dict[str, Values] = {
-        f"pixel_{r}_{c}": pixels[r * columns + c] for r in range(rows) for c in range(columns)
-    }
+    names = (f"pixel_{r}_{c}" for r in range(rows) for c in range(columns))
+    named = dict(zip(names, pixels, strict=True))
     return Table({**named, "label": labels.astype(np.int64)}, str(images_path))
 
 
@@ -91,10 +88,8 @@ def _read(path: Path, rank: int) -> NDArray[np.uint8]:
     data = b"".join(chunks(path))
     header = 4 + 4 * rank
     if len(data) < header or data[:2] != b"\0\0" or data[2] != _UBYTE or data[3] != rank:
-        raise ValueError(
-            f"{path} does not start like an idx file of bytes with {several(rank, 'dimension')}: "
-            "download it again"
-        )
+        fault = f"{path} does not start like an idx file of bytes with {several(rank, 'dimension')}"
+        raise ValueError(f"{fault}: download it again")
     shape = tuple(int(size) for size in np.frombuffer(data, ">u4", rank, 4))
     size = math.prod(shape)
     if header + size != len(data):

@@ -155,10 +155,8 @@ class Preparation(Document):
         values = table.columns[self.target_name]
         missing = np.flatnonzero(is_missing(values))
         if len(missing):
-            raise ValueError(
-                f'the target "{self.target_name}" is missing in row {missing[0] + 1}: '
-                "leave out the rows without it"
-            )
+            fault = f'the target "{self.target_name}" is missing in row {missing[0] + 1}'
+            raise ValueError(f"{fault}: leave out the rows without it")
         if self.classes is not None:
             return class_codes(self.target_name, values, self.classes)
         return (to_numbers(self.target_name, values) - self.target_mean) / self.target_scale
@@ -217,10 +215,8 @@ class Preparation(Document):
 def _require(table: Table, names: list[str]) -> None:
     absent = [name for name in names if name not in table.columns]
     if absent:
-        raise ValueError(
-            f"{table.source} lacks the column{'s' * (len(absent) > 1)} {listed(absent, 8)}: "
-            "give a table with the columns of the training table"
-        )
+        fault = f"{table.source} lacks the column{'s' * (len(absent) > 1)} {listed(absent, 8)}"
+        raise ValueError(f"{fault}: give a table with the columns of the training table")
 
 
 def _pixels(cells: list[Values], out: Matrix) -> None:

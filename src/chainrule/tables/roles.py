@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .reading import refuse_unread
+from .reading import refuse_cell, refuse_unread
 from .table import Values, as_text, cell_text, is_missing
 from .words import several
 
@@ -114,10 +114,6 @@ def numbers_of(values: Values) -> NDArray[np.float64]:
 def to_numbers(name: str, values: Values) -> NDArray[np.float64]:
     """The cells (n,) as float64, missing ones nan; ValueError names the first that is no number."""
     refuse_unread(name, values)
-    wrong = first_non_number(values)
-    if wrong is not None:
-        raise ValueError(
-            f'column "{name}" holds {wrong[1]} in row {wrong[0] + 1} where a number is needed: '
-            "mend that cell, or leave it empty"
-        )
+    if wrong := first_non_number(values):
+        refuse_cell(name, *wrong, "a number")
     return numbers_of(values)

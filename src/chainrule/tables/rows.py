@@ -1,19 +1,17 @@
-"""From a table to the numbers that a network learns from: which rows count, which are the test."""
+"""From rows of a table to the numbers that a network learns from: which rows count."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .prepare import Preparation
 from .reading import check_reading
 from .schema import Schema, row_weights, rows_that_count
-from .split import split_rows
-from .table import Table, cell_text, is_missing
+from .table import Table, is_missing
 from .words import several
 
 Array = NDArray[Any]
@@ -44,35 +42,6 @@ class Rows:
     def known(self) -> Table:
         """These rows of the table."""
         return self.table.take(self.places)
-
-
-def training_and_test(
-    table: Table, schema: Schema, *, test: float, test_table: Table | None, scaling: str, seed: int
-) -> tuple[Preparation, Rows, Rows | None, tuple[str, ...]]:
-    """(the preparation that the training rows teach, these rows, the test rows or None, notes).
-
-    The test is a share `test` of the rows, or a table of its own. Rows without a target and rows of
-    weight 0 are in neither.
-    """
-    counted, lost = counted_rows(table, schema)
-    share = test if test_table is None else 0.0
-    split = split_rows(schema, table.take(counted), valid=0.0, test=share, seed=seed)
-    preparation = Preparation.fit(table, schema, counted[split.train], scaling=scaling)
-    notes = [*table.notes, *schema.notes, *lost, *split.notes]
-    tested, origin = counted[split.test], table
-    if test_table is not None:
-        origin, (tested, lost) = test_table, counted_rows(test_table, schema)
-        notes += [*_notes_of(test_table, table), *unseen_notes(preparation, test_table)]
-        notes += [f"{test_table.source}: {note}" for note in lost]
-    train = Rows.of(table, counted[split.train], preparation, schema)
-    if schema.classes and len(first := np.unique(train.y)) == 1:
-        only = cell_text(schema.classes[first[0]])
-        raise ValueError(f'every training row is "{only}": there is nothing to tell apart')
-    try:
-        held = Rows.of(origin, tested, preparation, schema) if len(tested) else None
-    except ValueError as error:
-        raise ValueError(f"in {origin.source}, {error}") from None
-    return preparation, train, held, tuple(dict.fromkeys(notes))
 
 
 def counted_rows(table: Table, schema: Schema) -> tuple[Array, list[str]]:
@@ -107,12 +76,6 @@ def class_weighted(
 
     own: Array = compute_sample_weight(class_weight, preparation.restore_target(rows.y))
     return own if rows.weight is None else own * rows.weight
-
-
-def _notes_of(test: Table, table: Table) -> Iterator[str]:
-    if len(test) == len(table) and test.sha256() == table.sha256():
-        yield f"{test.source} is the training table itself, so these scores are not a test"
-    yield from (f"{test.source}: {note}" for note in test.notes)
 
 
 def labelled(

@@ -200,10 +200,8 @@ def _check_names(
     named += [(part, name) for part, name in parts.items() if name is not None]
     for part, name in named:
         if name not in table.columns:
-            raise ValueError(
-                f'there is no column "{name}" for {part} in {table.source}: '
-                f"{closest(name, table.names)}"
-            )
+            fault = f'there is no column "{name}" for {part} in {table.source}'
+            raise ValueError(f"{fault}: {closest(name, table.names)}")
         if part != "target" and name == target:
             raise ValueError(f'"{name}" is the target and cannot be {part} as well: choose another')
     for name, kind in roles.items():
@@ -299,10 +297,8 @@ def _with_a_feature(
             number = dataclasses.replace(column, kind="number", role="feature", why="numbers")
             return [*columns[:i], number, *columns[i + 1 :]]
     reasons = "; ".join(f'"{c.name}": {c.why}' for c in columns if c.role == "left out")
-    raise ValueError(
-        f'{table.source} has no usable feature beside the target "{target}" ({reasons}): '
-        "add a column, or choose a kind for one"
-    )
+    fault = f'{table.source} has no usable feature beside the target "{target}" ({reasons})'
+    raise ValueError(f"{fault}: add a column, or choose a kind for one")
 
 
 def row_weights(table: Table, weight: str) -> NDArray[np.float64]:
@@ -315,10 +311,8 @@ def row_weights(table: Table, weight: str) -> NDArray[np.float64]:
         if not len(wrong):
             return numbers
         bad = (int(wrong[0]), str(numbers[wrong[0]]))
-    raise ValueError(
-        f'the weight column "{weight}" holds {bad[1]} in row {bad[0] + 1}: weights are finite '
-        "numbers from 0 up"
-    )
+    fault = f'the weight column "{weight}" holds {bad[1]} in row {bad[0] + 1}'
+    raise ValueError(f"{fault}: weights are finite numbers from 0 up")
 
 
 def _check_total(weights: NDArray[np.float64], name: str) -> None:

@@ -153,7 +153,5 @@ def _check_range(values: Values, where: str, row_name: str) -> None:
         wrong = (years < np.datetime64("0001")) | (years > np.datetime64("9999"))
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise ValueError(
-            f"{where} holds {values[row]} in {row_name} {row + 1}: replace it with a {fitting} or "
-            "leave the cell empty"
-        )
+        fault = f"{where} holds {values[row]} in {row_name} {row + 1}"
+        raise ValueError(f"{fault}: replace it with a {fitting} or leave the cell empty")

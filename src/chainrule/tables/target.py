@@ -37,10 +37,8 @@ def infer_task(
     if task == "regression":
         wrong = first_non_number(values)
         if wrong is not None:
-            raise ValueError(
-                f'the target "{name}" cannot be a number: row {wrong[0] + 1} holds "{wrong[1]}": '
-                "use classification"
-            )
+            fault = f'the target "{name}" cannot be a number: row {wrong[0] + 1} holds "{wrong[1]}"'
+            raise ValueError(f"{fault}: use classification")
         return "regression", None, levels
     if task is None and values.dtype != object and not (whole and len(levels) <= _MOST_CLASSES):
         return "regression", None, levels
@@ -52,10 +50,8 @@ def infer_task(
     classes = _classes(list(levels), whole and values.dtype.kind == "f")
     inferred = "binary" if len(classes) == 2 else "multiclass"
     if task in TASKS and task != inferred:
-        raise ValueError(
-            f'the target "{name}" has {len(classes)} classes and so cannot be {task}: '
-            f"use {inferred}"
-        )
+        fault = f'the target "{name}" has {len(classes)} classes and so cannot be {task}'
+        raise ValueError(f"{fault}: use {inferred}")
     return inferred, classes, levels
 
 

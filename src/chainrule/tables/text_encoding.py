@@ -130,10 +130,8 @@ def _refuse_binary(path: Path, start: bytes) -> None:
     head = start[: 1 << 16]
     control = sum(byte < 32 and byte not in b"\t\n\r\x0b\x0c\x1a\x1b" for byte in head)
     if b"\x00" in head or control > len(head) / 50:
-        raise ValueError(
-            f"{path} is a binary file, not delimited text: give a CSV, Parquet, JSON lines or "
-            "SQLite file"
-        )
+        fault = f"{path} is a binary file, not delimited text"
+        raise ValueError(f"{fault}: give a CSV, Parquet, JSON lines or SQLite file")
 
 
 def _utf16_without_mark(start: bytes) -> str | None:

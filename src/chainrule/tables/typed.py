@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from . import cells as cell_sql
-from .cells import NUMBERS, TRIMMED, Fetch, count_cells, fetch, nothing, value
+from .cells import NUMBERS, TRIMMED, Counts, Fetch, count_cells, fetch, nothing, value
 from .reading import COMMA, DATE_FORMATS, ISO, POINT, TEXT, THOUSANDS, TRUTH, Unread
 from .sql import Relation
 from .table import Values, cell_text
+from .words import several
 
 TypedColumns = tuple[dict[str, Values], dict[str, str], list[str]]
 """The columns by name, the readings of those that have one, and notes."""
+Plans = dict[str, Fetch]
 _EXACT = 2**53  # float64 holds every whole number up to here
 _TOO_LONG = "whole numbers too long for 53 bits beside missing cells, text"
 
@@ -54,7 +56,7 @@ def typed_columns(
     }
     notes = [f'column "{name}": {plans[f].note}' for f, name in fields.items() if plans[f].note]
     notes += [
-        f'{k} cell{"s" * (k > 1)} of "{fields[f]}" lost to undecodable bytes: treated as missing'
+        f'{several(k, "cell")} of "{fields[f]}" lost to undecodable bytes: treated as missing'
         for f, k in lost.items()
     ]
     readings = {name: own for f, name in fields.items() if (own := plans[f].reading)}
@@ -63,7 +65,7 @@ def typed_columns(
 
 def _plans(
     relation: Relation, fields: list[str], wanted: dict[str, str], comma_is_decimal: bool
-) -> dict[str, Fetch]:
+) -> Plans:
     """How every field is fetched; one column with decimal commas decides for those in doubt."""
     plain = _plain_numbers(relation, fields)
     plain = {f: p for f, p in plain.items() if f not in wanted or p.reading in (None, wanted[f])}
@@ -98,7 +100,7 @@ def plain(values: Any) -> Values:
     return data
 
 
-def _plain_numbers(relation: Relation, fields: list[str]) -> dict[str, Fetch]:
+def _plain_numbers(relation: Relation, fields: list[str]) -> Plans:
     """Plans for the columns that are plainly numbers, with nothing around them, or empty."""
     plans = {}
     for f, k in count_cells(relation, dict.fromkeys(fields, cell_sql.PLAIN_COUNTS)).items():
@@ -118,7 +120,7 @@ def _as_whole(sql: str) -> str:
     return f"cast({sql} as bigint)"
 
 
-def _counts(relation: Relation, fields: Iterable[str]) -> dict[str, dict[str, int]]:
+def _counts(relation: Relation, fields: Iterable[str]) -> Counts:
     """What the cells of each field look like.
 
     The many patterns of numbers and dates cost time, so words without any digit come first.
@@ -156,9 +158,7 @@ def _by_counts(field: str, k: dict[str, int], comma_is_decimal: bool) -> Fetch:
     return fetch(field, ISO if k["iso"] == cells else TEXT)
 
 
-def _dates(
-    relation: Relation, fields: list[str], counts: dict[str, dict[str, int]]
-) -> dict[str, Fetch]:
+def _dates(relation: Relation, fields: list[str], counts: Counts) -> Plans:
     """Plans for the fields with a date format that every cell fits; day first where both fit."""
     plans = {}
     for f, k in count_cells(relation, dict.fromkeys(fields, cell_sql.DATE_COUNTS)).items():
@@ -169,7 +169,7 @@ def _dates(
     return plans
 
 
-def _points_as_thousands(relation: Relation, plans: dict[str, Fetch]) -> dict[str, Fetch]:
+def _points_as_thousands(relation: Relation, plans: Plans) -> Plans:
     """In a table with decimal commas, a column of 1.234 and 12.345.678 holds thousands.
 
     So would one of whole numbers, did it hold any that need the point.
@@ -184,7 +184,7 @@ def _points_as_thousands(relation: Relation, plans: dict[str, Fetch]) -> dict[st
     }
 
 
-def _as_wanted(relation: Relation, wanted: dict[str, str]) -> dict[str, Fetch]:
+def _as_wanted(relation: Relation, wanted: dict[str, str]) -> Plans:
     """Field -> how it is fetched when every cell is read as `wanted` says, whatever the others are.
 
     Whole numbers are int64 where float64 would round them, as in a free choice.

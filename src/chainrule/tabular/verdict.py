@@ -130,13 +130,11 @@ def _below_guessing(tested: Tested) -> list[str]:
 
 def _worth(tested: Tested) -> str:
     n, ours = len(tested.y), tested.scores[NETWORK]
+    rows = plural(n, "test row")
     if tested.answers[NETWORK].ndim == 1:
-        mae, rmse = number(ours["mae"]), number(ours["rmse"])
-        return (
-            f"{tested.target} is missed by {mae} on average over {plural(n, 'test row')} "
-            f"(RMSE {rmse})."
-        )
-    share, rows = ours["accuracy"], plural(n, "test row")
+        missed = f"{tested.target} is missed by {number(ours['mae'])} on average over {rows}"
+        return f"{missed} (RMSE {number(ours['rmse'])})."
+    share = ours["accuracy"]
     if tested.weight is None:
         right = f"{round(share * n):,} of {rows} ({score('accuracy', share)})"
     else:
