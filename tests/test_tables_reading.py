@@ -291,10 +291,10 @@ def test_the_command_line_reads_as_in_training(tmp_path: Path) -> None:
     rows, test = run.data.train, run.data.test
     assert test is not None
     day = np.datetime64("2018-01-09", "us")
-    assert test.known.columns["x"].tolist() == [day.item()] * 2
+    assert test.as_table.columns["x"].tolist() == [day.item()] * 2
     np.testing.assert_array_equal(test.X[0], rows.X[rows.y == 1][0])
     save(run.model(), tmp_path / "m.safetensors")
-    expected = run.model().predict(test.known).tolist()
+    expected = run.model().predict(test.as_table).tolist()
     model = str(tmp_path / "m.safetensors")
     answers = json.loads(CliRunner().invoke(predict, [model, str(new), "--json"]).stdout)
     assert answers["predictions"] == expected

@@ -228,6 +228,6 @@ def covered(ends: Array, y: Array, weight: Array | None, share: float) -> dict[s
     w = np.ones(len(y)) if weight is None else weight
     inside = (ends[:, 0] <= y) & (y <= ends[:, 1])
     coverage, width = (float(np.sum(w * v) / w.sum()) for v in (inside, ends[:, 1] - ends[:, 0]))
-    spread = max(coverage * (1 - coverage), 1 / np.count_nonzero(w))
-    error = float(np.sqrt(spread * np.sum(w**2)) / w.sum())
+    variance = max(coverage * (1 - coverage), 1 / np.count_nonzero(w))
+    error = float(np.sqrt(variance * np.sum(w**2)) / w.sum())
     return {"share": share, "coverage": coverage, "error": error, "width": width}

@@ -19,6 +19,7 @@ from .. import core
 from ..core.layers import Dense, Layer
 from ..core.losses import Loss
 from ..core.schedules import Schedule
+from ..tables.stored import require
 
 Registry = Mapping[str, type]
 PARTS = (Layer, Loss, Schedule)
@@ -112,9 +113,8 @@ def decode(data: Any, registry: Registry, base: type | tuple[type, ...], place: 
     if cls is None:
         fault = f"{place} is of type {kind!r}, which this version does not know"
         raise ValueError(f"{fault}: if it is your own, pass its class in `own`")
-    if not issubclass(cls, base):
-        raise ValueError(f"{place} is a {kind}, which does not belong there")
-    names = {f.name for f in fields(cls) if f.init}  # type: ignore[arg-type]
+    require(issubclass(cls, base), f"{place} is a {kind}, which does not belong there")
+    names = {f.name for f in fields(cls) if f.init}
     for name in sorted(names ^ (set(data) - {"type"})):
         raise ValueError(f"{place}.{name} is {'missing' if name in names else 'no field'}")
     if cls is Dense and data["init"] is None:
@@ -137,8 +137,8 @@ def _setting(value: Any, registry: Registry, place: str) -> Any:
     if isinstance(value, dict):
         return decode(value, registry, PARTS, place)
     if isinstance(value, list):
-        if len(value) > MOST_ENTRIES:
-            raise ValueError(f"{place} has {len(value)} entries: a model file holds {MOST_ENTRIES}")
+        n = len(value)
+        require(n <= MOST_ENTRIES, f"{place} has {n} entries: a model file holds {MOST_ENTRIES}")
         return tuple(_setting(item, registry, f"{place}[{i}]") for i, item in enumerate(value))
     return value
 
@@ -169,14 +169,13 @@ def _fits(value: Any, hint: Any) -> bool:
     return True  # an own class's annotation of another kind: the class checks it
 
 
-def _short(text: str, most: int = 40) -> str:
-    return text if len(text) <= most else text[: most - 3] + "…"
+def _short(text: str, width: int = 40) -> str:
+    return text if len(text) <= width else text[: width - 3] + "…"
 
 
 def decode_layers(data: Any, registry: Registry) -> list[Layer]:
     """The layers of a network, in order. Raises ValueError where they are none, or too many."""
-    if not isinstance(data, list) or not data:
-        raise ValueError("layers is no list of layers")
+    require(isinstance(data, list) and len(data) > 0, "layers is no list of layers")
     layers = [decode(item, registry, Layer, f"layers[{i}]") for i, item in enumerate(data)]
     check_count(layers)
     return layers
@@ -184,9 +183,8 @@ def decode_layers(data: Any, registry: Registry) -> list[Layer]:
 
 def check_count(layers: Sequence[Layer]) -> None:
     """Raise ValueError for more layers, those of branches included, than a file may have."""
-    count = _count(layers)
-    if count > MOST_LAYERS:
-        raise ValueError(f"the network has {count} layers: a model file holds {MOST_LAYERS}")
+    n = _count(layers)
+    require(n <= MOST_LAYERS, f"the network has {n} layers: a model file holds {MOST_LAYERS}")
 
 
 def _count(layers: Sequence[Layer]) -> int:

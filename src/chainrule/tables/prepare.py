@@ -16,11 +16,10 @@ from .reading import check_reading
 from .roles import to_numbers
 from .schema import Schema
 from .stored import Document, Label, check
-from .table import Table, Values, is_missing
+from .table import Places, Table, Values, is_missing
 from .target import TASKS, class_codes
 from .words import listed, unique_names
 
-Places = NDArray[np.int64]
 _BLOCK = 512
 
 

@@ -39,7 +39,7 @@ class Rows:
         return len(self.X)
 
     @property
-    def known(self) -> Table:
+    def as_table(self) -> Table:
         """These rows of the table."""
         return self.table.take(self.places)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .reading import STORED_READINGS, first_unread, native
 from .roles import counts, first_non_number, judge, numbers_of
 from .stored import Document, Label, check
-from .table import Table, Values, is_missing
+from .table import Places, Table, Values, is_missing
 from .target import TASKS, infer_task
 from .words import listed, several
 
@@ -148,9 +148,7 @@ def infer_schema(
     return Schema(tuple(columns), target, task, classes, weight, group, time, tuple(notes))
 
 
-def rows_that_count(
-    table: Table, target: str, weight: str | None
-) -> tuple[NDArray[np.intp], list[str]]:
+def rows_that_count(table: Table, target: str, weight: str | None) -> tuple[Places, list[str]]:
     """(the places of the rows with a target and a weight above 0, notes of the others)."""
     places = np.flatnonzero(~is_missing(table.columns[target]))
     bare = len(table) - len(places)
@@ -168,11 +166,11 @@ def describe_columns(table: Table) -> list[Column]:
     return [_describe(table, name, None, None) for name in table.names]
 
 
-def column_rows(columns: Sequence[Column], most: int) -> list[dict[str, Any]]:
-    """The columns as rows for a person, without what is empty in all of them; of more than `most`
+def column_rows(columns: Sequence[Column], limit: int) -> list[dict[str, Any]]:
+    """The columns as rows for a person, without what is empty in all of them; of more than `limit`
     how many there are of each role and kind.
     """
-    if len(columns) > most:
+    if len(columns) > limit:
         kinds = Counter((c.role, c.kind) for c in columns)
         return [{"columns": n, "role": r, "kind": k} for (r, k), n in kinds.most_common()]
     keys = ("name", "role", "kind", "missing", "distinct")

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from .roles import to_numbers
 from .schema import Schema
-from .table import Table, as_text, cell_text, is_missing
+from .table import Places, Table, as_text, cell_text, is_missing
 from .target import class_codes
 from .words import several
 
-Places = NDArray[np.int64]
 _TRIES = 30
 _STRIP = 20
 

@@ -50,10 +50,15 @@ class Document:
         """ValueError where the fields do not fit each other."""
 
 
+def require(fits: bool, fault: str) -> None:
+    """ValueError with the fault unless it fits."""
+    if not fits:
+        raise ValueError(fault)
+
+
 def check(fits: bool, fault: str) -> None:
     """ValueError with the fault unless the document fits."""
-    if not fits:
-        raise ValueError(f"{fault}: the file is damaged")
+    require(fits, f"{fault}: the file is damaged")
 
 
 def _read(data: Any, key: str, hint: Any, where: str) -> Any:

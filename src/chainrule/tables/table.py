@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[Any]
+Places = NDArray[np.int64]
+"""The numbers of rows, counted from 0."""
 
 # A cell that holds one of these and nothing else is missing; longer text that contains one is not.
 MISSING_MARKERS = (

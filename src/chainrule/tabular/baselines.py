@@ -79,7 +79,7 @@ def _boosting(data: TableData, test: Rows, w: Weight, until: float, threads: int
     """HistGradientBoosting with its defaults; fewer trees where the time is short."""
     from sklearn import ensemble
 
-    X, categories = data.preparation.for_trees(data.train.known)
+    X, categories = data.preparation.for_trees(data.train.as_table)
     filled = ~np.isnan(X).all(axis=0)  # a column without a training cell has no bins
     X = X[:, filled]
     name = f"HistGradientBoosting{'Classifier' if data.outputs else 'Regressor'}"
@@ -97,7 +97,7 @@ def _boosting(data: TableData, test: Rows, w: Weight, until: float, threads: int
             step = int((until - now) / max(now - begun, 1e-9) * grown)
         if fit < wanted:
             note = f"{BOOSTING} stopped after {fit} of {wanted} rounds: time ran out"
-        X_test = data.preparation.for_trees(test.known)[0][:, filled]
+        X_test = data.preparation.for_trees(test.as_table)[0][:, filled]
         if not data.outputs:
             return np.asarray(model.predict(X_test)), note
         P = np.zeros((len(test), data.outputs))

@@ -72,7 +72,7 @@ class TableData:
 
     def held_out(self, share: float, seed: int) -> Split:
         """A split of `train` that holds out a share of it, along the group or time if any."""
-        return split_rows(self.schema, self.train.known, valid=share, test=0.0, seed=seed)
+        return split_rows(self.schema, self.train.as_table, valid=share, test=0.0, seed=seed)
 
     @cached_property
     def varied(self) -> tuple[int, ...]:
