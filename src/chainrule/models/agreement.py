@@ -1,4 +1,4 @@
-"""Do the parts of a model belong together? Asked before a file is written and after one is read."""
+"""Do the parts of a model fit each other? Checked before a file is written and after reading."""
 
 from typing import Any
 
@@ -92,7 +92,7 @@ def _check_schema(schema: Schema, preparation: Preparation) -> None:
 
 
 def try_out(model: Model) -> None:
-    """Predict one row of which nothing is known; raises ValueError where no number comes out."""
+    """Predict a row whose cells are all missing; raises ValueError unless numbers come out."""
     row = np.zeros((1, model.net.n_in))
     with np.errstate(all="ignore"):
         if not np.isfinite(model.net.predict(row)).all():

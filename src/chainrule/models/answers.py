@@ -1,4 +1,4 @@
-"""Why a model answers what it answers: one row of a table, from its cells to the answer."""
+"""Explains a prediction: one row of a table, from its cells to the answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -124,7 +124,7 @@ def require_row(table: Table, row: int) -> None:
 
 
 def explain_answer(model: Model, table: Table, row: int) -> Answer:
-    """The account of one row of a table, counted from 0.
+    """The explanation of one row of a table, counted from 0.
 
     Raises ValueError without a preparation, or for a row that is not there.
     """

@@ -67,7 +67,7 @@ class Model:
         return facts | {"features": features}
 
     def _prepared(self, table: Table | Array) -> Array:
-        """X (n, n_in) of a table; of a model without a preparation, the matrix that it was given.
+        """X (n, n_in) of a table; a model without a preparation takes the matrix as it is.
 
         Raises ValueError where the table does not fit.
         """
@@ -83,8 +83,8 @@ class Model:
         return Z if self.loss is None else self.loss.link(Z)
 
     def in_terms(self, X: Array) -> Array:
-        """Of prepared rows X (n, n_in): P (n, k) for classes, numbers (n,) in the target's unit for
-        a regression; without a preparation Ŷ (n, n_out).
+        """The answers for prepared rows X (n, n_in): P (n, k) for classes, numbers (n,) in the
+        target's unit for a regression; without a preparation Ŷ (n, n_out).
         """
         output = self.linked(X)
         if self.preparation is None:
@@ -191,7 +191,7 @@ def gives_probabilities(loss: Loss | None, n_out: int) -> bool:
 
 
 def answer_of(loss: Loss | None) -> int:
-    """Which output answers where a number is asked for: of quantiles the one nearest the median."""
+    """The output that answers with a number: among quantiles, the one closest to the median."""
     if not isinstance(loss, Pinball):
         return 0
     return int(np.argmin(np.abs(np.atleast_1d(loss.quantile) - 0.5)))

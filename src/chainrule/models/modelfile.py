@@ -75,10 +75,8 @@ def _header(model: Model, kind: str) -> dict[str, Any]:
 def _tensors(net: Network) -> dict[str, Array]:
     tensors = {name: net[name] for name in (*net.shapes, *net.buffer_shapes)}
     fresh = Network(net.n_in, net.layers, rng=0, dtype=net.dtype)
-    for name in FACTORS:
-        if not np.array_equal(getattr(net, name), getattr(fresh, name)):
-            tensors[name] = getattr(net, name)
-    return tensors
+    changed = (n for n in FACTORS if not np.array_equal(getattr(net, n), getattr(fresh, n)))
+    return tensors | {name: getattr(net, name) for name in changed}
 
 
 def load(path: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Any:

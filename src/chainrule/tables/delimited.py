@@ -39,7 +39,7 @@ class Dialect:
     escape: str = '"'
 
     def reader(self, lines: Iterable[str], *, strict: bool = False) -> Any:
-        """The records of the lines as the csv module cuts them."""
+        """The csv module's reader of these lines."""
         twice = self.escape == self.quote
         return csv.reader(
             lines,
@@ -142,7 +142,7 @@ def _columns(source: Source, folder: Path, reading: Mapping[str, str]) -> TypedC
 
 
 def _head(path: Path) -> str:
-    """The first lines of a UTF-8 file, cut behind the last complete one."""
+    """The first lines of a UTF-8 file, up to the last complete one."""
     data = next(chunks(path), b"")[:_HEAD]
     if len(data) == _HEAD:
         data = data[: max(data.rfind(b"\n"), data.rfind(b"\r")) + 1] or data
@@ -150,9 +150,9 @@ def _head(path: Path) -> str:
 
 
 def find_dialect(head: str, delimiter: str | None = None) -> Dialect:
-    """The dialect whose cells are the same in number in every line of `head`.
+    """The dialect that cuts every line of `head` into the same number of cells.
 
-    The usual delimiters come first; a rare one wins where all lines agree on it alone.
+    The usual delimiters are tried first; a rare one wins if it is the only one that fits all lines.
     """
     first = head.lstrip().split("\n", 1)[0].rstrip()
     quote = "'" if re.fullmatch(r"'[^'\"]*'([\t;|,]'[^'\"]*')+", first) else '"'
@@ -173,8 +173,8 @@ def find_dialect(head: str, delimiter: str | None = None) -> Dialect:
 def _preamble(head: str) -> tuple[int, str | None, list[str]]:
     """How many lines stand above the table, the delimiter that one of them names, and notes.
 
-    Spreadsheets write sep=; there, others comments that begin with #. A lone # may as well begin
-    the header: it does where its line has the cells of the next one.
+    Spreadsheets write sep=; there, other programs write comments that begin with #. A # may also
+    begin the header: it does if the last of these lines has as many cells as the next line.
     """
     lines = [line.rstrip("\r\n") for line in _lines(head)]
     separator = re.fullmatch(r'"?sep=(.)"?', lines[0].strip("\ufeff"))
@@ -205,7 +205,7 @@ def _is_commented_header(line: str, below: str) -> bool:
 
 
 def _records(head: str, dialect: Dialect) -> list[list[str]]:
-    """The first records; those above a line that csv cannot cut."""
+    """The first records, up to a line that csv cannot cut."""
     records: list[list[str]] = []
     with suppress(csv.Error), _cells_of_any_length():
         rows = dialect.reader(io.StringIO(head, newline=""))
@@ -215,7 +215,7 @@ def _records(head: str, dialect: Dialect) -> list[list[str]]:
 
 
 def _is_blank(row: list[str], dialect: Dialect, width: int = 0) -> bool:
-    """Whether a line held white space only; so does a row of as many empty cells, with tabs."""
+    """Whether a line held only white space, which with tabs can look like a few empty cells."""
     if not row or len(row) == width:
         return not row
     return (len(row) == 1 or dialect.delimiter.isspace()) and not "".join(row).strip()
@@ -231,7 +231,7 @@ def _cells_of_any_length() -> Iterator[None]:
 
 
 def _agreement(records: list[list[str]]) -> float:
-    """The share of records as wide as most are; 0 when those have one cell only."""
+    """The share of records that have the commonest number of cells; 0 if that number is 1."""
     width, count = _usual_width(records)
     return count / len(records) if width > 1 else 0.0
 
@@ -263,7 +263,7 @@ def _ragged(path: Path, line: int, cells: int, others: str, width: int, dialect:
 
 
 def _is_header(cells: list[str], below: list[list[str]]) -> bool:
-    """Names are not numbers, and a name does not come back as a value of its column."""
+    """Whether these cells are names: not numbers, and not repeated as values of their columns."""
     numbers = [i for i, cell in enumerate(cells) if _is_number(cell)]
     if not numbers or not below:
         return not numbers
@@ -320,7 +320,7 @@ def _rewrite(source: Source, folder: Path) -> tuple[Source, int]:
                 f"{source.path}, line {line + 1}: {error}: close the quote there"
             ) from None
     text = replace(source.text, path=copy, compressed=False)
-    # Four bytes a character at most.
+    # UTF-8 takes at most four bytes per character.
     return replace(source, text=text, dialect=Dialect(","), skip=0, blank_top=False), 4 * longest
 
 

@@ -31,8 +31,8 @@ _DAY = 86_400_000_000
 
 
 def fit_column(column: Column, values: Values, robust: bool) -> ColumnPlan:
-    """The plan for a column, learned from these cells (n,). `robust`: median and quartiles in the
-    place of mean and deviation, for every feature, and a smooth limit; pixels stay as they are.
+    """The plan for a column, learned from these cells (n,). `robust`: median and quartiles
+    instead of mean and deviation, and a smooth limit, for every feature; pixels stay as they are.
     """
     name, kind = column.name, "text" if column.kind == "identifier" else column.kind
     plan = _KINDS[kind].fit(ColumnPlan(name, kind, reading=column.reading), values)
@@ -121,7 +121,7 @@ def _fit_boolean(plan: ColumnPlan, values: Values) -> ColumnPlan:
 
 
 def _other_word(word: Any) -> tuple[Any, Any]:
-    """(no, yes) from the only one of them that the training rows hold."""
+    """(no, yes), where the training rows hold only one of the two words."""
     if isinstance(word, bool) or word in (0, 1):
         return type(word)(0), type(word)(1)
     text, no = str(word).lower(), {yes: no for no, yes in YES.items()}
@@ -267,8 +267,8 @@ def mean_and_deviation(name: str, x: Matrix) -> tuple[float, float]:
 
 
 def median_and_range(name: str, x: Matrix) -> tuple[float, float]:
-    """The median of x (n,) and what lies between its quartiles, half of its range if that is 0; 1
-    for a constant. Holzmüller et al. 2024. ValueError: overflow.
+    """The median of x (n,) and its interquartile range; half of its range if that is 0, and 1 for a
+    constant. Holzmüller et al. 2024. ValueError: overflow.
     """
     low, median, high = (float(q) for q in np.quantile(x, [0.25, 0.5, 0.75]))
     with np.errstate(over="ignore"):

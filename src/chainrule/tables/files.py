@@ -41,7 +41,7 @@ def read_json(path: Path, reading: Mapping[str, str]) -> Table:
         relation = Relation(con, f"read_json({name}, format='auto', sample_size=-1)")
         types = _types(relation)
         texts = [n for n, t in types.items() if t.startswith(_GUESSED) or reading.get(n) == TEXT]
-        if texts:  # what a string is, is decided in one place, and may be stored
+        if texts:  # strings are typed in one place, or as a stored reading says
             _check_case(path, list(types))
             types |= dict.fromkeys(texts, "VARCHAR")
             pairs = ", ".join(f"{quoted(n)}: {quoted(t)}" for n, t in types.items())
@@ -58,7 +58,7 @@ def read_parquet(path: Path, reading: Mapping[str, str]) -> Table:
     with _opened(path, "Parquet: write or download it again") as (con, name):
         relation = Relation(con, f"read_parquet({name})")
         columns = _fetch(path, relation, _types(relation))
-        # DuckDB renames "A" beside "a"; here the two are names of their own.
+        # DuckDB renames "A" next to "a"; a Table has both names.
         leaves = Relation(con, f"parquet_schema({name}) where num_children is null")
         names = unique_names(row[0] for row in leaves.rows("name"))
     columns = dict(zip(names, columns.values(), strict=True))
@@ -84,7 +84,7 @@ def _types(relation: Relation) -> dict[str, str]:
 
 
 def _check_case(path: Path, names: list[str]) -> None:
-    """DuckDB calls "A" beside "a" "A_1": by that name it could not be asked for."""
+    """DuckDB renames "A" next to "a" to "A_1", which read_json does not find in the file."""
     lower = {name.lower(): name for name in reversed(names)}
     for name in names:
         base = re.sub(r"_[0-9]+$", "", name)
@@ -160,7 +160,7 @@ def _check_whole(path: Path, con: sqlite3.Connection) -> None:
 
 
 def _tables(con: sqlite3.Connection) -> list[str]:
-    """Tables and views, without those that SQLite or its full-text search keep for themselves."""
+    """Tables and views, without the internal ones of SQLite and its full-text search."""
     query = (
         "select name from sqlite_master where type in ('table', 'view') "
         "and name not like 'sqlite!_%' escape '!'{} order by rowid"

@@ -1,4 +1,4 @@
-"""What is kept of one column: how its cells become features. Plain data, as a model file has it."""
+"""How the cells of one column become features, as plain data that a model file can hold."""
 
 from __future__ import annotations
 

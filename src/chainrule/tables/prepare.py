@@ -25,7 +25,8 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class RowStep:
-    """One cell on its way: raw, imputed, encoded and scaled, the last two one number a feature.
+    """One cell at each stage: raw, imputed, encoded and scaled; the last two hold one number per
+    feature.
 
     `features` are their names, `places` their columns of X.
     """
@@ -45,8 +46,8 @@ class Preparation(Document):
 
     Numbers: median for a missing cell, an indicator where training rows had missing ones, then
     mean 0 and deviation 1; with "robust" scaling median 0, 1 between the quartiles, and a smooth
-    limit of 3, of every feature. Categories: one 0/1 feature a level, rare levels pooled, missing a
-    level of its own. Booleans 0/1. Dates: their parts, and the days since the first. Pixels: / 255.
+    limit of 3, of every feature. Categories: one 0/1 feature per level, rare levels pooled, missing
+    as a level. Booleans 0/1. Dates: their parts, and the days since the first. Pixels: / 255.
     """
 
     columns: tuple[ColumnPlan, ...]
@@ -62,7 +63,7 @@ class Preparation(Document):
     def fit(
         cls, table: Table, schema: Schema, rows: Places | None = None, *, scaling: str = "standard"
     ) -> Preparation:
-        """The preparation that these rows teach; None: every row that has a target.
+        """The preparation learned from these rows; None: from every row that has a target.
 
         `scaling` is "standard" or "robust". ValueError: another scaling, a column of the schema is
         not in the table, or no rows are given.

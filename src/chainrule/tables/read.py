@@ -1,4 +1,4 @@
-"""read_table: one door for every source of a table."""
+"""read_table: reads a table from every kind of source."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def read_table(
     .sqlite or .db (`table` names the table), a folder or file of idx images; a data frame that
     narwhals takes; a dict of arrays. `Table.notes` says what was guessed or mended.
 
-    How the cells of a column of text are read, all of them decide together; `Table.reading` says
-    how. For rows that belong to a model pass `reading=schema.reading` (or the `reading` of the
-    training table): then each cell is read as in training, whatever stands beside it, and one that
-    cannot be read so is refused where a number or date is needed.
+    All cells of a column of text decide together how they are read; `Table.reading` says how. For
+    rows that belong to a model pass `reading=schema.reading` (or the `reading` of the training
+    table): then each cell is read as in training, whatever the other cells are, and one that cannot
+    be read so is refused where a number or date is needed.
 
     Raises FileNotFoundError, ValueError for content that is no table, OSError for a file that may
     not be read, TypeError for a source of another type.

@@ -24,7 +24,7 @@ _COUNTED_NAME = re.compile(r"(?i)year|month|day|week|hour|minute|date|time|age")
 
 
 def counts(values: Values) -> dict[Any, int]:
-    """Each distinct value that is there with its number of rows, commonest first."""
+    """Each distinct value with its number of rows, commonest first; missing cells do not count."""
     if values.dtype == object:
         return dict(Counter(v for v in values.tolist() if v is not None).most_common())
     if values.dtype == np.uint8:

@@ -63,7 +63,7 @@ def class_weighted(
 ) -> Array | None:
     """The weights (n,) of rows, times those of their classes: "balanced" or {class: weight}.
 
-    Raises ValueError for something else, a class that is not there, and for a number as target.
+    Raises ValueError for any other value, an unknown class, and a target that is a number.
     """
     if class_weight is None:
         return rows.weight

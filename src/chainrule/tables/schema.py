@@ -167,8 +167,8 @@ def describe_columns(table: Table) -> list[Column]:
 
 
 def column_rows(columns: Sequence[Column], limit: int) -> list[dict[str, Any]]:
-    """The columns as rows for a person, without what is empty in all of them; of more than `limit`
-    how many there are of each role and kind.
+    """The columns as rows for a person, without fields that are empty in all of them. Where there
+    are more than `limit` columns: how many have each role and kind.
     """
     if len(columns) > limit:
         kinds = Counter((c.role, c.kind) for c in columns)
@@ -191,8 +191,8 @@ def _check_names(
     table: Table,
     target: str,
     roles: Mapping[str, str],
-    drop: Sequence[str],
-    parts: Mapping[str, str | None],
+    drop: list[str],
+    parts: dict[str, str | None],
 ) -> None:
     named = [("target", target), *(("role", n) for n in roles), *(("drop", n) for n in drop)]
     named += [(part, name) for part, name in parts.items() if name is not None]

@@ -163,7 +163,7 @@ def _by_time(table: Table, time: str, valid: float, test: float) -> tuple[Places
 
 
 def _cut(ranks: Places, place: int) -> int:
-    """The rank at which the later part starts, so that its size is nearest to what was asked."""
+    """The rank at which the later part starts, chosen so that its size is closest to its share."""
     rank = ranks[place]
     first = int(np.searchsorted(ranks, rank, "left"))
     behind = int(np.searchsorted(ranks, rank, "right"))

@@ -1,4 +1,4 @@
-"""A dataclass as a JSON document and back; a stored document is checked, never believed."""
+"""A dataclass as a JSON document and back; every field of a document is checked."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ class Table:
     bool, datetime64[us] (missing: NaT), uint8 (pixels), object of str (missing: None). Whole
     numbers with missing values are float64; booleans with missing values are object with True,
     False and None. `source` says where the table came from, `notes` what was done while reading.
-    `reading` says of each column that was text how its cells were read ("number 1.234,5"), and
-    `doubled` of each column that was renamed because its name stood twice what it was called.
+    `reading` maps a column that was text to how its cells were read ("number 1.234,5"), `doubled`
+    a column that was renamed because its name occurred twice to its original name.
     """
 
     columns: dict[str, Values]

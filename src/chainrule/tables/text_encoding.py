@@ -72,7 +72,7 @@ def is_gzip(path: Path) -> bool:
 
 
 def opener(path: Path) -> Callable[..., Any]:
-    """What opens the file so that its content is unpacked."""
+    """The function that opens the file, and decompresses it if it is gzip."""
     return gzip.open if is_gzip(path) else open
 
 
@@ -144,7 +144,7 @@ def _utf16_without_mark(start: bytes) -> str | None:
 
 
 def _replaced_in_utf8(path: Path) -> bool | None:
-    """Whether a UTF-8 file holds the sign for a byte that was lost before; None for no UTF-8."""
+    """Whether a UTF-8 file holds the replacement character; None if it is not UTF-8."""
     try:
         return any(["\ufffd" in text for text in codecs.iterdecode(chunks(path), "utf-8")])
     except UnicodeDecodeError:
@@ -152,7 +152,7 @@ def _replaced_in_utf8(path: Path) -> bool | None:
 
 
 def _guess(path: Path) -> str:
-    """The encoding of text that is not UTF-8, "utf-8" itself when only a few bytes are astray."""
+    """The encoding of text that is not valid UTF-8; "utf-8" if only a few bytes are invalid."""
     stray = beyond = 0
     for text in codecs.iterdecode(chunks(path), "utf-8", "surrogateescape"):
         stray += len(_STRAY.findall(text))

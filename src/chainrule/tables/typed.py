@@ -172,7 +172,7 @@ def _dates(relation: Relation, fields: list[str], counts: Counts) -> Plans:
 def _points_as_thousands(relation: Relation, plans: Plans) -> Plans:
     """In a table with decimal commas, a column of 1.234 and 12.345.678 holds thousands.
 
-    So would one of whole numbers, did it hold any that need the point.
+    A column of whole numbers is read the same way: new rows may write thousands.
     """
     whole = {f: replace(p, reading=COMMA) for f, p in plans.items() if p.sql == _as_whole(f)}
     doubles = [f for f, p in plans.items() if p.reading == POINT and f not in whole]

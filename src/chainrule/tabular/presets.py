@@ -38,8 +38,8 @@ class Simple:
 
     `members` is how many networks are averaged, `hidden` the sizes of the hidden layers, `valid`
     the share of the training rows that each holds out to choose its best epoch; `patience` epochs
-    without a new best end it, `clip` is the gradient's largest norm. What is None `for_table` sets,
-    except clip and patience: no limit.
+    without a new best end it, `clip` is the gradient's largest norm. `for_table` chooses what is
+    None, except `clip` and `patience`, for which None means no limit.
     """
 
     name: str = "simple"

@@ -144,7 +144,7 @@ class TableRun(Recorded):
         member that has stopped counts with its last record.
 
         When the loop ends, however it ends, `net` is their average, each at its best epoch. Raises
-        Diverged where a member has no epoch with finite numbers, ValueError where it is trained.
+        Diverged if a member has no epoch with finite numbers, ValueError if it is already trained.
         """
         if self.records:
             raise ValueError("this run has already been trained: build a new run to train again")
