@@ -100,9 +100,8 @@ def load(path: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Any:
             check_agreement(model)
             try_out(model)
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
-        raise ModelFileError(
-            f"{file} is no model file, or it was cut off: {error}; save the model again"
-        ) from None
+        fault = f"{file} is no model file, or it was cut off: {error}"
+        raise ModelFileError(f"{fault}; save the model again") from None
     except RecursionError:
         raise ModelFileError(f"{file} cannot be used: its header is nested too deep") from None
     except (ValueError, TypeError, OverflowError) as error:
@@ -120,9 +119,8 @@ def _check_place(file: Path) -> None:
     except FileNotFoundError:
         raise FileNotFoundError(f"{file} does not exist: give the path of a saved model") from None
     except OSError as error:
-        raise type(error)(
-            f"{file} cannot be read: {error.strerror}; give the path of a saved model"
-        ) from None
+        fault = f"{file} cannot be read: {error.strerror}"
+        raise type(error)(f"{fault}; give the path of a saved model") from None
     except ValueError as error:
         raise ModelFileError(f"{str(file)!r} is no path of a file: {error}") from None
     if not ordinary:

@@ -4,13 +4,14 @@ Decoding looks names up in one table, checks every field against the class's own
 hands the fields to the class, whose own checks apply; it evaluates nothing.
 """
 
-import importlib
 import pkgutil
 import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from importlib import import_module
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,10 @@ PARTS = (Layer, Loss, Schedule)
 
 def core_types(base: type) -> dict[str, type]:
     """Every dataclass that the modules of `core` define below `base`, by its name."""
-    types_below: dict[str, type] = {}
-    for module in pkgutil.iter_modules(core.__path__, f"{core.__name__}."):
-        for name, cls in vars(importlib.import_module(module.name)).items():
-            if isinstance(cls, type) and issubclass(cls, base) and cls is not base:
-                if "__dataclass_fields__" in vars(cls):
-                    types_below[name] = cls
-    return types_below
+    modules = pkgutil.iter_modules(core.__path__, f"{core.__name__}.")
+    members = chain.from_iterable(vars(import_module(m.name)).values() for m in modules)
+    below = (c for c in members if isinstance(c, type) and issubclass(c, base) and c is not base)
+    return {c.__name__: c for c in below if "__dataclass_fields__" in vars(c)}
 
 
 LAYERS = core_types(Layer)
@@ -50,9 +48,8 @@ def types_with(own: Iterable[type]) -> Registry:
     classes = [own] if isinstance(own, type) else list(own)
     for cls in classes:
         if not (isinstance(cls, type) and issubclass(cls, PARTS) and is_dataclass(cls)):
-            raise TypeError(
-                f"own lists {cls!r}: give the dataclasses of your own layers, losses or schedules"
-            )
+            fix = "give the dataclasses of your own layers, losses or schedules"
+            raise TypeError(f"own lists {cls!r}: {fix}")
     return {**CORE_TYPES, **{cls.__name__: cls for cls in classes}}
 
 
@@ -84,9 +81,8 @@ def encode(value: Any, place: str) -> Any:
     if isinstance(value, PARTS):
         name = type(value).__name__
         if not is_dataclass(value):
-            raise TypeError(
-                f"{name} cannot be saved: make it a frozen dataclass whose fields are its settings"
-            )
+            fix = "make it a frozen dataclass whose fields are its settings"
+            raise TypeError(f"{name} cannot be saved: {fix}")
         if CORE_TYPES.get(name, type(value)) is not type(value):
             raise TypeError(f"your own {name} has the name of one of chainrule's: rename the class")
         settings = {f.name: getattr(value, f.name) for f in fields(value) if f.init}

@@ -311,14 +311,13 @@ def _rewrite(source: Source, folder: Path) -> tuple[Source, int]:
             for row in reader:
                 if not _is_blank(row, source.dialect, width):
                     if len(row) != width:
-                        fault = (line + 1, len(row), "the first line has", width, source.dialect)
-                        raise ValueError(_ragged(source.path, *fault))
+                        ragged = (line + 1, len(row), "the first line has", width, source.dialect)
+                        raise ValueError(_ragged(source.path, *ragged))
                     longest = max(longest, writer.writerow(row))
                 line = source.skip + reader.line_num
         except csv.Error as error:
-            raise ValueError(
-                f"{source.path}, line {line + 1}: {error}: close the quote there"
-            ) from None
+            fault = f"{source.path}, line {line + 1}: {error}"
+            raise ValueError(f"{fault}: close the quote there") from None
     text = replace(source.text, path=copy, compressed=False)
     # UTF-8 takes at most four bytes per character.
     return replace(source, text=text, dialect=Dialect(","), skip=0, blank_top=False), 4 * longest

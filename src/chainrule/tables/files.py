@@ -174,9 +174,8 @@ def _chosen(path: Path, tables: list[str], table: str | None) -> str:
     if not tables:
         raise ValueError(f"{path} holds no tables: give a database with one")
     if table is None and len(tables) > 1:
-        raise ValueError(
-            f"{path} holds {len(tables)} tables ({listed(tables)}): name one with table="
-        )
+        fault = f"{path} holds {len(tables)} tables ({listed(tables)})"
+        raise ValueError(f"{fault}: name one with table=")
     if table is not None and table not in tables:
         raise ValueError(f'{path} has no table "{table}": it holds {listed(tables)}')
     return table if table is not None else tables[0]

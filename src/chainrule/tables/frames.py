@@ -28,10 +28,8 @@ def read_frame(frame: Any, reading: Mapping[str, str]) -> Table:
     try:
         native = nw.from_native(frame)
     except TypeError:
-        raise TypeError(
-            f"{type(frame).__name__} is not a table: give a path, a list of paths, a data frame or "
-            "a dict of columns"
-        ) from None
+        fix = "give a path, a list of paths, a data frame or a dict of columns"
+        raise TypeError(f"{type(frame).__name__} is not a table: {fix}") from None
     try:
         if isinstance(native, nw.LazyFrame):
             native = native.collect()
@@ -53,9 +51,8 @@ def read_mapping(columns: Mapping[Any, Any], reading: Mapping[str, str]) -> Tabl
     result: dict[str, Values] = {}
     for name, column in columns.items():
         if np.ndim(column) != 1 and not hasattr(column, "to_list"):
-            raise ValueError(
-                f'column "{name}" has {np.ndim(column)} dimensions: give one value for each row'
-            )
+            fault = f'column "{name}" has {np.ndim(column)} dimensions'
+            raise ValueError(f"{fault}: give one value for each row")
         result[str(name)] = from_values(str(name), column)
     return typed_table(result, "dict of columns", reading)
 

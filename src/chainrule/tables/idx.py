@@ -14,6 +14,7 @@ from .text_encoding import chunks
 from .words import several
 
 _IMAGES = re.compile(r"(?P<part>.*)-images[-.]idx3-ubyte(\.gz)?")
+_EXAMPLE = "train-images-idx3-ubyte"
 _UBYTE = 0x08
 
 
@@ -33,10 +34,8 @@ def read_idx(source: Path) -> Table:
         training = [part for part in parts if "train" in part or not _is_test(part)]
         part = min(training, key=lambda part: "train" not in part, default=None)
         if part is None:
-            raise ValueError(
-                f"{source} is a folder without training images: give a file, a pattern such as "
-                f'"{source}/*.csv", or a folder with train-images-idx3-ubyte'
-            )
+            files = f'a file, a pattern such as "{source}/*.csv", or a folder with {_EXAMPLE}'
+            raise ValueError(f"{source} is a folder without training images: give {files}")
         return _read_pair(parts[part])
     if "-labels" in source.name:
         source = _beside(source, "labels", "images", 1, 3)
@@ -93,10 +92,8 @@ def _read(path: Path, rank: int) -> NDArray[np.uint8]:
     shape = tuple(int(size) for size in np.frombuffer(data, ">u4", rank, 4))
     size = math.prod(shape)
     if header + size != len(data):
-        raise ValueError(
-            f"{path} says it holds {' x '.join(map(str, shape))} bytes but has "
-            f"{len(data) - header} after its header: download it again"
-        )
+        sizes = f"{' x '.join(map(str, shape))} bytes but has {len(data) - header} after its header"
+        raise ValueError(f"{path} says it holds {sizes}: download it again")
     if size == 0:
         raise ValueError(f"{path} holds no data: download it again")
     return np.frombuffer(data, np.uint8, size, header).reshape(shape)

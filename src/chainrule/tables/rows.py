@@ -47,9 +47,8 @@ class Rows:
 def counted_rows(table: Table, schema: Schema) -> tuple[Array, list[str]]:
     """`rows_that_count` of a schema; ValueError where there are none."""
     if schema.target not in table.columns:
-        raise ValueError(
-            f'{table.source} has no column "{schema.target}": scoring needs the true answers'
-        )
+        fault = f'{table.source} has no column "{schema.target}"'
+        raise ValueError(f"{fault}: scoring needs the true answers")
     if is_missing(table.columns[schema.target]).all():
         raise ValueError(f'column "{schema.target}" of {table.source} is empty: nothing to score')
     places, notes = rows_that_count(table, schema.target, schema.weight)

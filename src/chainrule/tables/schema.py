@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .reading import STORED_READINGS, first_unread, native
 from .roles import counts, first_non_number, judge, numbers_of
-from .stored import Document, Label, check
+from .stored import Document, Label, check, require
 from .table import Places, Table, Values, is_missing
 from .target import TASKS, infer_task
 from .words import listed, several
@@ -120,10 +120,10 @@ def infer_schema(
     task, a kind that the values of its column do not allow, weights that are negative, no usable
     feature, fewer than 5 rows.
     """
-    drop = [drop] if isinstance(drop, str) else list(drop)
-    kinds = {**(roles or {}), **dict.fromkeys(drop, "drop")}
+    drop, roles = [drop] if isinstance(drop, str) else list(drop), dict(roles or {})
+    kinds = roles | dict.fromkeys(drop, "drop")
     parts = {"weight": weight, "group": group, "time": time}
-    _check_names(table, target, roles or {}, drop, parts)
+    _check_names(table, target, roles, drop, parts)
     missing = is_missing(table.columns[target])
     if missing.all():
         raise ValueError(f'every value of the target "{target}" is missing: choose another column')
@@ -188,11 +188,7 @@ def closest(name: str, names: Sequence[str]) -> str:
 
 
 def _check_names(
-    table: Table,
-    target: str,
-    roles: Mapping[str, str],
-    drop: list[str],
-    parts: dict[str, str | None],
+    table: Table, target: str, roles: dict[str, str], drop: list[str], parts: dict[str, str | None]
 ) -> None:
     named = [("target", target), *(("role", n) for n in roles), *(("drop", n) for n in drop)]
     named += [(part, name) for part, name in parts.items() if name is not None]
@@ -206,10 +202,8 @@ def _check_names(
         if kind not in KINDS:
             raise ValueError(f'"{kind}" for "{name}" is no kind: choose from {", ".join(KINDS)}')
     if len(table.names) == 1:
-        raise ValueError(
-            f'{table.source} has one column only ("{target}"): give a table with features beside '
-            "the target, or check its delimiter"
-        )
+        fix = "give a table with features beside the target, or check its delimiter"
+        raise ValueError(f'{table.source} has one column only ("{target}"): {fix}')
     _check_twins(table, target, {*drop, *(name for name in roles if roles[name] == "drop")})
     if parts["time"] is not None:
         _check_time(table, parts["time"])
@@ -220,9 +214,9 @@ def _check_time(table: Table, name: str) -> None:
     values = table.columns[name]
     words = values[~is_missing(values)]
     if values.dtype == object and len(words):
+        fault = f'the time column "{name}" holds text such as "{words[0]}"'
         raise ValueError(
-            f'the time column "{name}" holds text such as "{words[0]}", which has no order in '
-            "time: choose a column of numbers or dates"
+            f"{fault}, which has no order in time: choose a column of numbers or dates"
         )
 
 
@@ -232,10 +226,8 @@ def _check_twins(table: Table, target: str, dropped: set[str]) -> None:
     twins = [original, *(new for new, old in table.doubled.items() if old == original)]
     left = [name for name in twins if name != target and name not in dropped]
     if left and len(twins) > 1:
-        raise ValueError(
-            f'{table.source} has {len(twins)} columns called "{original}", read as '
-            f"{listed(twins)}: rename one, or drop all but the target"
-        )
+        called = f'{len(twins)} columns called "{original}", read as {listed(twins)}'
+        raise ValueError(f"{table.source} has {called}: rename one, or drop all but the target")
 
 
 def _describe(table: Table, name: str, wanted: str | None, part: str | None) -> Column:
@@ -275,12 +267,9 @@ def _check_kind(name: str, values: Values, kind: str, distinct: int, source: str
         "date": values.dtype.kind == "M",
         "boolean": distinct == 2,
     }
-    if not fits.get(kind, True):
-        raise ValueError(
-            f'column "{name}" of {source} cannot be {kind}: it does not hold {_EXPECTED[kind]}'
-        )
-    if distinct == 0 and kind in USABLE:
-        raise ValueError(f'column "{name}" of {source} cannot be {kind}: it has no values')
+    fault = f'column "{name}" of {source} cannot be {kind}'
+    require(fits.get(kind, True), f"{fault}: it does not hold {_EXPECTED.get(kind)}")
+    require(distinct > 0 or kind not in USABLE, f"{fault}: it has no values")
 
 
 def _with_a_feature(
@@ -318,7 +307,6 @@ def _check_total(weights: NDArray[np.float64], name: str) -> None:
     with np.errstate(over="ignore"):
         total = float(weights.sum())
     if not _LEAST_WEIGHT <= total < np.inf:
-        fault = f"sum to {total:g}" if weights.any() else "are all 0"
-        raise ValueError(
-            f'the weights in column "{name}" {fault}: give weights around 1, at least one above 0'
-        )
+        what = f"sum to {total:g}" if weights.any() else "are all 0"
+        fault = f'the weights in column "{name}" {what}'
+        raise ValueError(f"{fault}: give weights around 1, at least one above 0")

@@ -27,10 +27,9 @@ def infer_task(
         raise ValueError(f'"{task}" is no task: choose classification, {", ".join(TASKS)}')
     levels = counts(values)
     if len(levels) < 2:
-        raise ValueError(
-            f'the target "{name}" is constant, always {cell_text(next(iter(levels)))}: there is '
-            "nothing to learn, neither a class nor a number: choose another column"
-        )
+        fault = f'the target "{name}" is constant, always {cell_text(next(iter(levels)))}'
+        why = "there is nothing to learn, neither a class nor a number"
+        raise ValueError(f"{fault}: {why}: choose another column")
     if values.dtype.kind == "M":
         raise ValueError(f'the target "{name}" holds dates: predict a number or classes')
     whole = values.dtype.kind != "f" or bool(np.all(values == np.floor(values)))
@@ -72,9 +71,7 @@ def class_codes(name: str, values: Values, classes: tuple[Any, ...]) -> NDArray[
     texts = as_text(values)
     unknown = next((row for row, text in enumerate(texts) if text not in places), None)
     if unknown is not None:
-        names = ", ".join(str(cell_text(c)) for c in classes[:12])
-        raise ValueError(
-            f'the target "{name}" holds "{texts[unknown]}" in row {unknown + 1}, which is none of '
-            f"the classes {names}{', …' if len(classes) > 12 else ''}"
-        )
+        names = ", ".join(str(cell_text(c)) for c in classes[:12]) + ", …" * (len(classes) > 12)
+        fault = f'the target "{name}" holds "{texts[unknown]}" in row {unknown + 1}'
+        raise ValueError(f"{fault}, which is none of the classes {names}")
     return np.array([places[text] for text in texts], np.int64)

@@ -83,9 +83,8 @@ def chunks(path: Path) -> Iterator[bytes]:
             while chunk := file.read(_CHUNK):
                 yield chunk
     except EOFError:
-        raise ValueError(
-            f"{path} ends in the middle of its compressed data: copy or download it again"
-        ) from None
+        fault = f"{path} ends in the middle of its compressed data"
+        raise ValueError(f"{fault}: copy or download it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path} is a damaged gzip file ({error}): download it again") from None
 
