@@ -111,9 +111,13 @@ def _plain_numbers(relation: Relation, fields: list[str]) -> Plans:
         elif k["fractions"]:
             plans[f] = Fetch(f"cast({f} as double)", POINT)
         elif k["whole"] == k["cells"]:
-            exact = k["largest"] < _EXACT or k["cells"] == k["rows"]
-            plans[f] = Fetch(_as_whole(f), POINT) if exact else fetch(f, TEXT, _TOO_LONG)
+            plans[f] = fetch(f, TEXT, _TOO_LONG) if _rounds(k) else Fetch(_as_whole(f), POINT)
     return plans
+
+
+def _rounds(k: dict[str, int]) -> bool:
+    """Whether float64, which a column with missing cells needs, rounds its whole numbers."""
+    return k["cells"] < k["rows"] and k["largest"] >= _EXACT
 
 
 def _as_whole(sql: str) -> str:
@@ -147,7 +151,7 @@ def _by_counts(field: str, k: dict[str, int], comma_is_decimal: bool) -> Fetch:
             return fetch(field, POINT, "percent or currency signs removed" * (k["signs"] > 0))
         if k["fits"] < cells:
             return fetch(field, TEXT, "whole numbers too long for 64 bits, kept as text")
-        if cells < k["rows"] and k["largest"] >= _EXACT:
+        if _rounds(k):
             return fetch(field, TEXT, _TOO_LONG)
         return fetch(field, POINT, whole=True)
     if k["commas"] and k["english"] == cells and not (comma_is_decimal and k["comma"] == cells):
@@ -194,10 +198,9 @@ def _as_wanted(relation: Relation, wanted: dict[str, str]) -> Plans:
     for f, k in count_cells(relation, typed).items():
         reading, cells = wanted[f], k["cells"]
         whole = k["whole"] == cells
-        rounded = whole and cells < k["rows"] and k["largest"] >= _EXACT
         if cells == 0:
             plans[f] = nothing(reading)
-        elif k["fit"] < cells or (k["truth"] < cells if reading == TRUTH else rounded):
+        elif k["fit"] < cells or (k["truth"] < cells if reading == TRUTH else whole and _rounds(k)):
             text = value(TRIMMED.format(f), reading)
             plans[f] = Fetch(text, reading, unread=k["fit"] < cells)
         else:

@@ -277,8 +277,8 @@ class TableRun(Recorded):
         """The settings with their reasons, in words."""
         reasons = self.preset.reasons(self.members[0].net, self.data)
         close = "and a little of the log loss, which decides between near equals"
-        goal = {"accuracy": f"wrong answers, {close}", "auc": f"the AUC, {close}",
-                "log_loss": "the log loss"}  # fmt: skip
+        goal = {"accuracy": f"wrong answers, {close}", "auc": f"the AUC, {close}"}
+        goal["log_loss"] = "the log loss"
         if self.rows["valid"]:
             reasons["best epoch by"] = goal.get(self._chosen_by, "the loss")
         reasons["loss"] = str(self.loss)
