@@ -16,7 +16,7 @@ from typing import Any
 
 from .sql import Relation, connect, first_line, quoted
 from .table import MISSING_MARKERS, Table, finish
-from .text_encoding import Decoded, chunks, decode, opener
+from .text_encoding import Decoded, chunks, decode, is_gzip, opener
 from .typed import TypedColumns, typed_columns
 from .words import doubled, renaming_notes, several, unique_names
 
@@ -282,7 +282,7 @@ def _read_csv(source: Source, longest: int = 0) -> str:
         f"read_csv({quoted(str(source.text.path))}, auto_detect=false, columns={{{columns}}}, "
         f"delim={quoted(dialect.delimiter)}, quote={quoted(dialect.quote)}, "
         f"escape={quoted(dialect.escape)}, header={str(source.has_header).lower()}, "
-        f"compression='{'gzip' if source.text.compressed else 'none'}', nullstr=[{markers}], "
+        f"compression='{'gzip' if is_gzip(source.text.path) else 'none'}', nullstr=[{markers}], "
         f"skip={source.skip}, max_line_size={max(longest, _LINE_SIZE)})"
     )
 
@@ -318,7 +318,7 @@ def _rewrite(source: Source, folder: Path) -> tuple[Source, int]:
         except csv.Error as error:
             fault = f"{source.path}, line {line + 1}: {error}"
             raise ValueError(f"{fault}: close the quote there") from None
-    text = replace(source.text, path=copy, compressed=False)
+    text = replace(source.text, path=copy)
     # UTF-8 takes at most four bytes per character.
     return replace(source, text=text, dialect=Dialect(","), skip=0, blank_top=False), 4 * longest
 

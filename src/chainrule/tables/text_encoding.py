@@ -60,7 +60,6 @@ class Decoded:
     """A file that holds UTF-8 text, what was done to make it so, and whether bytes were lost."""
 
     path: Path
-    compressed: bool
     notes: tuple[str, ...] = ()
     damaged: bool = False
 
@@ -104,13 +103,13 @@ def decode(path: Path, folder: Path) -> Decoded:
     if encoding in (None, "utf-8-sig"):
         replaced = _replaced_in_utf8(path)
         if replaced is not None:
-            return Decoded(plain_name(path, folder), is_gzip(path), damaged=replaced)
+            return Decoded(plain_name(path, folder), damaged=replaced)
         encoding = encoding or _guess(path)
     target, bad = _copy(path, folder, encoding)
     notes = [] if encoding.startswith("utf-8") else [f"text decoded as {encoding}"]
     if bad:
         notes.append(f"{several(bad, 'undecodable byte')} replaced by \ufffd")
-    return Decoded(target, False, tuple(notes), bad > 0)
+    return Decoded(target, tuple(notes), bad > 0)
 
 
 def plain_name(path: Path, folder: Path) -> Path:
