@@ -39,7 +39,7 @@ def forward_steps(net: Network, x: Array) -> list[ForwardStep]:
         if isinstance(layer, Dropout):
             steps.append(ForwardStep(str(i), "Dropout passes its input through", np.zeros(0)))
             continue
-        key = next((key for key, array in cache.items() if array is Y), "Y")  # as a trace has it
+        key = next((key for key, array in cache.items() if array is Y), "Y")  # the name in a trace
         name, formula = f"{i}.{key}", f"{type(layer).__name__}({before})"
         if isinstance(layer, Dense):
             formula = f"{before} @ {i}.W" + f" + {i}.b" * layer.bias
@@ -79,7 +79,7 @@ class Answer:
 
     @property
     def sentence(self) -> str:
-        """From the last numbers of the network to the answer, beside what the table says."""
+        """From the last numbers of the network to the answer, and what the table says."""
         answer = number(self.answer) if self.probability is None else cell_text(self.answer)
         ending = "." if self.true is None else f"; the table says {self.true}."
         answered = f"; the answer is {answer}" if self.probability is not None else ""

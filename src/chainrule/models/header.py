@@ -16,7 +16,7 @@ FIELDS = {
 
 
 class ModelFileError(ValueError):
-    """The file is no model file that this version can read; the message says why and what to do."""
+    """This version cannot read the file as a model; the message says why and what to do."""
 
 
 def read_header(metadata: dict[str, str] | None) -> dict[str, Any]:

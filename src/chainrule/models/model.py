@@ -132,7 +132,7 @@ class Model:
         return round(float(np.ptp(self.loss.quantile)), 9)
 
     def _labelled(self, table: Table) -> tuple[Array, Array, Array | None]:
-        """(X, y, weight) of the rows of a table that have a target, y as `true_terms` has it."""
+        """(X, y, weight) of the rows of a table that have a target, y as from `true_terms`."""
         if self.preparation is None or self.schema is None:
             raise ValueError("this model was trained on matrices: score its predictions yourself")
         rows, y, weight = labelled(self.preparation, self.schema, table)

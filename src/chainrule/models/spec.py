@@ -43,7 +43,7 @@ MOST_LAYERS = 1000  # a network is built in time that grows with the square of t
 def types_with(own: Iterable[type]) -> Registry:
     """The table of types by name, with a reader's own layers and losses added.
 
-    Raises TypeError for what is no class of a layer, a loss or a schedule.
+    Raises TypeError for anything but the class of a layer, a loss or a schedule.
     """
     classes = [own] if isinstance(own, type) else list(own)
     for cls in classes:
@@ -75,8 +75,8 @@ def plain(value: Any, place: str) -> Any:
 def encode(value: Any, place: str) -> Any:
     """A layer, loss, schedule or setting as JSON: its type's name and its fields.
 
-    Raises TypeError for a part that is no dataclass, has the name of another one, or has a setting
-    that JSON cannot hold; ValueError for a setting that is not finite.
+    Raises TypeError for a part that is not a dataclass, has the name of another one, or has a
+    setting that JSON cannot hold; ValueError for a setting that is not finite.
     """
     if isinstance(value, PARTS):
         name = type(value).__name__
@@ -148,7 +148,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a setting is of the annotated type: a bool is no number, an int counts as a float."""
+    """Whether a setting is of the annotated type: a bool is not a number, an int is a float."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return any(_fits(value, option) for option in inner)

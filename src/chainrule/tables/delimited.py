@@ -94,7 +94,7 @@ def read_delimited(path: Path, reading: Mapping[str, str], delimiter: str | None
 def _source(path: Path, text: Decoded, delimiter: str | None) -> tuple[Source, list[str]]:
     """How the file is cut, by its first lines, and notes.
 
-    ValueError: there are no lines, or the first has another number of cells than most.
+    ValueError: there are no lines, or the first has a different number of cells from most lines.
     """
     head = _head(text.path)
     skip, named, notes = _preamble(head)

@@ -118,7 +118,7 @@ def _cast(path: Path, field: str, name: str, kind: str) -> str:
 def read_sqlite(path: Path, table: str | None, reading: Mapping[str, str]) -> Table:
     """One table (or view) of a SQLite database, opened read-only.
 
-    ValueError: the file is no SQLite database or cut off, there are several tables and `table`
+    ValueError: the file is not a SQLite database or cut off, there are several tables and `table`
     names none of them, or the table is empty.
     """
     try:

@@ -20,7 +20,7 @@ def read_frame(frame: Any, reading: Mapping[str, str]) -> Table:
     """The table in a data frame: pandas, polars (lazy as well), pyarrow, or what narwhals takes.
 
     Text that holds numbers, dates or missing markers in every cell is read as a file's would be.
-    TypeError: `frame` is no data frame. ValueError: no rows, repeated column names.
+    TypeError: `frame` is not a data frame. ValueError: no rows, repeated column names.
     """
     import narwhals as nw
     from narwhals.exceptions import NarwhalsError

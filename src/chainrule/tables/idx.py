@@ -26,7 +26,7 @@ def is_idx(path: Path) -> bool:
 def read_idx(source: Path) -> Table:
     """Images (n, rows, columns) as columns pixel_r_c of uint8, and their labels as int64.
 
-    `source` is an images file, whose labels lie beside it, or a folder: then its training part.
+    `source` is an images file with its labels in the same folder, or a folder with training images.
     ValueError: files missing or damaged, or a header that does not fit its file.
     """
     if source.is_dir():
@@ -43,7 +43,7 @@ def read_idx(source: Path) -> Table:
 
 
 def idx_test_part(source: str | Path) -> Table | None:
-    """The test images (t10k or test) beside the training ones; None where there are none."""
+    """The test images (t10k or test) in the folder of the training images; None without any."""
     path = Path(source)
     folder = path if path.is_dir() else path.parent
     parts = _parts(folder) if folder.is_dir() and (path.is_dir() or is_idx(path)) else {}

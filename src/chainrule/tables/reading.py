@@ -1,6 +1,6 @@
 """How the cells of a text column are read: chosen once from all training cells, then kept.
 
-A row's answer must not depend on the rows beside it: 9.200 is 9.2 or 9200, 03/10/2012 a day in
+A row's answer must not depend on the other rows: 9.200 is 9.2 or 9200, 03/10/2012 a day in
 March or October, and a file of new rows may hold no other cell that tells which.
 """
 

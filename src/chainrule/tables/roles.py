@@ -89,7 +89,7 @@ def _judge_text(levels: dict[Any, int], present: int) -> tuple[str, str]:
 
 
 def first_non_number(values: Values) -> tuple[int, str] | None:
-    """The first row whose cell is no finite number, and that cell; None when all are numbers."""
+    """The first row whose cell is not a finite number, and that cell; None if all are numbers."""
     if values.dtype.kind in "biuf":
         wrong = np.flatnonzero(np.isinf(values))
         return (int(wrong[0]), str(values[wrong[0]])) if len(wrong) else None
@@ -112,7 +112,7 @@ def numbers_of(values: Values) -> NDArray[np.float64]:
 
 
 def to_numbers(name: str, values: Values) -> NDArray[np.float64]:
-    """The cells (n,) as float64, missing ones nan; ValueError names the first that is no number."""
+    """The cells (n,) as float64, missing ones nan; ValueError names the first non-number."""
     refuse_unread(name, values)
     if wrong := first_non_number(values):
         refuse_cell(name, *wrong, "a number")

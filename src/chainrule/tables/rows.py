@@ -45,7 +45,7 @@ class Rows:
 
 
 def counted_rows(table: Table, schema: Schema) -> tuple[Array, list[str]]:
-    """`rows_that_count` of a schema; ValueError where there are none."""
+    """`rows_that_count` of a schema; ValueError if no row counts."""
     if schema.target not in table.columns:
         fault = f'{table.source} has no column "{schema.target}"'
         raise ValueError(f"{fault}: scoring needs the true answers")

@@ -51,7 +51,7 @@ class Column(Document):
 
     @property
     def short_why(self) -> str:
-        """Why, without the count that stands beside it."""
+        """`why` without the count, which another field has."""
         return _REPEATED.sub("", self.why)
 
 
@@ -113,7 +113,7 @@ def infer_schema(
     """The kind and role of every column, and the task, from the rows that have a target.
 
     `task` ("binary", "multiclass", "classification", "regression") and `roles` (column -> kind)
-    overrule what is inferred; `drop` leaves columns out; `group`, `time` and `weight` name columns.
+    override what is inferred; `drop` leaves columns out; `group`, `time` and `weight` name columns.
     A whole-number, boolean or text target with at most 20 distinct values is classes.
 
     ValueError: a name that is not there, a target that is constant, missing or of no use for the

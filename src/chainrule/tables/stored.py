@@ -76,7 +76,7 @@ def _read(data: Any, key: str, hint: Any, where: str) -> Any:
 
 
 def _field(data: Any, key: str, kinds: tuple[type, ...], where: str) -> Any:
-    """data[key], of one of the kinds: a bool is no int, and an int counts as a float."""
+    """data[key], of one of the kinds: a bool is not an int, and an int counts as a float."""
     if not isinstance(data, Mapping):
         raise ValueError(f"{where} is {type(data).__name__}, not an object: the file is damaged")
     if key not in data:

@@ -163,12 +163,12 @@ def _guess(path: Path) -> str:
 
 
 def _single_byte_encoding(sample: bytes) -> str:
-    """cp1252 unless much speaks against it; "utf-8" for a few bytes that are no Western letters."""
+    """cp1252 unless the bytes look different; "utf-8" for a few bytes without Western letters."""
     high = [b for b in sample if b > 0x7F]
     if sum(b in _ASTRAY for b in high) > len(high) / 2:
         return "utf-8"
     in_runs = sum(map(len, re.findall(rb"[\x80-\xff]{3,}", sample)))
-    # Whole words of high bytes are no Western text, whose accented letters stand one by one.
+    # In Western text accented letters occur singly; whole words of high bytes are another script.
     if len(high) >= _FEW and in_runs > len(high) / 2:
         return _detected(sample, _SCRIPTS)
     western = sum(b in _WESTERN for b in high) / len(high)

@@ -66,7 +66,7 @@ def typed_columns(
 def _plans(
     relation: Relation, fields: list[str], wanted: dict[str, str], comma_is_decimal: bool
 ) -> Plans:
-    """How every field is fetched; one column with decimal commas decides for those in doubt."""
+    """How every field is fetched; one column with decimal commas decides the ambiguous columns."""
     plain = _plain_numbers(relation, fields)
     plain = {f: p for f, p in plain.items() if f not in wanted or p.reading in (None, wanted[f])}
     others = [f for f in fields if f not in plain]
@@ -136,7 +136,7 @@ def _counts(relation: Relation, fields: Iterable[str]) -> Counts:
 
 
 def _by_counts(field: str, k: dict[str, int], comma_is_decimal: bool) -> Fetch:
-    """What the counts k of a column make it; text for a date that is not written as ISO has it."""
+    """How to fetch a column with the counts k; a date that is not in ISO form is text at first."""
     cells = k["cells"]
     if cells == 0:
         return nothing()

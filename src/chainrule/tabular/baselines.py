@@ -53,7 +53,7 @@ def compare(
     `weight` (n,) are the weights that the network had. A model that cannot be trained is left out
     with the reason; Ctrl-C leaves out those that are to come.
     """
-    import sklearn.ensemble  # type: ignore # noqa: F401 - seconds that are no training
+    import sklearn.ensemble  # type: ignore # noqa: F401 - loading is not training time
 
     started, stopped = time.monotonic(), False
     for name, fit, share in ((BOOSTING, _boosting, BOOSTING_SHARE), (LINEAR, _linear, 1.0)):

@@ -25,7 +25,7 @@ KEYS = {BOOSTING: "boosting", LINEAR: "linear", CONSTANT: "constant"}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run: the model, how it was trained, what it is worth beside other models.
+    """The result of a run: the model, how it was trained, its scores compared with other models.
 
     `settings` are the preset's as numbers, `reasons` in words, `watched` is what the records'
     `valid_loss` is called; `ended` is "epochs", "patience", "time", "interrupted" or, if all

@@ -55,7 +55,7 @@ def _sections(outcome: Outcome, command: Sequence[object]) -> Iterator[Section]:
 
 
 def _worth(outcome: Outcome) -> Section:
-    """The scores beside other models, where rows were kept for a test."""
+    """The scores compared with other models, if rows were kept for a test."""
     notes = [f"Note: {warning}." for warning in outcome.warnings]
     text = "\n\n".join([outcome.verdict, *notes, *outcome.coverage])
     if outcome.tested is None:
@@ -138,7 +138,7 @@ def _values(values: Iterable[float | str], names: Sequence[str] = ()) -> str:
 
 
 def _settings(outcome: Outcome) -> dict[str, object]:
-    """What repeats the run beside its command."""
+    """What repeats the run, in addition to its command."""
     facts, threads = outcome.model.facts, outcome.settings["threads"]
     return {
         "preset": facts["preset"],
