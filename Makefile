@@ -4,7 +4,7 @@ PYTHON ?= python3.14 python3.13 python3.12 python3.11 python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 # The rooms whose types are checked strictly.
-STRICT := $(addprefix src/chainrule/,core training trace chain proof writing gradcheck diagnosing tabular models cli lessons report formulas)
+STRICT := $(addprefix src/chainrule/,core training trace chain proof writing gradcheck diagnosing tables tabular models cli lessons report formulas)
 # Two test workers on two cores: a BLAS that starts threads of its own would only get in their way.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 

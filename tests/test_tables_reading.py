@@ -11,6 +11,7 @@ from chainrule import Model, Network, SoftmaxCrossEntropy, load, save
 from chainrule.models.agreement import check_agreement
 from chainrule.tables import Preparation, Schema, Table, infer_schema, read_table, split_rows
 from chainrule.tables.reading import READINGS
+from chainrule.tables.table import is_missing
 
 N = 60
 
@@ -103,7 +104,7 @@ def test_what_a_lone_cell_means(case: str, cell: str, meant: Any, tmp_path: Path
     schema, _, _ = trained(tmp_path, TRAINED[case][0])
     values = new_rows(tmp_path, [cell, "NA"], reading=schema.reading).columns["x"]
     assert values[0] == meant
-    assert values[1] is None or values[1] != values[1]
+    assert is_missing(values).tolist() == [False, True]
 
 
 REFUSED: list[tuple[str, list[str], str]] = [
@@ -291,10 +292,10 @@ def test_the_command_line_reads_as_in_training(tmp_path: Path) -> None:
     rows, test = run.data.train, run.data.test
     assert test is not None
     day = np.datetime64("2018-01-09", "us")
-    assert test.known.columns["x"].tolist() == [day.item()] * 2
+    assert test.as_table.columns["x"].tolist() == [day.item()] * 2
     np.testing.assert_array_equal(test.X[0], rows.X[rows.y == 1][0])
     save(run.model(), tmp_path / "m.safetensors")
-    expected = run.model().predict(test.known).tolist()
+    expected = run.model().predict(test.as_table).tolist()
     model = str(tmp_path / "m.safetensors")
     answers = json.loads(CliRunner().invoke(predict, [model, str(new), "--json"]).stdout)
     assert answers["predictions"] == expected

@@ -123,8 +123,8 @@ def test_interval_counts_the_test_rows_within() -> None:
     found, test = run.outcome(compared=False), run.data.test
     assert found.interval is not None
     assert test is not None
-    low, high = found.model.predict_interval(test.known).T
-    z, w = test.known.columns["z"], test.known.columns["w"]
+    low, high = found.model.predict_interval(test.as_table).T
+    z, w = test.as_table.columns["z"], test.as_table.columns["w"]
     inside = (low <= z) & (z <= high)
     assert 0 < inside.mean() < 1
     assert found.interval["coverage"] == pytest.approx(np.average(inside, weights=w))
@@ -187,7 +187,7 @@ def test_weights_count_in_training_and_scores() -> None:
     mean = np.average(z[train.places], weights=w[train.places])
     wanted = np.average(np.abs(z[test.places] - mean), weights=w[test.places])
     assert found.scores["constant guess"]["mae"] == pytest.approx(wanted)
-    assert found.scores["network"] == pytest.approx(found.model.evaluate(test.known))
+    assert found.scores["network"] == pytest.approx(found.model.evaluate(test.as_table))
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -62,10 +62,10 @@ def scikit_learns(data: TableData, **changed: Any) -> Array:
     kind = HistGradientBoostingRegressor if numbers else HistGradientBoostingClassifier
     how = {"categorical_features": [False, False, True], "random_state": data.seed} | changed
     assert data.test is not None
-    X, name = as_trees_take(data.train.known), data.schema.target
+    X, name = as_trees_take(data.train.as_table), data.schema.target
     with threadpool_limits(1):  # more would wait for each other on so few rows
-        model = kind(**how).fit(X, data.train.known.columns[name], data.train.weight)
-        test = as_trees_take(data.test.known)
+        model = kind(**how).fit(X, data.train.as_table.columns[name], data.train.weight)
+        test = as_trees_take(data.test.as_table)
         return np.asarray(model.predict(test) if numbers else model.predict_proba(test))
 
 
@@ -292,16 +292,17 @@ def test_the_linear_model_is_scikit_learns_own(target: str, weight: str | None) 
 
 
 @pytest.mark.parametrize("weight", [None, "w"])
-def test_the_constant_guess_by_hand(weight: str | None) -> None:
-    for target in ("y", "z"):
-        data = read(with_gaps(), target, weight)
-        values, w = data.train.known.columns[target], data.train.weight
-        found = constant(data, 4)
-        if target == "z":
-            assert found.tolist() == pytest.approx([np.average(values, weights=w)] * 4)
-            continue
-        share = np.average(values == "yes", weights=w)
-        np.testing.assert_allclose(found, np.tile([1 - share, share], (4, 1)))
+def test_the_constant_guess_of_a_number_is_the_mean(weight: str | None) -> None:
+    data = read(with_gaps(), "z", weight)
+    mean = np.average(data.train.as_table.columns["z"], weights=data.train.weight)
+    assert constant(data, 4).tolist() == pytest.approx([mean] * 4)
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+def test_the_constant_guess_of_classes_is_their_shares(weight: str | None) -> None:
+    data = read(with_gaps(), "y", weight)
+    yes = np.average(data.train.as_table.columns["y"] == "yes", weights=data.train.weight)
+    np.testing.assert_allclose(constant(data, 4), np.tile([1 - yes, yes], (4, 1)))
 
 
 def test_the_constant_guess_goes_without_the_weights_of_classes() -> None:
@@ -339,7 +340,7 @@ def test_other_models_have_the_weights_of_the_classes(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("chainrule.tabular.run.compare", spy)
     run.outcome()
-    train = run.data.train.known.columns
+    train = run.data.train.as_table.columns
     np.testing.assert_array_equal(seen[0], train["w"] * np.where(train["y"] == "yes", 3.0, 1.0))
 
 

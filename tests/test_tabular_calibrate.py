@@ -209,8 +209,8 @@ def test_intervals_of_every_preset_hold_their_share_of_the_held_out_rows(preset:
     outcome = run.outcome(compared=False)
     assert outcome.interval is not None
     assert outcome.interval == outcome.model.facts["interval"]
-    ends = outcome.model.predict_interval(run.data.test.known)  # type: ignore[union-attr]
-    y = run.data.test.known.columns["size"]  # type: ignore[union-attr]
+    ends = outcome.model.predict_interval(run.data.test.as_table)  # type: ignore[union-attr]
+    y = run.data.test.as_table.columns["size"]  # type: ignore[union-attr]
     inside = (ends[:, 0] <= y) & (y <= ends[:, 1])
     assert outcome.interval["coverage"] == pytest.approx(inside.mean(), abs=1 / len(y))
     assert outcome.interval["share"] == 0.8

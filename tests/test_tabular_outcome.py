@@ -103,7 +103,7 @@ def test_scores_are_the_same_to_the_last_digit_everywhere(whole: Outcome, tmp_pa
 
 
 def test_the_model_scores_the_test_rows_as_the_outcome_says(whole: Outcome) -> None:
-    assert whole.model.evaluate(whole.shown.known) == pytest.approx(
+    assert whole.model.evaluate(whole.shown.as_table) == pytest.approx(
         whole.scores["network"],
         rel=1e-6,  # by NumPy here, compiled there
     )
@@ -160,7 +160,7 @@ def test_the_guess_is_named_by_what_it_answers() -> None:
     table = Table({**made_up().columns, "y": mostly}, "t.csv")
     assert finished(table).names == {"network": "network", CONSTANT: 'always "blue"'}
     run = trained(made_up(), "z")
-    mean = run.data.train.known.columns["z"].mean()
+    mean = run.data.train.as_table.columns["z"].mean()
     outcome = run.outcome(compared=False)
     assert outcome.names[CONSTANT] == f"always {number(mean)}, the mean"
     assert list(outcome.named_scores) == list(outcome.names.values())

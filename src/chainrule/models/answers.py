@@ -1,4 +1,4 @@
-"""Why a model answers what it answers: one row of a table, from its cells to the answer."""
+"""Explains a prediction: one row of a table, from its cells to the answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ def forward_steps(net: Network, x: Array) -> list[ForwardStep]:
         if isinstance(layer, Dropout):
             steps.append(ForwardStep(str(i), "Dropout passes its input through", np.zeros(0)))
             continue
-        key = next((key for key, array in cache.items() if array is Y), "Y")  # as a trace has it
+        key = next((key for key, array in cache.items() if array is Y), "Y")  # the name in a trace
         name, formula = f"{i}.{key}", f"{type(layer).__name__}({before})"
         if isinstance(layer, Dense):
             formula = f"{before} @ {i}.W" + f" + {i}.b" * layer.bias
@@ -79,7 +79,7 @@ class Answer:
 
     @property
     def sentence(self) -> str:
-        """From the last numbers of the network to the answer, beside what the table says."""
+        """From the last numbers of the network to the answer, and what the table says."""
         answer = number(self.answer) if self.probability is None else cell_text(self.answer)
         ending = "." if self.true is None else f"; the table says {self.true}."
         answered = f"; the answer is {answer}" if self.probability is not None else ""
@@ -124,7 +124,7 @@ def require_row(table: Table, row: int) -> None:
 
 
 def explain_answer(model: Model, table: Table, row: int) -> Answer:
-    """The account of one row of a table, counted from 0.
+    """The explanation of one row of a table, counted from 0.
 
     Raises ValueError without a preparation, or for a row that is not there.
     """
@@ -140,9 +140,11 @@ def explain_answer(model: Model, table: Table, row: int) -> Answer:
     scale, shift, probability = prepared.target_scale, prepared.target_mean, None
     output, against, unit = answer_of(model.loss), None, prepared.target_name
     if prepared.classes is not None:
+        classes = prepared.classes
+        unit = f'log-odds of "{classes[-1]}"'
         if model.net.n_out > 1:
             output, against = np.argsort(-Z)[:2].tolist()
-        unit = _log_odds(prepared.classes, output, against)
+            unit = f'log-odds of "{classes[output]}" against "{classes[against]}"'
         scale, shift, probability = 1.0, 0.0, float(terms.max())
     parts = contributions(
         model.net, X[0], output=output, against=against, columns=columns,
@@ -177,12 +179,3 @@ def _average_row(model: Model, prepared: Preparation, table: Table) -> Array:
         return np.array(average, np.float64)
     rows = table.take(np.arange(min(len(table), AVERAGED_ROWS)))
     return np.asarray(prepared.transform(rows).mean(axis=0))
-
-
-def _log_odds(classes: Sequence[Any], output: int, against: int | None) -> str:
-    """What is explained: the log-odds of the second of two classes, else of the likeliest class
-    against the next.
-    """
-    if against is None:
-        return f'log-odds of "{classes[-1]}"'
-    return f'log-odds of "{classes[output]}" against "{classes[against]}"'

@@ -67,7 +67,7 @@ class Model:
         return facts | {"features": features}
 
     def _prepared(self, table: Table | Array) -> Array:
-        """X (n, n_in) of a table; of a model without a preparation, the matrix that it was given.
+        """X (n, n_in) of a table; a model without a preparation takes the matrix as it is.
 
         Raises ValueError where the table does not fit.
         """
@@ -83,8 +83,8 @@ class Model:
         return Z if self.loss is None else self.loss.link(Z)
 
     def in_terms(self, X: Array) -> Array:
-        """Of prepared rows X (n, n_in): P (n, k) for classes, numbers (n,) in the target's unit for
-        a regression; without a preparation Ŷ (n, n_out).
+        """The answers for prepared rows X (n, n_in): P (n, k) for classes, numbers (n,) in the
+        target's unit for a regression; without a preparation Ŷ (n, n_out).
         """
         output = self.linked(X)
         if self.preparation is None:
@@ -132,7 +132,7 @@ class Model:
         return round(float(np.ptp(self.loss.quantile)), 9)
 
     def _labelled(self, table: Table) -> tuple[Array, Array, Array | None]:
-        """(X, y, weight) of the rows of a table that have a target, y as `true_terms` has it."""
+        """(X, y, weight) of the rows of a table that have a target, y as from `true_terms`."""
         if self.preparation is None or self.schema is None:
             raise ValueError("this model was trained on matrices: score its predictions yourself")
         rows, y, weight = labelled(self.preparation, self.schema, table)
@@ -191,7 +191,7 @@ def gives_probabilities(loss: Loss | None, n_out: int) -> bool:
 
 
 def answer_of(loss: Loss | None) -> int:
-    """Which output answers where a number is asked for: of quantiles the one nearest the median."""
+    """The output that answers with a number: among quantiles, the one closest to the median."""
     if not isinstance(loss, Pinball):
         return 0
     return int(np.argmin(np.abs(np.atleast_1d(loss.quantile) - 0.5)))
@@ -228,6 +228,6 @@ def covered(ends: Array, y: Array, weight: Array | None, share: float) -> dict[s
     w = np.ones(len(y)) if weight is None else weight
     inside = (ends[:, 0] <= y) & (y <= ends[:, 1])
     coverage, width = (float(np.sum(w * v) / w.sum()) for v in (inside, ends[:, 1] - ends[:, 0]))
-    spread = max(coverage * (1 - coverage), 1 / np.count_nonzero(w))
-    error = float(np.sqrt(spread * np.sum(w**2)) / w.sum())
+    variance = max(coverage * (1 - coverage), 1 / np.count_nonzero(w))
+    error = float(np.sqrt(variance * np.sum(w**2)) / w.sum())
     return {"share": share, "coverage": coverage, "error": error, "width": width}

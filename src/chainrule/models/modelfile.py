@@ -22,6 +22,7 @@ from ..core.losses import Loss
 from ..core.network import Network
 from ..files import write_atomically
 from ..tables import Preparation, Schema
+from ..tables.stored import require
 from .agreement import check_agreement, try_out
 from .header import FORMAT, ModelFileError, read_header
 from .model import Model
@@ -74,10 +75,8 @@ def _header(model: Model, kind: str) -> dict[str, Any]:
 def _tensors(net: Network) -> dict[str, Array]:
     tensors = {name: net[name] for name in (*net.shapes, *net.buffer_shapes)}
     fresh = Network(net.n_in, net.layers, rng=0, dtype=net.dtype)
-    for name in FACTORS:
-        if not np.array_equal(getattr(net, name), getattr(fresh, name)):
-            tensors[name] = getattr(net, name)
-    return tensors
+    changed = (n for n in FACTORS if not np.array_equal(getattr(net, n), getattr(fresh, n)))
+    return tensors | {name: getattr(net, name) for name in changed}
 
 
 def load(path: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Any:
@@ -101,9 +100,8 @@ def load(path: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Any:
             check_agreement(model)
             try_out(model)
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
-        raise ModelFileError(
-            f"{file} is no model file, or it was cut off: {error}; save the model again"
-        ) from None
+        fault = f"{file} is no model file, or it was cut off: {error}"
+        raise ModelFileError(f"{fault}; save the model again") from None
     except RecursionError:
         raise ModelFileError(f"{file} cannot be used: its header is nested too deep") from None
     except (ValueError, TypeError, OverflowError) as error:
@@ -115,19 +113,18 @@ def _check_place(file: Path) -> None:
     """Raise one sentence unless there is an ordinary file of a size that a model may have."""
     try:
         status = file.stat()
-        if not stat.S_ISREG(status.st_mode):  # a pipe would wait for ever
-            raise ModelFileError(f"{file} is no ordinary file: give the path of a saved model")
-        open(file, "rb").close()  # safetensors tells every refusal as a missing file
+        ordinary = stat.S_ISREG(status.st_mode)  # a pipe would wait for ever
+        if ordinary:
+            open(file, "rb").close()  # safetensors reports every refusal as a missing file
     except FileNotFoundError:
         raise FileNotFoundError(f"{file} does not exist: give the path of a saved model") from None
     except OSError as error:
-        raise type(error)(
-            f"{file} cannot be read: {error.strerror}; give the path of a saved model"
-        ) from None
-    except ModelFileError:
-        raise
+        fault = f"{file} cannot be read: {error.strerror}"
+        raise type(error)(f"{fault}; give the path of a saved model") from None
     except ValueError as error:
         raise ModelFileError(f"{str(file)!r} is no path of a file: {error}") from None
+    if not ordinary:
+        raise ModelFileError(f"{file} is no ordinary file: give the path of a saved model")
     if status.st_size > LARGEST_FILE:
         raise ModelFileError(f"{file} is larger than {LARGEST_FILE >> 30} GiB: no model of ours is")
 
@@ -136,12 +133,10 @@ def _model(header: dict[str, Any], opened: Any, registry: Registry) -> Model:
     net = _network(header, opened, registry)
     loss, prepared, schema = header["loss"], header["preparation"], header["schema"]
     facts = header["facts"]
-    if not isinstance(facts, dict):
-        raise ValueError("facts is no object")
-    if plain(facts, "facts") != facts:
-        raise ValueError("facts holds a number that is not finite")
-    if header["kind"] == "network" and (loss, prepared, schema, facts) != (None, None, None, {}):
-        raise ValueError("it is said to be a bare network, but holds more")
+    require(isinstance(facts, dict), "facts is no object")
+    require(plain(facts, "facts") == facts, "facts holds a number that is not finite")
+    bare = (loss, prepared, schema, facts) == (None, None, None, {})
+    require(bare or header["kind"] == "model", "it is said to be a bare network, but holds more")
     return Model(
         net,
         None if loss is None else decode(loss, registry, Loss, "loss"),
@@ -153,12 +148,10 @@ def _model(header: dict[str, Any], opened: Any, registry: Registry) -> Model:
 
 def _network(header: dict[str, Any], opened: Any, registry: Registry) -> Network:
     n_in, dtype, seed = header["n_in"], header["dtype"], header["seed"]
-    if type(n_in) is not int or not 1 <= n_in <= MOST_COLUMNS:
-        raise ValueError(f"n_in is {n_in!r}: a model file holds up to {MOST_COLUMNS:,} columns")
-    if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise ValueError(f"dtype is {dtype!r}")
-    if seed is not None and (type(seed) is not int or seed < 0):
-        raise ValueError(f"seed is {seed!r}")
+    fits = type(n_in) is int and 1 <= n_in <= MOST_COLUMNS
+    require(fits, f"n_in is {n_in!r}: a model file holds up to {MOST_COLUMNS:,} columns")
+    require(isinstance(dtype, str) and dtype in DTYPES, f"dtype is {dtype!r}")
+    require(seed is None or (type(seed) is int and seed >= 0), f"seed is {seed!r}")
     layers = tuple(decode_layers(header["layers"], registry))
     _, params, buffers = chain_shapes(layers, n_in)
     shapes = params | buffers
@@ -183,16 +176,11 @@ def _check_shapes(shapes: Shapes, opened: Any, dtype: str) -> None:
         raise ValueError(f'layers and numbers disagree about "{name}": {where}')
     for name, shape in shapes.items():
         tensor = opened.get_slice(name)
-        held_shape, kind = tuple(tensor.get_shape()), tensor.get_dtype()
-        if held_shape != shape or kind != DTYPES[dtype]:
-            raise ValueError(
-                f'"{name}" has shape {held_shape} and type {kind}, '
-                f"the layers promise {shape} and {DTYPES[dtype]}"
-            )
+        in_file, promised = (tuple(tensor.get_shape()), tensor.get_dtype()), (shape, DTYPES[dtype])
+        fault = '"{}" has shape {} and type {}, the layers promise {} and {}'
+        require(in_file == promised, fault.format(name, *in_file, *promised))
 
 
 def _check_finite(name: str, tensor: Array) -> None:
-    if not np.isfinite(tensor).all():
-        raise ValueError(
-            f'"{name}" holds a number that is not finite: keep the network of an earlier epoch'
-        )
+    fault = f'"{name}" holds a number that is not finite'
+    require(bool(np.isfinite(tensor).all()), f"{fault}: keep the network of an earlier epoch")

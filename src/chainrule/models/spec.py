@@ -4,13 +4,14 @@ Decoding looks names up in one table, checks every field against the class's own
 hands the fields to the class, whose own checks apply; it evaluates nothing.
 """
 
-import importlib
 import pkgutil
 import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from importlib import import_module
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from .. import core
 from ..core.layers import Dense, Layer
 from ..core.losses import Loss
 from ..core.schedules import Schedule
+from ..tables.stored import require
 
 Registry = Mapping[str, type]
 PARTS = (Layer, Loss, Schedule)
@@ -26,13 +28,10 @@ PARTS = (Layer, Loss, Schedule)
 
 def core_types(base: type) -> dict[str, type]:
     """Every dataclass that the modules of `core` define below `base`, by its name."""
-    types_below: dict[str, type] = {}
-    for module in pkgutil.iter_modules(core.__path__, f"{core.__name__}."):
-        for name, cls in vars(importlib.import_module(module.name)).items():
-            if isinstance(cls, type) and issubclass(cls, base) and cls is not base:
-                if "__dataclass_fields__" in vars(cls):
-                    types_below[name] = cls
-    return types_below
+    modules = pkgutil.iter_modules(core.__path__, f"{core.__name__}.")
+    members = chain.from_iterable(vars(import_module(m.name)).values() for m in modules)
+    below = (c for c in members if isinstance(c, type) and issubclass(c, base) and c is not base)
+    return {c.__name__: c for c in below if "__dataclass_fields__" in vars(c)}
 
 
 LAYERS = core_types(Layer)
@@ -44,14 +43,13 @@ MOST_LAYERS = 1000  # a network is built in time that grows with the square of t
 def types_with(own: Iterable[type]) -> Registry:
     """The table of types by name, with a reader's own layers and losses added.
 
-    Raises TypeError for what is no class of a layer, a loss or a schedule.
+    Raises TypeError for anything but the class of a layer, a loss or a schedule.
     """
     classes = [own] if isinstance(own, type) else list(own)
     for cls in classes:
         if not (isinstance(cls, type) and issubclass(cls, PARTS) and is_dataclass(cls)):
-            raise TypeError(
-                f"own lists {cls!r}: give the dataclasses of your own layers, losses or schedules"
-            )
+            fix = "give the dataclasses of your own layers, losses or schedules"
+            raise TypeError(f"own lists {cls!r}: {fix}")
     return {**CORE_TYPES, **{cls.__name__: cls for cls in classes}}
 
 
@@ -70,24 +68,21 @@ def plain(value: Any, place: str) -> Any:
         return [plain(item, f"{place}[{i}]") for i, item in enumerate(value)]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: plain(item, f"{place}.{key}") for key, item in value.items()}
-    raise TypeError(
-        f"{place} is a {type(value).__name__}, which a model file cannot hold: use numbers, text, "
-        "lists, and dicts with text for keys"
-    )
+    fault = f"{place} is a {type(value).__name__}, which a model file cannot hold"
+    raise TypeError(f"{fault}: use numbers, text, lists, and dicts with text for keys")
 
 
 def encode(value: Any, place: str) -> Any:
     """A layer, loss, schedule or setting as JSON: its type's name and its fields.
 
-    Raises TypeError for a part that is no dataclass, has the name of another one, or has a setting
-    that JSON cannot hold; ValueError for a setting that is not finite.
+    Raises TypeError for a part that is not a dataclass, has the name of another one, or has a
+    setting that JSON cannot hold; ValueError for a setting that is not finite.
     """
     if isinstance(value, PARTS):
         name = type(value).__name__
         if not is_dataclass(value):
-            raise TypeError(
-                f"{name} cannot be saved: make it a frozen dataclass whose fields are its settings"
-            )
+            fix = "make it a frozen dataclass whose fields are its settings"
+            raise TypeError(f"{name} cannot be saved: {fix}")
         if CORE_TYPES.get(name, type(value)) is not type(value):
             raise TypeError(f"your own {name} has the name of one of chainrule's: rename the class")
         settings = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
@@ -112,13 +107,10 @@ def decode(data: Any, registry: Registry, base: type | tuple[type, ...], place: 
         raise ValueError(f"{place} is no description of a part of a network")
     cls = registry.get(kind)
     if cls is None:
-        raise ValueError(
-            f"{place} is of type {kind!r}, which this version does not know: "
-            "if it is your own, pass its class in `own`"
-        )
-    if not issubclass(cls, base):
-        raise ValueError(f"{place} is a {kind}, which does not belong there")
-    names = {f.name for f in fields(cls) if f.init}  # type: ignore[arg-type]
+        fault = f"{place} is of type {kind!r}, which this version does not know"
+        raise ValueError(f"{fault}: if it is your own, pass its class in `own`")
+    require(issubclass(cls, base), f"{place} is a {kind}, which does not belong there")
+    names = {f.name for f in fields(cls) if f.init}
     for name in sorted(names ^ (set(data) - {"type"})):
         raise ValueError(f"{place}.{name} is {'missing' if name in names else 'no field'}")
     if cls is Dense and data["init"] is None:
@@ -141,8 +133,8 @@ def _setting(value: Any, registry: Registry, place: str) -> Any:
     if isinstance(value, dict):
         return decode(value, registry, PARTS, place)
     if isinstance(value, list):
-        if len(value) > MOST_ENTRIES:
-            raise ValueError(f"{place} has {len(value)} entries: a model file holds {MOST_ENTRIES}")
+        n = len(value)
+        require(n <= MOST_ENTRIES, f"{place} has {n} entries: a model file holds {MOST_ENTRIES}")
         return tuple(_setting(item, registry, f"{place}[{i}]") for i, item in enumerate(value))
     return value
 
@@ -156,7 +148,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a setting is of the annotated type: a bool is no number, an int counts as a float."""
+    """Whether a setting is of the annotated type: a bool is not a number, an int is a float."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return any(_fits(value, option) for option in inner)
@@ -173,14 +165,13 @@ def _fits(value: Any, hint: Any) -> bool:
     return True  # an own class's annotation of another kind: the class checks it
 
 
-def _short(text: str, most: int = 40) -> str:
-    return text if len(text) <= most else text[: most - 3] + "…"
+def _short(text: str, width: int = 40) -> str:
+    return text if len(text) <= width else text[: width - 3] + "…"
 
 
 def decode_layers(data: Any, registry: Registry) -> list[Layer]:
     """The layers of a network, in order. Raises ValueError where they are none, or too many."""
-    if not isinstance(data, list) or not data:
-        raise ValueError("layers is no list of layers")
+    require(isinstance(data, list) and len(data) > 0, "layers is no list of layers")
     layers = [decode(item, registry, Layer, f"layers[{i}]") for i, item in enumerate(data)]
     check_count(layers)
     return layers
@@ -188,9 +179,8 @@ def decode_layers(data: Any, registry: Registry) -> list[Layer]:
 
 def check_count(layers: Sequence[Layer]) -> None:
     """Raise ValueError for more layers, those of branches included, than a file may have."""
-    count = _count(layers)
-    if count > MOST_LAYERS:
-        raise ValueError(f"the network has {count} layers: a model file holds {MOST_LAYERS}")
+    n = _count(layers)
+    require(n <= MOST_LAYERS, f"the network has {n} layers: a model file holds {MOST_LAYERS}")
 
 
 def _count(layers: Sequence[Layer]) -> int:

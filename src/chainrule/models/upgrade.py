@@ -1,5 +1,5 @@
-"""Turns what an earlier version wrote into today's form, so that the rest of `storage` knows that
-form alone.
+"""Turns what an earlier version wrote into today's form, so that the rest of `models` only has to
+read that form.
 
 Each function is named after what changed. It works on a header that nobody has checked yet: it
 changes what has exactly the earlier form, and leaves everything else for the checks to refuse.
@@ -49,12 +49,12 @@ def cosines_have_columns(header: Header) -> list[Step]:
     """CosineEmbedding has `columns` since 18582e7, which left the format at 2. Before, it embedded
     all columns, and each number stood beside its own cosines.
     """
-    found = [part for part in _parts(header["layers"]) if part.get("type") == "CosineEmbedding"]
-    if not found or any("columns" in embedding for embedding in found):
+    cosines = [part for part in _parts(header["layers"]) if part.get("type") == "CosineEmbedding"]
+    if not cosines or any("columns" in embedding for embedding in cosines):
         return []
-    for embedding in found:
+    for embedding in cosines:
         embedding["columns"] = None
-    return [partial(group_cosines, embeddings=len(found))]
+    return [partial(group_cosines, embeddings=len(cosines))]
 
 
 def _columns(described: Any) -> list[dict[str, Any]]:

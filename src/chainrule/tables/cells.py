@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from .reading import COMMA, DATE_FORMATS, ISO, POINT, TEXT, THOUSANDS, TRUTH
 from .sql import Relation
 from .table import MISSING_MARKERS
 
+Counts = dict[str, dict[str, int]]
+"""Field -> the name of a count -> the count."""
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160)"
 _MARKERS = "|".join(re.escape(marker) for marker in MISSING_MARKERS)
 # A long `x in (…)` would become a hash join, which loses the order of the rows.
@@ -40,7 +41,7 @@ _DAMAGED = "contains({0}, '\ufffd') and regexp_full_match({0}, '[0-9.,:/eE+%$€
 _CLOCKS = ("", " %H:%M", " %H:%M:%S")
 _LARGEST = "max(abs(cast(try_cast({0} as bigint) as double)))"
 
-# What is counted of a column. $c is a cell, $t the trimmed cell, $s that without a sign of percent
+# What is counted in a column. $c is a cell, $t the trimmed cell, $s that without a sign of percent
 # or currency.
 PLAIN_COUNTS = {
     "rows": "count(*)",
@@ -84,7 +85,7 @@ DATE_COUNTS = {
 
 
 def value(cell: str, reading: str) -> str:
-    """What a trimmed cell stands for, as text; null where it is missing or cannot be read so."""
+    """What a trimmed cell stands for, as text; null where it is missing or does not fit."""
     if reading == TEXT:
         return cell
     if reading == TRUTH:
@@ -102,7 +103,7 @@ def value(cell: str, reading: str) -> str:
 
 
 def fit_counts(reading: str) -> dict[str, str]:
-    """What is counted of a column that is to be read so."""
+    """The counts that show whether a column can be read this way."""
     text = value("$t", reading)
     whole = f"case when {_WHOLE.format(text)} then {text} end"
     return {
@@ -129,7 +130,7 @@ class Fetch:
 
 
 def fetch(field: str, reading: str, note: str = "", *, whole: bool = False) -> Fetch:
-    """How a column is fetched whose every cell fits the reading; `whole`: its numbers are int64."""
+    """How to fetch a column whose cells all fit the reading; `whole`: its numbers are int64."""
     sql = value(TRIMMED.format(field), reading)
     if reading == TRUTH:
         sql = f"({sql} = 'true')"
@@ -141,14 +142,12 @@ def fetch(field: str, reading: str, note: str = "", *, whole: bool = False) -> F
 
 
 def nothing(reading: str | None = None) -> Fetch:
-    """How a column without any cell is fetched."""
+    """How to fetch a column that has no cells."""
     return Fetch("cast(null as double)", reading)
 
 
-def count_cells(
-    relation: Relation, counts: Mapping[str, Mapping[str, str]]
-) -> dict[str, dict[str, Any]]:
-    """Field -> each of its counts, by name, all in one pass over the relation."""
+def count_cells(relation: Relation, counts: Mapping[str, Mapping[str, str]]) -> Counts:
+    """The counts of each field, in one pass over the relation."""
     if not counts:
         return {}
     trimmed = ", ".join(f"{f}, {TRIMMED.format(f)} as t{f}" for f in counts)
@@ -162,12 +161,10 @@ def count_cells(
     return {f: {name: next(answers) or 0 for name in own} for f, own in counts.items()}
 
 
-def damaged_cells(
-    relation: Relation, fields: Iterable[str], wanted: Mapping[str, str]
-) -> dict[str, int]:
-    """Field -> how many cells are digits and signs apart from replaced bytes, where any are.
+def damaged_cells(relation: Relation, fields: list[str], wanted: Iterable[str]) -> dict[str, int]:
+    """Field -> the number of its cells that hold only digits, signs and replaced bytes, if any.
 
-    A field that is not `wanted` as anything counts only with other cells that show what it is.
+    A field that is not in `wanted` is listed only if other cells show what it is.
     """
     counts = {"cells": "count($t)", "damaged": f"count_if({_DAMAGED.format('$t')})"}
     counted = count_cells(relation, dict.fromkeys(fields, counts))
@@ -176,7 +173,7 @@ def damaged_cells(
 
 
 def without_damaged(relation: Relation, fields: Iterable[str]) -> Relation:
-    """The relation with the damaged cells of these fields missing."""
+    """The relation in which the damaged cells of these fields are null."""
     cells = ", ".join(
         f"case when {_DAMAGED.format(TRIMMED.format(f))} then null else {f} end as {f}"
         for f in fields

@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
 from .sql import Relation, connect, first_line, quoted
-from .table import MISSING_MARKERS, Table, Values, finish
-from .text_encoding import Decoded, chunks, decode, opener
-from .typed import typed_columns
+from .table import MISSING_MARKERS, Table, finish
+from .text_encoding import Decoded, chunks, decode, is_gzip, opener
+from .typed import TypedColumns, typed_columns
 from .words import doubled, renaming_notes, several, unique_names
 
 _HEAD = 1 << 18
@@ -39,7 +39,7 @@ class Dialect:
     escape: str = '"'
 
     def reader(self, lines: Iterable[str], *, strict: bool = False) -> Any:
-        """The records of the lines as the csv module cuts them."""
+        """The csv module's reader of these lines."""
         twice = self.escape == self.quote
         return csv.reader(
             lines,
@@ -94,7 +94,7 @@ def read_delimited(path: Path, reading: Mapping[str, str], delimiter: str | None
 def _source(path: Path, text: Decoded, delimiter: str | None) -> tuple[Source, list[str]]:
     """How the file is cut, by its first lines, and notes.
 
-    ValueError: there are no lines, or the first has another number of cells than most.
+    ValueError: there are no lines, or the first has a different number of cells from most lines.
     """
     head = _head(text.path)
     skip, named, notes = _preamble(head)
@@ -121,30 +121,28 @@ def _source(path: Path, text: Decoded, delimiter: str | None) -> tuple[Source, l
     return Source(path, text, skip, dialect, has_header, originals, blank > 0), notes
 
 
-def _columns(
-    source: Source, folder: Path, reading: Mapping[str, str]
-) -> tuple[dict[str, Values], dict[str, str], list[str]]:
+def _columns(source: Source, folder: Path, reading: Mapping[str, str]) -> TypedColumns:
     """The columns, their readings and notes; what DuckDB cannot cut into cells, csv does first."""
     import duckdb
 
     names, comma = list(source.originals), source.dialect.delimiter != ","
-    damaged = source.text.damaged
+
     with connect() as con:
-        try:
+
+        def typed(sql: str) -> TypedColumns:
+            return typed_columns(Relation(con, sql), names, comma, reading, source.text.damaged)
+
+        with suppress(duckdb.Error):
             if not source.blank_top:
-                relation = Relation(con, _read_csv(source))
-                return typed_columns(relation, names, comma, reading, damaged)
-        except duckdb.Error:
-            pass
-        relation = Relation(con, _read_csv(*_rewrite(source, folder)))
+                return typed(_read_csv(source))
         try:
-            return typed_columns(relation, names, comma, reading, damaged)
+            return typed(_read_csv(*_rewrite(source, folder)))
         except duckdb.Error as error:
             raise ValueError(f"{source.path} cannot be read: {first_line(error)}") from None
 
 
 def _head(path: Path) -> str:
-    """The first lines of a UTF-8 file, cut behind the last complete one."""
+    """The first lines of a UTF-8 file, up to the last complete one."""
     data = next(chunks(path), b"")[:_HEAD]
     if len(data) == _HEAD:
         data = data[: max(data.rfind(b"\n"), data.rfind(b"\r")) + 1] or data
@@ -152,27 +150,31 @@ def _head(path: Path) -> str:
 
 
 def find_dialect(head: str, delimiter: str | None = None) -> Dialect:
-    """The dialect whose cells are the same in number in every line of `head`.
+    """The dialect that cuts every line of `head` into the same number of cells.
 
-    The usual delimiters come first; a rare one wins where all lines agree on it alone.
+    The usual delimiters are tried first; a rare one wins if it is the only one that fits all lines.
     """
     first = head.lstrip().split("\n", 1)[0].rstrip()
     quote = "'" if re.fullmatch(r"'[^'\"]*'([\t;|,]'[^'\"]*')+", first) else '"'
     escape = "\\" if f"\\{quote}" in head and quote * 2 not in head else quote
     if delimiter is not None:
         return Dialect(delimiter, quote, escape)
-    shares = {mark: _agreement(head, Dialect(mark, quote, escape)) for mark in _USUAL}
+
+    def cut(mark: str) -> list[list[str]]:
+        return _records(head, Dialect(mark, quote, escape))
+
+    shares = {mark: _agreement(cut(mark)) for mark in _USUAL}
     best = max(shares, key=lambda mark: shares[mark]) if any(shares.values()) else ","
     rare = () if shares[best] == 1 else _RARE.rstrip() if shares[best] else _RARE
-    alone = (mark for mark in rare if _all_agree(head, Dialect(mark, quote, escape)))
+    alone = (mark for mark in rare if _all_agree(cut(mark), mark))
     return Dialect(next(alone, best), quote, escape)
 
 
 def _preamble(head: str) -> tuple[int, str | None, list[str]]:
     """How many lines stand above the table, the delimiter that one of them names, and notes.
 
-    Spreadsheets write sep=; there, others comments that begin with #. A lone # may as well begin
-    the header: it does where its line has the cells of the next one.
+    Spreadsheets write sep=; there, other programs write comments that begin with #. A # may also
+    begin the header: it does if the last of these lines has as many cells as the next line.
     """
     lines = [line.rstrip("\r\n") for line in _lines(head)]
     separator = re.fullmatch(r'"?sep=(.)"?', lines[0].strip("\ufeff"))
@@ -203,7 +205,7 @@ def _is_commented_header(line: str, below: str) -> bool:
 
 
 def _records(head: str, dialect: Dialect) -> list[list[str]]:
-    """The first records; those above a line that csv cannot cut."""
+    """The first records, up to a line that csv cannot cut."""
     records: list[list[str]] = []
     with suppress(csv.Error), _cells_of_any_length():
         rows = dialect.reader(io.StringIO(head, newline=""))
@@ -213,7 +215,7 @@ def _records(head: str, dialect: Dialect) -> list[list[str]]:
 
 
 def _is_blank(row: list[str], dialect: Dialect, width: int = 0) -> bool:
-    """Whether a line held white space only; so does a row of as many empty cells, with tabs."""
+    """Whether a line held only white space, which with tabs can look like a few empty cells."""
     if not row or len(row) == width:
         return not row
     return (len(row) == 1 or dialect.delimiter.isspace()) and not "".join(row).strip()
@@ -228,27 +230,24 @@ def _cells_of_any_length() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _agreement(head: str, dialect: Dialect) -> float:
-    """The share of records as wide as most are; 0 when those have one cell only."""
-    records = _records(head, dialect)
+def _agreement(records: list[list[str]]) -> float:
+    """The share of records that have the commonest number of cells; 0 if that number is 1."""
     width, count = _usual_width(records)
     return count / len(records) if width > 1 else 0.0
 
 
-def _all_agree(head: str, dialect: Dialect) -> bool:
-    """Whether every record has the same cells in number, and not by chance as in two words."""
-    records = _records(head, dialect)
-    width, count = _usual_width(records)
-    if width < 2 or len(records) < 2 or count < len(records):
+def _all_agree(records: list[list[str]], delimiter: str) -> bool:
+    """Whether every record has the same number of cells, and not by chance as in two words."""
+    if len(records) < 2 or _agreement(records) < 1.0:
         return False
     columns = zip(*records[1:], strict=True)
-    return dialect.delimiter != " " or any(
+    return delimiter != " " or any(
         all(_is_number(cell) or cell in MISSING_MARKERS for cell in column) for column in columns
     )
 
 
 def _usual_width(records: list[list[str]]) -> tuple[int, int]:
-    """How many cells most records have, and how many have so many; the first wins a draw."""
+    """The commonest number of cells in a record, and how many records have it; first wins a tie."""
     return Counter(map(len, records)).most_common(1)[0] if records else (0, 0)
 
 
@@ -264,7 +263,7 @@ def _ragged(path: Path, line: int, cells: int, others: str, width: int, dialect:
 
 
 def _is_header(cells: list[str], below: list[list[str]]) -> bool:
-    """Names are not numbers, and a name does not come back as a value of its column."""
+    """Whether these cells are names: not numbers, and not repeated as values of their columns."""
     numbers = [i for i, cell in enumerate(cells) if _is_number(cell)]
     if not numbers or not below:
         return not numbers
@@ -283,7 +282,7 @@ def _read_csv(source: Source, longest: int = 0) -> str:
         f"read_csv({quoted(str(source.text.path))}, auto_detect=false, columns={{{columns}}}, "
         f"delim={quoted(dialect.delimiter)}, quote={quoted(dialect.quote)}, "
         f"escape={quoted(dialect.escape)}, header={str(source.has_header).lower()}, "
-        f"compression='{'gzip' if source.text.compressed else 'none'}', nullstr=[{markers}], "
+        f"compression='{'gzip' if is_gzip(source.text.path) else 'none'}', nullstr=[{markers}], "
         f"skip={source.skip}, max_line_size={max(longest, _LINE_SIZE)})"
     )
 
@@ -312,39 +311,23 @@ def _rewrite(source: Source, folder: Path) -> tuple[Source, int]:
             for row in reader:
                 if not _is_blank(row, source.dialect, width):
                     if len(row) != width:
-                        fault = (line + 1, len(row), "the first line has", width, source.dialect)
-                        raise ValueError(_ragged(source.path, *fault))
+                        ragged = (line + 1, len(row), "the first line has", width, source.dialect)
+                        raise ValueError(_ragged(source.path, *ragged))
                     longest = max(longest, writer.writerow(row))
                 line = source.skip + reader.line_num
         except csv.Error as error:
-            raise ValueError(
-                f"{source.path}, line {line + 1}: {error}: close the quote there"
-            ) from None
-    text = replace(source.text, path=copy, compressed=False)
-    # Four bytes a character at most.
+            fault = f"{source.path}, line {line + 1}: {error}"
+            raise ValueError(f"{fault}: close the quote there") from None
+    text = replace(source.text, path=copy)
+    # UTF-8 takes at most four bytes per character.
     return replace(source, text=text, dialect=Dialect(","), skip=0, blank_top=False), 4 * longest
 
 
 def _blank_lines(source: Source) -> int:
-    """How many blank lines stand between the rows; the slow way only where there may be some."""
-    if not _may_have_blank_lines(source.text.path):
+    """The number of blank lines between the rows; csv counts them only where there may be some."""
+    blocks = pairwise(chain([b""], chunks(source.text.path)))
+    if not any(_BLANK_LINE.search(before[-64:] + block) for before, block in blocks):
         return 0
-    blank = between = 0
-    started = False
     with _rows(source) as reader:
-        for row in reader:
-            if _is_blank(row, source.dialect, source.width):
-                between += 1
-            else:
-                blank, between, started = blank + between * started, 0, True
-    return blank
-
-
-def _may_have_blank_lines(path: Path) -> bool:
-    end = b""
-    for chunk in chunks(path):
-        block = end + chunk
-        if _BLANK_LINE.search(block):
-            return True
-        end = block[-64:]
-    return False
+        rows = [i for i, r in enumerate(reader) if not _is_blank(r, source.dialect, source.width)]
+    return rows[-1] - rows[0] + 1 - len(rows)

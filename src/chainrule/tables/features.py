@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .plan import DATE_PARTS, OTHER, ColumnPlan
-from .reading import refuse_unread
-from .roles import BOOLEAN_WORDS, boolean_labels, counts, to_numbers
+from .reading import refuse_cell, refuse_unread
+from .roles import YES, boolean_labels, counts, to_numbers
 from .schema import Column
 from .table import Values, as_text, cell_text, is_missing
 
@@ -31,8 +31,8 @@ _DAY = 86_400_000_000
 
 
 def fit_column(column: Column, values: Values, robust: bool) -> ColumnPlan:
-    """The plan for a column, learned from these cells (n,). `robust`: median and quartiles in the
-    place of mean and deviation, for every feature, and a smooth limit; pixels stay as they are.
+    """The plan for a column, learned from these cells (n,). `robust`: median and quartiles
+    instead of mean and deviation, and a smooth limit, for every feature; pixels stay as they are.
     """
     name, kind = column.name, "text" if column.kind == "identifier" else column.kind
     plan = _KINDS[kind].fit(ColumnPlan(name, kind, reading=column.reading), values)
@@ -66,10 +66,8 @@ def scaled(plan: ColumnPlan, encoded: Matrix) -> Matrix:
     with np.errstate(over="ignore"):
         X = np.asarray((encoded - center) / scale, float)
     if plan.kind == "number" and not np.isfinite(X).all():
-        raise ValueError(
-            f'column "{plan.name}" holds a number too far from the training rows to scale: '
-            "mend that cell"
-        )
+        fault = f'column "{plan.name}" holds a number too far from the training rows to scale'
+        raise ValueError(f"{fault}: mend that cell")
     return X / np.sqrt(1.0 + (X / plan.limit) ** 2) if plan.limit else X
 
 
@@ -123,14 +121,11 @@ def _fit_boolean(plan: ColumnPlan, values: Values) -> ColumnPlan:
 
 
 def _other_word(word: Any) -> tuple[Any, Any]:
-    """(no, yes) from the only one of them that the training rows hold."""
+    """(no, yes), where the training rows hold only one of the two words."""
     if isinstance(word, bool) or word in (0, 1):
         return type(word)(0), type(word)(1)
-    text = str(word).lower()
-    for no, yes in BOOLEAN_WORDS:
-        if text in (no, yes):
-            return (word, yes) if text == no else (no, word)
-    return (f"not {word}", word)
+    text, no = str(word).lower(), {yes: no for no, yes in YES.items()}
+    return (word, YES[text]) if text in YES else (no.get(text, f"not {word}"), word)
 
 
 def _fit_category(plan: ColumnPlan, values: Values) -> ColumnPlan:
@@ -169,7 +164,7 @@ def _truth(plan: ColumnPlan, values: Values) -> Matrix:
     if values.dtype.kind == "b" and all(isinstance(level, (bool, int)) for level in plan.levels):
         return values.astype(np.float64)
     own = tuple(str(cell_text(level)).lower() for level in plan.levels)
-    pairs = BOOLEAN_WORDS if any(set(own) == set(pair) for pair in BOOLEAN_WORDS) else ()
+    pairs = YES.items() if any(set(own) == set(pair) for pair in YES.items()) else ()
     words = {word: float(i) for pair in (*pairs, own) for i, word in enumerate(pair)}
     texts = [None if text is None else text.lower() for text in as_text(values)]
     return np.array([np.nan if text is None else words.get(text, np.nan) for text in texts], float)
@@ -195,13 +190,8 @@ def _dates(plan: ColumnPlan, values: Values) -> Values:
     if values.dtype.kind == "M":
         return values
     refuse_unread(plan.name, values)
-    missing = is_missing(values)
-    if not missing.all():
-        row = int(np.flatnonzero(~missing)[0])
-        raise ValueError(
-            f'column "{plan.name}" holds {values[row]} in row {row + 1} where a date is needed: '
-            "write dates as 2026-01-31"
-        )
+    for row in np.flatnonzero(~is_missing(values)).tolist():
+        refuse_cell(plan.name, row, values[row], "a date", "write dates as 2026-01-31")
     return np.full(len(values), np.datetime64("NaT", "us"))
 
 
@@ -277,8 +267,8 @@ def mean_and_deviation(name: str, x: Matrix) -> tuple[float, float]:
 
 
 def median_and_range(name: str, x: Matrix) -> tuple[float, float]:
-    """The median of x (n,) and what lies between its quartiles, half of its range if that is 0; 1
-    for a constant. Holzmüller et al. 2024. ValueError: overflow.
+    """The median of x (n,) and its interquartile range; half of its range if that is 0, and 1 for a
+    constant. Holzmüller et al. 2024. ValueError: overflow.
     """
     low, median, high = (float(q) for q in np.quantile(x, [0.25, 0.5, 0.75]))
     with np.errstate(over="ignore"):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
-_CASTS = {**dict.fromkeys(_WHOLE, "bigint"), "FLOAT": "double", "DOUBLE": "double"}
+_AS_THEY_ARE = (*_WHOLE, "FLOAT", "DOUBLE", "BOOLEAN")  # `plain` widens them
 _GUESSED = ("DATE", "TIME", "UUID")
 _SIZES = ("page_count", "page_size")
 
@@ -41,7 +41,7 @@ def read_json(path: Path, reading: Mapping[str, str]) -> Table:
         relation = Relation(con, f"read_json({name}, format='auto', sample_size=-1)")
         types = _types(relation)
         texts = [n for n, t in types.items() if t.startswith(_GUESSED) or reading.get(n) == TEXT]
-        if texts:  # what a string is, is decided in one place, and may be stored
+        if texts:  # strings are typed in one place, or as a stored reading says
             _check_case(path, list(types))
             types |= dict.fromkeys(texts, "VARCHAR")
             pairs = ", ".join(f"{quoted(n)}: {quoted(t)}" for n, t in types.items())
@@ -58,7 +58,7 @@ def read_parquet(path: Path, reading: Mapping[str, str]) -> Table:
     with _opened(path, "Parquet: write or download it again") as (con, name):
         relation = Relation(con, f"read_parquet({name})")
         columns = _fetch(path, relation, _types(relation))
-        # DuckDB renames "A" beside "a"; here the two are names of their own.
+        # DuckDB renames "A" next to "a"; a Table has both names.
         leaves = Relation(con, f"parquet_schema({name}) where num_children is null")
         names = unique_names(row[0] for row in leaves.rows("name"))
     columns = dict(zip(names, columns.values(), strict=True))
@@ -84,7 +84,7 @@ def _types(relation: Relation) -> dict[str, str]:
 
 
 def _check_case(path: Path, names: list[str]) -> None:
-    """DuckDB calls "A" beside "a" "A_1": by that name it could not be asked for."""
+    """DuckDB renames "A" next to "a" to "A_1", which read_json does not find in the file."""
     lower = {name.lower(): name for name in reversed(names)}
     for name in names:
         base = re.sub(r"_[0-9]+$", "", name)
@@ -105,23 +105,20 @@ def _fetch(path: Path, relation: Relation, types: dict[str, str]) -> dict[str, V
 def _cast(path: Path, field: str, name: str, kind: str) -> str:
     """The SQL of a column of this type in one that a `Table` has."""
     if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "LIST")):
-        raise ValueError(
-            f'{path}: column "{name}" holds {kind.split("(")[0].lower()} values: keep one number '
-            "or text in each cell"
-        )
-    if kind == "BOOLEAN":
+        fault = f'{path}: column "{name}" holds {kind.split("(")[0].lower()} values'
+        raise ValueError(f"{fault}: keep one number or text in each cell")
+    if kind in _AS_THEY_ARE:
         return field
     if kind == "JSON":  # numbers and words in one column
         return f"{field} ->> '$'"
-    if kind == "DATE" or kind.startswith("TIMESTAMP"):
-        return f"cast({field} as timestamp)"
-    return f"cast({field} as {_CASTS.get(kind, 'varchar')})"
+    dated = kind == "DATE" or kind.startswith("TIMESTAMP")
+    return f"cast({field} as {'timestamp' if dated else 'varchar'})"
 
 
 def read_sqlite(path: Path, table: str | None, reading: Mapping[str, str]) -> Table:
     """One table (or view) of a SQLite database, opened read-only.
 
-    ValueError: the file is no SQLite database or cut off, there are several tables and `table`
+    ValueError: the file is not a SQLite database or cut off, there are several tables and `table`
     names none of them, or the table is empty.
     """
     try:
@@ -158,14 +155,12 @@ def _check_whole(path: Path, con: sqlite3.Connection) -> None:
     log = path.with_name(path.name + "-wal")
     if log.exists() and con.execute("pragma quick_check(1)").fetchone() == ("ok",):
         return
-    raise ValueError(
-        f"{path} is cut off: it should hold {pages * size} bytes and has {path.stat().st_size}: "
-        "copy or download it again"
-    )
+    fault = f"{path} is cut off: it should hold {pages * size} bytes and has {path.stat().st_size}"
+    raise ValueError(f"{fault}: copy or download it again")
 
 
 def _tables(con: sqlite3.Connection) -> list[str]:
-    """Tables and views, without those that SQLite or its full-text search keep for themselves."""
+    """Tables and views, without the internal ones of SQLite and its full-text search."""
     query = (
         "select name from sqlite_master where type in ('table', 'view') "
         "and name not like 'sqlite!_%' escape '!'{} order by rowid"
@@ -179,9 +174,8 @@ def _chosen(path: Path, tables: list[str], table: str | None) -> str:
     if not tables:
         raise ValueError(f"{path} holds no tables: give a database with one")
     if table is None and len(tables) > 1:
-        raise ValueError(
-            f"{path} holds {len(tables)} tables ({listed(tables)}): name one with table="
-        )
+        fault = f"{path} holds {len(tables)} tables ({listed(tables)})"
+        raise ValueError(f"{fault}: name one with table=")
     if table is not None and table not in tables:
         raise ValueError(f'{path} has no table "{table}": it holds {listed(tables)}')
     return table if table is not None else tables[0]

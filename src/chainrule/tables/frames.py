@@ -13,12 +13,14 @@ from .sql import Relation, connect, first_line
 from .table import Table, Values, cell_text, finish, microseconds
 from .typed import plain, typed_columns
 
+NAT = np.datetime64("NaT")
+
 
 def read_frame(frame: Any, reading: Mapping[str, str]) -> Table:
     """The table in a data frame: pandas, polars (lazy as well), pyarrow, or what narwhals takes.
 
     Text that holds numbers, dates or missing markers in every cell is read as a file's would be.
-    TypeError: `frame` is no data frame. ValueError: no rows, repeated column names.
+    TypeError: `frame` is not a data frame. ValueError: no rows, repeated column names.
     """
     import narwhals as nw
     from narwhals.exceptions import NarwhalsError
@@ -26,10 +28,8 @@ def read_frame(frame: Any, reading: Mapping[str, str]) -> Table:
     try:
         native = nw.from_native(frame)
     except TypeError:
-        raise TypeError(
-            f"{type(frame).__name__} is not a table: give a path, a list of paths, a data frame or "
-            "a dict of columns"
-        ) from None
+        fix = "give a path, a list of paths, a data frame or a dict of columns"
+        raise TypeError(f"{type(frame).__name__} is not a table: {fix}") from None
     try:
         if isinstance(native, nw.LazyFrame):
             native = native.collect()
@@ -51,9 +51,8 @@ def read_mapping(columns: Mapping[Any, Any], reading: Mapping[str, str]) -> Tabl
     result: dict[str, Values] = {}
     for name, column in columns.items():
         if np.ndim(column) != 1 and not hasattr(column, "to_list"):
-            raise ValueError(
-                f'column "{name}" has {np.ndim(column)} dimensions: give one value for each row'
-            )
+            fault = f'column "{name}" has {np.ndim(column)} dimensions'
+            raise ValueError(f"{fault}: give one value for each row")
         result[str(name)] = from_values(str(name), column)
     return typed_table(result, "dict of columns", reading)
 
@@ -82,13 +81,12 @@ def from_values(name: str, values: Any) -> Values:
     """A column (n,) from an array, a list or a series, in the types of a `Table`."""
     if not isinstance(values, np.ndarray) and hasattr(values, "to_list"):
         values = values.to_list()
-    if isinstance(values, np.ma.MaskedArray):
-        if values.dtype.kind in "iuf" and np.ma.is_masked(values):
+    if np.ma.is_masked(values):
+        if values.dtype.kind in "iuf":
             return plain(values)
-        if values.dtype.kind == "M":
-            values = values.filled(np.datetime64("NaT"))
-        else:
-            values = values.tolist() if np.ma.is_masked(values) else np.ma.getdata(values)
+        values = values.filled(NAT) if values.dtype.kind == "M" else values.tolist()
+    elif isinstance(values, np.ma.MaskedArray):
+        values = np.ma.getdata(values)
     if not isinstance(values, np.ndarray):
         return from_objects(list(values))
     if values.dtype.kind == "M":
@@ -118,7 +116,7 @@ def from_objects(values: list[Any]) -> Values:
             numbers = [np.nan if c is None else c for c in cells]
             return np.array(numbers, np.int64 if whole else np.float64)
     if kinds == {dt.datetime}:
-        return np.array([np.datetime64("NaT") if c is None else c for c in cells], "datetime64[us]")
+        return np.array([NAT if c is None else c for c in cells], "datetime64[us]")
     stamps = (np.datetime64(c, "us") if type(c) is dt.datetime else c for c in cells)
     return np.array([cell_text(c) for c in stamps], object)
 

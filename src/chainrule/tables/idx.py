@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .table import Table, Values
+from .table import Table
 from .text_encoding import chunks
 from .words import several
 
 _IMAGES = re.compile(r"(?P<part>.*)-images[-.]idx3-ubyte(\.gz)?")
+_EXAMPLE = "train-images-idx3-ubyte"
 _UBYTE = 0x08
 
 
@@ -25,7 +26,7 @@ def is_idx(path: Path) -> bool:
 def read_idx(source: Path) -> Table:
     """Images (n, rows, columns) as columns pixel_r_c of uint8, and their labels as int64.
 
-    `source` is an images file, whose labels lie beside it, or a folder: then its training part.
+    `source` is an images file with its labels in the same folder, or a folder with training images.
     ValueError: files missing or damaged, or a header that does not fit its file.
     """
     if source.is_dir():
@@ -33,10 +34,8 @@ def read_idx(source: Path) -> Table:
         training = [part for part in parts if "train" in part or not _is_test(part)]
         part = min(training, key=lambda part: "train" not in part, default=None)
         if part is None:
-            raise ValueError(
-                f"{source} is a folder without training images: give a file, a pattern such as "
-                f'"{source}/*.csv", or a folder with train-images-idx3-ubyte'
-            )
+            files = f'a file, a pattern such as "{source}/*.csv", or a folder with {_EXAMPLE}'
+            raise ValueError(f"{source} is a folder without training images: give {files}")
         return _read_pair(parts[part])
     if "-labels" in source.name:
         source = _beside(source, "labels", "images", 1, 3)
@@ -44,7 +43,7 @@ def read_idx(source: Path) -> Table:
 
 
 def idx_test_part(source: str | Path) -> Table | None:
-    """The test images (t10k or test) beside the training ones; None where there are none."""
+    """The test images (t10k or test) in the folder of the training images; None without any."""
     path = Path(source)
     folder = path if path.is_dir() else path.parent
     parts = _parts(folder) if folder.is_dir() and (path.is_dir() or is_idx(path)) else {}
@@ -74,15 +73,12 @@ def _read_pair(images_path: Path) -> Table:
     labels_path = _beside(images_path, "images", "labels", 3, 1)
     images, labels = _read(images_path, 3), _read(labels_path, 1)
     if len(images) != len(labels):
-        raise ValueError(
-            f"{images_path} holds {len(images)} images but {labels_path} {len(labels)} labels: "
-            "take both from one source"
-        )
+        fault = f"{images_path} holds {len(images)} images but {labels_path} {len(labels)} labels"
+        raise ValueError(f"{fault}: take both from one source")
     n, rows, columns = images.shape
     pixels = np.ascontiguousarray(images.reshape(n, rows * columns).T)
-    named: dict[str, Values] = {
-        f"pixel_{r}_{c}": pixels[r * columns + c] for r in range(rows) for c in range(columns)
-    }
+    names = (f"pixel_{r}_{c}" for r in range(rows) for c in range(columns))
+    named = dict(zip(names, pixels, strict=True))
     return Table({**named, "label": labels.astype(np.int64)}, str(images_path))
 
 
@@ -91,17 +87,13 @@ def _read(path: Path, rank: int) -> NDArray[np.uint8]:
     data = b"".join(chunks(path))
     header = 4 + 4 * rank
     if len(data) < header or data[:2] != b"\0\0" or data[2] != _UBYTE or data[3] != rank:
-        raise ValueError(
-            f"{path} does not start like an idx file of bytes with {several(rank, 'dimension')}: "
-            "download it again"
-        )
+        fault = f"{path} does not start like an idx file of bytes with {several(rank, 'dimension')}"
+        raise ValueError(f"{fault}: download it again")
     shape = tuple(int(size) for size in np.frombuffer(data, ">u4", rank, 4))
     size = math.prod(shape)
     if header + size != len(data):
-        raise ValueError(
-            f"{path} says it holds {' x '.join(map(str, shape))} bytes but has "
-            f"{len(data) - header} after its header: download it again"
-        )
+        sizes = f"{' x '.join(map(str, shape))} bytes but has {len(data) - header} after its header"
+        raise ValueError(f"{path} says it holds {sizes}: download it again")
     if size == 0:
         raise ValueError(f"{path} holds no data: download it again")
     return np.frombuffer(data, np.uint8, size, header).reshape(shape)

@@ -1,4 +1,4 @@
-"""What is kept of one column: how its cells become features. Plain data, as a model file has it."""
+"""How the cells of one column become features, as plain data that a model file can hold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .reading import STORED_READINGS, TEXT
-from .stored import Label, check, from_document
+from .stored import Document, Label, check
 
 ENCODED = ("number", "pixel", "boolean", "category", "date", "text")
 """The kinds of columns that have features; text has one, which says whether it is missing."""
@@ -16,7 +16,7 @@ DATE_PARTS = ("year", "month", "day", "weekday", "year sin", "year cos", "days")
 
 
 @dataclass(frozen=True)
-class ColumnPlan:
+class ColumnPlan(Document):
     """How one column becomes features: x = (encoded - center) / scale, feature by feature, and
     where there is a `limit` x / √(1 + (x / limit)²), which lies between -limit and limit.
 
@@ -40,19 +40,16 @@ class ColumnPlan:
     scale: tuple[float, ...] = ()
     limit: float = 0.0
     reading: str | None = TEXT
+    PLACE = "a column of the preparation"
+    CHOICES = {"kind": ENCODED, "reading": STORED_READINGS}
 
-    @classmethod
-    def from_dict(cls, data: Any) -> ColumnPlan:
-        """A stored plan; ValueError where a field is missing, wrong, or does not fit the others."""
-        where = "a column of the preparation"
-        plan = cls(**from_document(cls, data, where, kind=ENCODED, reading=STORED_READINGS))
-        where = f'column "{plan.name}" of the preparation'
-        same = len(plan.center) == len(plan.scale) == len(plan.features)
+    def check_fields(self) -> None:
+        where = f'column "{self.name}" of the preparation'
+        same = len(self.center) == len(self.scale) == len(self.features)
         check(same, f"{where} has lists of different lengths")
-        check(plan.limit >= 0, f"{where} has a limit below 0")
-        check(all(s > 0 for s in plan.scale), f"{where} has a scale that is not positive")
-        check(plan._fits(), f"{where} has a fill or levels that do not fit")
-        return plan
+        check(self.limit >= 0, f"{where} has a limit below 0")
+        check(all(s > 0 for s in self.scale), f"{where} has a scale that is not positive")
+        check(self._fits(), f"{where} has a fill or levels that do not fit")
 
     @property
     def features(self) -> list[str]:

@@ -9,33 +9,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .features import (
-    Matrix,
-    encode,
-    fit_column,
-    impute,
-    labels_of,
-    mean_and_deviation,
-    reverse,
-    scaled,
-    unseen,
-)
+from . import features
+from .features import Matrix
 from .plan import ColumnPlan
 from .reading import check_reading
 from .roles import to_numbers
 from .schema import Schema
-from .stored import Label, check, from_document, to_document
-from .table import Table, Values, is_missing
+from .stored import Document, Label, check
+from .table import Places, Table, Values, is_missing
 from .target import TASKS, class_codes
 from .words import listed, unique_names
 
-Places = NDArray[np.int64]
 _BLOCK = 512
 
 
 @dataclass(frozen=True)
 class RowStep:
-    """One cell on its way: raw, imputed, encoded and scaled, the last two one number a feature.
+    """One cell at each stage: raw, imputed, encoded and scaled; the last two hold one number per
+    feature.
 
     `features` are their names, `places` their columns of X.
     """
@@ -50,13 +41,13 @@ class RowStep:
 
 
 @dataclass(frozen=True)
-class Preparation:
+class Preparation(Document):
     """X = (encoded - center) / scale   (n, d), column by column; learned from training rows only.
 
     Numbers: median for a missing cell, an indicator where training rows had missing ones, then
     mean 0 and deviation 1; with "robust" scaling median 0, 1 between the quartiles, and a smooth
-    limit of 3, of every feature. Categories: one 0/1 feature a level, rare levels pooled, missing a
-    level of its own. Booleans 0/1. Dates: their parts, and the days since the first. Pixels: / 255.
+    limit of 3, of every feature. Categories: one 0/1 feature per level, rare levels pooled, missing
+    as a level. Booleans 0/1. Dates: their parts, and the days since the first. Pixels: / 255.
     """
 
     columns: tuple[ColumnPlan, ...]
@@ -65,12 +56,14 @@ class Preparation:
     classes: tuple[Label, ...] | None = None
     target_mean: float = 0.0
     target_scale: float = 1.0
+    PLACE = "the preparation"
+    CHOICES = {"task": TASKS}
 
     @classmethod
     def fit(
         cls, table: Table, schema: Schema, rows: Places | None = None, *, scaling: str = "standard"
     ) -> Preparation:
-        """The preparation that these rows teach; None: every row that has a target.
+        """The preparation learned from these rows; None: from every row that has a target.
 
         `scaling` is "standard" or "robust". ValueError: another scaling, a column of the schema is
         not in the table, or no rows are given.
@@ -83,13 +76,13 @@ class Preparation:
         if len(rows) == 0:
             raise ValueError("there are no rows to learn the preparation from: give some")
         columns = (
-            fit_column(c, table.columns[c.name][rows], robust=scaling == "robust")
+            features.fit_column(c, table.columns[c.name][rows], robust=scaling == "robust")
             for c in schema.features()
         )
         mean, scale = 0.0, 1.0
         if schema.classes is None:
             y = to_numbers(schema.target, table.columns[schema.target][rows])
-            mean, scale = mean_and_deviation(schema.target, y[~np.isnan(y)])
+            mean, scale = features.mean_and_deviation(schema.target, y[~np.isnan(y)])
         return cls(tuple(columns), schema.target, schema.task, schema.classes, mean, scale)
 
     @property
@@ -120,7 +113,7 @@ class Preparation:
                 _pixels(cells, X[:, places[plans[0].name].start : places[plans[-1].name].stop])
                 continue
             for plan, values in zip(plans, cells, strict=True):
-                X[:, places[plan.name]] = scaled(plan, encode(plan, values))
+                X[:, places[plan.name]] = features.scaled(plan, features.encode(plan, values))
         return X
 
     def for_trees(self, table: Table) -> tuple[Matrix, list[bool]]:
@@ -131,10 +124,10 @@ class Preparation:
         parts, categories = list[Matrix](), list[bool]()
         for plan in self.columns:
             values = table.columns[plan.name]
-            encoded = encode(plan, values)
+            encoded = features.encode(plan, values)
             unknown = is_missing(values) & (plan.kind != "text")
             if plan.kind == "category":
-                unknown |= unseen(plan, values)
+                unknown |= features.unseen(plan, values)
                 encoded = encoded if plan.single else encoded.argmax(axis=1)[:, None].astype(float)
             elif plan.indicator:
                 encoded = encoded[:, :-1]
@@ -150,7 +143,7 @@ class Preparation:
     def unseen(self, table: Table) -> dict[str, int]:
         """Column -> how many of its cells hold a category that no training row held."""
         self._check(table)
-        new = {p.name: int(unseen(p, table.columns[p.name]).sum()) for p in self.columns}
+        new = {p.name: int(features.unseen(p, table.columns[p.name]).sum()) for p in self.columns}
         return {name: count for name, count in new.items() if count}
 
     def target(self, table: Table) -> NDArray[Any]:
@@ -162,10 +155,8 @@ class Preparation:
         values = table.columns[self.target_name]
         missing = np.flatnonzero(is_missing(values))
         if len(missing):
-            raise ValueError(
-                f'the target "{self.target_name}" is missing in row {missing[0] + 1}: '
-                "leave out the rows without it"
-            )
+            fault = f'the target "{self.target_name}" is missing in row {missing[0] + 1}'
+            raise ValueError(f"{fault}: leave out the rows without it")
         if self.classes is not None:
             return class_codes(self.target_name, values, self.classes)
         return (to_numbers(self.target_name, values) - self.target_mean) / self.target_scale
@@ -175,7 +166,7 @@ class Preparation:
         values = np.asarray(values)
         if self.classes is None:
             return np.asarray(values.astype(np.float64) * self.target_scale + self.target_mean)
-        labels = labels_of(self.classes)
+        labels = features.labels_of(self.classes)
         if values.size and not (0 <= values.min() and values.max() < len(labels)):
             raise ValueError(f"a class code lies outside 0 to {len(labels) - 1}: pass codes")
         return np.asarray(labels[values.astype(np.int64)])
@@ -192,7 +183,7 @@ class Preparation:
                 "features: pass what transform returned"
             )
         places = self.places
-        cells = {plan.name: reverse(plan, X[:, places[plan.name]]) for plan in self.columns}
+        cells = {p.name: features.reverse(p, X[:, places[p.name]]) for p in self.columns}
         return {name: values for name, values in cells.items() if values is not None}
 
     def steps(self, table: Table, row: int) -> list[RowStep]:
@@ -204,39 +195,28 @@ class Preparation:
         steps = []
         for plan in self.columns:
             values, own = table.columns[plan.name][[row]], places[plan.name]
-            encoded = encode(plan, values)
+            encoded = features.encode(plan, values)
             raw = None if is_missing(values)[0] else _native(values[0])
-            imputed, x = _native(impute(plan, values)[0]), scaled(plan, encoded)[0].tolist()
+            imputed = _native(features.impute(plan, values)[0])
+            x = features.scaled(plan, encoded)[0].tolist()
             span = range(own.start, own.stop)
             steps.append(RowStep(plan.name, raw, imputed, encoded[0].tolist(), x, names[own], span))
         return steps
 
-    def to_dict(self) -> dict[str, Any]:
-        """The preparation as JSON-able lists, texts and numbers."""
-        return to_document(self)
-
-    @classmethod
-    def from_dict(cls, data: Any) -> Preparation:
-        """The preparation that to_dict stored; ValueError where a field is missing or wrong."""
-        where = "the preparation"
-        stored = cls(**from_document(cls, data, where, task=TASKS))
-        names = {plan.name for plan in stored.columns}
-        once = 0 < len(names) == len(stored.columns)
-        check(once, f"{where} has no columns, or one twice")
-        classes, task, scale = stored.classes, stored.task, stored.target_scale
-        fits = classes is None if task == "regression" else classes is not None and len(classes) > 1
-        check(fits, f"{where} has classes {classes} for {task}")
-        check(scale > 0, f"{where} scales the target by {scale}")
-        return stored
+    def check_fields(self) -> None:
+        once = 0 < len({plan.name for plan in self.columns}) == len(self.columns)
+        check(once, "the preparation has no columns, or one twice")
+        regression = self.task == "regression"
+        fits = self.classes is None if regression else len(self.classes or ()) > 1
+        check(fits, f"the preparation has classes {self.classes} for {self.task}")
+        check(self.target_scale > 0, f"the preparation scales the target by {self.target_scale}")
 
 
 def _require(table: Table, names: list[str]) -> None:
     absent = [name for name in names if name not in table.columns]
     if absent:
-        raise ValueError(
-            f"{table.source} lacks the column{'s' * (len(absent) > 1)} {listed(absent, 8)}: "
-            "give a table with the columns of the training table"
-        )
+        fault = f"{table.source} lacks the column{'s' * (len(absent) > 1)} {listed(absent, 8)}"
+        raise ValueError(f"{fault}: give a table with the columns of the training table")
 
 
 def _pixels(cells: list[Values], out: Matrix) -> None:

@@ -1,4 +1,4 @@
-"""read_table: one door for every source of a table."""
+"""read_table: reads a table from every kind of source."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .files import read_json, read_parquet, read_sqlite
 from .frames import read_frame, read_mapping
 from .idx import is_idx, read_idx
 from .reading import READINGS, common_readings, first_unread
+from .stored import require
 from .table import Table, Values, as_text, finish
 from .words import listed
 
@@ -34,10 +35,10 @@ def read_table(
     .sqlite or .db (`table` names the table), a folder or file of idx images; a data frame that
     narwhals takes; a dict of arrays. `Table.notes` says what was guessed or mended.
 
-    How the cells of a column of text are read, all of them decide together; `Table.reading` says
-    how. For rows that belong to a model pass `reading=schema.reading` (or the `reading` of the
-    training table): then each cell is read as in training, whatever stands beside it, and one that
-    cannot be read so is refused where a number or date is needed.
+    All cells of a column of text decide together how they are read; `Table.reading` says how. For
+    rows that belong to a model pass `reading=schema.reading` (or the `reading` of the training
+    table): then each cell is read as in training, whatever the other cells are, and one that cannot
+    be read so is refused where a number or date is needed.
 
     Raises FileNotFoundError, ValueError for content that is no table, OSError for a file that may
     not be read, TypeError for a source of another type.
@@ -82,9 +83,8 @@ def _paths(source: str) -> list[Path]:
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} does not exist, nor does its folder: check the path")
     if path.is_symlink():
-        raise FileNotFoundError(
-            f"{path} is a link to {os.readlink(path)}, where nothing is: give the file itself"
-        )
+        fault = f"{path} is a link to {os.readlink(path)}, where nothing is"
+        raise FileNotFoundError(f"{fault}: give the file itself")
     names = [p.name for p in path.parent.iterdir()] if os.access(path.parent, os.R_OK) else []
     close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.7)
     hint = f"did you mean {' or '.join(close)}?" if close else "check the path"
@@ -143,11 +143,9 @@ def _read_one(path: Path, table: str | None, reading: Mapping[str, str]) -> Tabl
 def _check_columns(tables: list[Table]) -> None:
     first = tables[0]
     for other in tables[1:]:
-        if differing := sorted(set(first.names) ^ set(other.names)):
-            raise ValueError(
-                f"{other.source} and {first.source} differ in the columns {listed(differing[:4])}: "
-                "join only files with the same columns"
-            )
+        differing = listed(sorted(set(first.names) ^ set(other.names))[:4])
+        fault = f"{other.source} and {first.source} differ in the columns {differing}"
+        require(not differing, f"{fault}: join only files with the same columns")
 
 
 def _join(tables: list[Table]) -> Table:

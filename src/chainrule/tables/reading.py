@@ -1,13 +1,13 @@
 """How the cells of a text column are read: chosen once from all training cells, then kept.
 
-A row's answer must not depend on the rows beside it: 9.200 is 9.2 or 9200, 03/10/2012 a day in
+A row's answer must not depend on the other rows: 9.200 is 9.2 or 9200, 03/10/2012 a day in
 March or October, and a file of new rows may hold no other cell that tells which.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from .table import Table, Values
 
@@ -48,16 +48,20 @@ def first_unread(values: Values) -> tuple[int, Unread] | None:
     return next(((i, v) for i, v in enumerate(values) if isinstance(v, Unread)), None)
 
 
+def refuse_cell(
+    name: str, row: int, cell: Any, needed: str, fix: str = "mend that cell, or leave it empty"
+) -> NoReturn:
+    """Raise the ValueError for a cell that is not what its column needs."""
+    fault = f'column "{name}" holds {cell} in row {row + 1} where {needed} is needed'
+    raise ValueError(f"{fault}: {fix}")
+
+
 def refuse_unread(name: str, values: Values) -> None:
     """ValueError where a cell (n,) could not be read as its column was."""
     unread = first_unread(values)
     if unread is not None:
-        row, cell = unread
-        kind, _, example = cell.reading.partition(" ")
-        raise ValueError(
-            f'column "{name}" holds {cell!s} in row {row + 1} where a {kind} written like '
-            f"{example} is needed: mend that cell, or leave it empty"
-        )
+        kind, _, example = unread[1].reading.partition(" ")
+        refuse_cell(name, *unread, f"a {kind} written like {example}")
 
 
 def native(values: Values) -> str:

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .reading import refuse_unread
+from .reading import refuse_cell, refuse_unread
 from .table import Values, as_text, cell_text, is_missing
 from .words import several
 
-BOOLEAN_WORDS = (
-    *(("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on"), ("0", "1")),
-)
+YES = {"false": "true", "no": "yes", "f": "t", "n": "y", "off": "on", "0": "1"}
+"""Each word for no -> its word for yes."""
 _ID_NAME = re.compile(
     r"(?i)(^|[^a-z])(id|ids|uuid|guid|index|idx|key|rowid|row|nr|no|num|number|unnamed: 0|code)$"
 )
@@ -25,7 +24,7 @@ _COUNTED_NAME = re.compile(r"(?i)year|month|day|week|hour|minute|date|time|age")
 
 
 def counts(values: Values) -> dict[Any, int]:
-    """Each distinct value that is there with its number of rows, commonest first."""
+    """Each distinct value with its number of rows, commonest first; missing cells do not count."""
     if values.dtype == object:
         return dict(Counter(v for v in values.tolist() if v is not None).most_common())
     if values.dtype == np.uint8:
@@ -47,7 +46,7 @@ def looks_like_id(name: str) -> bool:
 def boolean_labels(levels: list[Any]) -> tuple[Any, Any] | None:
     """The (no, yes) pair of two-valued yes/no words, true/false or 0/1 levels, else None."""
     words = {str(cell_text(level)).lower(): level for level in levels[:3]}
-    pairs = (pair for pair in BOOLEAN_WORDS if len(levels) == 2 and set(pair) == set(words))
+    pairs = (pair for pair in YES.items() if len(levels) == 2 and set(pair) == set(words))
     return next(((words[no], words[yes]) for no, yes in pairs), None)
 
 
@@ -90,7 +89,7 @@ def _judge_text(levels: dict[Any, int], present: int) -> tuple[str, str]:
 
 
 def first_non_number(values: Values) -> tuple[int, str] | None:
-    """The first row whose cell is no finite number, and that cell; None when all are numbers."""
+    """The first row whose cell is not a finite number, and that cell; None if all are numbers."""
     if values.dtype.kind in "biuf":
         wrong = np.flatnonzero(np.isinf(values))
         return (int(wrong[0]), str(values[wrong[0]])) if len(wrong) else None
@@ -113,12 +112,8 @@ def numbers_of(values: Values) -> NDArray[np.float64]:
 
 
 def to_numbers(name: str, values: Values) -> NDArray[np.float64]:
-    """The cells (n,) as float64, missing ones nan; ValueError names the first that is no number."""
+    """The cells (n,) as float64, missing ones nan; ValueError names the first non-number."""
     refuse_unread(name, values)
-    wrong = first_non_number(values)
-    if wrong is not None:
-        raise ValueError(
-            f'column "{name}" holds {wrong[1]} in row {wrong[0] + 1} where a number is needed: '
-            "mend that cell, or leave it empty"
-        )
+    if wrong := first_non_number(values):
+        refuse_cell(name, *wrong, "a number")
     return numbers_of(values)

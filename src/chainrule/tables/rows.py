@@ -1,19 +1,17 @@
-"""From a table to the numbers that a network learns from: which rows count, which are the test."""
+"""From rows of a table to the numbers that a network learns from: which rows count."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from .prepare import Preparation
 from .reading import check_reading
 from .schema import Schema, row_weights, rows_that_count
-from .split import split_rows
-from .table import Table, cell_text, is_missing
+from .table import Table, is_missing
 from .words import several
 
 Array = NDArray[Any]
@@ -41,46 +39,16 @@ class Rows:
         return len(self.X)
 
     @property
-    def known(self) -> Table:
+    def as_table(self) -> Table:
         """These rows of the table."""
         return self.table.take(self.places)
 
 
-def training_and_test(
-    table: Table, schema: Schema, *, test: float, test_table: Table | None, scaling: str, seed: int
-) -> tuple[Preparation, Rows, Rows | None, tuple[str, ...]]:
-    """(the preparation that the training rows teach, these rows, the test rows or None, notes).
-
-    The test is a share `test` of the rows, or a table of its own. Rows without a target and rows of
-    weight 0 are in neither.
-    """
-    counted, lost = counted_rows(table, schema)
-    share = test if test_table is None else 0.0
-    split = split_rows(schema, table.take(counted), valid=0.0, test=share, seed=seed)
-    preparation = Preparation.fit(table, schema, counted[split.train], scaling=scaling)
-    notes = [*table.notes, *schema.notes, *lost, *split.notes]
-    tested, origin = counted[split.test], table
-    if test_table is not None:
-        origin, (tested, lost) = test_table, counted_rows(test_table, schema)
-        notes += [*_notes_of(test_table, table), *unseen_notes(preparation, test_table)]
-        notes += [f"{test_table.source}: {note}" for note in lost]
-    train = Rows.of(table, counted[split.train], preparation, schema)
-    if schema.classes and len(first := np.unique(train.y)) == 1:
-        only = cell_text(schema.classes[first[0]])
-        raise ValueError(f'every training row is "{only}": there is nothing to tell apart')
-    try:
-        held = Rows.of(origin, tested, preparation, schema) if len(tested) else None
-    except ValueError as error:
-        raise ValueError(f"in {origin.source}, {error}") from None
-    return preparation, train, held, tuple(dict.fromkeys(notes))
-
-
 def counted_rows(table: Table, schema: Schema) -> tuple[Array, list[str]]:
-    """`rows_that_count` of a schema; ValueError where there are none."""
+    """`rows_that_count` of a schema; ValueError if no row counts."""
     if schema.target not in table.columns:
-        raise ValueError(
-            f'{table.source} has no column "{schema.target}": scoring needs the true answers'
-        )
+        fault = f'{table.source} has no column "{schema.target}"'
+        raise ValueError(f"{fault}: scoring needs the true answers")
     if is_missing(table.columns[schema.target]).all():
         raise ValueError(f'column "{schema.target}" of {table.source} is empty: nothing to score')
     places, notes = rows_that_count(table, schema.target, schema.weight)
@@ -94,7 +62,7 @@ def class_weighted(
 ) -> Array | None:
     """The weights (n,) of rows, times those of their classes: "balanced" or {class: weight}.
 
-    Raises ValueError for something else, a class that is not there, and for a number as target.
+    Raises ValueError for any other value, an unknown class, and a target that is a number.
     """
     if class_weight is None:
         return rows.weight
@@ -103,16 +71,10 @@ def class_weighted(
     if class_weight != "balanced" and not isinstance(class_weight, Mapping):
         fix = 'give "balanced" or a dict from class to weight'
         raise ValueError(f"class_weight is {class_weight!r}: {fix}")
-    from sklearn.utils.class_weight import compute_sample_weight
+    from sklearn.utils.class_weight import compute_sample_weight  # type: ignore[import-untyped]
 
     own: Array = compute_sample_weight(class_weight, preparation.restore_target(rows.y))
     return own if rows.weight is None else own * rows.weight
-
-
-def _notes_of(test: Table, table: Table) -> Iterator[str]:
-    if len(test) == len(table) and test.sha256() == table.sha256():
-        yield f"{test.source} is the training table itself, so these scores are not a test"
-    yield from (f"{test.source}: {note}" for note in test.notes)
 
 
 def labelled(
@@ -121,8 +83,7 @@ def labelled(
     """(the rows that count, their codes or scaled numbers, their weights or None)."""
     check_reading(table, [c for c in schema.columns if c.role in ("target", "weight")])
     rows = table.take(counted_rows(table, schema)[0])
-    weighted = schema.weight is not None and schema.weight in rows.columns
-    weight = row_weights(rows, schema.weight) if weighted else None  # type: ignore[arg-type]
+    weight = row_weights(rows, schema.weight) if schema.weight in rows.columns else None
     return rows, preparation.target(rows), weight
 
 

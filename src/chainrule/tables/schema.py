@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from .reading import STORED_READINGS, first_unread, native
 from .roles import counts, first_non_number, judge, numbers_of
-from .stored import Label, check, from_document, to_document
-from .table import Table, Values, is_missing
+from .stored import Document, Label, check, require
+from .table import Places, Table, Values, is_missing
 from .target import TASKS, infer_task
 from .words import listed, several
 
@@ -30,7 +30,7 @@ _EXPECTED = {"pixel": "whole numbers from 0 to 255", "date": "dates", "boolean":
 
 
 @dataclass(frozen=True)
-class Column:
+class Column(Document):
     """One column: its kind (of KINDS), its role (of ROLES), why, and what was counted.
 
     `reading` says how its cells are read where they are text; None if that is unknown.
@@ -43,24 +43,20 @@ class Column:
     missing: int
     distinct: int
     reading: str | None
+    PLACE = "a column of the schema"
+    CHOICES = {"kind": KINDS, "role": ROLES, "reading": STORED_READINGS}
 
-    @classmethod
-    def from_dict(cls, data: Any) -> Column:
-        """A stored column; ValueError where a field is missing or wrong."""
-        where = "a column of the schema"
-        choices = {"kind": KINDS, "role": ROLES, "reading": STORED_READINGS}
-        stored = cls(**from_document(cls, data, where, **choices))
-        check(min(stored.missing, stored.distinct) >= 0, f"{where} counts fewer than no values")
-        return stored
+    def check_fields(self) -> None:
+        check(min(self.missing, self.distinct) >= 0, f"{self.PLACE} counts fewer than no values")
 
     @property
     def short_why(self) -> str:
-        """Why, without the count that stands beside it."""
+        """`why` without the count, which another field has."""
         return _REPEATED.sub("", self.why)
 
 
 @dataclass(frozen=True)
-class Schema:
+class Schema(Document):
     """The columns of a table, the target among them, and the task.
 
     `task` is "binary", "multiclass" or "regression"; `classes` are the sorted values of the target
@@ -75,6 +71,8 @@ class Schema:
     group: str | None = None
     time: str | None = None
     notes: tuple[str, ...] = ()
+    PLACE = "the schema"
+    CHOICES = {"task": TASKS}
 
     def features(self) -> list[Column]:
         """The columns that the network sees, in the order of the table."""
@@ -89,26 +87,16 @@ class Schema:
         used = (column for column in self.columns if column.role != "left out")
         return {column.name: column.reading for column in used if column.reading is not None}
 
-    def to_dict(self) -> dict[str, Any]:
-        """The schema as JSON-able lists, texts and numbers."""
-        return to_document(self)
-
-    @classmethod
-    def from_dict(cls, data: Any) -> Schema:
-        """The schema that to_dict stored; ValueError where a field is missing or wrong."""
-        where = "the schema"
-        stored = cls(**from_document(cls, data, where, task=TASKS))
-        names = {column.name for column in stored.columns}
-        check(len(names) == len(stored.columns), f"{where} names a column twice")
-        classes, task = stored.classes or (), stored.task
-        check(len({*map(repr, classes)}) == len(classes), f"{where} names a class twice")
-        sizes = {"regression": stored.classes is None, "binary": len(classes) == 2}
-        fits = sizes.get(task, len(classes) > 2)
-        check(fits, f"{where} has classes {stored.classes} for {task}")
+    def check_fields(self) -> None:
+        names, classes = {column.name for column in self.columns}, self.classes or ()
+        check(len(names) == len(self.columns), "the schema names a column twice")
+        check(len({*map(repr, classes)}) == len(classes), "the schema names a class twice")
+        sizes = {"regression": self.classes is None, "binary": len(classes) == 2}
+        fits = sizes.get(self.task, len(classes) > 2)
+        check(fits, f"the schema has classes {self.classes} for {self.task}")
         for part in ("weight", "group", "time", "target"):
-            name = getattr(stored, part)
-            check(name is None or name in names, f'{where} has no column "{name}" for {part}')
-        return stored
+            name = getattr(self, part)
+            check(name is None or name in names, f'the schema has no column "{name}" for {part}')
 
 
 def infer_schema(
@@ -125,15 +113,15 @@ def infer_schema(
     """The kind and role of every column, and the task, from the rows that have a target.
 
     `task` ("binary", "multiclass", "classification", "regression") and `roles` (column -> kind)
-    overrule what is inferred; `drop` leaves columns out; `group`, `time` and `weight` name columns.
+    override what is inferred; `drop` leaves columns out; `group`, `time` and `weight` name columns.
     A whole-number, boolean or text target with at most 20 distinct values is classes.
 
     ValueError: a name that is not there, a target that is constant, missing or of no use for the
     task, a kind that the values of its column do not allow, weights that are negative, no usable
     feature, fewer than 5 rows.
     """
-    roles = dict(roles or {})
-    drop = [drop] if isinstance(drop, str) else list(drop)
+    drop, roles = [drop] if isinstance(drop, str) else list(drop), dict(roles or {})
+    kinds = roles | dict.fromkeys(drop, "drop")
     parts = {"weight": weight, "group": group, "time": time}
     _check_names(table, target, roles, drop, parts)
     missing = is_missing(table.columns[target])
@@ -147,30 +135,25 @@ def infer_schema(
         what = f"rows with a target{' and a weight above 0' if weight else ''}"
         raise ValueError(f"{table.source} has {len(rows)} {what}: give at least {_FEWEST_ROWS}")
     task, classes, levels = infer_task(target, used.columns[target], task)
-    why, kind = (
-        f"{task}, {len(levels)} distinct values",
-        "number" if classes is None else "category",
-    )
+    why, kind = f"{task}, {len(levels)} distinct values", "category" if classes else "number"
     counted = (int(missing.sum()), len(levels), _reading(table, target))
     used_as = {name: part for part, name in reversed(parts.items())}
     columns = [
         Column(name, kind, "target", why, *counted)
         if name == target
-        else _describe(used, name, roles.get(name), name in drop, used_as.get(name))
+        else _describe(used, name, kinds.get(name), used_as.get(name))
         for name in table.names
     ]
-    columns = _with_a_feature(columns, table, target, roles)
+    columns = _with_a_feature(columns, table, target, kinds)
     return Schema(tuple(columns), target, task, classes, weight, group, time, tuple(notes))
 
 
-def rows_that_count(
-    table: Table, target: str, weight: str | None
-) -> tuple[NDArray[np.intp], list[str]]:
+def rows_that_count(table: Table, target: str, weight: str | None) -> tuple[Places, list[str]]:
     """(the places of the rows with a target and a weight above 0, notes of the others)."""
     places = np.flatnonzero(~is_missing(table.columns[target]))
     bare = len(table) - len(places)
     notes = [f'{several(bare, "row")} without "{target}" dropped'] if bare else []
-    if weight is not None and weight in table.columns:
+    if weight in table.columns:
         heavy = row_weights(table.take(places), weight) > 0
         light = int(np.sum(~heavy))
         notes += [f"{several(light, 'row')} of weight 0 left out"] if light else []
@@ -180,14 +163,14 @@ def rows_that_count(
 
 def describe_columns(table: Table) -> list[Column]:
     """What each column of a table looks like when no target is chosen yet."""
-    return [_describe(table, name, None, False, None) for name in table.names]
+    return [_describe(table, name, None, None) for name in table.names]
 
 
-def column_rows(columns: Sequence[Column], most: int) -> list[dict[str, Any]]:
-    """The columns as rows for a person, without what is empty in all of them; of more than `most`
-    how many there are of each role and kind.
+def column_rows(columns: Sequence[Column], limit: int) -> list[dict[str, Any]]:
+    """The columns as rows for a person, without fields that are empty in all of them. Where there
+    are more than `limit` columns: how many have each role and kind.
     """
-    if len(columns) > most:
+    if len(columns) > limit:
         kinds = Counter((c.role, c.kind) for c in columns)
         return [{"columns": n, "role": r, "kind": k} for (r, k), n in kinds.most_common()]
     keys = ("name", "role", "kind", "missing", "distinct")
@@ -205,30 +188,22 @@ def closest(name: str, names: Sequence[str]) -> str:
 
 
 def _check_names(
-    table: Table,
-    target: str,
-    roles: Mapping[str, str],
-    drop: Sequence[str],
-    parts: Mapping[str, str | None],
+    table: Table, target: str, roles: dict[str, str], drop: list[str], parts: dict[str, str | None]
 ) -> None:
     named = [("target", target), *(("role", n) for n in roles), *(("drop", n) for n in drop)]
     named += [(part, name) for part, name in parts.items() if name is not None]
     for part, name in named:
         if name not in table.columns:
-            raise ValueError(
-                f'there is no column "{name}" for {part} in {table.source}: '
-                f"{closest(name, table.names)}"
-            )
+            fault = f'there is no column "{name}" for {part} in {table.source}'
+            raise ValueError(f"{fault}: {closest(name, table.names)}")
         if part != "target" and name == target:
             raise ValueError(f'"{name}" is the target and cannot be {part} as well: choose another')
     for name, kind in roles.items():
         if kind not in KINDS:
             raise ValueError(f'"{kind}" for "{name}" is no kind: choose from {", ".join(KINDS)}')
     if len(table.names) == 1:
-        raise ValueError(
-            f'{table.source} has one column only ("{target}"): give a table with features beside '
-            "the target, or check its delimiter"
-        )
+        fix = "give a table with features beside the target, or check its delimiter"
+        raise ValueError(f'{table.source} has one column only ("{target}"): {fix}')
     _check_twins(table, target, {*drop, *(name for name in roles if roles[name] == "drop")})
     if parts["time"] is not None:
         _check_time(table, parts["time"])
@@ -239,9 +214,9 @@ def _check_time(table: Table, name: str) -> None:
     values = table.columns[name]
     words = values[~is_missing(values)]
     if values.dtype == object and len(words):
+        fault = f'the time column "{name}" holds text such as "{words[0]}"'
         raise ValueError(
-            f'the time column "{name}" holds text such as "{words[0]}", which has no order in '
-            "time: choose a column of numbers or dates"
+            f"{fault}, which has no order in time: choose a column of numbers or dates"
         )
 
 
@@ -251,15 +226,11 @@ def _check_twins(table: Table, target: str, dropped: set[str]) -> None:
     twins = [original, *(new for new, old in table.doubled.items() if old == original)]
     left = [name for name in twins if name != target and name not in dropped]
     if left and len(twins) > 1:
-        raise ValueError(
-            f'{table.source} has {len(twins)} columns called "{original}", read as '
-            f"{listed(twins)}: rename one, or drop all but the target"
-        )
+        called = f'{len(twins)} columns called "{original}", read as {listed(twins)}'
+        raise ValueError(f"{table.source} has {called}: rename one, or drop all but the target")
 
 
-def _describe(
-    table: Table, name: str, wanted: str | None, dropped: bool, part: str | None
-) -> Column:
+def _describe(table: Table, name: str, wanted: str | None, part: str | None) -> Column:
     values = table.columns[name]
     levels = counts(values)
     missing, distinct = len(values) - sum(levels.values()), len(levels)
@@ -267,7 +238,7 @@ def _describe(
     numbers = (missing, distinct, _reading(table, name))
     if part is not None:
         return Column(name, kind, part, f"used as {part} only", *numbers)
-    if dropped or wanted == "drop":
+    if wanted == "drop":
         return Column(name, kind, "left out", "left out as asked", *numbers)
     if wanted is not None:
         _check_kind(name, values, wanted, distinct, table.source)
@@ -296,30 +267,25 @@ def _check_kind(name: str, values: Values, kind: str, distinct: int, source: str
         "date": values.dtype.kind == "M",
         "boolean": distinct == 2,
     }
-    if not fits.get(kind, True):
-        raise ValueError(
-            f'column "{name}" of {source} cannot be {kind}: it does not hold {_EXPECTED[kind]}'
-        )
-    if distinct == 0 and kind in USABLE:
-        raise ValueError(f'column "{name}" of {source} cannot be {kind}: it has no values')
+    fault = f'column "{name}" of {source} cannot be {kind}'
+    require(fits.get(kind, True), f"{fault}: it does not hold {_EXPECTED.get(kind)}")
+    require(distinct > 0 or kind not in USABLE, f"{fault}: it has no values")
 
 
 def _with_a_feature(
-    columns: list[Column], table: Table, target: str, roles: Mapping[str, str]
+    columns: list[Column], table: Table, target: str, chosen: Mapping[str, str]
 ) -> list[Column]:
     """The columns with at least one feature: a lone column that counts the rows becomes one."""
     if any(column.role == "feature" for column in columns):
         return columns
     for i, column in enumerate(columns):
-        free = column.role == "left out" and column.name not in roles
+        free = column.role == "left out" and column.name not in chosen
         if free and (column.kind, column.why) == ("identifier", "counts the rows"):
             number = dataclasses.replace(column, kind="number", role="feature", why="numbers")
             return [*columns[:i], number, *columns[i + 1 :]]
     reasons = "; ".join(f'"{c.name}": {c.why}' for c in columns if c.role == "left out")
-    raise ValueError(
-        f'{table.source} has no usable feature beside the target "{target}" ({reasons}): '
-        "add a column, or choose a kind for one"
-    )
+    fault = f'{table.source} has no usable feature beside the target "{target}" ({reasons})'
+    raise ValueError(f"{fault}: add a column, or choose a kind for one")
 
 
 def row_weights(table: Table, weight: str) -> NDArray[np.float64]:
@@ -332,10 +298,8 @@ def row_weights(table: Table, weight: str) -> NDArray[np.float64]:
         if not len(wrong):
             return numbers
         bad = (int(wrong[0]), str(numbers[wrong[0]]))
-    raise ValueError(
-        f'the weight column "{weight}" holds {bad[1]} in row {bad[0] + 1}: weights are finite '
-        "numbers from 0 up"
-    )
+    fault = f'the weight column "{weight}" holds {bad[1]} in row {bad[0] + 1}'
+    raise ValueError(f"{fault}: weights are finite numbers from 0 up")
 
 
 def _check_total(weights: NDArray[np.float64], name: str) -> None:
@@ -343,7 +307,6 @@ def _check_total(weights: NDArray[np.float64], name: str) -> None:
     with np.errstate(over="ignore"):
         total = float(weights.sum())
     if not _LEAST_WEIGHT <= total < np.inf:
-        fault = f"sum to {total:g}" if weights.any() else "are all 0"
-        raise ValueError(
-            f'the weights in column "{name}" {fault}: give weights around 1, at least one above 0'
-        )
+        what = f"sum to {total:g}" if weights.any() else "are all 0"
+        fault = f'the weights in column "{name}" {what}'
+        raise ValueError(f"{fault}: give weights around 1, at least one above 0")

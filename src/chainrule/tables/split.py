@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from .roles import to_numbers
 from .schema import Schema
-from .table import Table, as_text, cell_text, is_missing
+from .table import Places, Table, as_text, cell_text, is_missing
 from .target import class_codes
 from .words import several
 
-Places = NDArray[np.int64]
 _TRIES = 30
 _STRIP = 20
 
@@ -164,7 +163,7 @@ def _by_time(table: Table, time: str, valid: float, test: float) -> tuple[Places
 
 
 def _cut(ranks: Places, place: int) -> int:
-    """The rank at which the later part starts, so that its size is nearest to what was asked."""
+    """The rank at which the later part starts, chosen so that its size is closest to its share."""
     rank = ranks[place]
     first = int(np.searchsorted(ranks, rank, "left"))
     behind = int(np.searchsorted(ranks, rank, "right"))

@@ -1,4 +1,4 @@
-"""A dataclass as a JSON document and back; a stored document is checked, never believed."""
+"""A dataclass as a JSON document and back; every field of a document is checked."""
 
 from __future__ import annotations
 
@@ -6,41 +6,59 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
 Label = str | int | bool | float
 """A class of a target or a level of a category, as a document can hold it."""
 
 
-def to_document(data: Any) -> dict[str, Any]:
-    """A dataclass as JSON-able lists, texts and numbers."""
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """A dataclass that a model file holds as JSON.
 
-    def lists(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in pairs}
-
-    return dataclasses.asdict(data, dict_factory=lists)
-
-
-def from_document(
-    cls: Any, data: Any, where: str, **allowed: tuple[str | None, ...]
-) -> dict[str, Any]:
-    """The fields of a dataclass from a document, each of the type that the class declares.
-
-    `allowed` lists the choices of a field. ValueError, which begins with `where`: a field is
-    missing, of another type, or none of its choices.
+    `PLACE` is what error messages call it, `CHOICES` lists the values that a field may have.
     """
-    hints = get_type_hints(cls)
-    fields = {name: _read(data, name, hints[name], where) for name in hints}
-    for name, choices in allowed.items():
-        value, texts = fields[name], ", ".join(choice for choice in choices if choice is not None)
-        check(value in choices, f'"{name}" of {where} is "{value}", not one of {texts}')
-    return fields
+
+    PLACE: ClassVar[str]
+    CHOICES: ClassVar[Mapping[str, tuple[str | None, ...]]] = {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON-able lists, texts and numbers."""
+
+        def lists(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            return {k: list(v) if isinstance(v, tuple) else v for k, v in pairs}
+
+        return dataclasses.asdict(self, dict_factory=lists)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Self:
+        """What to_dict returned; ValueError where a field is missing, wrong, or contradicts others.
+
+        Each field must have the type that the class declares.
+        """
+        hints = get_type_hints(cls)
+        names = [field.name for field in dataclasses.fields(cls)]
+        fields = {name: _read(data, name, hints[name], cls.PLACE) for name in names}
+        for name, choices in cls.CHOICES.items():
+            value, texts = fields[name], ", ".join(c for c in choices if c is not None)
+            check(value in choices, f'"{name}" of {cls.PLACE} is "{value}", not one of {texts}')
+        document = cls(**fields)
+        document.check_fields()
+        return document
+
+    def check_fields(self) -> None:
+        """ValueError where the fields do not fit each other."""
+
+
+def require(fits: bool, fault: str) -> None:
+    """ValueError with the fault unless it fits."""
+    if not fits:
+        raise ValueError(fault)
 
 
 def check(fits: bool, fault: str) -> None:
     """ValueError with the fault unless the document fits."""
-    if not fits:
-        raise ValueError(f"{fault}: the file is damaged")
+    require(fits, f"{fault}: the file is damaged")
 
 
 def _read(data: Any, key: str, hint: Any, where: str) -> Any:
@@ -51,14 +69,14 @@ def _read(data: Any, key: str, hint: Any, where: str) -> Any:
     values = _field(data, key, (list, tuple, *(o for o in options if get_origin(o) is None)), where)
     if values is None:
         return None
-    if dataclasses.is_dataclass(item):
-        return tuple(item.from_dict(value) for value in values)  # type: ignore[union-attr]
+    if isinstance(item, type) and issubclass(item, Document):
+        return tuple(item.from_dict(value) for value in values)
     kinds = get_args(item) or (item,)
     return tuple(_field({key: value}, key, kinds, where) for value in values)
 
 
 def _field(data: Any, key: str, kinds: tuple[type, ...], where: str) -> Any:
-    """data[key], of one of the kinds: a bool is no int, and an int counts as a float."""
+    """data[key], of one of the kinds: a bool is not an int, and an int counts as a float."""
     if not isinstance(data, Mapping):
         raise ValueError(f"{where} is {type(data).__name__}, not an object: the file is damaged")
     if key not in data:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values = NDArray[Any]
+Places = NDArray[np.int64]
+"""The numbers of rows, counted from 0."""
 
 # A cell that holds one of these and nothing else is missing; longer text that contains one is not.
 MISSING_MARKERS = (
@@ -28,8 +30,8 @@ class Table:
     bool, datetime64[us] (missing: NaT), uint8 (pixels), object of str (missing: None). Whole
     numbers with missing values are float64; booleans with missing values are object with True,
     False and None. `source` says where the table came from, `notes` what was done while reading.
-    `reading` says of each column that was text how its cells were read ("number 1.234,5"), and
-    `doubled` of each column that was renamed because its name stood twice what it was called.
+    `reading` maps a column that was text to how its cells were read ("number 1.234,5"), `doubled`
+    a column that was renamed because its name occurred twice to its original name.
     """
 
     columns: dict[str, Values]
@@ -153,7 +155,5 @@ def _check_range(values: Values, where: str, row_name: str) -> None:
         wrong = (years < np.datetime64("0001")) | (years > np.datetime64("9999"))
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise ValueError(
-            f"{where} holds {values[row]} in {row_name} {row + 1}: replace it with a {fitting} or "
-            "leave the cell empty"
-        )
+        fault = f"{where} holds {values[row]} in {row_name} {row + 1}"
+        raise ValueError(f"{fault}: replace it with a {fitting} or leave the cell empty")

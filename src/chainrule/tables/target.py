@@ -27,20 +27,17 @@ def infer_task(
         raise ValueError(f'"{task}" is no task: choose classification, {", ".join(TASKS)}')
     levels = counts(values)
     if len(levels) < 2:
-        raise ValueError(
-            f'the target "{name}" is constant, always {cell_text(next(iter(levels)))}: there is '
-            "nothing to learn, neither a class nor a number: choose another column"
-        )
+        fault = f'the target "{name}" is constant, always {cell_text(next(iter(levels)))}'
+        why = "there is nothing to learn, neither a class nor a number"
+        raise ValueError(f"{fault}: {why}: choose another column")
     if values.dtype.kind == "M":
         raise ValueError(f'the target "{name}" holds dates: predict a number or classes')
     whole = values.dtype.kind != "f" or bool(np.all(values == np.floor(values)))
     if task == "regression":
         wrong = first_non_number(values)
         if wrong is not None:
-            raise ValueError(
-                f'the target "{name}" cannot be a number: row {wrong[0] + 1} holds "{wrong[1]}": '
-                "use classification"
-            )
+            fault = f'the target "{name}" cannot be a number: row {wrong[0] + 1} holds "{wrong[1]}"'
+            raise ValueError(f"{fault}: use classification")
         return "regression", None, levels
     if task is None and values.dtype != object and not (whole and len(levels) <= _MOST_CLASSES):
         return "regression", None, levels
@@ -52,10 +49,8 @@ def infer_task(
     classes = _classes(list(levels), whole and values.dtype.kind == "f")
     inferred = "binary" if len(classes) == 2 else "multiclass"
     if task in TASKS and task != inferred:
-        raise ValueError(
-            f'the target "{name}" has {len(classes)} classes and so cannot be {task}: '
-            f"use {inferred}"
-        )
+        fault = f'the target "{name}" has {len(classes)} classes and so cannot be {task}'
+        raise ValueError(f"{fault}: use {inferred}")
     return inferred, classes, levels
 
 
@@ -76,9 +71,7 @@ def class_codes(name: str, values: Values, classes: tuple[Any, ...]) -> NDArray[
     texts = as_text(values)
     unknown = next((row for row, text in enumerate(texts) if text not in places), None)
     if unknown is not None:
-        names = ", ".join(str(cell_text(c)) for c in classes[:12])
-        raise ValueError(
-            f'the target "{name}" holds "{texts[unknown]}" in row {unknown + 1}, which is none of '
-            f"the classes {names}{', …' if len(classes) > 12 else ''}"
-        )
+        names = ", ".join(str(cell_text(c)) for c in classes[:12]) + ", …" * (len(classes) > 12)
+        fault = f'the target "{name}" holds "{texts[unknown]}" in row {unknown + 1}'
+        raise ValueError(f"{fault}, which is none of the classes {names}")
     return np.array([places[text] for text in texts], np.int64)

@@ -60,7 +60,6 @@ class Decoded:
     """A file that holds UTF-8 text, what was done to make it so, and whether bytes were lost."""
 
     path: Path
-    compressed: bool
     notes: tuple[str, ...] = ()
     damaged: bool = False
 
@@ -72,7 +71,7 @@ def is_gzip(path: Path) -> bool:
 
 
 def opener(path: Path) -> Callable[..., Any]:
-    """What opens the file so that its content is unpacked."""
+    """The function that opens the file, and decompresses it if it is gzip."""
     return gzip.open if is_gzip(path) else open
 
 
@@ -83,9 +82,8 @@ def chunks(path: Path) -> Iterator[bytes]:
             while chunk := file.read(_CHUNK):
                 yield chunk
     except EOFError:
-        raise ValueError(
-            f"{path} ends in the middle of its compressed data: copy or download it again"
-        ) from None
+        fault = f"{path} ends in the middle of its compressed data"
+        raise ValueError(f"{fault}: copy or download it again") from None
     except (gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path} is a damaged gzip file ({error}): download it again") from None
 
@@ -105,13 +103,13 @@ def decode(path: Path, folder: Path) -> Decoded:
     if encoding in (None, "utf-8-sig"):
         replaced = _replaced_in_utf8(path)
         if replaced is not None:
-            return Decoded(plain_name(path, folder), is_gzip(path), damaged=replaced)
+            return Decoded(plain_name(path, folder), damaged=replaced)
         encoding = encoding or _guess(path)
     target, bad = _copy(path, folder, encoding)
     notes = [] if encoding.startswith("utf-8") else [f"text decoded as {encoding}"]
     if bad:
         notes.append(f"{several(bad, 'undecodable byte')} replaced by \ufffd")
-    return Decoded(target, False, tuple(notes), bad > 0)
+    return Decoded(target, tuple(notes), bad > 0)
 
 
 def plain_name(path: Path, folder: Path) -> Path:
@@ -130,10 +128,8 @@ def _refuse_binary(path: Path, start: bytes) -> None:
     head = start[: 1 << 16]
     control = sum(byte < 32 and byte not in b"\t\n\r\x0b\x0c\x1a\x1b" for byte in head)
     if b"\x00" in head or control > len(head) / 50:
-        raise ValueError(
-            f"{path} is a binary file, not delimited text: give a CSV, Parquet, JSON lines or "
-            "SQLite file"
-        )
+        fault = f"{path} is a binary file, not delimited text"
+        raise ValueError(f"{fault}: give a CSV, Parquet, JSON lines or SQLite file")
 
 
 def _utf16_without_mark(start: bytes) -> str | None:
@@ -146,7 +142,7 @@ def _utf16_without_mark(start: bytes) -> str | None:
 
 
 def _replaced_in_utf8(path: Path) -> bool | None:
-    """Whether a UTF-8 file holds the sign for a byte that was lost before; None for no UTF-8."""
+    """Whether a UTF-8 file holds the replacement character; None if it is not UTF-8."""
     try:
         return any(["\ufffd" in text for text in codecs.iterdecode(chunks(path), "utf-8")])
     except UnicodeDecodeError:
@@ -154,7 +150,7 @@ def _replaced_in_utf8(path: Path) -> bool | None:
 
 
 def _guess(path: Path) -> str:
-    """The encoding of text that is not UTF-8, "utf-8" itself when only a few bytes are astray."""
+    """The encoding of text that is not valid UTF-8; "utf-8" if only a few bytes are invalid."""
     stray = beyond = 0
     for text in codecs.iterdecode(chunks(path), "utf-8", "surrogateescape"):
         stray += len(_STRAY.findall(text))
@@ -167,12 +163,12 @@ def _guess(path: Path) -> str:
 
 
 def _single_byte_encoding(sample: bytes) -> str:
-    """cp1252 unless much speaks against it; "utf-8" for a few bytes that are no Western letters."""
+    """cp1252 unless the bytes look different; "utf-8" for a few bytes without Western letters."""
     high = [b for b in sample if b > 0x7F]
     if sum(b in _ASTRAY for b in high) > len(high) / 2:
         return "utf-8"
     in_runs = sum(map(len, re.findall(rb"[\x80-\xff]{3,}", sample)))
-    # Whole words of high bytes are no Western text, whose accented letters stand one by one.
+    # In Western text accented letters occur singly; whole words of high bytes are another script.
     if len(high) >= _FEW and in_runs > len(high) / 2:
         return _detected(sample, _SCRIPTS)
     western = sum(b in _WESTERN for b in high) / len(high)
@@ -190,16 +186,14 @@ def _detected(sample: bytes, candidates: list[str] | None) -> str:
 
 def _copy(path: Path, folder: Path, encoding: str) -> tuple[Path, int]:
     """A UTF-8 copy of the file and the number of its bytes that no character stands for."""
-    bad = 0
+    bad = list[int]()  # how many bytes each fault covers
 
     def replaced(error: Any) -> tuple[str, int]:
-        nonlocal bad
-        count = error.end - error.start
-        bad += count
-        return "\ufffd" * count, error.end
+        bad.append(error.end - error.start)
+        return "\ufffd" * bad[-1], error.end
 
     codecs.register_error("chainrule.count", replaced)
     with tempfile.NamedTemporaryFile("wb", dir=folder, suffix=".csv", delete=False) as target:
         for text in codecs.iterdecode(chunks(path), encoding, "chainrule.count"):
             target.write(text.encode("utf-8", "replace"))
-    return Path(target.name), bad
+    return Path(target.name), sum(bad)

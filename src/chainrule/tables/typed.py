@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 
 from . import cells as cell_sql
-from .cells import NUMBERS, TRIMMED, Fetch, count_cells, fetch, nothing, value
+from .cells import NUMBERS, TRIMMED, Counts, Fetch, count_cells, fetch, nothing, value
 from .reading import COMMA, DATE_FORMATS, ISO, POINT, TEXT, THOUSANDS, TRUTH, Unread
 from .sql import Relation
 from .table import Values, cell_text
+from .words import several
 
+TypedColumns = tuple[dict[str, Values], dict[str, str], list[str]]
+"""The columns by name, the readings of those that have one, and notes."""
+Plans = dict[str, Fetch]
 _EXACT = 2**53  # float64 holds every whole number up to here
 _TOO_LONG = "whole numbers too long for 53 bits beside missing cells, text"
 
@@ -28,7 +32,7 @@ def typed_columns(
     comma_is_decimal: bool = False,
     reading: Mapping[str, str] | None = None,
     damaged: bool = False,
-) -> tuple[dict[str, Values], dict[str, str], list[str]]:
+) -> TypedColumns:
     """The typed columns of a relation of text columns c0, c1, …, their readings, and notes.
 
     A column is whole numbers, numbers (decimal comma, thousands, percent and currency signs
@@ -52,7 +56,7 @@ def typed_columns(
     }
     notes = [f'column "{name}": {plans[f].note}' for f, name in fields.items() if plans[f].note]
     notes += [
-        f'{k} cell{"s" * (k > 1)} of "{fields[f]}" lost to undecodable bytes: treated as missing'
+        f'{several(k, "cell")} of "{fields[f]}" lost to undecodable bytes: treated as missing'
         for f, k in lost.items()
     ]
     readings = {name: own for f, name in fields.items() if (own := plans[f].reading)}
@@ -61,8 +65,8 @@ def typed_columns(
 
 def _plans(
     relation: Relation, fields: list[str], wanted: dict[str, str], comma_is_decimal: bool
-) -> dict[str, Fetch]:
-    """How every field is fetched; one column with decimal commas decides for those in doubt."""
+) -> Plans:
+    """How every field is fetched; one column with decimal commas decides the ambiguous columns."""
     plain = _plain_numbers(relation, fields)
     plain = {f: p for f, p in plain.items() if f not in wanted or p.reading in (None, wanted[f])}
     others = [f for f in fields if f not in plain]
@@ -96,7 +100,7 @@ def plain(values: Any) -> Values:
     return data
 
 
-def _plain_numbers(relation: Relation, fields: list[str]) -> dict[str, Fetch]:
+def _plain_numbers(relation: Relation, fields: list[str]) -> Plans:
     """Plans for the columns that are plainly numbers, with nothing around them, or empty."""
     plans = {}
     for f, k in count_cells(relation, dict.fromkeys(fields, cell_sql.PLAIN_COUNTS)).items():
@@ -107,16 +111,20 @@ def _plain_numbers(relation: Relation, fields: list[str]) -> dict[str, Fetch]:
         elif k["fractions"]:
             plans[f] = Fetch(f"cast({f} as double)", POINT)
         elif k["whole"] == k["cells"]:
-            exact = k["largest"] < _EXACT or k["cells"] == k["rows"]
-            plans[f] = Fetch(_as_whole(f), POINT) if exact else fetch(f, TEXT, _TOO_LONG)
+            plans[f] = fetch(f, TEXT, _TOO_LONG) if _rounds(k) else Fetch(_as_whole(f), POINT)
     return plans
+
+
+def _rounds(k: dict[str, int]) -> bool:
+    """Whether float64, which a column with missing cells needs, rounds its whole numbers."""
+    return k["cells"] < k["rows"] and k["largest"] >= _EXACT
 
 
 def _as_whole(sql: str) -> str:
     return f"cast({sql} as bigint)"
 
 
-def _counts(relation: Relation, fields: Iterable[str]) -> dict[str, dict[str, int]]:
+def _counts(relation: Relation, fields: Iterable[str]) -> Counts:
     """What the cells of each field look like.
 
     The many patterns of numbers and dates cost time, so words without any digit come first.
@@ -128,7 +136,7 @@ def _counts(relation: Relation, fields: Iterable[str]) -> dict[str, dict[str, in
 
 
 def _by_counts(field: str, k: dict[str, int], comma_is_decimal: bool) -> Fetch:
-    """What the counts k of a column make it; text for a date that is not written as ISO has it."""
+    """How to fetch a column with the counts k; a date that is not in ISO form is text at first."""
     cells = k["cells"]
     if cells == 0:
         return nothing()
@@ -143,7 +151,7 @@ def _by_counts(field: str, k: dict[str, int], comma_is_decimal: bool) -> Fetch:
             return fetch(field, POINT, "percent or currency signs removed" * (k["signs"] > 0))
         if k["fits"] < cells:
             return fetch(field, TEXT, "whole numbers too long for 64 bits, kept as text")
-        if cells < k["rows"] and k["largest"] >= _EXACT:
+        if _rounds(k):
             return fetch(field, TEXT, _TOO_LONG)
         return fetch(field, POINT, whole=True)
     if k["commas"] and k["english"] == cells and not (comma_is_decimal and k["comma"] == cells):
@@ -154,9 +162,7 @@ def _by_counts(field: str, k: dict[str, int], comma_is_decimal: bool) -> Fetch:
     return fetch(field, ISO if k["iso"] == cells else TEXT)
 
 
-def _dates(
-    relation: Relation, fields: list[str], counts: dict[str, dict[str, int]]
-) -> dict[str, Fetch]:
+def _dates(relation: Relation, fields: list[str], counts: Counts) -> Plans:
     """Plans for the fields with a date format that every cell fits; day first where both fit."""
     plans = {}
     for f, k in count_cells(relation, dict.fromkeys(fields, cell_sql.DATE_COUNTS)).items():
@@ -167,10 +173,10 @@ def _dates(
     return plans
 
 
-def _points_as_thousands(relation: Relation, plans: dict[str, Fetch]) -> dict[str, Fetch]:
+def _points_as_thousands(relation: Relation, plans: Plans) -> Plans:
     """In a table with decimal commas, a column of 1.234 and 12.345.678 holds thousands.
 
-    So would one of whole numbers, did it hold any that need the point.
+    A column of whole numbers is read the same way: new rows may write thousands.
     """
     whole = {f: replace(p, reading=COMMA) for f, p in plans.items() if p.sql == _as_whole(f)}
     doubles = [f for f, p in plans.items() if p.reading == POINT and f not in whole]
@@ -182,7 +188,7 @@ def _points_as_thousands(relation: Relation, plans: dict[str, Fetch]) -> dict[st
     }
 
 
-def _as_wanted(relation: Relation, wanted: dict[str, str]) -> dict[str, Fetch]:
+def _as_wanted(relation: Relation, wanted: dict[str, str]) -> Plans:
     """Field -> how it is fetched when every cell is read as `wanted` says, whatever the others are.
 
     Whole numbers are int64 where float64 would round them, as in a free choice.
@@ -192,10 +198,9 @@ def _as_wanted(relation: Relation, wanted: dict[str, str]) -> dict[str, Fetch]:
     for f, k in count_cells(relation, typed).items():
         reading, cells = wanted[f], k["cells"]
         whole = k["whole"] == cells
-        rounded = whole and cells < k["rows"] and k["largest"] >= _EXACT
         if cells == 0:
             plans[f] = nothing(reading)
-        elif k["fit"] < cells or (k["truth"] < cells if reading == TRUTH else rounded):
+        elif k["fit"] < cells or (k["truth"] < cells if reading == TRUTH else whole and _rounds(k)):
             text = value(TRIMMED.format(f), reading)
             plans[f] = Fetch(text, reading, unread=k["fit"] < cells)
         else:

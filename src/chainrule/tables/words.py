@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 
-def listed(names: Iterable[object], most: int | None = None) -> str:
-    """The names in quotes, "…" for those after the first `most`."""
+def listed(names: Iterable[object], limit: int | None = None) -> str:
+    """The names in quotes, "…" for those after the first `limit`."""
     quoted = [f'"{name}"' for name in names]
-    if most is not None and len(quoted) > most:
-        quoted[most:] = ["…"]
+    if limit is not None and len(quoted) > limit:
+        quoted[limit:] = ["…"]
     return ", ".join(quoted)
 
 

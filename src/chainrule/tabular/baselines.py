@@ -53,7 +53,7 @@ def compare(
     `weight` (n,) are the weights that the network had. A model that cannot be trained is left out
     with the reason; Ctrl-C leaves out those that are to come.
     """
-    import sklearn.ensemble  # type: ignore # noqa: F401 - seconds that are no training
+    import sklearn.ensemble  # type: ignore # noqa: F401 - loading is not training time
 
     started, stopped = time.monotonic(), False
     for name, fit, share in ((BOOSTING, _boosting, BOOSTING_SHARE), (LINEAR, _linear, 1.0)):
@@ -79,7 +79,7 @@ def _boosting(data: TableData, test: Rows, w: Weight, until: float, threads: int
     """HistGradientBoosting with its defaults; fewer trees where the time is short."""
     from sklearn import ensemble
 
-    X, categories = data.preparation.for_trees(data.train.known)
+    X, categories = data.preparation.for_trees(data.train.as_table)
     filled = ~np.isnan(X).all(axis=0)  # a column without a training cell has no bins
     X = X[:, filled]
     name = f"HistGradientBoosting{'Classifier' if data.outputs else 'Regressor'}"
@@ -97,7 +97,7 @@ def _boosting(data: TableData, test: Rows, w: Weight, until: float, threads: int
             step = int((until - now) / max(now - begun, 1e-9) * grown)
         if fit < wanted:
             note = f"{BOOSTING} stopped after {fit} of {wanted} rounds: time ran out"
-        X_test = data.preparation.for_trees(test.known)[0][:, filled]
+        X_test = data.preparation.for_trees(test.as_table)[0][:, filled]
         if not data.outputs:
             return np.asarray(model.predict(X_test)), note
         P = np.zeros((len(test), data.outputs))

@@ -43,10 +43,12 @@ def temperature(Z: Array, y: Array, weight: Array | None) -> float:
     without a mistake do not make the network certain. Guo et al. 2017.
     """
     loss = SoftmaxCrossEntropy(label_smoothing=1.0 / (len(Z) + 1))
-    minimum = minimize_scalar(
-        lambda log_t: loss.value(Z / np.exp(log_t), y, weight),
-        bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded", options={"xatol": 1e-4},
-    )  # fmt: skip
+
+    def log_loss(log_t: float) -> float:
+        return loss.value(Z / np.exp(log_t), y, weight)
+
+    bounds = np.log([COLDEST, HOTTEST])
+    minimum = minimize_scalar(log_loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
     return float(np.exp(minimum.x))
 
 

@@ -8,7 +8,8 @@ from typing import Self
 import numpy as np
 
 from ..tables import Preparation, Schema, Split, Table, infer_schema, split_rows
-from ..tables.rows import Rows, training_and_test
+from ..tables.rows import Rows, counted_rows, unseen_notes
+from ..tables.table import cell_text
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,33 @@ class TableData:
         schema = infer_schema(
             table, target, task=task, roles=roles, drop=drop, group=group, time=time, weight=weight
         )
-        parts = training_and_test(
-            table, schema, test=test, test_table=test_table, scaling=scaling, seed=seed
-        )
-        return cls(table, schema, *parts, seed)
+        counted, dropped = counted_rows(table, schema)
+        share = test if test_table is None else 0.0
+        split = split_rows(schema, table.take(counted), valid=0.0, test=share, seed=seed)
+        preparation = Preparation.fit(table, schema, counted[split.train], scaling=scaling)
+        notes = [*table.notes, *schema.notes, *dropped, *split.notes]
+        tested, origin = counted[split.test], table if test_table is None else test_table
+        if test_table is not None:
+            tested, dropped = counted_rows(test_table, schema)
+            if len(test_table) == len(table) and test_table.sha256() == table.sha256():
+                itself = "is the training table itself, so these scores are not a test"
+                notes.append(f"{test_table.source} {itself}")
+            notes += [f"{test_table.source}: {note}" for note in test_table.notes]
+            notes += unseen_notes(preparation, test_table)
+            notes += [f"{test_table.source}: {note}" for note in dropped]
+        train = Rows.of(table, counted[split.train], preparation, schema)
+        if schema.classes and len(first := np.unique(train.y)) == 1:
+            only = cell_text(schema.classes[first[0]])
+            raise ValueError(f'every training row is "{only}": there is nothing to tell apart')
+        try:
+            held = Rows.of(origin, tested, preparation, schema) if len(tested) else None
+        except ValueError as error:
+            raise ValueError(f"in {origin.source}, {error}") from None
+        return cls(table, schema, preparation, train, held, tuple(dict.fromkeys(notes)), seed)
 
     def held_out(self, share: float, seed: int) -> Split:
         """A split of `train` that holds out a share of it, along the group or time if any."""
-        return split_rows(self.schema, self.train.known, valid=share, test=0.0, seed=seed)
+        return split_rows(self.schema, self.train.as_table, valid=share, test=0.0, seed=seed)
 
     @cached_property
     def varied(self) -> tuple[int, ...]:

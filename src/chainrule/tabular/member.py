@@ -73,8 +73,8 @@ class Member:
 
     def see(self, record: Record, loss: Loss, metric: str) -> Record:
         """The record with its score. If that is the best so far, the numbers of the network are
-        kept, and its answers for the held-out rows; of a number, each row's answer is kept if the
-        loss of the other held-out rows is the lowest so far.
+        kept, and its answers for the held-out rows; for a regression, each row's answer is kept if
+        the loss of the other held-out rows is the lowest so far.
         """
         if self.held_out is not None:
             y, weight = self.held_out.y, self.held_out.weight

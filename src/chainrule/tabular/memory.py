@@ -1,4 +1,4 @@
-"""Does a network fit the machine? Asked before it is built: later the machine may stand still."""
+"""Does a network fit into memory? Checked before it is built: afterwards the machine may hang."""
 
 import os
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ def training_bytes(sizes: Sequence[int], rows: int = 0) -> int:
 
 
 def require_memory(sizes: Sequence[int], rows: int = 0, networks: int = 1) -> None:
-    """Raise ValueError where training so many such networks takes more than this machine's memory.
+    """Raise ValueError if training this many networks takes more than this machine's memory.
 
-    Nothing is raised where the system does not tell its memory.
+    Nothing is raised if the system does not report its memory.
     """
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
         return

@@ -1,4 +1,4 @@
-"""Outcome: what came of a run, as one plain value. Screen, JSON, report and model file write it."""
+"""Outcome: the result of a run, as one plain value for screen, JSON, report and model file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,7 +25,7 @@ KEYS = {BOOSTING: "boosting", LINEAR: "linear", CONSTANT: "constant"}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run: the model, how it was trained, what it is worth beside other models.
+    """The result of a run: the model, how it was trained, its scores compared with other models.
 
     `settings` are the preset's as numbers, `reasons` in words, `watched` is what the records'
     `valid_loss` is called; `ended` is "epochs", "patience", "time", "interrupted" or, if all
@@ -71,7 +71,7 @@ class Outcome:
 
     @cached_property
     def example(self) -> Answer:
-        """The account of the first of the shown rows: from its cells to the answer."""
+        """The explanation of the first shown row, from its cells to the answer."""
         return explain_answer(self.model, self.shown.table, int(self.shown.places[0]))
 
     @property
@@ -149,7 +149,7 @@ class Outcome:
 
 
 def worst_rows(tested: Tested, places: Any, classes: Sequence[Any] | None) -> list[dict[str, Any]]:
-    """The WORST test rows that are missed most: {row, true, answer, probability or error}; rows
+    """The WORST test rows with the largest errors: {row, true, answer, probability or error}; rows
     count from 1, as in their file.
     """
     answers, rows = tested.answers[NETWORK], list[dict[str, Any]]()

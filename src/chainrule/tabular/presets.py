@@ -38,8 +38,8 @@ class Simple:
 
     `members` is how many networks are averaged, `hidden` the sizes of the hidden layers, `valid`
     the share of the training rows that each holds out to choose its best epoch; `patience` epochs
-    without a new best end it, `clip` is the gradient's largest norm. What is None `for_table` sets,
-    except clip and patience: no limit.
+    without a new best end it, `clip` is the gradient's largest norm. `for_table` chooses what is
+    None, except `clip` and `patience`, for which None means no limit.
     """
 
     name: str = "simple"
@@ -249,12 +249,14 @@ def _embeddings(data: TableData, spread: float) -> list[Layer]:
     width, places = len(preparation.feature_names), preparation.places
     spans = [places[plan.name] for plan in preparation.columns if plan.kind == "category"]
     groups = tuple((s.start, s.stop) for s in spans if s.stop - s.start > ONE_HOT)
-    found, alone = list[Layer](), tuple(range(width))
+    layers, single_features = list[Layer](), tuple(range(width))
     if groups:
-        found.append(picked := CategoryEmbedding(groups))
-        alone = picked.alone(width)
-    fine = tuple(j for j, i in enumerate(alone) if i in data.varied)
-    return [*found, CosineEmbedding(spread=spread, columns=fine)] if fine and spread else found
+        layers.append(embedding := CategoryEmbedding(groups))
+        single_features = embedding.alone(width)
+    numeric = tuple(j for j, i in enumerate(single_features) if i in data.varied)
+    if numeric and spread:
+        layers.append(CosineEmbedding(spread=spread, columns=numeric))
+    return layers
 
 
 def _set_factors(net: Network) -> None:

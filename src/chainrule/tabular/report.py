@@ -4,6 +4,7 @@ import platform
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
+from itertools import islice
 
 from ..core import metrics
 from ..core.metrics import METRICS
@@ -54,7 +55,7 @@ def _sections(outcome: Outcome, command: Sequence[object]) -> Iterator[Section]:
 
 
 def _worth(outcome: Outcome) -> Section:
-    """The scores beside other models, where rows were kept for a test."""
+    """The scores compared with other models, if rows were kept for a test."""
     notes = [f"Note: {warning}." for warning in outcome.warnings]
     text = "\n\n".join([outcome.verdict, *notes, *outcome.coverage])
     if outcome.tested is None:
@@ -105,19 +106,10 @@ def _example(outcome: Outcome) -> Iterator[Section]:
     ]
     where = f"Row {row.row + 1} of {row.source}, a {part} row."
     yield Section("How one row is prepared", where, cells)
-    steps = [
-        {"name": step.name, "is": step.formula, "numbers": _values(step.values)}
-        for step in row.forward
-    ]
+    steps = [{"name": s.name, "is": s.formula, "numbers": _values(s.values)} for s in row.forward]
     yield Section("How it is predicted", row.sentence, steps)
-    adds = f"adds, in {row.unit}"
-    parts = [
-        {
-            "column": part.name,
-            adds: number(row.scale * (part.integrated if part.exact is None else part.exact)),
-        }
-        for part in row.parts.largest[:MANY]
-    ]
+    adds, columns = f"adds, in {row.unit}", islice(row.added.items(), MANY)
+    parts = [{"column": name, adds: number(value)} for name, value in columns]
     change = (
         f"From {number(row.start)} for the average training row to {number(row.end)} for "
         f"this one, in {row.unit}."
@@ -146,7 +138,7 @@ def _values(values: Iterable[float | str], names: Sequence[str] = ()) -> str:
 
 
 def _settings(outcome: Outcome) -> dict[str, object]:
-    """What repeats the run beside its command."""
+    """What repeats the run, in addition to its command."""
     facts, threads = outcome.model.facts, outcome.settings["threads"]
     return {
         "preset": facts["preset"],

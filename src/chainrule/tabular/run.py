@@ -1,7 +1,7 @@
 """TableRun: from the rows of a table to a trained model, by one preset or another.
 
 data → preset → members, each with held-out rows of its own → training, side by side → one network,
-the mean of all → its outcome beside other models.
+the mean of all → its outcome, compared with other models.
 """
 
 import inspect
@@ -49,7 +49,7 @@ class TableRun(Recorded):
 
     `metric` chooses the best epoch, and the verdict goes by it: accuracy, log_loss or auc for
     classes, rmse or mae for numbers; None is the preset's for the epoch, accuracy or rmse for the
-    verdict. `interval`, a share such as 0.9, asks for the quantiles at its ends beside the median.
+    verdict. `interval`, a share such as 0.9, asks for the quantiles at its ends and the median.
     `class_weight` is "balanced" or {class: weight}. `time_limit` in seconds reduces the epochs and,
     where too few are left, the members. The seed of the data fixes everything but what that cuts.
 
@@ -144,7 +144,7 @@ class TableRun(Recorded):
         member that has stopped counts with its last record.
 
         When the loop ends, however it ends, `net` is their average, each at its best epoch. Raises
-        Diverged where a member has no epoch with finite numbers, ValueError where it is trained.
+        Diverged if a member has no epoch with finite numbers, ValueError if it is already trained.
         """
         if self.records:
             raise ValueError("this run has already been trained: build a new run to train again")
@@ -246,7 +246,7 @@ class TableRun(Recorded):
 
     @property
     def watched(self) -> str:
-        """What the score of the held-out rows is called; for accuracy and AUC it is no loss."""
+        """The name of the score of the held-out rows; for accuracy and AUC it is not a loss."""
         return "held-out score" if self._chosen_by in ("accuracy", "auc") else "held-out loss"
 
     @property
@@ -277,8 +277,8 @@ class TableRun(Recorded):
         """The settings with their reasons, in words."""
         reasons = self.preset.reasons(self.members[0].net, self.data)
         close = "and a little of the log loss, which decides between near equals"
-        goal = {"accuracy": f"wrong answers, {close}", "auc": f"the AUC, {close}",
-                "log_loss": "the log loss"}  # fmt: skip
+        goal = {"accuracy": f"wrong answers, {close}", "auc": f"the AUC, {close}"}
+        goal["log_loss"] = "the log loss"
         if self.rows["valid"]:
             reasons["best epoch by"] = goal.get(self._chosen_by, "the loss")
         reasons["loss"] = str(self.loss)

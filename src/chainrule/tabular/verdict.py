@@ -1,4 +1,4 @@
-"""What the test rows say: the network beside the other models, compared row by row, in words."""
+"""What the test rows say: the network compared with other models, row by row, in words."""
 
 import math
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ class Tested:
 
 
 def verdict(tested: Tested | None, *, compared: bool) -> str:
-    """What the network is worth on the test rows, and how it stands beside the best other model,
+    """What the network is worth on the test rows, and how it compares with the best other model,
     in two to four plain sentences. `compared`: the other models were wanted.
     """
     if tested is None:
@@ -81,7 +81,7 @@ def verdict(tested: Tested | None, *, compared: bool) -> str:
     if not compared:
         sentences.append("It was not compared with other kinds of models.")
     elif rival is not None:
-        sentences.append(_beside(tested, rival))
+        sentences.append(_compared(tested, rival))
     else:
         unknown = f"{METRICS[tested.metric].name} is unknown, as a class has no test row"
         sentences.append(f"Its {unknown}: it was compared with no other model.")
@@ -90,8 +90,8 @@ def verdict(tested: Tested | None, *, compared: bool) -> str:
     return " ".join(sentences)
 
 
-def _beside(tested: Tested, rival: str) -> str:
-    """The network beside the best of the other models."""
+def _compared(tested: Tested, rival: str) -> str:
+    """The network compared with the best of the other models."""
     metric, mean = tested.metric, tested.gain(rival)[0]
     by = f"by {tested.gap(rival).lstrip('-')}"
     score_of_rival = f"{METRICS[metric].name} {score(metric, tested.scores[rival][metric])}"
@@ -130,13 +130,11 @@ def _below_guessing(tested: Tested) -> list[str]:
 
 def _worth(tested: Tested) -> str:
     n, ours = len(tested.y), tested.scores[NETWORK]
+    rows = plural(n, "test row")
     if tested.answers[NETWORK].ndim == 1:
-        mae, rmse = number(ours["mae"]), number(ours["rmse"])
-        return (
-            f"{tested.target} is missed by {mae} on average over {plural(n, 'test row')} "
-            f"(RMSE {rmse})."
-        )
-    share, rows = ours["accuracy"], plural(n, "test row")
+        missed = f"{tested.target} is missed by {number(ours['mae'])} on average over {rows}"
+        return f"{missed} (RMSE {number(ours['rmse'])})."
+    share = ours["accuracy"]
     if tested.weight is None:
         right = f"{round(share * n):,} of {rows} ({score('accuracy', share)})"
     else:
