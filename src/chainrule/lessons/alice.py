@@ -18,8 +18,9 @@ from ..writing.blocks import Equation, Table
 from ..writing.labels import text_labels
 from ..writing.mathematics import Writer
 from ..writing.page import page
-from .common import Rows, descent, gradients, loss_on, picture, slope
-from .parts import Lesson, Part, claim, in_sections, numbers, say
+from .common import descent, gradients, loss_on, picture, slope
+from .parts import Part, claim, in_sections, numbers, say
+from .text_data import Rows
 
 ALICE = Rows(np.array([[-2.0, -1.0]]), np.array([1.0]))
 LOSS = SquaredError()
@@ -252,10 +253,4 @@ def _rate() -> Iterator[Part]:
     yield claim("Raising w1 by 0.01 raises the loss by", 0.0002128168310126799, rises[0.01])
 
 
-LESSON = Lesson(
-    "alice",
-    "One sample, every factor of the chain rule",
-    "text 003",
-    "A 2-2-1 network and one person: forward, each factor, nine gradients, one step.",
-    in_sections(_warm_up, _forward, _factors, _gradients, _step, _chain, _rate),
-)
+PARTS = in_sections(_warm_up, _forward, _factors, _gradients, _step, _chain, _rate)

@@ -71,14 +71,19 @@ def verdict(claims: Sequence[Claim]) -> str:
     return f"{len(claims)} claims checked, all hold."
 
 
-def sections(parts: Iterable[Content]) -> Iterator[list[Content]]:
-    """The parts from one heading to the next."""
-    section: list[Content] = []
+def sections(parts: Iterable[Part]) -> Iterator[list[Content] | Progress]:
+    """The parts from one heading, or training, to the next; each progress of a training by itself,
+    as soon as it comes.
+    """
+    section = list[Content]()
     for part in parts:
-        if isinstance(part, Say) and part.heading and section:
+        if section and (isinstance(part, Progress) or (isinstance(part, Say) and part.heading)):
             yield section
             section = []
-        section.append(part)
+        if isinstance(part, Progress):
+            yield part
+        else:
+            section.append(part)
     yield section
 
 
@@ -101,7 +106,8 @@ class LessonMarkdown(Markdown):
 def to_markdown(parts: Iterable[Part], lesson: Lesson | None = None) -> str:
     """The parts as Markdown, under the lesson's title where it is given; progress is left out."""
     every = [part for part in parts if not isinstance(part, Progress)]
-    shown = [part for section in sections(every) for part in checked(section)]
+    chapters = (section for section in sections(every) if not isinstance(section, Progress))
+    shown = [part for section in chapters for part in checked(section)]
     form, paragraphs = LessonMarkdown(), list[str]()
     if lesson is not None:
         title = Heading(f"{lesson.name}: {lesson.title}", level=2)
