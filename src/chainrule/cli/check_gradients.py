@@ -16,7 +16,7 @@ import click
 
 from ..writing.words import clean, count, number
 from .errors import NO
-from .json_output import AS_JSON, print_document
+from .json_output import AS_JSON, print_json
 from .options import COUNT, nonempty
 
 STARTING, LONGEST, GRACE = 60.0, 86_400.0, 5.0
@@ -54,7 +54,7 @@ def check_gradients(
     document = check_in_process(file, settings, time_limit)
     if "error" in document:
         raise ValueError(document["error"])
-    print_document(document, as_json, _show)
+    (print_json if as_json else _show)(document)
     return 0 if document["ok"] else NO
 
 
@@ -115,7 +115,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 def _show(document: dict[str, Any]) -> None:
     from rich.text import Text
 
-    from .screen import grid, screen, show_notes
+    from .screen import screen
 
     console, ok = screen(), document["ok"]
     where = f" ({', '.join(document['where'])})" if document["where"] else ""
@@ -123,15 +123,14 @@ def _show(document: dict[str, Any]) -> None:
     console.print(Text(clean(cause), "bold green" if ok else "bold red"))
     for sentence in document["evidence"]:
         console.print(Text(f"  {clean(sentence)}"))
-    show_notes(console, document["notes"])
+    console.show_notes(document["notes"])
     if document["blocks"]:
         console.print()
-        numbers = ("Compared", "Wrong", "Largest error")
-        table = grid("Parameter", "Shape", *numbers, numbers=numbers)
+        numbers, rows = ("Compared", "Wrong", "Largest error"), []
         for block in document["blocks"]:
             shape = " × ".join(map(str, block["shape"])) or "number"
-            cells = (count(block["compared"]), count(block["wrong"]), number(block["error"], 2))
+            counts = (count(block["compared"]), count(block["wrong"]), number(block["error"], 2))
             style = "red" if block["wrong"] else ""
-            table.add_row(Text(clean(block["name"])), shape, *cells, style=style)
-        console.print(table)
+            rows.append([Text(cell, style) for cell in (clean(block["name"]), shape, *counts)])
+        console.show_table(("Parameter", "Shape", *numbers), rows, numbers)
         console.print(Text(clean(document["checked"]), "dim"))

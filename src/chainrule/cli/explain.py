@@ -107,23 +107,23 @@ def _show(answer: "Answer") -> None:
     """The page."""
     from rich.text import Text
 
-    from .screen import grid, heading, screen
+    from .screen import screen
 
     console = screen()
     console.print(Text(f"Row {answer.row + 1} of {clean(answer.source)}", "bold"))
-    heading(console, "From the cells to the network")
-    cells = grid("Column", "Cell", "As the network sees it")
-    for step in answer.steps:
-        raw = "missing" if step.raw is None else shorten(clean(str(step.raw)))
-        cells.add_row(clean(step.column), raw, _features(step))
-    console.print(cells)
-    heading(console, f"What each column adds, in {answer.unit}")
-    sums = grid("Column", "Adds", numbers=["Adds"])
-    sums.add_row("the average row", f"{answer.start:.4g}")
-    for name, value in answer.added.items():
-        sums.add_row(clean(name), f"{value:+.4g}")
-    sums.add_row("this row", f"{answer.end:.4g}")
-    console.print(sums)
+    console.heading("From the cells to the network")
+    cells = [
+        (clean(step.column), "missing" if step.raw is None else shorten(step.raw), _features(step))
+        for step in answer.steps
+    ]
+    console.show_table(("Column", "Cell", "As the network sees it"), cells)
+    console.heading(f"What each column adds, in {answer.unit}")
+    sums = [
+        ("the average row", f"{answer.start:.4g}"),
+        *((clean(name), f"{value:+.4g}") for name, value in answer.added.items()),
+        ("this row", f"{answer.end:.4g}"),
+    ]
+    console.show_table(("Column", "Adds"), sums, ["Adds"])
     console.print(f"\n{_conclusion(answer)}")
     console.print(_sum_of_contributions(answer))
 

@@ -1,11 +1,16 @@
 """What MLPClassifier and MLPRegressor share: parameters, the network, fit and what comes of it."""
 
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_regressor
+from sklearn.base import (
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+    is_regressor,
+)
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.optimize import _check_optimize_result
@@ -29,14 +34,12 @@ from ..core.penalty import Penalty
 from ..core.schedules import Schedule
 from ..training.lbfgs import Objective
 from ..training.plan import ENGINES
-from .callbacks import CallbackSupportMixin
+from .callbacks import CallbackSupportMixin, with_callbacks
 from .html import with_network
+from .parameters import ABOVE_0, AT_LEAST_0, BELOW_1, COUNT, Constraints, constraints
 from .stochastic import NON_FINITE, StochasticFit
 
 NAMES = {"logistic": "sigmoid"}  # scikit-learn's name: ours
-COUNT = Interval(Integral, 1, None, closed="left")
-AT_LEAST_0, ABOVE_0 = (Interval(Real, 0, None, closed=side) for side in ("left", "neither"))
-BELOW_1 = Interval(Real, 0, 1, closed="left")
 
 
 class BaseMLP(
@@ -44,42 +47,38 @@ class BaseMLP(
 ):
     """The parameters, their limits, and `fit` as the two estimators need it."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[Constraints] = constraints({
         "hidden_layer_sizes": ["array-like", COUNT],
         "activation": [StrOptions({*ACTIVATION_LAYERS, *NAMES}), Layer, "array-like"],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"}), Optimizer],
-        "alpha": [AT_LEAST_0],
         "batch_size": [StrOptions({"auto"}), COUNT],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), Schedule],
-        "learning_rate_init": [ABOVE_0],
-        "power_t": [AT_LEAST_0],
-        "max_iter": [COUNT],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [AT_LEAST_0],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [BELOW_1],
-        "beta_1": [BELOW_1],
-        "beta_2": [BELOW_1],
-        "epsilon": [ABOVE_0],
+        "max_iter max_fun": [COUNT],
         "n_iter_no_change": [COUNT, Options(Real, {np.inf})],
-        "max_fun": [COUNT],
-        "dropout": [BELOW_1],
+        "alpha power_t tol": [AT_LEAST_0],
+        "learning_rate_init epsilon": [ABOVE_0],
+        "validation_fraction beta_1 beta_2 dropout": [BELOW_1],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
         "clip": [ABOVE_0, None],
+        "shuffle warm_start nesterovs_momentum early_stopping": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
         "scoring": [str, callable, None],
         "callbacks": ["array-like", callable, None],
         "engine": [StrOptions(set(ENGINES))],
         "n_threads": [COUNT, None],
-    }
+    })  # fmt: skip
 
-    def _set_parameters(self, arguments: dict[str, Any]) -> None:
-        """Keep the arguments of __init__ as attributes of the same names."""
-        for name in self._get_param_names():
-            setattr(self, name, arguments[name])
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_set: Any = None) -> Self:
+        """Train on X (n, n_in). A classifier takes labels y (n,), or (n, k) of 0 and 1 for k labels
+        at once; a regressor numbers (n,) or (n, k).
+
+        `validation_set` is (X, y) or (X, y, sample_weight): its loss and score are kept after each
+        epoch, and early stopping looks at them. Raises ValueError for data that do not fit.
+        """
+        return self._fit(X, y, sample_weight, validation_set)
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, validation_set: Any = None,
