@@ -17,7 +17,7 @@ import click
 from ..writing.words import clean, count, number
 from .errors import NO
 from .json_output import AS_JSON, print_json
-from .options import COUNT, nonempty
+from .options import COUNT, nonempty, time_limit
 
 STARTING, LONGEST, GRACE = 60.0, 86_400.0, 5.0
 """Seconds for Python to start, the longest time limit, and how long the check has to report it."""
@@ -27,14 +27,7 @@ STARTING, LONGEST, GRACE = 60.0, 86_400.0, 5.0
 @click.argument("file", metavar="FILE", callback=nonempty)
 @click.option("--rows", type=COUNT, help="The number of rows the loss is over.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the points.")
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(0, LONGEST, min_open=True),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long your code may take in all.",
-)
+@time_limit("How long your code may take in all.", 60.0, LONGEST)
 @AS_JSON
 def check_gradients(
     file: str, rows: int | None, seed: int, time_limit: float, as_json: bool

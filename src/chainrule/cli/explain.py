@@ -139,12 +139,11 @@ def _features(step: "RowStep") -> str:
 
 def _conclusion(answer: "Answer") -> str:
     """The answer in one line."""
-    target, value, likelihood = clean(answer.target), f"{answer.answer}", ""
     if answer.probability is None:
         value = f"{answer.answer:.6g}"
     else:
-        likelihood = f", with probability {answer.probability:.3f}"
-    return f"So the model answers {target} = {clean(value)}{likelihood}."
+        value = f"{clean(answer.answer)}, with probability {answer.probability:.3f}"
+    return f"So the model answers {clean(answer.target)} = {value}."
 
 
 def _sum_of_contributions(answer: "Answer") -> str:
@@ -154,12 +153,9 @@ def _sum_of_contributions(answer: "Answer") -> str:
         for name, gap in answer.parts.gaps.items()
         if gap is not None
     }
+    gradient = f"Gradient × input would be off by {errors['gradient']}"
     if "exact" in errors:
-        return (
-            f"The contributions add up to the output (error {errors['exact']}). Gradient × input "
-            f"would be off by {errors['gradient']}, integrated gradients by {errors['integrated']}."
-        )
-    return (
-        f"These are integrated gradients, which add up to the output "
-        f"(error {errors['integrated']}). Gradient × input would be off by {errors['gradient']}."
-    )
+        sums = f"The contributions add up to the output (error {errors['exact']})"
+        return f"{sums}. {gradient}, integrated gradients by {errors['integrated']}."
+    sums = "These are integrated gradients, which add up to the output"
+    return f"{sums} (error {errors['integrated']}). {gradient}."

@@ -18,19 +18,9 @@ if TYPE_CHECKING:
     from ..models.model import Model
     from .screen import Screen
 
-FACT_NAMES = {
-    "source": "table",
-    "data_sha256": "hash of it",
-    "preset": "preset",
-    "metric": "metric",
-    "seed": "seed",
-    "optimizer": "optimizer",
-    "lr": "learning rate",
-    "batch_size": "batch size",
-    "engine": "engine",
-    "temperature": "temperature",
-}
-"""Fact of a model file -> what it is called."""
+FACTS = "source data_sha256 preset metric seed optimizer lr batch_size engine temperature".split()
+FACT_NAMES = {"source": "table", "data_sha256": "hash of it", "lr": "learning rate"}
+"""What the facts of a model file are called on a screen, if not by their own names."""
 
 
 @click.command(short_help="Show what a model file or a table holds.")
@@ -129,7 +119,8 @@ def _layer_rows(
 
 def _show_facts(console: "Screen", model: "Model") -> None:
     facts = model.facts
-    lines = {word: facts[name] for name, word in FACT_NAMES.items() if facts.get(name) is not None}
+    known = (name for name in FACTS if facts.get(name) is not None)
+    lines = {FACT_NAMES.get(name, name.replace("_", " ")): facts[name] for name in known}
     if "rows" in facts:
         lines["rows"] = ", ".join(f"{n} {part}" for part, n in facts["rows"].items())
     if "epochs" in facts:

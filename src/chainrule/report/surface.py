@@ -82,13 +82,11 @@ def _draw_surface(axes: Axes, predict: style.Predict, X: Array) -> None:
     extent = (x_low, x_high, y_low, y_high)
     look: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "bilinear"}
     axes.imshow(image, extent=extent, zorder=0, **look)
-    drawn = False
-    for i in range(k if k > 2 else 1):
-        margin = P[..., i] - np.delete(P, i, axis=-1).max(axis=-1)
-        if margin.min() < 0 < margin.max():
-            axes.contour(xs, ys, margin, levels=[0], colors=[style.FIXED_INK], linewidths=[1.8])
-            drawn = True
-    if drawn:
+    margins = [P[..., i] - np.delete(P, i, axis=-1).max(axis=-1) for i in range(k if k > 2 else 1)]
+    boundaries = [margin for margin in margins if margin.min() < 0 < margin.max()]
+    for margin in boundaries:
+        axes.contour(xs, ys, margin, levels=[0], colors=[style.FIXED_INK], linewidths=[1.8])
+    if boundaries:
         axes.plot([], [], color=style.INK, linewidth=1.8, label="learned")
     axes.set(xlim=(x_low, x_high), ylim=(y_low, y_high))
 
