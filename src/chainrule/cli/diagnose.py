@@ -23,7 +23,7 @@ def diagnose(file: str, time_limit: float, as_json: bool, **options: Any) -> Non
     """
     from ..diagnosing.configuration import Configuration
     from ..diagnosing.diagnose import diagnose as run_experiments
-    from .screen import is_live, screen
+    from .screen import working
 
     run = run_from_options(file, options)
     member, preset = run.members[0], run.preset
@@ -33,8 +33,7 @@ def diagnose(file: str, time_limit: float, as_json: bool, **options: Any) -> Non
         batch_size=preset.batch_size, clip=step.clip,
     )  # fmt: skip
     valid = None if held_out is None else (held_out.X, held_out.y)
-    console = screen(stderr=True)
-    with console.status("running experiments") if is_live(console.file) else console:
+    with working("running experiments"):
         diagnosis = run_experiments(
             configuration, member.rows.X, member.rows.y, valid, rng=run.data.seed,
             time_limit=time_limit,

@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
@@ -147,6 +148,12 @@ def screen(*, stderr: bool = False, plain: bool = False) -> Screen:
     if stream is not None and not stream.isatty() and "COLUMNS" not in os.environ:
         console.width = PIPE_WIDTH
     return console
+
+
+def working(words: str) -> AbstractContextManager[object]:
+    """A context in which a live terminal shows that work goes on, on standard error."""
+    console = screen(stderr=True)
+    return console.status(words) if is_live(console.file) else nullcontext()
 
 
 def _alike(columns: Sequence["Column"]) -> list[list["Column"]]:

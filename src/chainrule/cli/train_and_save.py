@@ -4,8 +4,9 @@ what came of it.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ..tabular.outcome import Outcome
 from ..writing.words import number, plural, task_in_words
@@ -13,7 +14,7 @@ from .errors import NO, sentence
 from .json_output import print_json
 from .options import check_distinct, model_path, test_file
 from .progress import train_watched
-from .screen import Screen, is_live, screen
+from .screen import Screen, screen, working
 from .signals import held
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def train_and_save(
     if not (quiet or as_json):
         announce(console, run, verbose=verbose)
     train_watched(run, quiet=quiet)
-    outcome = run.outcome(compared=compared, watch=_comparison_watch(quiet))
+    outcome = run.outcome(compared=compared, watch=partial(_comparing, quiet=quiet))
     written = [*written, _save_model(outcome, files)]
     with _model_is_saved(files):
         if not as_json:
@@ -105,12 +106,10 @@ def train_and_save(
     return exit_code(outcome)
 
 
-def _comparison_watch(quiet: bool) -> Callable[[str], AbstractContextManager[Any]]:
-    """What is shown while the model of a name is trained."""
-    console = screen(stderr=True)
-    if quiet or not is_live(console.file):
-        return lambda name: nullcontext()
-    return lambda name: console.status(f"Training a {name} to compare with (Ctrl-C leaves it out)")
+def _comparing(name: str, *, quiet: bool) -> AbstractContextManager[object]:
+    """What is shown while the model of that name is trained."""
+    words = f"Training a {name} to compare with (Ctrl-C leaves it out)"
+    return nullcontext() if quiet else working(words)
 
 
 def _save_model(outcome: Outcome, files: OutputFiles) -> str:

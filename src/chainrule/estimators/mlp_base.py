@@ -175,20 +175,21 @@ class BaseMLP(
         """A network with scikit-learn's start: U(-b, b), b = √(6 / (fan_in + fan_out)), 2 in the
         place of 6 for the logistic function; weights and biases in turn.
         """
-        layers, bounds, activations = list[Layer](), list[float](), self._activations(len(sizes))
+        layers, activations = list[Layer](), self._activations(len(sizes))
+        for size, activation in zip(sizes, activations, strict=True):
+            layers += (
+                [Dense(size)] if isinstance(activation, Identity) else [Dense(size), activation]
+            )
+            layers += [Dropout(self.dropout)] if self.dropout else []
+        layers.append(Dense(self.n_outputs_))
+        net = self.network_ = Network(n_in, layers, rng=0, dtype=dtype)
         fans = [n_in, *sizes, self.n_outputs_]
-        for i, (fan_in, fan_out) in enumerate(zip(fans[:-1], fans[1:], strict=True)):
-            # scikit-learn starts the output layer as if it had the last hidden activation, too
-            logistic = isinstance(activations[: i + 1][-1] if activations else None, Sigmoid)
-            bounds.append(np.sqrt((2.0 if logistic else 6.0) / (fan_in + fan_out)))
-            layers.append(Dense(fan_out))
-            if i < len(activations):
-                layers += [] if isinstance(activations[i], Identity) else [activations[i]]
-                layers += [Dropout(self.dropout)] if self.dropout else []
-        self.network_ = Network(n_in, layers, rng=0, dtype=dtype)
-        for name, bound in zip(self._dense(), bounds, strict=True):
-            for key in ("W", "b"):
-                view = self.network_[f"{name}.{key}"]
+        # scikit-learn starts the output layer as if it had the last hidden activation, too.
+        logistic = [isinstance(activation, Sigmoid) for activation in activations] or [False]
+        for i, name in enumerate(self._dense()):
+            squared = 2.0 if logistic[min(i, len(logistic) - 1)] else 6.0
+            bound = np.sqrt(squared / (fans[i] + fans[i + 1]))
+            for view in (net[f"{name}.W"], net[f"{name}.b"]):
                 view[...] = self._random_state.uniform(-bound, bound, view.shape)
         self.n_layers_, self.n_iter_, self.t_ = len(fans), 0, 0
         self._link()
