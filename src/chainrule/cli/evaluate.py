@@ -42,13 +42,13 @@ def evaluate(model_file: str, file: str, table_name: str | None, as_json: bool) 
 def _show(document: dict[str, Any]) -> None:
     from .screen import screen
 
-    console, scores, stored = screen(), document["test"], document["stored"]
+    console, scores, own_scores = screen(), document["test"], document["stored"]
     console.print(f"{clean(document['source'])}: {plural(document['rows'], 'row')} scored")
     console.show_notes(document["notes"])
     console.heading(f"How well {document['target']} is predicted")
     by_model = {"on these rows": scores}
-    if stored is not None and stored.keys() == scores.keys():
-        by_model["on its own test rows"] = stored
+    if own_scores is not None and own_scores.keys() == scores.keys():
+        by_model["on its own test rows"] = own_scores
     console.show_scores(by_model, mark=False)
     if document["interval"] is not None:
         console.print(clean(coverage_in_words(document["interval"], document["target"])))

@@ -97,8 +97,8 @@ def _describe_model(file: str, as_json: bool) -> None:
 def _layer_rows(
     net: "Network", layers: "Iterable[Layer]", prefix: str = ""
 ) -> Iterator[tuple[str, str, str]]:
-    """(number, layer, its numbers) of each layer, those inside of it behind it; of several branches
-    the first one in full.
+    """(number, layer, shapes) of each layer, followed by the layers inside it. Only the first of
+    several branches is listed in full.
     """
     for i, layer in enumerate(layers):
         name = f"{prefix}{i}"

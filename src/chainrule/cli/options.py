@@ -78,7 +78,7 @@ table_options = _all_of(
 )
 
 
-# The options of a network and its training; what is not given the preset chooses.
+# The options of a network and its training; the preset chooses what is left out.
 network_options = _all_of(
     click.option("--preset", type=LazyChoice("presets", "PRESETS"),
                  default="strong", show_default=True,
@@ -120,7 +120,7 @@ train_options = _all_of(
 
 
 def run_from_options(file: str, options: dict[str, Any]) -> "TableRun":
-    """The run that the options describe; what was not given is left to the library."""
+    """The run that the options describe; the library chooses what they leave out."""
     from ..core.activation_layers import ACTIVATION_LAYERS
     from ..core.optimizers import OPTIMIZERS
     from ..tables import idx_test_part, read_table
@@ -145,7 +145,7 @@ def run_from_options(file: str, options: dict[str, Any]) -> "TableRun":
 
 
 def library_name(setting: str, text: str, names: Sequence[str]) -> str:
-    """The name that is meant, "Leaky-ReLU" as leaky_relu; ValueError where there is none."""
+    """The library's name, leaky_relu for "Leaky-ReLU"; raises ValueError if there is none."""
     by_letters = {name.replace("_", ""): name for name in names}
     letters = re.sub(r"[\s_-]", "", text.lower())
     if letters in by_letters:
@@ -176,7 +176,7 @@ def hidden_sizes(text: str) -> tuple[int, ...]:
 def roles(assignments: tuple[str, ...]) -> dict[str, str]:
     """("Pclass=category", …) as a dict.
 
-    Raises ValueError where there is no "=", or a column is named twice.
+    Raises ValueError if the "=" is missing or a column is named twice.
     """
     kinds: dict[str, str] = {}
     for text in assignments:

@@ -1,6 +1,6 @@
-"""What a person sees: consoles, the table's profile, the scores beside the baselines, what is next.
+"""What a person sees: consoles, tables, a table's profile, scores, the next commands.
 
-Nothing of the reader's (column names, labels, paths) is taken for markup or for control characters.
+Column names, labels and paths are never interpreted as markup or control characters.
 """
 
 import os
@@ -38,14 +38,14 @@ def is_live(stream: Any) -> bool:
 
 
 class Screen(Console):
-    """A console whose reader may leave: then it is silent, and the work goes on to its end."""
+    """A console that falls silent if its reader leaves, while the work goes on."""
 
     def render_str(self, text: str, **how: Any) -> Text:
         """The text without control characters, wherever it comes from."""
         return super().render_str(clean(text, lines=True), **how)
 
     def on_broken_pipe(self) -> None:
-        """Be silent from now on."""
+        """Print nothing from now on."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
@@ -106,7 +106,7 @@ class Screen(Console):
         self, by_model: Mapping[str, Mapping[str, float | None]], *, mark: bool = True,
         ahead: tuple[str, Mapping[str, str]] | None = None,
     ) -> None:  # fmt: skip
-        """Models below each other, metrics beside each other; `mark` stars the best of each metric.
+        """One row for each model, one column for each metric; `mark` stars the best of each metric.
         `ahead` is one more column: its heading, and the text of each model.
         """
         metrics = list(next(iter(by_model.values())))
@@ -125,7 +125,7 @@ class Screen(Console):
         self.print(Text(f"{marked}{' and '.join(lower)}: less is better", "dim"))
 
     def show_notes(self, notes: Iterable[str]) -> None:
-        """What happened to the data on the way, a line each."""
+        """One line for each note about the data."""
         for note in notes:
             self.print(f"note: {note}", style="yellow")
 
@@ -166,7 +166,7 @@ def _alike(columns: Sequence["Column"]) -> list[list["Column"]]:
 
 
 def _profile_cells(group: Sequence["Column"]) -> list[str]:
-    """What stands in each cell of a line, "" for nothing, for one column or several alike."""
+    """The text of each cell of a line, for one column or several alike."""
     first, last = group[0], group[-1]
     name, distinct = shorten(first.name, 28), count(first.distinct)
     if len(group) > 1:

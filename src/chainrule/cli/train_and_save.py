@@ -1,5 +1,5 @@
-"""What `train` and `demo` share: announce a run, train and test it, save model and report, and say
-what came of it.
+"""What `train` and `demo` share: announce a run, train and test it, save model and report, and
+print the outcome.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -76,11 +76,11 @@ def train_and_save(
     verbose: bool = False, compared: bool = True, written: Sequence[str] = (),
     show_more: Callable[[Screen, Outcome], None] | None = None,
 ) -> int:  # fmt: skip
-    """Train and test a run, save its model before anything else can go wrong, then its report, and
-    print all that a person or a program wants to know of it; the exit code.
+    """Train and test a run, save its model before anything else can go wrong, write its report, and
+    print the outcome; returns the exit code.
 
-    `command` are the words that repeat it, for the report, `written` what was written before,
-    `show_more` prints more below the scores.
+    The report quotes `command` as the words that repeat the run. `written` lists files that are
+    already written, `show_more` prints more below the scores.
     """
     console = screen()
     if not (quiet or as_json):
@@ -174,5 +174,5 @@ def show_outcome(console: Screen, outcome: Outcome, *, brief: bool = False) -> N
 
 
 def exit_code(outcome: Outcome) -> int:
-    """1 where a network diverged and only what it had before was kept, else 0."""
+    """1 if a network diverged and its last good epoch was kept, else 0."""
     return NO if outcome.diverged else 0

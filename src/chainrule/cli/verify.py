@@ -1,4 +1,4 @@
-"""`chainrule verify`: make every number of a training step anew and say whether it holds."""
+"""`chainrule verify`: recompute every number of a training step and say whether it is right."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""What MLPClassifier and MLPRegressor share: parameters, the network, fit and what comes of it."""
+"""What MLPClassifier and MLPRegressor share: parameters, the network, fit and predictions."""
 
 from collections.abc import Callable
 from numbers import Real
@@ -156,7 +156,7 @@ class BaseMLP(
         return [int(size) for size in sizes]
 
     def _activations(self, count: int) -> list[Layer]:
-        """The activation behind each hidden layer."""
+        """The activation of each hidden layer."""
         chosen = self.activation
         if isinstance(chosen, str | Layer):
             chosen = [chosen] * count
@@ -231,11 +231,11 @@ class BaseMLP(
         return Penalty(l2=float(self.alpha), per_row=True) if self.alpha else None
 
     def _loss_shift(self, data: Batch) -> float:
-        """What scikit-learn's loss has beside ours: a constant of the targets."""
+        """What scikit-learn's loss adds to ours: a constant of the targets."""
         return 0.0
 
     def _loss_tol(self) -> float:
-        """By how much the training loss must fall to count as better."""
+        """The least fall of the training loss that counts as better."""
         return float(self.tol)
 
     def _row_weights(self, X: Array, Y: Array, sample_weight: Any) -> Array | None:
@@ -280,10 +280,10 @@ class BaseMLP(
     def explain(self, x: Any, output: int | None = None) -> Contributions:
         """What each input of one row x (n_in,) or (1, n_in) adds to a prediction, from the origin.
 
-        Of two classes to the log-odds of the second, of more to those of the likeliest against the
-        next, else to the first output; `output` names another raw one. `chainrule.trace_step` takes
-        `network_` for every number of a training step. Raises NotFittedError, ValueError for more
-        rows than one and an output that is not there.
+        The prediction is the log-odds of the second of two classes, or of the likeliest of more
+        classes against the next one, else the first output; `output` chooses another raw output.
+        Pass `network_` to `chainrule.trace_step` for every number of a training step. Raises
+        NotFittedError, and ValueError for several rows or an output that does not exist.
         """
         row = self._checked(x if hasattr(x, "columns") else np.atleast_2d(np.asarray(x)))
         if len(row) != 1:

@@ -47,26 +47,26 @@ def _warm_up() -> Iterator[Part]:
     """
     net = Network(2, [Dense(1), Sigmoid()], rng=0)
     net["0.W"], net["0.b"] = [[0.0], [1.0]], [4.0]
-    one, caches = net.forward([[2.0, 3.0]])
+    output, caches = net.forward([[2.0, 3.0]])
     pair = two_two_one()
     pair["0.W"], pair["2.W"] = [[0.0, 0.0], [1.0, 1.0]], [[0.0], [1.0]]
-    two, pair_caches = pair.forward([[2.0, 3.0]])
+    pair_output, pair_caches = pair.forward([[2.0, 3.0]])
     mse = LOSS.value(np.zeros((4, 1)), np.array([1.0, 0.0, 0.0, 1.0]))
     yield numbers(
         "Weights (0, 1) and input (2, 3), in one neuron and in three",
         ("z", "0·2 + 1·3 + 4", "7", caches[0]["Z"][0, 0]),
-        ("a", "σ(7)", "0.9990889488055994", one[0, 0]),
+        ("a", "σ(7)", "0.9990889488055994", output[0, 0]),
         ("h1 = h2", "σ(0·2 + 1·3 + 0)", "0.9526", pair_caches[1]["A"][0, 0]),
-        ("o1", "σ(0·h1 + 1·h2 + 0)", "0.7216325609518421", two[0, 0]),
+        ("o1", "σ(0·h1 + 1·h2 + 0)", "0.7216325609518421", pair_output[0, 0]),
         ("MSE", "mean of (1-0)², 0, 0, (1-0)²", "0.5", mse),
     )
     yield say(
         """The text calls 0.9526 the output at one point and 0.7216 at another. The first is the
         last neuron's `z`, the second its `a`: keep two names and the puzzle is gone.""",
     )
-    yield claim("One neuron gives σ(7)", 0.9990889488055994, one)
+    yield claim("One neuron gives σ(7)", 0.9990889488055994, output)
     yield claim("Both hidden units give σ(3)", [0.9525741268224334] * 2, pair_caches[1]["A"])
-    yield claim("Three neurons give σ(σ(3))", 0.7216325609518421, two)
+    yield claim("Three neurons give σ(σ(3))", 0.7216325609518421, pair_output)
     yield claim("The mean squared error of four guesses of 0", 0.5, mse)
 
 

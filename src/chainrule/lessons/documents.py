@@ -19,9 +19,9 @@ def cell_text(cell: Cell) -> str:
 
 
 def checked(section: Sequence[Content]) -> list[Content]:
-    """The parts of a section, where a claim that only repeats a table's numbers is a ✓ beside them.
+    """The parts of a section. A claim that only repeats numbers of a table becomes a ✓ after them.
 
-    That is one which holds to 1e-12; zeros do not count, for any table may hold one.
+    Such a claim holds to 1e-12. Zeros do not count, because any table may hold one.
     """
     tables = [part for part in section if isinstance(part, Table)]
     cells = {cell for table in tables for row in table.rows for cell in row}

@@ -22,11 +22,10 @@ MEASURE = 88
 def render_terminal(
     parts: Iterable[Part], console: Console, pictures: str | PathLike[str] | None = None
 ) -> bool:
-    """Print the parts a section at a time, or what there is of it before a training; True if every
-    claim holds.
+    """Print the parts section by section, with a bar for each training; True if every claim holds.
 
-    Pictures are saved as PNG files in the folder `pictures` where one is given, which is made if
-    need be; OSError where it cannot be.
+    `pictures` names a folder for the pictures as PNG files, which is created if necessary. Raises
+    OSError if it cannot be created.
     """
     folder = None if pictures is None else Path(pictures)
     if folder is not None:
@@ -108,7 +107,7 @@ def _grid(part: Table) -> Grid:
 
 
 def _aligned(column: Sequence[Cell]) -> list[str]:
-    """Cells of a column; where some begin with a minus, other numbers begin with a space."""
+    """Cells of a column; if some begin with a minus, the other numbers begin with a space."""
     cells = [cell_text(cell) for cell in column]
     if not any(cell[:1] == "-" and cell[1:2].isdigit() for cell in cells):
         return cells

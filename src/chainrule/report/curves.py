@@ -1,4 +1,4 @@
-"""Pictures of numbers: loss curves, a fitted curve, residuals, scores beside the baselines."""
+"""Pictures of numbers: loss curves, a fitted curve, residuals, scores and baselines."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,10 +30,9 @@ def loss_curves(records: Sequence["Record"], held_out: str = "validation loss") 
     if not records:
         raise ValueError("records is empty: keep what train() hands out, list(train(…))")
     epochs = np.array([record.epoch + 1 for record in records])
-    valid = [np.nan if r.valid_loss is None else r.valid_loss for r in records]
-    losses = np.array([record.loss for record in records], float)
-    curves = {"training loss": losses, held_out: np.array(valid)}
-    curves = {name: values for name, values in curves.items() if np.isfinite(values).any()}
+    losses = {"training loss": [r.loss for r in records], held_out: [r.valid_loss for r in records]}
+    arrays = {name: np.array(values, float) for name, values in losses.items()}  # None is nan
+    curves = {name: values for name, values in arrays.items() if np.isfinite(values).any()}
     if not curves:
         raise ValueError("records hold no finite loss: there is nothing to draw")
     watched = list(curves)[-1]
@@ -160,7 +159,7 @@ def _residual_histogram(axes: Axes, off: Array, in_unit: str) -> None:
 
 
 def _within(values: Array) -> Array:
-    """(low, high) of the values; of many, so that a few outliers do not squeeze the rest."""
+    """(low, high) of the values; many values lose their outliers, which would squeeze the rest."""
     outside = 0.001 if len(values) > style.DENSE else 0.0
     return np.asarray(np.quantile(values, [outside, 1 - outside]))
 

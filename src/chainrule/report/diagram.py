@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from ..core.network import Network
 
 SHOWN = 10
-"""Of a larger layer the units with the strongest weights are drawn."""
+"""The most units that are drawn of a layer: those with the strongest weights."""
 NUMBERED = 4
 """Where no layer has more units than this, weights and biases are written as numbers."""
 LABEL = (0.16, 0.26)
-"""What a weight's number takes of the way between two columns, and between two units."""
+"""The size of a weight's number, as shares of the distance of two columns and of two units."""
 
 
 def to_html(net: "Network") -> str:
@@ -55,12 +55,7 @@ def network(
     where a Temperature comes after it. Raises ValueError where they do not fit or no layer has a
     matrix W.
     """
-    layers: Sequence[Layer] = net.layers
-    numbers = {name: np.asarray(net[name], dtype=np.float64) for name in net.shapes}
-    members = len(layers[0].branches)
-    if members > 1 and all(isinstance(layer, Temperature) for layer in layers[1:]):
-        branch, layers = next(iter(layers[0].branches.items()))
-        numbers = within(numbers, f"0.{branch}")
+    layers, numbers = _drawn_part(net)
     names = [name for name, W in numbers.items() if name.endswith(".W") and W.ndim == 2]
     if not names:
         raise ValueError("this network has no Dense layer: there are no weights to draw")
@@ -87,6 +82,7 @@ def network(
     _write_names(axes, 0, columns[0], inputs, "right", 17 if numbered else 13)
     _write_names(axes, len(columns) - 1, columns[-1], outputs, "left", 17 if numbered else 13)
     _write_key(axes, columns, numbered)
+    members = len(net.layers[0].branches)
     first_of = f"The first of {members} networks: " if members > 1 else ""
     parameters = sum(values.size for values in numbers.values())
     title = _title(parameters, weights[0], columns, inputs)
@@ -94,8 +90,20 @@ def network(
     return style.finish(figure, first_of + title, f"Its layers: {layers_in_words}.")
 
 
+def _drawn_part(net: "Network") -> tuple[Sequence[Layer], dict[str, Array]]:
+    """The layers and their numbers by name: those of the first member if the network averages
+    several, else all.
+    """
+    numbers = {name: np.asarray(net[name], dtype=np.float64) for name in net.shapes}
+    first, *others = net.layers
+    if len(first.branches) > 1 and all(isinstance(layer, Temperature) for layer in others):
+        branch, layers = next(iter(first.branches.items()))
+        return layers, within(numbers, f"0.{branch}")
+    return net.layers, numbers
+
+
 def _embedded(layers: Sequence[Any], names: list[str]) -> list[str]:
-    """The names of the columns behind these layers, of which embeddings make more."""
+    """The names of the columns after these layers; embeddings add columns."""
     for layer in layers:
         if isinstance(layer, CategoryEmbedding):
             picked = [

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CONTENTS_FROM = 4
-"""A report of so many sections begins with a table of contents."""
+"""The fewest sections for which a report begins with a table of contents."""
 NUMBER = ' class="number"'
 NUMBER_AS_TEXT = re.compile(r"[-+]?[\d,]*\.?\d+( %)?|–")
-"""A number that comes as text, such as 95.58 %."""
+"""A number written as text, such as 95.58 %."""
 
 
 @dataclass(frozen=True)
