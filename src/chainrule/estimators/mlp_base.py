@@ -116,8 +116,8 @@ class BaseMLP(
         objective = Objective(net.astype(np.float64), self._loss(), goals, self._penalty())
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
         try:
-            result = minimize(objective, net.theta.astype(np.float64), jac=True, method="L-BFGS-B",
-                             options=options)  # fmt: skip
+            start = net.theta.astype(np.float64)
+            result = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
         except Diverged as error:
             raise ValueError(f"{NON_FINITE} {error}") from error
         self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)

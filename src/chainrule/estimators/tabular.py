@@ -228,9 +228,10 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
 
     _task = "classification"
     _parameter_constraints: ClassVar[Constraints] = {
-        **BaseTabular._parameter_constraints, "metric": [StrOptions(set(FOR_CLASSES)), None],
+        **BaseTabular._parameter_constraints,
+        "metric": [StrOptions(set(FOR_CLASSES)), None],
         "class_weight": [StrOptions({"balanced"}), dict, None],
-    }  # fmt: skip
+    }
 
     def __init__(
         self, *, preset: str = "strong", n_members: int | None = None, metric: str | None = None,
