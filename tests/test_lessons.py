@@ -126,9 +126,12 @@ def test_titanic_names_a_file_that_is_not_there(tmp_path: Path) -> None:
         list(LESSONS["titanic"].run(tmp_path / "gone.csv"))
 
 
-def test_unknown_lesson_and_useless_file_are_refused() -> None:
+def test_unknown_lesson_is_refused() -> None:
     with pytest.raises(ValueError, match="no lesson 'bob': choose one of neuron-line, titanic"):
         get_lesson("bob")
+
+
+def test_file_is_refused_by_a_lesson_that_needs_none() -> None:
     with pytest.raises(ValueError, match="the lesson alice takes no file, but got x.csv"):
         get_lesson("alice").run("x.csv")
 
@@ -217,29 +220,6 @@ EXAMPLE: list[Part] = [
     Picture("none", "A picture", lambda: pytest.fail("drawn unasked"), sketch([3, 2, 1])),
 ]
 WRONG = claim("A wrong claim", 0.5, 0.6)
-
-
-def test_claim_that_repeats_a_table_is_a_tick_in_its_row() -> None:
-    table = numbers("T", ("a", "1/4", "0.25", 0.25), ("b", "0", None, 0.0), ("c", "2", None, 2.0))
-    ticked = [table, claim("a", 0.25, 0.25), claim("a and c", [0.25, 2], [0.25, 2.0])]
-    own = [
-        claim("rounded", 0.25, 0.25, 1e-3), claim("zero", 0.0, 0.0), claim("both", [2, 3], [2, 3]),
-        claim("wrong", 0.5, 2.0), claim("plain", True, True),
-    ]  # fmt: skip
-    elsewhere = [Say("Next.", "Next"), claim("another section", 2.0, 2.0)]
-    text = to_markdown([*ticked, *own, *elsewhere])
-    assert "| 0.25 ✓ |" in text
-    assert "| 2 ✓ |" in text
-    assert "| b | 0 |  | 0 |" in text
-    lines = [line[4:].split(":")[0] for line in text.splitlines() if line[:3] in ("- ✓", "- ✗")]
-    assert lines == ["rounded", "zero", "both", "wrong", "plain", "another section"]
-    assert to_json([*ticked, *own])["claims"] == 7
-    shown_text, holds = shown(ticked)
-    assert holds
-    assert "0.25 ✓" in shown_text
-    assert "2 claims checked, all hold" in shown_text
-    assert "A ✓ behind a number" in shown_text
-    assert "A ✓ behind a number" not in shown(own[:3])[0]
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -71,18 +71,10 @@ _HOMES = {
     "estimators.tabular": ["TabularClassifier", "TabularRegressor"],
 }  # fmt: skip
 
-_WRITERS = {
-    "Network": {"html": "report.diagram:to_html"},
-    "Explanation": {
-        "text": "writing.render:to_text", "markdown": "writing.render:to_markdown",
-        "latex": "writing.render:to_latex", "html": "writing.render:to_html",
-        "json": "writing.render:to_json",
-    },
-}  # fmt: skip
+showing.WRITERS["Network", "html"] = "chainrule.report.diagram:to_html"
 showing.WRITERS |= {
-    (kind, form): f"chainrule.{where}"
-    for kind, forms in _WRITERS.items()
-    for form, where in forms.items()
+    ("Explanation", form): f"chainrule.writing.render:to_{form}"
+    for form in ("text", "markdown", "latex", "html", "json")
 }
 
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -110,8 +102,8 @@ class _Moved(ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name not in _HOME:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        told = f"{self.__name__}.{name} is chainrule.{name} now: import it from there"
-        warnings.warn(told, DeprecationWarning, stacklevel=2)
+        advice = f"{self.__name__}.{name} is chainrule.{name} now: import it from there"
+        warnings.warn(advice, DeprecationWarning, stacklevel=2)
         return getattr(sys.modules["chainrule"], name)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> Path:
-    """Write data beside `path` and put it in place in one move; returns the path.
+    """Write data to a file next to `path` and move it into place; returns the path.
 
     A symbolic link stays one: the file that it leads to is replaced. An existing file keeps its
     permissions, a new one gets those of the umask. Raises OSError with one sentence where the place

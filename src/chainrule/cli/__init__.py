@@ -5,13 +5,13 @@ from typing import Any
 
 from .signals import handled
 
-__all__ = ["main"]  # noqa: F822, the name is made below
+__all__ = ["main"]  # noqa: F822, defined by __getattr__
 
 
 def __getattr__(name: str) -> Any:
-    """`main`, loaded when it is asked for: Ctrl-C meanwhile leaves without a word, at once.
+    """`main`, imported on first use. Ctrl-C during the import ends the process at once.
 
-    A KeyboardInterrupt could be swallowed or turned into an ImportError by what is being imported.
+    A module that is being imported may swallow a KeyboardInterrupt or turn it into an ImportError.
     """
     if name != "main":
         raise AttributeError(f"module 'chainrule.cli' has no attribute {name!r}")

@@ -16,8 +16,8 @@ import click
 
 from ..writing.words import clean, count, number
 from .errors import NO
-from .json_output import AS_JSON, print_document
-from .options import COUNT, nonempty
+from .json_output import AS_JSON, print_json
+from .options import COUNT, nonempty, time_limit
 
 STARTING, LONGEST, GRACE = 60.0, 86_400.0, 5.0
 """Seconds for Python to start, the longest time limit, and how long the check has to report it."""
@@ -27,14 +27,7 @@ STARTING, LONGEST, GRACE = 60.0, 86_400.0, 5.0
 @click.argument("file", metavar="FILE", callback=nonempty)
 @click.option("--rows", type=COUNT, help="The number of rows the loss is over.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the points.")
-@click.option(
-    "--time-limit",
-    type=click.FloatRange(0, LONGEST, min_open=True),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long your code may take in all.",
-)
+@time_limit("How long your code may take in all.", 60.0, LONGEST)
 @AS_JSON
 def check_gradients(
     file: str, rows: int | None, seed: int, time_limit: float, as_json: bool
@@ -54,7 +47,7 @@ def check_gradients(
     document = check_in_process(file, settings, time_limit)
     if "error" in document:
         raise ValueError(document["error"])
-    print_document(document, as_json, _show)
+    (print_json if as_json else _show)(document)
     return 0 if document["ok"] else NO
 
 
@@ -115,7 +108,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 def _show(document: dict[str, Any]) -> None:
     from rich.text import Text
 
-    from .screen import grid, screen, show_notes
+    from .screen import screen
 
     console, ok = screen(), document["ok"]
     where = f" ({', '.join(document['where'])})" if document["where"] else ""
@@ -123,15 +116,14 @@ def _show(document: dict[str, Any]) -> None:
     console.print(Text(clean(cause), "bold green" if ok else "bold red"))
     for sentence in document["evidence"]:
         console.print(Text(f"  {clean(sentence)}"))
-    show_notes(console, document["notes"])
+    console.show_notes(document["notes"])
     if document["blocks"]:
         console.print()
-        numbers = ("Compared", "Wrong", "Largest error")
-        table = grid("Parameter", "Shape", *numbers, numbers=numbers)
+        numbers, rows = ("Compared", "Wrong", "Largest error"), []
         for block in document["blocks"]:
             shape = " × ".join(map(str, block["shape"])) or "number"
-            cells = (count(block["compared"]), count(block["wrong"]), number(block["error"], 2))
+            counts = (count(block["compared"]), count(block["wrong"]), number(block["error"], 2))
             style = "red" if block["wrong"] else ""
-            table.add_row(Text(clean(block["name"])), shape, *cells, style=style)
-        console.print(table)
+            rows.append([Text(cell, style) for cell in (clean(block["name"]), shape, *counts)])
+        console.show_table(("Parameter", "Shape", *numbers), rows, numbers)
         console.print(Text(clean(document["checked"]), "dim"))

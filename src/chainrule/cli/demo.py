@@ -9,9 +9,8 @@ import click
 from ..writing.words import number
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..tabular.outcome import Outcome
+    from .screen import Screen
 
 FOLDER = Path("chainrule-demo")
 HIDDEN = 8
@@ -60,21 +59,16 @@ def write_table(path: Path) -> Path:
     return write_atomically(path, text.encode())
 
 
-def show_row(console: "Console", outcome: "Outcome") -> None:
+def show_row(console: "Screen", outcome: "Outcome") -> None:
     """One row of the table number by number: cells, features, each layer, the answer."""
-    from .screen import grid, heading
-
     answer = outcome.example
-    heading(console, f"Row {answer.row + 1} of the table, which it has not seen, number by number")
-    table = grid("Column", "Cell", "(cell - mean) / deviation = X", numbers=("Cell",))
-    for step in answer.steps[:SHOWN_COLUMNS]:
-        table.add_row(step.column, str(step.raw), _numbers(step.scaled))
-    table.add_row(f"… {len(answer.steps) - SHOWN_COLUMNS} more", "", "")
-    console.print(table)
-    layers = grid("Name", "Formula", "Numbers")
-    for forward in answer.forward:
-        layers.add_row(forward.name, forward.formula, _numbers(forward.values))
-    console.print(layers)
+    console.heading(f"Row {answer.row + 1} of the table, which it has not seen, number by number")
+    shown = answer.steps[:SHOWN_COLUMNS]
+    cells = [(step.column, str(step.raw), _numbers(step.scaled)) for step in shown]
+    cells.append((f"… {len(answer.steps) - SHOWN_COLUMNS} more", "", ""))
+    console.show_table(("Column", "Cell", "(cell - mean) / deviation = X"), cells, ["Cell"])
+    layers = [(value.name, value.formula, _numbers(value.values)) for value in answer.forward]
+    console.show_table(("Name", "Formula", "Numbers"), layers)
     console.print(answer.sentence)
 
 

@@ -6,7 +6,7 @@ import click
 
 from ..writing.words import clean
 from .json_output import AS_JSON, print_json
-from .options import SECONDS, TABLE_FILE, network_options, run_from_options, table_options
+from .options import TABLE_FILE, network_options, run_from_options, table_options, time_limit
 
 SHOWN_COLUMNS = 12
 
@@ -15,8 +15,7 @@ SHOWN_COLUMNS = 12
 @TABLE_FILE
 @table_options
 @network_options
-@click.option("--time-limit", type=SECONDS, default=120.0, show_default=True, metavar="SECONDS",
-              help="How long the experiments may take.")  # fmt: skip
+@time_limit("How long the experiments may take.", 120.0)
 @AS_JSON
 def diagnose(file: str, time_limit: float, as_json: bool, **options: Any) -> None:
     """Run experiments on the network that `train` would train on FILE, the first where a preset
@@ -24,7 +23,7 @@ def diagnose(file: str, time_limit: float, as_json: bool, **options: Any) -> Non
     """
     from ..diagnosing.configuration import Configuration
     from ..diagnosing.diagnose import diagnose as run_experiments
-    from .screen import is_live, screen
+    from .screen import working
 
     run = run_from_options(file, options)
     member, preset = run.members[0], run.preset
@@ -34,8 +33,7 @@ def diagnose(file: str, time_limit: float, as_json: bool, **options: Any) -> Non
         batch_size=preset.batch_size, clip=step.clip,
     )  # fmt: skip
     valid = None if held_out is None else (held_out.X, held_out.y)
-    console = screen(stderr=True)
-    with console.status("running experiments") if is_live(console.file) else console:
+    with working("running experiments"):
         diagnosis = run_experiments(
             configuration, member.rows.X, member.rows.y, valid, rng=run.data.seed,
             time_limit=time_limit,

@@ -1,5 +1,5 @@
-"""Mistakes become one sentence and exit code 2, warnings a note; what is our fault is shown in
-full.
+"""A user's mistake becomes one sentence and exit code 2, a warning a note; our own bugs are shown
+in full.
 """
 
 import io
@@ -34,7 +34,7 @@ class Guarded(click.Group):
         return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb; a reader that leaves early is no failure."""
+        """Run the verb; a reader that leaves early is not a failure."""
         try:
             code = super().invoke(ctx)
             if sys.stdout is not None:
@@ -107,8 +107,8 @@ def _print_error(error: Exception, as_json: bool) -> int:
 
 
 def _print(text: str, *, err: bool = False) -> None:
-    """Print a line, above a bar if there is one; where nobody can take it, say nothing: the exit
-    code still tells.
+    """Print a line, above a bar if there is one. If the stream is closed, print nothing: the exit
+    code still tells the result.
     """
     stream = sys.stderr if err else sys.stdout
     try:
@@ -119,7 +119,7 @@ def _print(text: str, *, err: bool = False) -> None:
 
 
 def _settle() -> None:
-    """Let what a closed pipe or a full disk did not take go, or Python fails once more at exit."""
+    """Drop what a closed pipe or a full disk did not take, or Python fails again at exit."""
     for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
         try:
             if stream is not None:

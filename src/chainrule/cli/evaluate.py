@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..writing.words import clean, coverage_in_words, plural, shorten
-from .json_output import AS_JSON, print_document
+from .json_output import AS_JSON, print_json
 from .options import MODEL_FILE, TABLE_FILE, TABLE_NAME, read_inputs
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from .screen import Screen
 
 WIDEST_MATRIX = 12
 
@@ -36,37 +36,35 @@ def evaluate(model_file: str, file: str, table_name: str | None, as_json: bool) 
         "interval": model.coverage(table), "classes": model.classes,
         "confusion": model.confusion(table).tolist() if model.classes else None, "notes": notes,
     }  # fmt: skip
-    print_document(document, as_json, _show)
+    (print_json if as_json else _show)(document)
 
 
 def _show(document: dict[str, Any]) -> None:
-    from .screen import heading, screen, show_notes, show_scores
+    from .screen import screen
 
-    console, scores, stored = screen(), document["test"], document["stored"]
+    console, scores, own_scores = screen(), document["test"], document["stored"]
     console.print(f"{clean(document['source'])}: {plural(document['rows'], 'row')} scored")
-    show_notes(console, document["notes"])
-    heading(console, f"How well {document['target']} is predicted")
+    console.show_notes(document["notes"])
+    console.heading(f"How well {document['target']} is predicted")
     by_model = {"on these rows": scores}
-    if stored is not None and stored.keys() == scores.keys():
-        by_model["on its own test rows"] = stored
-    show_scores(console, by_model, mark=False)
+    if own_scores is not None and own_scores.keys() == scores.keys():
+        by_model["on its own test rows"] = own_scores
+    console.show_scores(by_model, mark=False)
     if document["interval"] is not None:
         console.print(clean(coverage_in_words(document["interval"], document["target"])))
     if document["confusion"] is not None and len(document["classes"]) <= WIDEST_MATRIX:
-        heading(console, "Rows by their true class (down) and the answer (across)")
-        console.print(_matrix(document["classes"], document["confusion"]))
+        console.heading("Rows by their true class (down) and the answer (across)")
+        _show_matrix(console, document["classes"], document["confusion"])
 
 
-def _matrix(classes: Sequence[Any], matrix: list[list[float]]) -> "Table":
+def _show_matrix(console: "Screen", classes: Sequence[Any], matrix: list[list[float]]) -> None:
     from rich.text import Text
 
     from ..tables.table import cell_text
-    from .screen import grid
 
-    names = [shorten(cell_text(label), 14) for label in classes]
-    table = grid("true class", *names, "right", numbers=(*names, "right"))
-    for i, (name, row) in enumerate(zip(names, matrix, strict=True)):
-        cells = [Text(f"{n:,g}", "bold" if i == j else "") for j, n in enumerate(row)]
-        share = f"{100 * row[i] / sum(row):.1f} %" if sum(row) else "–"
-        table.add_row(Text(name), *cells, share)
-    return table
+    names, rows = [shorten(cell_text(label), 14) for label in classes], []
+    for i, counts in enumerate(matrix):
+        cells = [Text(f"{n:,g}", "bold" if i == j else "") for j, n in enumerate(counts)]
+        share = f"{100 * counts[i] / sum(counts):.1f} %" if sum(counts) else "–"
+        rows.append([Text(names[i]), *cells, Text(share)])
+    console.show_table(("true class", *names, "right"), rows, numbers=(*names, "right"))

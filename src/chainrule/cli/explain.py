@@ -107,23 +107,23 @@ def _show(answer: "Answer") -> None:
     """The page."""
     from rich.text import Text
 
-    from .screen import grid, heading, screen
+    from .screen import screen
 
     console = screen()
     console.print(Text(f"Row {answer.row + 1} of {clean(answer.source)}", "bold"))
-    heading(console, "From the cells to the network")
-    cells = grid("Column", "Cell", "As the network sees it")
-    for step in answer.steps:
-        raw = "missing" if step.raw is None else shorten(clean(str(step.raw)))
-        cells.add_row(clean(step.column), raw, _features(step))
-    console.print(cells)
-    heading(console, f"What each column adds, in {answer.unit}")
-    sums = grid("Column", "Adds", numbers=["Adds"])
-    sums.add_row("the average row", f"{answer.start:.4g}")
-    for name, value in answer.added.items():
-        sums.add_row(clean(name), f"{value:+.4g}")
-    sums.add_row("this row", f"{answer.end:.4g}")
-    console.print(sums)
+    console.heading("From the cells to the network")
+    cells = [
+        (clean(step.column), "missing" if step.raw is None else shorten(step.raw), _features(step))
+        for step in answer.steps
+    ]
+    console.show_table(("Column", "Cell", "As the network sees it"), cells)
+    console.heading(f"What each column adds, in {answer.unit}")
+    sums = [
+        ("the average row", f"{answer.start:.4g}"),
+        *((clean(name), f"{value:+.4g}") for name, value in answer.added.items()),
+        ("this row", f"{answer.end:.4g}"),
+    ]
+    console.show_table(("Column", "Adds"), sums, ["Adds"])
     console.print(f"\n{_conclusion(answer)}")
     console.print(_sum_of_contributions(answer))
 
@@ -139,12 +139,11 @@ def _features(step: "RowStep") -> str:
 
 def _conclusion(answer: "Answer") -> str:
     """The answer in one line."""
-    target, value, likelihood = clean(answer.target), f"{answer.answer}", ""
     if answer.probability is None:
         value = f"{answer.answer:.6g}"
     else:
-        likelihood = f", with probability {answer.probability:.3f}"
-    return f"So the model answers {target} = {clean(value)}{likelihood}."
+        value = f"{clean(answer.answer)}, with probability {answer.probability:.3f}"
+    return f"So the model answers {clean(answer.target)} = {value}."
 
 
 def _sum_of_contributions(answer: "Answer") -> str:
@@ -154,12 +153,9 @@ def _sum_of_contributions(answer: "Answer") -> str:
         for name, gap in answer.parts.gaps.items()
         if gap is not None
     }
+    gradient = f"Gradient × input would be off by {errors['gradient']}"
     if "exact" in errors:
-        return (
-            f"The contributions add up to the output (error {errors['exact']}). Gradient × input "
-            f"would be off by {errors['gradient']}, integrated gradients by {errors['integrated']}."
-        )
-    return (
-        f"These are integrated gradients, which add up to the output "
-        f"(error {errors['integrated']}). Gradient × input would be off by {errors['gradient']}."
-    )
+        sums = f"The contributions add up to the output (error {errors['exact']})"
+        return f"{sums}. {gradient}, integrated gradients by {errors['integrated']}."
+    sums = "These are integrated gradients, which add up to the output"
+    return f"{sums} (error {errors['integrated']}). {gradient}."

@@ -3,35 +3,24 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..writing.words import clean, coverage_in_words, plural
-from .json_output import AS_JSON, print_document
+from .json_output import AS_JSON, print_json
 from .options import TABLE_NAME, nonempty
 
 if TYPE_CHECKING:
     from ..core.layers import Layer
     from ..core.network import Network
     from ..models.model import Model
-    from ..tables import Column
+    from .screen import Screen
 
-FACT_NAMES = {
-    "source": "table",
-    "data_sha256": "hash of it",
-    "preset": "preset",
-    "metric": "metric",
-    "seed": "seed",
-    "optimizer": "optimizer",
-    "lr": "learning rate",
-    "batch_size": "batch size",
-    "engine": "engine",
-    "temperature": "temperature",
-}
-"""Fact of a model file -> what it is called."""
+FACTS = "source data_sha256 preset metric seed optimizer lr batch_size engine temperature".split()
+FACT_NAMES = {"source": "table", "data_sha256": "hash of it", "lr": "learning rate"}
+"""What the facts of a model file are called on a screen, if not by their own names."""
 
 
 @click.command(short_help="Show what a model file or a table holds.")
@@ -42,9 +31,9 @@ FACT_NAMES = {
 def info(file: str, target: str | None, table_name: str | None, as_json: bool) -> None:
     """Show what a model file holds, or what the columns of a table are."""
     if is_model_file(Path(file)):
-        _model(file, as_json)
+        _describe_model(file, as_json)
     else:
-        _table(file, target, table_name, as_json)
+        _describe_table(file, target, table_name, as_json)
 
 
 def is_model_file(path: Path) -> bool:
@@ -57,77 +46,59 @@ def is_model_file(path: Path) -> bool:
     return start[8:] == b"{" and length < path.stat().st_size
 
 
-def _table(file: str, target: str | None, table_name: str | None, as_json: bool) -> None:
+def _describe_table(file: str, target: str | None, table_name: str | None, as_json: bool) -> None:
     from ..tables import describe_columns, infer_schema, read_table
+    from .screen import screen
 
     table = read_table(file, table=table_name)
     columns = describe_columns(table) if target is None else infer_schema(table, target).columns
-    document = {
-        "file": file, "kind": "table", "rows": len(table),
-        "columns": [asdict(column) for column in columns], "notes": list(table.notes),
-    }  # fmt: skip
-    print_document(document, as_json, partial(_show_table, table.source, columns, target))
+    if as_json:
+        print_json({
+            "file": file, "kind": "table", "rows": len(table),
+            "columns": [asdict(column) for column in columns], "notes": list(table.notes),
+        })  # fmt: skip
+        return
+    console = screen()
+    size = f"{plural(len(table), 'row')}, {plural(len(columns), 'column')}"
+    console.print(f"{clean(table.source)}: {size}", style="bold")
+    console.show_profile(columns)
+    console.show_notes(table.notes)
+    console.show_next(("train", file, "--target", target or "COLUMN"))
 
 
-def _show_table(
-    source: str, columns: "Iterable[Column]", target: str | None, document: dict[str, Any]
-) -> None:
-    from .screen import screen, show_next, show_notes, show_profile
-
-    console, columns = screen(), list(columns)
-    size = f"{plural(document['rows'], 'row')}, {plural(len(columns), 'column')}"
-    console.print(f"{clean(source)}: {size}", style="bold")
-    show_profile(console, columns)
-    show_notes(console, document["notes"])
-    show_next(console, ("train", document["file"], "--target", target or "COLUMN"))
-
-
-def _model(file: str, as_json: bool) -> None:
+def _describe_model(file: str, as_json: bool) -> None:
     from ..models.model import Model
     from ..models.modelfile import load
+    from .screen import screen
 
     loaded = load(file)
     model = loaded if isinstance(loaded, Model) else Model(loaded)
-    document = {
-        "file": file, "kind": "model" if model.schema else "network", **model.target_facts,
-        "columns": [asdict(column) for column in model.schema.columns] if model.schema else [],
-        "network": model.network_facts(shapes=True),
-        "loss": str(model.loss) if model.loss else None, "facts": model.facts,
-    }  # fmt: skip
-    print_document(document, as_json, partial(_show_model, model))
-
-
-def _show_model(model: "Model", document: dict[str, Any]) -> None:
-    from .screen import screen, show_profile
-
+    schema = model.schema
+    if as_json:
+        print_json({
+            "file": file, "kind": "model" if schema else "network", **model.target_facts,
+            "columns": [asdict(column) for column in schema.columns] if schema else [],
+            "network": model.network_facts(shapes=True),
+            "loss": str(model.loss) if model.loss else None, "facts": model.facts,
+        })  # fmt: skip
+        return
     console = screen()
-    task = f": predicts {document['target']}, {model.task}" if model.schema else ""
-    console.print(clean(f"{document['file']}{task}"), style="bold")
-    if model.schema is not None:
-        show_profile(console, model.schema.columns)
-    _show_network(model.net)
-    _show_facts(model)
-
-
-def _show_network(net: "Network") -> None:
-    from rich.text import Text
-
-    from .screen import grid, heading, screen
-
-    console = screen()
+    task = f": predicts {model.target_facts['target']}, {model.task}" if schema else ""
+    console.print(clean(f"{file}{task}"), style="bold")
+    if schema is not None:
+        console.show_profile(schema.columns)
+    net = model.net
     size = f"{plural(net.n_in, 'feature')}, {plural(net.theta.size, 'parameter')}"
-    heading(console, f"Network: {size}")
-    table = grid("#", "Layer", "Numbers")
-    for name, layer, numbers in _layer_rows(net, net.layers):
-        table.add_row(name, Text(layer), numbers)
-    console.print(table)
+    console.heading(f"Network: {size}")
+    console.show_table(("#", "Layer", "Numbers"), _layer_rows(net, net.layers))
+    _show_facts(console, model)
 
 
 def _layer_rows(
     net: "Network", layers: "Iterable[Layer]", prefix: str = ""
 ) -> Iterator[tuple[str, str, str]]:
-    """(number, layer, its numbers) of each layer, those inside of it behind it; of several branches
-    the first one in full.
+    """(number, layer, shapes) of each layer, followed by the layers inside it. Only the first of
+    several branches is listed in full.
     """
     for i, layer in enumerate(layers):
         name = f"{prefix}{i}"
@@ -146,11 +117,10 @@ def _layer_rows(
             yield f"{name}.{k}", plural(len(chain), "layer"), learned
 
 
-def _show_facts(model: "Model") -> None:
-    from .screen import heading, screen, show_scores
-
-    console, facts = screen(), model.facts
-    lines = {word: facts[name] for name, word in FACT_NAMES.items() if facts.get(name) is not None}
+def _show_facts(console: "Screen", model: "Model") -> None:
+    facts = model.facts
+    known = (name for name in FACTS if facts.get(name) is not None)
+    lines = {FACT_NAMES.get(name, name.replace("_", " ")): facts[name] for name in known}
     if "rows" in facts:
         lines["rows"] = ", ".join(f"{n} {part}" for part, n in facts["rows"].items())
     if "epochs" in facts:
@@ -159,7 +129,7 @@ def _show_facts(model: "Model") -> None:
         of = " of each network" if len(best) > 1 else ""
         lines["epochs"] = f"{facts['epochs']}, kept{of}: {kept}"
     if lines:
-        heading(console, "How it was trained")
+        console.heading("How it was trained")
     for word, value in lines.items():
         shown = f"{value:g}" if isinstance(value, float) else clean(value)
         console.print(f"  {word:<14}{shown}")
@@ -167,8 +137,8 @@ def _show_facts(model: "Model") -> None:
         target = model.schema.target if model.schema else ""
         console.print(clean(coverage_in_words(facts["interval"], target)))
     if are_metrics(scores := facts.get("test", {})):
-        heading(console, "On the test rows of its training")
-        show_scores(console, {clean(name): values for name, values in scores.items()})
+        console.heading("On the test rows of its training")
+        console.show_scores({clean(name): values for name, values in scores.items()})
 
 
 def are_metrics(scores: dict[str, dict[str, float | None]]) -> bool:

@@ -1,7 +1,6 @@
 """`--json`: a verb prints one JSON document instead of what a person reads."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -9,16 +8,6 @@ import click
 AS_JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
 )
-
-
-def print_document(
-    document: dict[str, Any], as_json: bool, show: Callable[[dict[str, Any]], None]
-) -> None:
-    """Print the document as JSON, or let `show` write it for a person."""
-    if as_json:
-        print_json(document)
-    else:
-        show(document)
 
 
 def print_json(document: dict[str, Any]) -> None:

@@ -1,12 +1,14 @@
 """`chainrule lesson`: the texts' systems, explained and checked as they run."""
 
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from .errors import NO
-from .json_output import AS_JSON, print_document, print_json
+from .json_output import AS_JSON, print_json
+
+if TYPE_CHECKING:
+    from .screen import Screen
 
 
 @click.command(short_help="List the lessons, or run one.")
@@ -26,7 +28,10 @@ def lesson(
     if name is None:
         facts = ("name", "title", "source", "summary", "needs_file")
         rows = [{key: getattr(lesson, key) for key in facts} for lesson in LESSONS.values()]
-        print_document({"lessons": rows, "texts": TEXTS}, as_json, partial(_show_list, plain))
+        if as_json:
+            print_json({"lessons": rows, "texts": TEXTS})
+        else:
+            _show_list(screen(plain=plain))
         return 0
     chosen = get_lesson(name)
     if as_json:
@@ -38,18 +43,14 @@ def lesson(
     return 0 if render_terminal(parts, console, pictures) else NO
 
 
-def _show_list(plain: bool, document: dict[str, Any]) -> None:
-    from .screen import grid, heading, screen, show_next
+def _show_list(console: "Screen") -> None:
+    from ..lessons import LESSONS, TEXTS
 
-    console = screen(plain=plain)
-    table = grid("Lesson", "From", "About")
-    for row in document["lessons"]:
-        needs = " (give its table with --file)" if row["needs_file"] else ""
-        table.add_row(row["name"], row["source"], row["summary"] + needs)
-    console.print(table)
-    heading(console, "The five texts")
-    texts = grid("Text", "About")
-    for name, about in document["texts"].items():
-        texts.add_row(name, about)
-    console.print(texts)
-    show_next(console, ("lesson", "alice"))
+    rows = [
+        (row.name, row.source, row.summary + " (give its table with --file)" * row.needs_file)
+        for row in LESSONS.values()
+    ]
+    console.show_table(("Lesson", "From", "About"), rows)
+    console.heading("The five texts")
+    console.show_table(("Text", "About"), TEXTS.items())
+    console.show_next(("lesson", "alice"))

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..tabular.run import TableRun
 
 Decorator = Callable[[Any], Any]
-SECONDS = click.FloatRange(0, min_open=True)
 SEED, THREADS = click.IntRange(0, 10**18), click.IntRange(1, 1024)
 COUNT = click.IntRange(1, 10**9)
 MOST_SIZES = 1000  # hidden layers that a model file can hold
@@ -52,71 +51,76 @@ MODEL_FILE = click.argument("model_file", metavar="MODEL", callback=nonempty)
 TABLE_NAME = click.option("--table", "table_name", metavar="NAME", help="The table of a database.")
 
 
-def table_options(command: Any) -> Any:
-    """The options that say what the columns of a table are."""
-    return _with(command, (
-        click.option("--target", required=True, metavar="COL", help="Column to predict."),
-        click.option("--task", help="classification or regression; inferred by default."),
-        click.option("--role", "role", multiple=True, metavar="COL=KIND", help="Kind of a column."),
-        click.option("--group", metavar="COL", help="Never split rows that share a value."),
-        click.option("--time", metavar="COL", help="Hold out the latest rows by this column."),
-        click.option("--weight", metavar="COL", help="Weights of the rows."),
-        click.option("--drop", multiple=True, metavar="COL", help="Leave a column out."),
-        TABLE_NAME,
-        click.option("--seed", type=SEED, help="Of split, weights and batches.  [default: 0]"),
-    ))  # fmt: skip
+def time_limit(words: str, default: float | None = None, longest: float | None = None) -> Decorator:
+    """The option `--time-limit`, of which `words` is the help."""
+    return click.option(
+        "--time-limit", type=click.FloatRange(0, longest, min_open=True), metavar="SECONDS",
+        default=default, show_default=default is not None, help=words,
+    )  # fmt: skip
 
 
-def network_options(command: Any) -> Any:
-    """The options of a network and its training; what is not given the preset chooses."""
-    return _with(command, (
-        click.option("--preset", type=LazyChoice("presets", "PRESETS"),
-                     default="strong", show_default=True,
-                     help="Four networks averaged, sixteen, or one to follow by hand."),
-        click.option("--hidden", metavar="SIZES", help="Hidden layers, such as 64,32, or none."),
-        click.option("--activation", metavar="NAME", help="Activation of the hidden layers."),
-        click.option("--dropout", type=float, metavar="SHARE",
-                     help="Share of units left out in training."),
-        click.option("--epochs", type=COUNT, help="Maximum number of epochs."),
-        click.option("--lr", type=float, metavar="RATE", help="Learning rate."),
-        click.option("--batch-size", type=COUNT, help="Rows in a training step."),
-        click.option("--optimizer", metavar="NAME", help="sgd, momentum, …, adam, adamw."),
-        click.option("--valid", type=float, metavar="SHARE",
-                     help="Share of the training rows held out to choose the best epoch."),
-    ))  # fmt: skip
+def _all_of(*decorators: Decorator) -> Decorator:
+    """The decorators as one, which lists their options in this order."""
+    return lambda command: reduce(lambda done, more: more(done), reversed(decorators), command)
 
 
-def train_options(command: Any) -> Any:
-    """The options of a table, its test rows, a network and how it is judged, and the files."""
-    return _with(command, (
-        table_options,
-        click.option("--test", metavar="SHARE|FILE", callback=nonempty,
-                     help="Share of rows for the test, or a file of them.  [default: 0.2]"),
-        network_options,
-        click.option("--metric", type=LazyChoice("verdict", "COMPARED_BY"),
-                     help="What to optimise and compare by.  [default: accuracy or rmse]"),
-        click.option("--interval", type=float, metavar="SHARE",
-                     help="Predict intervals too, which hold this share of the values."),
-        click.option("--class-weight", type=click.Choice(["balanced"]),
-                     help="Give every class the same weight in all."),
-        click.option("--time-limit", type=SECONDS, metavar="SECONDS",
-                     help="Train for about this long."),
-        click.option("--threads", type=THREADS, help="Number of threads.  [default: all]"),
-        click.option("--no-compare", "compared", is_flag=True, flag_value=False, default=True,
-                     help="Do not train other models to compare with."),
-        click.option("--out", metavar="PATH", callback=nonempty,
-                     help="The model file.  [default: FILE's name.safetensors]"),
-        click.option("--report", metavar="PATH.html", callback=nonempty,
-                     help="Write a one-file HTML report."),
-    ))  # fmt: skip
+# The options that say what the columns of a table are.
+table_options = _all_of(
+    click.option("--target", required=True, metavar="COL", help="Column to predict."),
+    click.option("--task", help="classification or regression; inferred by default."),
+    click.option("--role", "role", multiple=True, metavar="COL=KIND", help="Kind of a column."),
+    click.option("--group", metavar="COL", help="Never split rows that share a value."),
+    click.option("--time", metavar="COL", help="Hold out the latest rows by this column."),
+    click.option("--weight", metavar="COL", help="Weights of the rows."),
+    click.option("--drop", multiple=True, metavar="COL", help="Leave a column out."),
+    TABLE_NAME,
+    click.option("--seed", type=SEED, help="Of split, weights and batches.  [default: 0]"),
+)
 
 
-def _with(command: Any, decorators: Sequence[Decorator]) -> Any:
-    return reduce(lambda decorated, option: option(decorated), reversed(decorators), command)
+# The options of a network and its training; the preset chooses what is left out.
+network_options = _all_of(
+    click.option("--preset", type=LazyChoice("presets", "PRESETS"),
+                 default="strong", show_default=True,
+                 help="Four networks averaged, sixteen, or one to follow by hand."),
+    click.option("--hidden", metavar="SIZES", help="Hidden layers, such as 64,32, or none."),
+    click.option("--activation", metavar="NAME", help="Activation of the hidden layers."),
+    click.option("--dropout", type=float, metavar="SHARE",
+                 help="Share of units left out in training."),
+    click.option("--epochs", type=COUNT, help="Maximum number of epochs."),
+    click.option("--lr", type=float, metavar="RATE", help="Learning rate."),
+    click.option("--batch-size", type=COUNT, help="Rows in a training step."),
+    click.option("--optimizer", metavar="NAME", help="sgd, momentum, …, adam, adamw."),
+    click.option("--valid", type=float, metavar="SHARE",
+                 help="Share of the training rows held out to choose the best epoch."),
+)  # fmt: skip
+
+
+# The options of a table, its test rows, a network and how it is judged, and the files.
+train_options = _all_of(
+    table_options,
+    click.option("--test", metavar="SHARE|FILE", callback=nonempty,
+                 help="Share of rows for the test, or a file of them.  [default: 0.2]"),
+    network_options,
+    click.option("--metric", type=LazyChoice("verdict", "COMPARED_BY"),
+                 help="What to optimise and compare by.  [default: accuracy or rmse]"),
+    click.option("--interval", type=float, metavar="SHARE",
+                 help="Predict intervals too, which hold this share of the values."),
+    click.option("--class-weight", type=click.Choice(["balanced"]),
+                 help="Give every class the same weight in all."),
+    time_limit("Train for about this long."),
+    click.option("--threads", type=THREADS, help="Number of threads.  [default: all]"),
+    click.option("--no-compare", "compared", is_flag=True, flag_value=False, default=True,
+                 help="Do not train other models to compare with."),
+    click.option("--out", metavar="PATH", callback=nonempty,
+                 help="The model file.  [default: FILE's name.safetensors]"),
+    click.option("--report", metavar="PATH.html", callback=nonempty,
+                 help="Write a one-file HTML report."),
+)  # fmt: skip
 
 
 def run_from_options(file: str, options: dict[str, Any]) -> "TableRun":
-    """The run that the options describe; what was not given is left to the library."""
+    """The run that the options describe; the library chooses what they leave out."""
     from ..core.activation_layers import ACTIVATION_LAYERS
     from ..core.optimizers import OPTIMIZERS
     from ..tables import idx_test_part, read_table
@@ -141,7 +145,7 @@ def run_from_options(file: str, options: dict[str, Any]) -> "TableRun":
 
 
 def library_name(setting: str, text: str, names: Sequence[str]) -> str:
-    """The name that is meant, "Leaky-ReLU" as leaky_relu; ValueError where there is none."""
+    """The library's name, leaky_relu for "Leaky-ReLU"; raises ValueError if there is none."""
     by_letters = {name.replace("_", ""): name for name in names}
     letters = re.sub(r"[\s_-]", "", text.lower())
     if letters in by_letters:
@@ -172,7 +176,7 @@ def hidden_sizes(text: str) -> tuple[int, ...]:
 def roles(assignments: tuple[str, ...]) -> dict[str, str]:
     """("Pclass=category", …) as a dict.
 
-    Raises ValueError where there is no "=", or a column is named twice.
+    Raises ValueError if the "=" is missing or a column is named twice.
     """
     kinds: dict[str, str] = {}
     for text in assignments:

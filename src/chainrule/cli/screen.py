@@ -1,6 +1,6 @@
-"""What a person sees: consoles, the table's profile, the scores beside the baselines, what is next.
+"""What a person sees: consoles, tables, a table's profile, scores, the next commands.
 
-Nothing of the reader's (column names, labels, paths) is taken for markup or for control characters.
+Column names, labels and paths are never interpreted as markup or control characters.
 """
 
 import os
@@ -8,11 +8,12 @@ import shlex
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +27,8 @@ MANY_COLUMNS = 40
 FOLDED_FROM = 20
 PIPE_WIDTH = 100
 COUNTS = ("Missing", "Distinct", "Columns")
+ROLE_STYLES = {"left out": "dim", "feature": ""}
+TextRows = Iterable[Sequence[str | Text]]
 
 
 def is_live(stream: Any) -> bool:
@@ -35,19 +38,106 @@ def is_live(stream: Any) -> bool:
 
 
 class Screen(Console):
-    """A console whose reader may leave: then it is silent, and the work goes on to its end."""
+    """A console that falls silent if its reader leaves, while the work goes on."""
 
     def render_str(self, text: str, **how: Any) -> Text:
         """The text without control characters, wherever it comes from."""
         return super().render_str(clean(text, lines=True), **how)
 
     def on_broken_pipe(self) -> None:
-        """Be silent from now on."""
+        """Print nothing from now on."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
+    def heading(self, text: str) -> None:
+        """A line that begins a part of the page."""
+        self.print()
+        self.print(text, style="bold")
 
-def screen(*, stderr: bool = False, plain: bool = False) -> Console:
+    def show_table(
+        self, heads: Sequence[str], rows: TextRows, numbers: Collection[str] = ()
+    ) -> None:
+        """Rows under these column heads; the columns of `numbers` are aligned to the right."""
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+        table.header_style = "bold"
+        for head in heads:
+            justify: JustifyMethod = "right" if head in numbers else "left"
+            table.add_column(Text(clean(head)), justify=justify, overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        self.print(table)
+
+    def show_profile(self, columns: Sequence["Column"], *, folded: bool = False) -> None:
+        """The table of columns; more than MANY_COLUMNS are counted by kind, the left-out ones
+        named.
+
+        With `folded`, columns that are alike share a line where there are more than FOLDED_FROM.
+        """
+        shown, hidden = columns, 0
+        if len(columns) > MANY_COLUMNS:
+            self._show_kinds(columns)
+            left_out = [column for column in columns if column.role == "left out"]
+            shown = [column for column in columns if column.role not in ("feature", "left out")]
+            shown += left_out[:MANY_COLUMNS]
+            hidden = len(left_out) - MANY_COLUMNS
+        fold = folded and FOLDED_FROM < len(columns) <= MANY_COLUMNS
+        groups = _alike(shown) if fold else [[column] for column in shown]
+        heads = ("Column", "Role", "Kind", "Missing", "Distinct", "Why")
+        lines = [_profile_cells(group) for group in groups]
+        used = [i for i, head in enumerate(heads) if any(line[i] for line in lines)]
+        rows = []
+        for group, line in zip(groups, lines, strict=True):
+            style = ROLE_STYLES.get(group[0].role, "bold cyan")
+            cells = (line[i] or "–" * (heads[i] == "Missing") for i in used)
+            rows.append([Text(cell, style) for cell in cells])
+        self.show_table([heads[i] for i in used], rows, numbers=COUNTS)
+        if hidden > 0:
+            self.print(f"… and {plural(hidden, 'more column')} left out")
+
+    def _show_kinds(self, columns: Sequence["Column"]) -> None:
+        kinds = Counter((column.role, column.kind) for column in columns)
+        missing = Counter[tuple[str, str]]()
+        for column in columns:
+            missing[column.role, column.kind] += column.missing
+        rows = [(count(n), *kind, count(missing[kind])) for kind, n in kinds.most_common()]
+        self.show_table(("Columns", "Role", "Kind", "Missing"), rows, numbers=COUNTS)
+
+    def show_scores(
+        self, by_model: Mapping[str, Mapping[str, float | None]], *, mark: bool = True,
+        ahead: tuple[str, Mapping[str, str]] | None = None,
+    ) -> None:  # fmt: skip
+        """One row for each model, one column for each metric; `mark` stars the best of each metric.
+        `ahead` is one more column: its heading, and the text of each model.
+        """
+        metrics = list(next(iter(by_model.values())))
+        heads = [METRICS[m].name for m in metrics] + ([ahead[0]] if ahead else [])
+        rows = list[list[str | Text]]()
+        for name, values in by_model.items():
+            cells = [Text(name, "bold" if name == "network" else "")]
+            for metric in metrics:
+                best = mark and values[metric] == best_of(by_model, metric)
+                star = "* " * best
+                cells.append(Text(star + score(metric, values[metric]), "green" if best else ""))
+            rows.append([*cells, *([ahead[1].get(name, "")] if ahead else [])])
+        self.show_table(("", *heads), rows, numbers=heads)
+        lower = [METRICS[m].name for m in metrics if not METRICS[m].more_is_better]
+        marked = "* best of the column; " * mark
+        self.print(Text(f"{marked}{' and '.join(lower)}: less is better", "dim"))
+
+    def show_notes(self, notes: Iterable[str]) -> None:
+        """One line for each note about the data."""
+        for note in notes:
+            self.print(f"note: {note}", style="yellow")
+
+    def show_next(self, *commands: Sequence[object]) -> None:
+        """What to type next; the parts of a command are quoted for the shell."""
+        self.heading("Next")
+        for command in commands:
+            line = shlex.join([*program(), *(str(part) for part in command)])
+            self.print(Text(f"  {line}", "cyan"), soft_wrap=True)
+
+
+def screen(*, stderr: bool = False, plain: bool = False) -> Screen:
     """A console that shows text as it is, in colours on a live terminal only."""
     stream = sys.stderr if stderr else sys.stdout
     live = is_live(stream) and not plain
@@ -60,47 +150,10 @@ def screen(*, stderr: bool = False, plain: bool = False) -> Console:
     return console
 
 
-def heading(console: Console, text: str) -> None:
-    """A line that begins a part of the account."""
-    console.print()
-    console.print(text, style="bold")
-
-
-def grid(*columns: str, numbers: Iterable[str] = ()) -> Table:
-    """An empty table with these column heads; those of `numbers` are aligned to the right."""
-    table = Table(
-        box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold"
-    )
-    right = set(numbers)
-    for name in columns:
-        head = Text(clean(name))
-        table.add_column(head, justify="right" if name in right else "left", overflow="fold")
-    return table
-
-
-def show_profile(console: Console, columns: Sequence["Column"], *, folded: bool = False) -> None:
-    """The table of columns; more than MANY_COLUMNS are counted by kind, the left-out ones named.
-
-    With `folded`, columns that are alike share a line where there are more than FOLDED_FROM.
-    """
-    shown: Sequence[Column] = columns
-    if len(columns) > MANY_COLUMNS:
-        _show_kinds(console, columns)
-        shown = [column for column in columns if column.role not in ("feature", "left out")]
-        shown += [column for column in columns if column.role == "left out"][:MANY_COLUMNS]
-    fold = folded and FOLDED_FROM < len(columns) <= MANY_COLUMNS
-    groups = _alike(shown) if fold else [[column] for column in shown]
-    heads = ("Column", "Role", "Kind", "Missing", "Distinct", "Why")
-    lines = [_profile_cells(group) for group in groups]
-    used = [i for i, head in enumerate(heads) if any(line[i] for line in lines)]
-    table = grid(*(heads[i] for i in used), numbers=COUNTS)
-    for group, line in zip(groups, lines, strict=True):
-        style = {"left out": "dim", "feature": ""}.get(group[0].role, "bold cyan")
-        table.add_row(*(Text(line[i] or "–" * (heads[i] == "Missing")) for i in used), style=style)
-    console.print(table)
-    hidden = sum(column.role == "left out" for column in columns) - MANY_COLUMNS
-    if len(columns) > MANY_COLUMNS and hidden > 0:
-        console.print(f"… and {plural(hidden, 'more column')} left out")
+def working(words: str) -> AbstractContextManager[object]:
+    """A context in which a live terminal shows that work goes on, on standard error."""
+    console = screen(stderr=True)
+    return console.status(words) if is_live(console.file) else nullcontext()
 
 
 def _alike(columns: Sequence["Column"]) -> list[list["Column"]]:
@@ -113,7 +166,7 @@ def _alike(columns: Sequence["Column"]) -> list[list["Column"]]:
 
 
 def _profile_cells(group: Sequence["Column"]) -> list[str]:
-    """What stands in each cell of a line, "" for nothing, for one column or several alike."""
+    """The text of each cell of a line, for one column or several alike."""
     first, last = group[0], group[-1]
     name, distinct = shorten(first.name, 28), count(first.distinct)
     if len(group) > 1:
@@ -125,60 +178,11 @@ def _profile_cells(group: Sequence["Column"]) -> list[str]:
     return [clean(cell) for cell in cells]
 
 
-def _show_kinds(console: Console, columns: Sequence["Column"]) -> None:
-    kinds = Counter((column.role, column.kind) for column in columns)
-    missing: Counter[tuple[str, str]] = Counter()
-    for column in columns:
-        missing[column.role, column.kind] += column.missing
-    table = grid("Columns", "Role", "Kind", "Missing", numbers=COUNTS)
-    for (role, kind), n in kinds.most_common():
-        table.add_row(count(n), role, kind, count(missing[role, kind]))
-    console.print(table)
-
-
-def show_scores(
-    console: Console, by_model: Mapping[str, Mapping[str, float | None]], *, mark: bool = True,
-    ahead: tuple[str, Mapping[str, str]] | None = None,
-) -> None:  # fmt: skip
-    """Models below each other, metrics beside each other; `mark` stars the best of each metric.
-    `ahead` is one more column: its heading, and the text of each model.
-    """
-    metrics = list(next(iter(by_model.values())))
-    heads = {m: METRICS[m].name for m in metrics}
-    columns = [*heads.values(), *([ahead[0]] if ahead else [])]
-    table = grid("", *columns, numbers=columns)
-    for name, values in by_model.items():
-        cells = [Text(name, "bold" if name == "network" else "")]
-        for metric in metrics:
-            best = mark and values[metric] == best_of(by_model, metric)
-            star = "* " * best
-            cells.append(Text(star + score(metric, values[metric]), "green" if best else ""))
-        table.add_row(*cells, *([ahead[1].get(name, "")] if ahead else []))
-    console.print(table)
-    lower = [heads[m] for m in metrics if not METRICS[m].more_is_better]
-    marked = "* best of the column; " * mark
-    console.print(Text(f"{marked}{' and '.join(lower)}: less is better", "dim"))
-
-
 def best_of(by_model: Mapping[str, Mapping[str, float | None]], metric: str) -> float | None:
     """The best value of a metric among the models; None where none has one."""
     values = [v for scores in by_model.values() if (v := scores[metric]) is not None and v == v]
     best = max if METRICS[metric].more_is_better else min
     return best(values, default=None)
-
-
-def show_notes(console: Console, notes: Iterable[str]) -> None:
-    """What happened to the data on the way, a line each."""
-    for note in notes:
-        console.print(f"note: {note}", style="yellow")
-
-
-def show_next(console: Console, *commands: Sequence[object]) -> None:
-    """What to type next; the parts of a command are quoted for the shell."""
-    heading(console, "Next")
-    for command in commands:
-        line = shlex.join([*program(), *(str(part) for part in command)])
-        console.print(Text(f"  {line}", "cyan"), soft_wrap=True)
 
 
 def program() -> list[str]:

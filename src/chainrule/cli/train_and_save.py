@@ -1,13 +1,12 @@
-"""What `train` and `demo` share: announce a run, train and test it, save model and report, and say
-what came of it.
+"""What `train` and `demo` share: announce a run, train and test it, save model and report, and
+print the outcome.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
-
-from rich.console import Console
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from ..tabular.outcome import Outcome
 from ..writing.words import number, plural, task_in_words
@@ -15,7 +14,7 @@ from .errors import NO, sentence
 from .json_output import print_json
 from .options import check_distinct, model_path, test_file
 from .progress import train_watched
-from .screen import heading, is_live, screen, show_next, show_notes, show_profile, show_scores
+from .screen import Screen, screen, working
 from .signals import held
 
 if TYPE_CHECKING:
@@ -47,19 +46,19 @@ class OutputFiles(NamedTuple):
         return files
 
 
-def announce(console: Console, run: "TableRun", *, verbose: bool = False) -> None:
+def announce(console: Screen, run: "TableRun", *, verbose: bool = False) -> None:
     """The table's profile, what happened to its rows, the split, the network and the settings;
     `verbose` with the reason for each setting.
     """
     table, schema, preset = run.data.table, run.data.schema, run.preset
     size = f"{plural(len(table), 'row')}, {plural(len(table.names), 'column')}"
     console.print(f"{table.source}: {size}", style="bold")
-    show_profile(console, schema.columns, folded=True)
-    show_notes(console, run.data.notes)
+    console.show_profile(schema.columns, folded=True)
+    console.show_notes(run.data.notes)
     rows = ", ".join(f"{n:,} {PARTS[part]}" for part, n in run.rows.items() if n)
     each = " of each network" if len(run.members) > 1 and run.rows["valid"] else ""
     console.print(f"\nRows{each}: {rows} (seed {run.data.seed})")
-    heading(console, f"Network for {schema.target}: {task_in_words(schema.classes)}")
+    console.heading(f"Network for {schema.target}: {task_in_words(schema.classes)}")
     console.print(run.layers)
     if verbose:
         for name, why in run.reasons.items():
@@ -75,19 +74,19 @@ def train_and_save(
     run: "TableRun", files: OutputFiles, command: Sequence[object],
     next_commands: Sequence[Sequence[object]], *, as_json: bool = False, quiet: bool = False,
     verbose: bool = False, compared: bool = True, written: Sequence[str] = (),
-    show_more: Callable[[Console, Outcome], None] | None = None,
+    show_more: Callable[[Screen, Outcome], None] | None = None,
 ) -> int:  # fmt: skip
-    """Train and test a run, save its model before anything else can go wrong, then its report, and
-    print all that a person or a program wants to know of it; the exit code.
+    """Train and test a run, save its model before anything else can go wrong, write its report, and
+    print the outcome; returns the exit code.
 
-    `command` are the words that repeat it, for the report, `written` what was written before,
-    `show_more` prints more below the scores.
+    The report quotes `command` as the words that repeat the run. `written` lists files that are
+    already written, `show_more` prints more below the scores.
     """
     console = screen()
     if not (quiet or as_json):
         announce(console, run, verbose=verbose)
     train_watched(run, quiet=quiet)
-    outcome = run.outcome(compared=compared, watch=_comparison_watch(quiet))
+    outcome = run.outcome(compared=compared, watch=partial(_comparing, quiet=quiet))
     written = [*written, _save_model(outcome, files)]
     with _model_is_saved(files):
         if not as_json:
@@ -99,20 +98,18 @@ def train_and_save(
     if as_json:
         print_json(outcome.to_dict() | {"files": files._asdict()})
     else:
-        heading(console, "Saved")
+        console.heading("Saved")
         for line in written:
             console.print(f"  {line}", soft_wrap=True)
         if not quiet:
-            show_next(console, *next_commands)
+            console.show_next(*next_commands)
     return exit_code(outcome)
 
 
-def _comparison_watch(quiet: bool) -> Callable[[str], AbstractContextManager[Any]]:
-    """What is shown while the model of a name is trained."""
-    console = screen(stderr=True)
-    if quiet or not is_live(console.file):
-        return lambda name: nullcontext()
-    return lambda name: console.status(f"Training a {name} to compare with (Ctrl-C leaves it out)")
+def _comparing(name: str, *, quiet: bool) -> AbstractContextManager[object]:
+    """What is shown while the model of that name is trained."""
+    words = f"Training a {name} to compare with (Ctrl-C leaves it out)"
+    return nullcontext() if quiet else working(words)
 
 
 def _save_model(outcome: Outcome, files: OutputFiles) -> str:
@@ -158,24 +155,24 @@ def _model_is_saved(files: OutputFiles) -> Iterator[None]:
         raise (RuntimeError if why is None else ValueError)(f"{message}: {why or error}") from error
 
 
-def show_outcome(console: Console, outcome: Outcome, *, brief: bool = False) -> None:
+def show_outcome(console: Screen, outcome: Outcome, *, brief: bool = False) -> None:
     """How training ended and what the network is worth on rows it has not seen; `brief` leaves out
     how it ended.
     """
     facts = outcome.model.facts
     if not brief:
-        heading(console, f"Trained in {number(facts['seconds'], 2)} s")
+        console.heading(f"Trained in {number(facts['seconds'], 2)} s")
         well = outcome.ended in ("epochs", "patience", "time") and not outcome.diverged
         console.print(outcome.told, style="" if well else "bold yellow")
     if outcome.scores:
-        heading(console, f"On {plural(facts['rows']['test'], 'test row')} not seen before")
-    show_notes(console, outcome.warnings)
+        console.heading(f"On {plural(facts['rows']['test'], 'test row')} not seen before")
+    console.show_notes(outcome.warnings)
     if outcome.scores:
-        show_scores(console, outcome.named_scores, ahead=outcome.ahead)
+        console.show_scores(outcome.named_scores, ahead=outcome.ahead)
     for line in (*outcome.coverage, outcome.verdict):
         console.print(line)
 
 
 def exit_code(outcome: Outcome) -> int:
-    """1 where a network diverged and only what it had before was kept, else 0."""
+    """1 if a network diverged and its last good epoch was kept, else 0."""
     return NO if outcome.diverged else 0

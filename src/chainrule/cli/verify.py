@@ -1,4 +1,4 @@
-"""`chainrule verify`: make every number of a training step anew and say whether it holds."""
+"""`chainrule verify`: recompute every number of a training step and say whether it is right."""
 
 import click
 
@@ -29,12 +29,12 @@ def verify(
     """
     from ..proof.verify import verify as prove
     from ..trace.step import replay
-    from .screen import screen
+    from .screen import working
 
     model, table = read_inputs(model_file, file, table_name)
     trace = gradient_session(model, table, row, lr, rows).trace()
     size = sum(value.size for value in trace.values.values())
-    with screen(stderr=True).status(f"Proving a step of {size} numbers"):
+    with working(f"Proving a step of {size} numbers"):
         proof, other_bits = prove(trace, *numbers), replay(trace)
     holds = bool(proof) and not other_bits
     if as_json:

@@ -1,6 +1,5 @@
 """MLPClassifier and MLPRegressor: scikit-learn's, by chainrule's engines and with more."""
 
-from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -8,7 +7,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import compute_sample_weight
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 
@@ -16,7 +15,8 @@ from ..core.arrays import Array
 from ..core.epoch import Batch
 from ..core.losses import LOSSES, BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
 from .callbacks import with_callbacks
-from .mlp_base import ABOVE_0, BELOW_1, BaseMLP
+from .mlp_base import BaseMLP
+from .parameters import ABOVE_0, BELOW_1, BETWEEN_0_AND_1, Constraints
 
 LINKS = {"poisson": "exp"}
 
@@ -40,7 +40,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     the estimator and the record after each epoch; True ends training), `engine`, `n_threads`.
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[Constraints] = {
         **BaseMLP._parameter_constraints,
         "class_weight": [StrOptions({"balanced"}), dict, list, None],
         "label_smoothing": [BELOW_1],
@@ -59,16 +59,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         callbacks: Any = None, engine: str = "compiled", n_threads: int | None = None,
     ) -> None:  # fmt: skip
         self._set_parameters(locals())
-
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_set: Any = None) -> Self:
-        """Train on X (n, n_in) and labels y (n,), or (n, k) of 0 and 1 for k labels at once.
-
-        `validation_set` is (X, y) or (X, y, sample_weight): its loss and score are kept after each
-        epoch, and early stopping looks at them. Raises ValueError for data that do not fit.
-        """
-        return self._fit(X, y, sample_weight, validation_set)
 
     @available_if(_is_stochastic)
     @with_callbacks
@@ -186,11 +176,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     `delta`), "absolute_error" and "quantile" (with `quantile`); the rest as in MLPClassifier.
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[Constraints] = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions({"squared_error", "poisson", "huber", "absolute_error", "quantile"})],
         "delta": [ABOVE_0],
-        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+        "quantile": [BETWEEN_0_AND_1, "array-like"],
     }
 
     def __init__(
@@ -207,14 +197,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         engine: str = "compiled", n_threads: int | None = None,
     ) -> None:  # fmt: skip
         self._set_parameters(locals())
-
-    @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_set: Any = None) -> Self:
-        """Train on X (n, n_in) and numbers y (n,) or (n, k). `validation_set` as in
-        MLPClassifier.fit. Raises ValueError for data that do not fit.
-        """
-        return self._fit(X, y, sample_weight, validation_set)
 
     @available_if(_is_stochastic)
     @with_callbacks

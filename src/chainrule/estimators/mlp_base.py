@@ -1,11 +1,16 @@
-"""What MLPClassifier and MLPRegressor share: parameters, the network, fit and what comes of it."""
+"""What MLPClassifier and MLPRegressor share: parameters, the network, fit and predictions."""
 
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_regressor
+from sklearn.base import (
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+    is_regressor,
+)
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.optimize import _check_optimize_result
@@ -29,14 +34,12 @@ from ..core.penalty import Penalty
 from ..core.schedules import Schedule
 from ..training.lbfgs import Objective
 from ..training.plan import ENGINES
-from .callbacks import CallbackSupportMixin
+from .callbacks import CallbackSupportMixin, with_callbacks
 from .html import with_network
+from .parameters import ABOVE_0, AT_LEAST_0, BELOW_1, COUNT, Constraints, constraints
 from .stochastic import NON_FINITE, StochasticFit
 
 NAMES = {"logistic": "sigmoid"}  # scikit-learn's name: ours
-COUNT = Interval(Integral, 1, None, closed="left")
-AT_LEAST_0, ABOVE_0 = (Interval(Real, 0, None, closed=side) for side in ("left", "neither"))
-BELOW_1 = Interval(Real, 0, 1, closed="left")
 
 
 class BaseMLP(
@@ -44,42 +47,38 @@ class BaseMLP(
 ):
     """The parameters, their limits, and `fit` as the two estimators need it."""
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[Constraints] = constraints({
         "hidden_layer_sizes": ["array-like", COUNT],
         "activation": [StrOptions({*ACTIVATION_LAYERS, *NAMES}), Layer, "array-like"],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"}), Optimizer],
-        "alpha": [AT_LEAST_0],
         "batch_size": [StrOptions({"auto"}), COUNT],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"}), Schedule],
-        "learning_rate_init": [ABOVE_0],
-        "power_t": [AT_LEAST_0],
-        "max_iter": [COUNT],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [AT_LEAST_0],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [BELOW_1],
-        "beta_1": [BELOW_1],
-        "beta_2": [BELOW_1],
-        "epsilon": [ABOVE_0],
+        "max_iter max_fun": [COUNT],
         "n_iter_no_change": [COUNT, Options(Real, {np.inf})],
-        "max_fun": [COUNT],
-        "dropout": [BELOW_1],
+        "alpha power_t tol": [AT_LEAST_0],
+        "learning_rate_init epsilon": [ABOVE_0],
+        "validation_fraction beta_1 beta_2 dropout": [BELOW_1],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
         "clip": [ABOVE_0, None],
+        "shuffle warm_start nesterovs_momentum early_stopping": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
         "scoring": [str, callable, None],
         "callbacks": ["array-like", callable, None],
         "engine": [StrOptions(set(ENGINES))],
         "n_threads": [COUNT, None],
-    }
+    })  # fmt: skip
 
-    def _set_parameters(self, arguments: dict[str, Any]) -> None:
-        """Keep the arguments of __init__ as attributes of the same names."""
-        for name in self._get_param_names():
-            setattr(self, name, arguments[name])
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation_set: Any = None) -> Self:
+        """Train on X (n, n_in). A classifier takes labels y (n,), or (n, k) of 0 and 1 for k labels
+        at once; a regressor numbers (n,) or (n, k).
+
+        `validation_set` is (X, y) or (X, y, sample_weight): its loss and score are kept after each
+        epoch, and early stopping looks at them. Raises ValueError for data that do not fit.
+        """
+        return self._fit(X, y, sample_weight, validation_set)
 
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, validation_set: Any = None,
@@ -117,8 +116,8 @@ class BaseMLP(
         objective = Objective(net.astype(np.float64), self._loss(), goals, self._penalty())
         options = {"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol}
         try:
-            result = minimize(objective, net.theta.astype(np.float64), jac=True, method="L-BFGS-B",
-                             options=options)  # fmt: skip
+            start = net.theta.astype(np.float64)
+            result = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
         except Diverged as error:
             raise ValueError(f"{NON_FINITE} {error}") from error
         self.n_iter_ = _check_optimize_result("lbfgs", result, self.max_iter)
@@ -157,7 +156,7 @@ class BaseMLP(
         return [int(size) for size in sizes]
 
     def _activations(self, count: int) -> list[Layer]:
-        """The activation behind each hidden layer."""
+        """The activation of each hidden layer."""
         chosen = self.activation
         if isinstance(chosen, str | Layer):
             chosen = [chosen] * count
@@ -176,20 +175,21 @@ class BaseMLP(
         """A network with scikit-learn's start: U(-b, b), b = √(6 / (fan_in + fan_out)), 2 in the
         place of 6 for the logistic function; weights and biases in turn.
         """
-        layers, bounds, activations = list[Layer](), list[float](), self._activations(len(sizes))
+        layers, activations = list[Layer](), self._activations(len(sizes))
+        for size, activation in zip(sizes, activations, strict=True):
+            layers += (
+                [Dense(size)] if isinstance(activation, Identity) else [Dense(size), activation]
+            )
+            layers += [Dropout(self.dropout)] if self.dropout else []
+        layers.append(Dense(self.n_outputs_))
+        net = self.network_ = Network(n_in, layers, rng=0, dtype=dtype)
         fans = [n_in, *sizes, self.n_outputs_]
-        for i, (fan_in, fan_out) in enumerate(zip(fans[:-1], fans[1:], strict=True)):
-            # scikit-learn starts the output layer as if it had the last hidden activation, too
-            logistic = isinstance(activations[: i + 1][-1] if activations else None, Sigmoid)
-            bounds.append(np.sqrt((2.0 if logistic else 6.0) / (fan_in + fan_out)))
-            layers.append(Dense(fan_out))
-            if i < len(activations):
-                layers += [] if isinstance(activations[i], Identity) else [activations[i]]
-                layers += [Dropout(self.dropout)] if self.dropout else []
-        self.network_ = Network(n_in, layers, rng=0, dtype=dtype)
-        for name, bound in zip(self._dense(), bounds, strict=True):
-            for key in ("W", "b"):
-                view = self.network_[f"{name}.{key}"]
+        # scikit-learn starts the output layer as if it had the last hidden activation, too.
+        logistic = [isinstance(activation, Sigmoid) for activation in activations] or [False]
+        for i, name in enumerate(self._dense()):
+            squared = 2.0 if logistic[min(i, len(logistic) - 1)] else 6.0
+            bound = np.sqrt(squared / (fans[i] + fans[i + 1]))
+            for view in (net[f"{name}.W"], net[f"{name}.b"]):
                 view[...] = self._random_state.uniform(-bound, bound, view.shape)
         self.n_layers_, self.n_iter_, self.t_ = len(fans), 0, 0
         self._link()
@@ -231,11 +231,11 @@ class BaseMLP(
         return Penalty(l2=float(self.alpha), per_row=True) if self.alpha else None
 
     def _loss_shift(self, data: Batch) -> float:
-        """What scikit-learn's loss has beside ours: a constant of the targets."""
+        """What scikit-learn's loss adds to ours: a constant of the targets."""
         return 0.0
 
     def _loss_tol(self) -> float:
-        """By how much the training loss must fall to count as better."""
+        """The least fall of the training loss that counts as better."""
         return float(self.tol)
 
     def _row_weights(self, X: Array, Y: Array, sample_weight: Any) -> Array | None:
@@ -280,10 +280,10 @@ class BaseMLP(
     def explain(self, x: Any, output: int | None = None) -> Contributions:
         """What each input of one row x (n_in,) or (1, n_in) adds to a prediction, from the origin.
 
-        Of two classes to the log-odds of the second, of more to those of the likeliest against the
-        next, else to the first output; `output` names another raw one. `chainrule.trace_step` takes
-        `network_` for every number of a training step. Raises NotFittedError, ValueError for more
-        rows than one and an output that is not there.
+        The prediction is the log-odds of the second of two classes, or of the likeliest of more
+        classes against the next one, else the first output; `output` chooses another raw output.
+        Pass `network_` to `chainrule.trace_step` for every number of a training step. Raises
+        NotFittedError, and ValueError for several rows or an output that does not exist.
         """
         row = self._checked(x if hasattr(x, "columns") else np.atleast_2d(np.asarray(x)))
         if len(row) != 1:

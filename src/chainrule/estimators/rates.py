@@ -25,14 +25,11 @@ class InverseScaling(Schedule):
 
     def multiplier(self, step: int, steps: int, losses: Sequence[float] = ()) -> float:
         t = self.seen + step // self.per_epoch * self.rows
-        return self._decay(t)
+        return float((t + 1) ** -self.power)
 
     def after(self, t: int) -> float:
         """The rate of the epoch after t rows."""
-        return float(self.value * self._decay(t))
-
-    def _decay(self, t: int) -> float:
-        return float((t + 1) ** -self.power)
+        return float(self.value * (t + 1) ** -self.power)
 
 
 @dataclass

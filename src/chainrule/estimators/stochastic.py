@@ -3,7 +3,7 @@
 import warnings
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import train_test_split
@@ -16,6 +16,7 @@ from ..core.optimizers import SGD, AdamHat, Momentum, Nesterov, Optimizer
 from ..core.schedules import Schedule
 from ..training.loop import Record, train
 from .callbacks import epoch_callbacks
+from .parameters import Parameters
 from .rates import Adaptive, InverseScaling, OptimizerMemory, ShuffledOrder
 
 NOT_CONVERGED = (
@@ -28,7 +29,7 @@ NON_FINITE = (
 )
 
 
-class StochasticFit(BaseEstimator):
+class StochasticFit(Parameters):
     """fit and partial_fit of the two MLP estimators with any solver but lbfgs."""
 
     def _fit_stochastic(

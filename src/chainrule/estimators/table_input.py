@@ -4,7 +4,6 @@ import os
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
@@ -12,9 +11,10 @@ from ..core.arrays import Array
 from ..tables import Table, read_table
 from ..tables.table import as_text, is_missing
 from .mlp_base import in_numpy
+from .parameters import Parameters
 
 
-class TableInput(BaseEstimator):
+class TableInput(Parameters):
     """Rows to fit and to answer, with scikit-learn's checks of names and numbers of columns."""
 
     def _table(self, X: Any, y: Any, sample_weight: Any) -> tuple[Table, str, str | None]:

@@ -3,7 +3,6 @@
 import warnings
 from contextlib import closing
 from dataclasses import replace
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,7 +10,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -31,6 +30,7 @@ from ..tabular.run import TableRun
 from ..tabular.verdict import FOR_NUMBERS
 from .html import with_network
 from .mlp_base import in_numpy
+from .parameters import ABOVE_0, BELOW_1, BETWEEN_0_AND_1, COUNT, Constraints, constraints
 from .table_input import TableInput
 
 CURVES = ("loss_curve_", "validation_loss_curve_")
@@ -48,27 +48,19 @@ class BaseTabular(TableInput):
     """Reads the table, trains on it by `TableRun`, and keeps the model."""
 
     _task: ClassVar[str]
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[Constraints] = constraints({
         "preset": [StrOptions(set(PRESETS))],
-        "n_members": [Interval(Integral, 1, None, closed="left"), None],
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left"), None],
+        "hidden_layer_sizes": ["array-like", COUNT, None],
         "activation": [StrOptions(set(ACTIVATION_LAYERS)), None],
-        "dropout": [Interval(Real, 0, 1, closed="left"), None],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither"), None],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "time_limit": [Interval(Real, 0, None, closed="neither"), None],
+        "batch_size": [StrOptions({"auto"}), COUNT],
+        "n_members max_iter n_iter_no_change n_threads": [COUNT, None],
+        "dropout": [BELOW_1, None],
+        "validation_fraction": [BELOW_1],
+        "learning_rate_init time_limit": [ABOVE_0, None],
         "roles": [dict, None],
         "random_state": ["random_state"],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
         "verbose": ["verbose"],
-    }
-
-    def _set_parameters(self, arguments: dict[str, Any]) -> None:
-        for name in self._get_param_names():
-            setattr(self, name, arguments[name])
+    })  # fmt: skip
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
@@ -235,10 +227,11 @@ class TabularClassifier(ClassifierMixin, BaseTabular):
     """
 
     _task = "classification"
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseTabular._parameter_constraints, "metric": [StrOptions(set(FOR_CLASSES)), None],
+    _parameter_constraints: ClassVar[Constraints] = {
+        **BaseTabular._parameter_constraints,
+        "metric": [StrOptions(set(FOR_CLASSES)), None],
         "class_weight": [StrOptions({"balanced"}), dict, None],
-    }  # fmt: skip
+    }
 
     def __init__(
         self, *, preset: str = "strong", n_members: int | None = None, metric: str | None = None,
@@ -290,10 +283,10 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     """
 
     _task = "regression"
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[Constraints] = {
         **BaseTabular._parameter_constraints,
         "metric": [StrOptions(set(FOR_NUMBERS)), None],
-        "interval": [Interval(Real, 0, 1, closed="neither"), None],
+        "interval": [BETWEEN_0_AND_1, None],
     }
 
     def __init__(

@@ -18,8 +18,9 @@ from ..writing.blocks import Equation, Table
 from ..writing.labels import text_labels
 from ..writing.mathematics import Writer
 from ..writing.page import page
-from .common import Rows, descent, gradients, loss_on, picture, slope
-from .parts import Lesson, Part, claim, in_sections, numbers, say
+from .common import descent, gradients, loss_on, picture, slope
+from .parts import Part, claim, in_sections, numbers, say
+from .text_data import Rows
 
 ALICE = Rows(np.array([[-2.0, -1.0]]), np.array([1.0]))
 LOSS = SquaredError()
@@ -46,26 +47,26 @@ def _warm_up() -> Iterator[Part]:
     """
     net = Network(2, [Dense(1), Sigmoid()], rng=0)
     net["0.W"], net["0.b"] = [[0.0], [1.0]], [4.0]
-    one, caches = net.forward([[2.0, 3.0]])
+    output, caches = net.forward([[2.0, 3.0]])
     pair = two_two_one()
     pair["0.W"], pair["2.W"] = [[0.0, 0.0], [1.0, 1.0]], [[0.0], [1.0]]
-    two, pair_caches = pair.forward([[2.0, 3.0]])
+    pair_output, pair_caches = pair.forward([[2.0, 3.0]])
     mse = LOSS.value(np.zeros((4, 1)), np.array([1.0, 0.0, 0.0, 1.0]))
     yield numbers(
         "Weights (0, 1) and input (2, 3), in one neuron and in three",
         ("z", "0·2 + 1·3 + 4", "7", caches[0]["Z"][0, 0]),
-        ("a", "σ(7)", "0.9990889488055994", one[0, 0]),
+        ("a", "σ(7)", "0.9990889488055994", output[0, 0]),
         ("h1 = h2", "σ(0·2 + 1·3 + 0)", "0.9526", pair_caches[1]["A"][0, 0]),
-        ("o1", "σ(0·h1 + 1·h2 + 0)", "0.7216325609518421", two[0, 0]),
+        ("o1", "σ(0·h1 + 1·h2 + 0)", "0.7216325609518421", pair_output[0, 0]),
         ("MSE", "mean of (1-0)², 0, 0, (1-0)²", "0.5", mse),
     )
     yield say(
         """The text calls 0.9526 the output at one point and 0.7216 at another. The first is the
         last neuron's `z`, the second its `a`: keep two names and the puzzle is gone.""",
     )
-    yield claim("One neuron gives σ(7)", 0.9990889488055994, one)
+    yield claim("One neuron gives σ(7)", 0.9990889488055994, output)
     yield claim("Both hidden units give σ(3)", [0.9525741268224334] * 2, pair_caches[1]["A"])
-    yield claim("Three neurons give σ(σ(3))", 0.7216325609518421, two)
+    yield claim("Three neurons give σ(σ(3))", 0.7216325609518421, pair_output)
     yield claim("The mean squared error of four guesses of 0", 0.5, mse)
 
 
@@ -252,10 +253,4 @@ def _rate() -> Iterator[Part]:
     yield claim("Raising w1 by 0.01 raises the loss by", 0.0002128168310126799, rises[0.01])
 
 
-LESSON = Lesson(
-    "alice",
-    "One sample, every factor of the chain rule",
-    "text 003",
-    "A 2-2-1 network and one person: forward, each factor, nine gradients, one step.",
-    in_sections(_warm_up, _forward, _factors, _gradients, _step, _chain, _rate),
-)
+PARTS = in_sections(_warm_up, _forward, _factors, _gradients, _step, _chain, _rate)

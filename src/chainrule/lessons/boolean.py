@@ -9,20 +9,9 @@ from ..core.activations import sigmoid
 from ..core.layers import Dense
 from ..core.losses import BinaryCrossEntropy, SquaredError
 from ..core.network import Network
-from .common import (
-    TRUTH_TABLE,
-    Rows,
-    bits,
-    curve,
-    descent,
-    gradients,
-    loss_on,
-    picture,
-    predictions,
-    slope,
-    trained,
-)
-from .parts import Lesson, Part, claim, in_sections, numbers, say
+from .common import bits, curve, descent, gradients, loss_on, picture, predictions, slope, trained
+from .parts import Part, claim, in_sections, numbers, say
+from .text_data import TRUTH_TABLE, Rows
 
 ROW = Rows(np.array([[1.0, 0.0, 1.0]]), np.array([0.0]))
 LOSS = SquaredError(scale=0.5)
@@ -209,10 +198,4 @@ def _split() -> Iterator[Part]:
     yield claim("Held-out rows answered rightly", 5, right)
 
 
-LESSON = Lesson(
-    "boolean",
-    "A 3-3-1 network on F = x y + not z",
-    "text 001",
-    "Forward, loss, backward, one step; then the truth table learned, a split, predictions.",
-    in_sections(_forward, _loss, _backward, _step, _truth_table, _split),
-)
+PARTS = in_sections(_forward, _loss, _backward, _step, _truth_table, _split)

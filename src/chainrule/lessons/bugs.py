@@ -9,8 +9,8 @@ import numpy as np
 
 from ..gradcheck.check import check_gradients
 from ..writing.blocks import Table
-from .common import TRUTH_TABLE
 from .parts import Part, claim
+from .text_data import TRUTH_TABLE
 
 SIZES = (3, 4, 1)
 # The line of code, and what the checker says of it.

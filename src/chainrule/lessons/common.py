@@ -1,8 +1,8 @@
-"""What several lessons share: the texts' data, and one way to train that reports its progress."""
+"""What several lessons compute: a training that reports its progress, its losses and slopes."""
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -14,31 +14,7 @@ from ..core.optimizers import SGD
 from ..training.loop import Record, train
 from ..writing.blocks import Picture, Table
 from .parts import Progress, sketch
-
-LN_2 = 0.6931471805599453
-
-
-class Rows(NamedTuple):
-    """A text's data: inputs (n, k) and targets (n,)."""
-
-    X: Array
-    y: Array
-
-
-# Text 001: F = x y + not z, the inputs from 111 down to 000.
-TRUTH_TABLE = Rows(
-    np.array([[x, y, z] for x in (1.0, 0.0) for y in (1.0, 0.0) for z in (1.0, 0.0)]),
-    np.array([1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0]),
-)
-XOR = Rows(
-    np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0.0, 1.0, 1.0, 0.0])
-)
-# Text 003: weight - 135 pounds, height - 66 inches; 1 is female, 0 male.
-NAMES = ("Alice", "Bob", "Charlie", "Diana")
-PEOPLE = Rows(
-    np.array([[-2.0, -1.0], [25.0, 6.0], [17.0, 4.0], [-15.0, -6.0]]),
-    np.array([1.0, 0.0, 0.0, 1.0]),
-)
+from .text_data import Rows
 
 
 def neuron(n_in: int) -> Network:
@@ -104,12 +80,12 @@ def predictions(title: str, rows: Rows, output: Array) -> Table:
 
 
 def picture(name: str, title: str, kind: str, *data: object, **settings: object) -> Picture:
-    """A picture that the function `kind` of `report.pictures` draws when it is asked for."""
+    """A picture that the function `kind` of `figures` draws when it is needed."""
 
     def draw() -> Any:
-        from ..report import pictures
+        from . import figures
 
-        return getattr(pictures, kind)(*data, **settings)
+        return getattr(figures, kind)(*data, **settings)
 
     return Picture(name, title, draw)
 

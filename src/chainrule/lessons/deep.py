@@ -9,19 +9,9 @@ from ..core.losses import BinaryCrossEntropy
 from ..core.network import Network
 from ..writing.blocks import Table
 from .bugs import find_the_bugs
-from .common import (
-    LN_2,
-    TRUTH_TABLE,
-    XOR,
-    Rows,
-    curve,
-    gradients,
-    loss_on,
-    outputs,
-    predictions,
-    trained,
-)
-from .parts import Lesson, Part, claim, in_sections, numbers, section
+from .common import curve, gradients, loss_on, outputs, predictions, trained
+from .parts import Part, claim, in_sections, numbers, section
+from .text_data import LN_2, TRUTH_TABLE, XOR, Rows
 
 LOSS = BinaryCrossEntropy()
 
@@ -204,17 +194,5 @@ def _cure() -> Iterator[Part]:
     yield claim("From randn · 0.01 the last cost is still", LN_2, ends["randn · 0.01"], 1e-4)
 
 
-DEEP = Lesson(
-    "deep",
-    "Any list of layer sizes",
-    "text 002-B",
-    "Forward and back through L layers, the cost history, and gradients that vanish.",
-    in_sections(_one_pass, find_the_bugs, _histories, _sizes),
-)
-XOR_STUCK = Lesson(
-    "xor-stuck",
-    "The network that never learns",
-    "text 002-B",
-    "XOR, 40,000 epochs and a cost of ln 2: what the number says, and the cure.",
-    in_sections(_stuck, _cure),
-)
+DEEP = in_sections(_one_pass, find_the_bugs, _histories, _sizes)
+XOR_STUCK = in_sections(_stuck, _cure)

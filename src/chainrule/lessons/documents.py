@@ -19,9 +19,9 @@ def cell_text(cell: Cell) -> str:
 
 
 def checked(section: Sequence[Content]) -> list[Content]:
-    """The parts of a section, where a claim that only repeats a table's numbers is a ✓ beside them.
+    """The parts of a section. A claim that only repeats numbers of a table becomes a ✓ after them.
 
-    That is one which holds to 1e-12; zeros do not count, for any table may hold one.
+    Such a claim holds to 1e-12. Zeros do not count, because any table may hold one.
     """
     tables = [part for part in section if isinstance(part, Table)]
     cells = {cell for table in tables for row in table.rows for cell in row}
@@ -71,14 +71,19 @@ def verdict(claims: Sequence[Claim]) -> str:
     return f"{len(claims)} claims checked, all hold."
 
 
-def sections(parts: Iterable[Content]) -> Iterator[list[Content]]:
-    """The parts from one heading to the next."""
-    section: list[Content] = []
+def sections(parts: Iterable[Part]) -> Iterator[list[Content] | Progress]:
+    """The parts from one heading, or training, to the next; each progress of a training by itself,
+    as soon as it comes.
+    """
+    section = list[Content]()
     for part in parts:
-        if isinstance(part, Say) and part.heading and section:
+        if section and (isinstance(part, Progress) or (isinstance(part, Say) and part.heading)):
             yield section
             section = []
-        section.append(part)
+        if isinstance(part, Progress):
+            yield part
+        else:
+            section.append(part)
     yield section
 
 
@@ -101,7 +106,8 @@ class LessonMarkdown(Markdown):
 def to_markdown(parts: Iterable[Part], lesson: Lesson | None = None) -> str:
     """The parts as Markdown, under the lesson's title where it is given; progress is left out."""
     every = [part for part in parts if not isinstance(part, Progress)]
-    shown = [part for section in sections(every) for part in checked(section)]
+    chapters = (section for section in sections(every) if not isinstance(section, Progress))
+    shown = [part for section in chapters for part in checked(section)]
     form, paragraphs = LessonMarkdown(), list[str]()
     if lesson is not None:
         title = Heading(f"{lesson.name}: {lesson.title}", level=2)

@@ -1,7 +1,6 @@
 """Lesson errors, text 001: four measures of error, and why the first two fail."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +10,10 @@ from ..core.losses import AbsoluteError, BinaryCrossEntropy, Loss, SquaredError,
 from ..core.network import Network
 from ..core.optimizers import SGD
 from ..training.loop import train
-from ..writing.blocks import Picture, Table
-from .common import Rows, descent, neuron
-from .parts import Lesson, Part, claim, in_sections, numbers, say
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from ..writing.blocks import Table
+from .common import descent, neuron, picture
+from .parts import Part, claim, in_sections, numbers, say
+from .text_data import Rows
 
 HALF_SQUARES = SquaredError(scale=0.5, reduction="sum")
 TARGETS, OUTPUTS = np.array([2.0, 3.0, 5.0, 9.0]), np.array([[1.0], [5.0], [3.0], [6.0]])
@@ -138,19 +135,7 @@ def _cross_entropy() -> Iterator[Part]:
     yield claim("The cross-entropy of the network in `boolean`", 1.4745579873977763, in_boolean)
     at_40 = bce.value(np.array([[40.0]]), no)
     yield claim("Sure and wrong, at z = 40, it is finite", 40.0, at_40)
-    yield Picture("errors", "Three measures, and the slopes they send back", _draw)
+    yield picture("errors", "Three measures, and the slopes they send back", "error_measures")
 
 
-def _draw() -> "Figure":
-    from .figures import error_measures
-
-    return error_measures()
-
-
-LESSON = Lesson(
-    "errors",
-    "Four measures of error",
-    "text 001",
-    "Sum, absolute, half squares, cross-entropy: what each is, and why the first two fail.",
-    in_sections(_four_numbers, _sum, _absolute, _squared, _cross_entropy),
-)
+PARTS = in_sections(_four_numbers, _sum, _absolute, _squared, _cross_entropy)

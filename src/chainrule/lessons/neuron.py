@@ -10,22 +10,9 @@ from ..core.losses import BinaryCrossEntropy
 from ..core.network import Network
 from ..training.loop import Record
 from ..writing.blocks import Table
-from .common import (
-    LN_2,
-    PEOPLE,
-    TRUTH_TABLE,
-    XOR,
-    Rows,
-    curve,
-    descent,
-    gradients,
-    loss_on,
-    neuron,
-    outputs,
-    picture,
-    trained,
-)
-from .parts import Lesson, Part, Progress, claim, in_sections, numbers, section
+from .common import curve, descent, gradients, loss_on, neuron, outputs, picture, trained
+from .parts import Part, Progress, claim, in_sections, numbers, section
+from .text_data import LN_2, PEOPLE, TRUTH_TABLE, XOR, Rows
 
 LOSS = BinaryCrossEntropy()
 SLOPE, INTERCEPT = 1.23, 3.23
@@ -216,10 +203,4 @@ def _zeros() -> Iterator[Part]:
     yield claim("Yet its cost is below 0.01", True, ends["truth"] < 0.01)
 
 
-LESSON = Lesson(
-    "neuron-line",
-    "One neuron learns a line",
-    "text 000/004",
-    "Log loss and gradient descent from zero; 2,000 fresh points; a cost of nan; zero weights.",
-    in_sections(_start, _truth_table, _line, _overflow, _zeros),
-)
+PARTS = in_sections(_start, _truth_table, _line, _overflow, _zeros)

@@ -102,9 +102,9 @@ def section(parts: Callable[..., Iterator[Part]], *args: object) -> Iterator[Par
     yield from parts(*args)
 
 
-def in_sections(*sections: Callable[[], Iterator[Part]]) -> Callable[[], Iterator[Part]]:
-    """The parts of a lesson that is these sections, one after the other."""
-    return lambda: chain.from_iterable(map(section, sections))
+def in_sections(*sections: Callable[..., Iterator[Part]]) -> Callable[..., Iterator[Part]]:
+    """The parts of a lesson that consists of these sections, which all take its arguments."""
+    return lambda *args: chain.from_iterable(section(parts, *args) for parts in sections)
 
 
 def say(text: str, heading: str | None = None) -> Say:

@@ -10,8 +10,9 @@ from ..core.losses import SquaredError
 from ..core.network import Network
 from ..writing.blocks import Table
 from .alice import two_two_one
-from .common import NAMES, PEOPLE, Rows, bits, curve, loss_on, picture, slope, trained
-from .parts import Lesson, Part, claim, in_sections, numbers, say, section
+from .common import bits, curve, loss_on, picture, slope, trained
+from .parts import Part, claim, in_sections, numbers, say, section
+from .text_data import NAMES, PEOPLE, Rows
 
 LOSS = SquaredError()
 SCALED = Rows((PEOPLE.X - PEOPLE.X.mean(axis=0)) / PEOPLE.X.std(axis=0), PEOPLE.y)
@@ -125,10 +126,4 @@ def _scaled_claims(
     yield picture("people-boundary", title, "decision_boundary", net.predict, *SCALED, **labels)
 
 
-LESSON = Lesson(
-    "people",
-    "Four people, 4,000 steps",
-    "text 003",
-    "The 2-2-1 network trained one sample at a time; twin units; what scaling changes.",
-    in_sections(_training, _asleep, _scaled),
-)
+PARTS = in_sections(_training, _asleep, _scaled)

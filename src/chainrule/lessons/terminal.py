@@ -12,7 +12,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from ..writing.blocks import Cell, Picture, Table
-from .documents import TICK, cell_text, checked, claim_text, verdict
+from .documents import TICK, cell_text, checked, claim_text, sections, verdict
 from .parts import Claim, Content, Lesson, Part, Progress, Say
 
 MEASURE = 88
@@ -22,33 +22,26 @@ MEASURE = 88
 def render_terminal(
     parts: Iterable[Part], console: Console, pictures: str | PathLike[str] | None = None
 ) -> bool:
-    """Print the parts a section at a time, or what there is of it before a training; True if every
-    claim holds.
+    """Print the parts section by section, with a bar for each training; True if every claim holds.
 
-    Pictures are saved as PNG files in the folder `pictures` where one is given, which is made if
-    need be; OSError where it cannot be.
+    `pictures` names a folder for the pictures as PNG files, which is created if necessary. Raises
+    OSError if it cannot be created.
     """
     folder = None if pictures is None else Path(pictures)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    claims: list[Claim] = []
-    waiting: list[Content] = []
-    own_lines = 0
+    claims, own_lines = list[Claim](), 0
     with _bar(console) as bar:
         task = bar.add_task("", visible=False)
-        for part in parts:
-            if isinstance(part, Progress):
-                own_lines += _print(console, waiting, folder)
-                bar.update(task, description=part.task, visible=True)
-                bar.update(task, total=part.total, completed=part.done)
-                continue
-            if bar.tasks[0].visible:
+        for section in sections(parts):
+            if isinstance(section, Progress):
+                unfinished = section.done < section.total
+                bar.update(task, description=section.task, visible=unfinished)
+                bar.update(task, total=section.total, completed=section.done)
+            else:
                 bar.update(task, visible=False, refresh=True)
-            if isinstance(part, Say) and part.heading:
-                own_lines += _print(console, waiting, folder)
-            waiting.append(part)
-            claims += [part] if isinstance(part, Claim) else []
-        own_lines += _print(console, waiting, folder)
+                claims += [part for part in section if isinstance(part, Claim)]
+                own_lines += _print(console, checked(section), folder)
     holds = all(claim.holds for claim in claims)
     if claims:
         console.print()
@@ -58,13 +51,9 @@ def render_terminal(
     return holds
 
 
-def _print(console: Console, waiting: list[Content], folder: Path | None) -> int:
-    """Print the parts that waited for what is claimed of their numbers, and forget them.
-
-    How many claims have a line of their own is returned.
-    """
+def _print(console: Console, parts: Sequence[Content], folder: Path | None) -> int:
+    """Print the parts; returns how many claims have a line of their own."""
     previous: Content | None = None
-    parts = checked(waiting)
     for part in parts:
         if not (isinstance(part, Claim) and isinstance(previous, Claim)):
             console.print()
@@ -75,7 +64,6 @@ def _print(console: Console, waiting: list[Content], folder: Path | None) -> int
         else:
             width = min(MEASURE, console.width)
             console.print(_drawn(part, folder), width=width, highlight=False)
-    waiting.clear()
     return sum(isinstance(part, Claim) for part in parts)
 
 
@@ -119,7 +107,7 @@ def _grid(part: Table) -> Grid:
 
 
 def _aligned(column: Sequence[Cell]) -> list[str]:
-    """Cells of a column; where some begin with a minus, other numbers begin with a space."""
+    """Cells of a column; if some begin with a minus, the other numbers begin with a space."""
     cells = [cell_text(cell) for cell in column]
     if not any(cell[:1] == "-" and cell[1:2].isdigit() for cell in cells):
         return cells

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -12,8 +11,9 @@ from ..core.arrays import Array
 from ..core.losses import BinaryCrossEntropy
 from ..core.network import Network
 from ..writing.blocks import Table
-from .common import LN_2, Rows, curve, neuron, outputs, trained
-from .parts import Lesson, Part, claim, numbers, say, section
+from .common import curve, neuron, outputs, trained
+from .parts import Part, claim, in_sections, numbers, say, section
+from .text_data import LN_2, Rows
 
 LOSS = BinaryCrossEntropy()
 FEATURES = ("Pclass", "Sex", "Age", "SibSp", "Parch", "Fare")
@@ -188,11 +188,4 @@ def _held_out(p: Array, y: Array, train_y: Array) -> Iterator[Part]:
     yield claim("The neuron beats the constant answer by more than 0.1", True, better)
 
 
-LESSON = Lesson(
-    "titanic",
-    "One neuron and the passengers of the Titanic",
-    "text 000/004",
-    "Six columns of the real table: gaps, scale, cost, what the weights say, a fair test.",
-    partial(section, _many_features),
-    needs_file=True,
-)
+PARTS = in_sections(_many_features)

@@ -12,8 +12,9 @@ from ..core.layers import Dense
 from ..core.losses import SquaredError
 from ..core.network import Network
 from ..writing.blocks import Table
-from .common import TRUTH_TABLE, XOR, Rows, curve, gradients, loss_on, predictions, trained
-from .parts import Lesson, Part, claim, in_sections, numbers, say, section
+from .common import curve, gradients, loss_on, predictions, trained
+from .parts import Part, claim, in_sections, numbers, say, section
+from .text_data import TRUTH_TABLE, XOR, Rows
 
 LOSS = SquaredError(reduction="sum")
 
@@ -142,10 +143,4 @@ def _finite_difference(net: Network, good: Array, bad: Array) -> Iterator[Part]:
     yield claim("The other is not", True, abs(bad[0, 0] - measured) > 0.05)
 
 
-LESSON = Lesson(
-    "two-layer",
-    "Two layers and 1,500 steps",
-    "text 002-A",
-    "No biases, sum of squared errors: the loss curve, the predictions, a derivative misplaced.",
-    in_sections(_run, _misplaced),
-)
+PARTS = in_sections(_run, _misplaced)

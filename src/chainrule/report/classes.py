@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import metrics as measure
+from ..core.arrays import Array
 from ..writing.words import clean, count, number, percent, plural, score, shorten
 from . import style
 
@@ -64,7 +65,7 @@ def _class_ticks(axes: Axes, names: Sequence[str]) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _cell_numbers(axes: Axes, C: NDArray[Any], share: NDArray[Any], cell: float) -> None:
+def _cell_numbers(axes: Axes, C: Array, share: Array, cell: float) -> None:
     """The count in each cell of `cell` points, with its share of the row where there is room."""
     k = len(C)
     widest = max(len(count(value)) for value in C.ravel())
@@ -77,7 +78,7 @@ def _cell_numbers(axes: Axes, C: NDArray[Any], share: NDArray[Any], cell: float)
         style.write(axes, f"{count(rows)}{under}", (b, a), fontsize=size, color=colour)
 
 
-def _confusion_title(C: NDArray[Any], classes: Sequence[object]) -> str:
+def _confusion_title(C: Array, classes: Sequence[object]) -> str:
     total = C.sum()
     if total == 0:
         return "No rows to compare"
@@ -91,7 +92,7 @@ def _confusion_title(C: NDArray[Any], classes: Sequence[object]) -> str:
     return f"{right}; {called} in {plural(wrong.max(), 'row')}"
 
 
-def _confusion_description(C: NDArray[Any], classes: Sequence[object]) -> str:
+def _confusion_description(C: Array, classes: Sequence[object]) -> str:
     return "; ".join(
         f"{clean(name)}: {count(C[i, i])} of {count(C[i].sum())} right"
         for i, name in enumerate(classes[:NUMBERED])
@@ -129,9 +130,7 @@ def calibration(y: ArrayLike, p: ArrayLike, *, positive: object = "1") -> Figure
     return style.finish(figure, *_calibration_words(happened, error))
 
 
-def _draw_shares(
-    axes: Axes, predicted: NDArray[Any], observed: NDArray[Any], rows: NDArray[Any]
-) -> None:
+def _draw_shares(axes: Axes, predicted: Array, observed: Array, rows: Array) -> None:
     """Shares (bins,) and intervals: neighbours of enough rows joined, those of few rows hollow."""
     enough, few = rows >= FEW_ROWS, (rows > 0) & (rows < FEW_ROWS)
     points: dict[str, Any] = {"color": style.BLUE, "markersize": 5.5}
@@ -148,7 +147,7 @@ def _draw_diagonal(axes: Axes, label: str) -> None:
     axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=style.DASHED, label=label)
 
 
-def _calibration_words(happened: NDArray[Any], error: float) -> tuple[str, str]:
+def _calibration_words(happened: Array, error: float) -> tuple[str, str]:
     rows = plural(len(happened), "row")
     if happened.min() == happened.max():
         return f"All {rows} are of one class: calibration says little here", ""
@@ -156,7 +155,7 @@ def _calibration_words(happened: NDArray[Any], error: float) -> tuple[str, str]:
     return off, f"Ten bins of {rows} in all, weighted by their rows."
 
 
-def _events(y: ArrayLike, p: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+def _events(y: ArrayLike, p: ArrayLike) -> tuple[Array, Array]:
     happened, p = style.columns(y=y, p=p)
     if not np.isin(happened, (0, 1)).all():
         raise ValueError("y must be 0 or 1: for several classes give y == k and the column P[:, k]")
@@ -167,7 +166,7 @@ def _events(y: ArrayLike, p: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
     return happened, p
 
 
-def _wilson(share: NDArray[Any], n: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _wilson(share: Array, n: Array) -> tuple[Array, Array]:
     z = 1.96
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))

@@ -1,40 +1,27 @@
-"""Pictures of numbers: loss curves, a fitted curve, residuals, scores beside the baselines."""
+"""Pictures of numbers: loss curves, a fitted curve, residuals, scores and baselines."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..core import metrics as measure
-from ..core.arrays import ceil_div
+from ..core.arrays import Array, ceil_div
 from ..writing.words import clean, number, plural, score, shorten, wrap
 from . import style
+
+if TYPE_CHECKING:
+    from ..training.loop import Record
 
 BLUES = LinearSegmentedColormap.from_list("blues", ["#b9d5ec", style.FIXED_BLUE, "#0b2f52"])
 LOWER_IS_BETTER = ("loss", "log_loss", "rmse", "mae", "mse", "error")
 
 
-class LossRecord(Protocol):
-    """What `loss_curves` reads of a record; `chainrule.Record` has it."""
-
-    @property
-    def epoch(self) -> int:
-        """The epoch, counted from 0."""
-
-    @property
-    def loss(self) -> float:
-        """The training loss."""
-
-    @property
-    def valid_loss(self) -> float | None:
-        """The validation loss, None without validation rows."""
-
-
-def loss_curves(records: Sequence[LossRecord], held_out: str = "validation loss") -> Figure:
+def loss_curves(records: Sequence["Record"], held_out: str = "validation loss") -> Figure:
     """Training and validation loss by epoch, the lowest marked; logarithmic from a factor of 50.
 
     `held_out` is what the records' `valid_loss` is called. Epochs are shown counted from 1. Raises
@@ -43,10 +30,9 @@ def loss_curves(records: Sequence[LossRecord], held_out: str = "validation loss"
     if not records:
         raise ValueError("records is empty: keep what train() hands out, list(train(…))")
     epochs = np.array([record.epoch + 1 for record in records])
-    valid = [np.nan if r.valid_loss is None else r.valid_loss for r in records]
-    losses = np.array([record.loss for record in records], float)
-    curves = {"training loss": losses, held_out: np.array(valid)}
-    curves = {name: values for name, values in curves.items() if np.isfinite(values).any()}
+    losses = {"training loss": [r.loss for r in records], held_out: [r.valid_loss for r in records]}
+    arrays = {name: np.array(values, float) for name, values in losses.items()}  # None is nan
+    curves = {name: values for name, values in arrays.items() if np.isfinite(values).any()}
     if not curves:
         raise ValueError("records hold no finite loss: there is nothing to draw")
     watched = list(curves)[-1]
@@ -96,7 +82,7 @@ def _label_ends(axes: Axes, curves: Mapping[str, Any], watched: str) -> None:
 
 
 def _loss_words(
-    curves: Mapping[str, Any], watched: str, epochs: NDArray[Any], best: int
+    curves: Mapping[str, Any], watched: str, epochs: Array, best: int
 ) -> tuple[str, str]:
     values = curves[watched]
     changes = "; ".join(
@@ -112,11 +98,7 @@ def _loss_words(
 
 
 def fitted_line(
-    predict: Callable[[NDArray[Any]], ArrayLike],
-    x: ArrayLike,
-    y: ArrayLike,
-    *,
-    names: tuple[str, str] = ("x", "y"),
+    predict: style.Predict, x: ArrayLike, y: ArrayLike, *, names: tuple[str, str] = ("x", "y")
 ) -> Figure:
     """The points (x, y) and the curve ŷ = predict(X) through them   x (n,), y (n,), X (m, 1).
 
@@ -126,12 +108,7 @@ def fitted_line(
     grid = np.linspace(*style.padded(x, 0.03), 400)
     curve = style.column("predict(X)", predict(grid[:, None]))
     figure, axes = style.one_panel(shorten(names[0], 50), shorten(names[1], 40), grid="y")
-    points: dict[str, Any] = {
-        "color": style.MUTED,
-        "markersize": 4.5,
-        "alpha": 0.55,
-        "markeredgewidth": 0,
-    }
+    points: dict[str, Any] = {"color": style.MUTED, "markersize": 4.5, "alpha": 0.55, "mew": 0}
     axes.plot(x, y, "o", label="data", rasterized=len(x) > style.DENSE, **points)
     axes.plot(grid, curve, color=style.BLUE, linewidth=2.2, label="fitted")
     axes.set_xlim(grid[0], grid[-1])
@@ -169,7 +146,7 @@ def residuals(y: ArrayLike, predicted: ArrayLike, unit: str | None = None) -> Fi
     return style.finish(figure, f"Half of the predictions are within {within} of the truth", mean)
 
 
-def _residual_histogram(axes: Axes, off: NDArray[Any], in_unit: str) -> None:
+def _residual_histogram(axes: Axes, off: Array, in_unit: str) -> None:
     style.quiet(axes, f"actual − predicted{in_unit}", "rows")
     reach = float(np.abs(_within(off)).max()) or 1.0
     bins = int(np.clip(np.sqrt(len(off)), 8, 40)) // 2 * 2 + 1
@@ -181,8 +158,8 @@ def _residual_histogram(axes: Axes, off: NDArray[Any], in_unit: str) -> None:
         style.note(axes, "without the outermost 0.2 % of rows")
 
 
-def _within(values: NDArray[Any]) -> NDArray[Any]:
-    """(low, high) of the values; of many, so that a few outliers do not squeeze the rest."""
+def _within(values: Array) -> Array:
+    """(low, high) of the values; many values lose their outliers, which would squeeze the rest."""
     outside = 0.001 if len(values) > style.DENSE else 0.0
     return np.asarray(np.quantile(values, [outside, 1 - outside]))
 

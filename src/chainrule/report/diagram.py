@@ -1,45 +1,33 @@
 """The network as a diagram: units as circles, weights as lines, biases as the fill of the units."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from ..core.arrays import Array
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
-from ..core.layers import Temperature, within
+from ..core.layers import Layer, Temperature, within
 from ..writing.words import number, plural, shorten
 from . import style
 from .inline import inline_svg
 
+if TYPE_CHECKING:
+    from ..core.network import Network
+
 SHOWN = 10
-"""Of a larger layer the units with the strongest weights are drawn."""
+"""The most units that are drawn of a layer: those with the strongest weights."""
 NUMBERED = 4
 """Where no layer has more units than this, weights and biases are written as numbers."""
 LABEL = (0.16, 0.26)
-"""What a weight's number takes of the way between two columns, and between two units."""
+"""The size of a weight's number, as shares of the distance of two columns and of two units."""
 
 
-class Drawable(Protocol):
-    """What `network` reads of a network; `chainrule.Network` has it."""
-
-    n_in: int
-    shapes: dict[str, tuple[int, ...]]
-
-    @property
-    def layers(self) -> Sequence[Any]:
-        """The layers in order."""
-        ...
-
-    def __getitem__(self, name: str) -> NDArray[Any]: ...
-
-
-def to_html(net: Drawable) -> str:
+def to_html(net: "Network") -> str:
     """The network as a picture in a page, for notebooks."""
     return inline_svg(network(net), f"a network with {net.n_in} inputs", "network-")
 
@@ -49,14 +37,14 @@ class Column:
     """One column of circles: how many units there are, which are drawn, and their biases."""
 
     size: int
-    shown: NDArray[Any]
-    heights: NDArray[Any]
-    bias: NDArray[Any] | None
+    shown: Array
+    heights: Array
+    bias: Array | None
     heading: str
 
 
 def network(
-    net: Drawable,
+    net: "Network",
     feature_names: Sequence[str] | None = None,
     class_names: Sequence[object] | None = None,
 ) -> Figure:
@@ -67,18 +55,16 @@ def network(
     where a Temperature comes after it. Raises ValueError where they do not fit or no layer has a
     matrix W.
     """
-    members = len(net.layers[0].branches)
-    if members > 1 and all(isinstance(layer, Temperature) for layer in net.layers[1:]):
-        net = _Member(net)
-    parameters = sum(net[name].size for name in net.shapes)
-    names = [name for name in net.shapes if re.search(r"\.W$", name) and net[name].ndim == 2]
+    layers, numbers = _drawn_part(net)
+    names = [name for name, W in numbers.items() if name.endswith(".W") and W.ndim == 2]
     if not names:
         raise ValueError("this network has no Dense layer: there are no weights to draw")
-    weights = [np.asarray(net[name], dtype=np.float64) for name in names]
+    weights = [numbers[name] for name in names]
     features = _names("feature_names", feature_names, net.n_in, "x")
-    inputs = _embedded(net.layers[: int(names[0].partition(".")[0])], features)
+    inputs = _embedded(layers[: int(names[0].partition(".")[0])], features)
     outputs = _output_names(class_names, weights[-1].shape[1])
-    columns = _columns(net, names, weights)
+    headings = _headings(layers, names, [len(weights[0]), *(W.shape[1] for W in weights)])
+    columns = _columns(headings, weights, [numbers.get(f"{name[:-1]}b") for name in names])
     numbered = max(column.size for column in columns) <= NUMBERED
     tallest = max(len(c.shown) + (c.size > len(c.shown)) for c in columns)
     height = 1.6 + (0.75 if numbered else 0.42) * tallest
@@ -96,27 +82,28 @@ def network(
     _write_names(axes, 0, columns[0], inputs, "right", 17 if numbered else 13)
     _write_names(axes, len(columns) - 1, columns[-1], outputs, "left", 17 if numbered else 13)
     _write_key(axes, columns, numbered)
+    members = len(net.layers[0].branches)
     first_of = f"The first of {members} networks: " if members > 1 else ""
+    parameters = sum(values.size for values in numbers.values())
     title = _title(parameters, weights[0], columns, inputs)
-    layers = ", ".join(column.heading.replace("\n", " ") for column in columns)
-    return style.finish(figure, first_of + title, f"Its layers: {layers}.")
+    layers_in_words = ", ".join(column.heading.replace("\n", " ") for column in columns)
+    return style.finish(figure, first_of + title, f"Its layers: {layers_in_words}.")
 
 
-class _Member:
-    """The first member of an Average, as a network of its own."""
-
-    def __init__(self, net: Drawable) -> None:
-        prefix, chain = next(iter(net.layers[0].branches.items()))
-        self.n_in, self.layers = net.n_in, chain
-        self._net, self._start = net, f"0.{prefix}"
-        self.shapes = within(net.shapes, self._start)
-
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        return self._net[f"{self._start}{name}"]
+def _drawn_part(net: "Network") -> tuple[Sequence[Layer], dict[str, Array]]:
+    """The layers and their numbers by name: those of the first member if the network averages
+    several, else all.
+    """
+    numbers = {name: np.asarray(net[name], dtype=np.float64) for name in net.shapes}
+    first, *others = net.layers
+    if len(first.branches) > 1 and all(isinstance(layer, Temperature) for layer in others):
+        branch, layers = next(iter(first.branches.items()))
+        return layers, within(numbers, f"0.{branch}")
+    return net.layers, numbers
 
 
 def _embedded(layers: Sequence[Any], names: list[str]) -> list[str]:
-    """The names of the columns behind these layers, of which embeddings make more."""
+    """The names of the columns after these layers; embeddings add columns."""
     for layer in layers:
         if isinstance(layer, CategoryEmbedding):
             picked = [
@@ -145,34 +132,32 @@ def _output_names(names: Sequence[object] | None, n: int) -> list[str]:
     return _names("class_names", names, n, "z")
 
 
-def _columns(net: Drawable, names: Sequence[str], weights: Sequence[NDArray[Any]]) -> list[Column]:
-    sizes = [len(weights[0]), *(W.shape[1] for W in weights)]
-    power = [np.abs(weights[0]).sum(axis=1), *(np.abs(W).sum(axis=0) for W in weights)]
-    headings = _headings(net, names, sizes)
+def _columns(
+    headings: Sequence[str], weights: Sequence[Array], biases: Sequence[Array | None]
+) -> list[Column]:
+    strengths = [np.abs(weights[0]).sum(axis=1), *(np.abs(W).sum(axis=0) for W in weights)]
     columns = []
-    for i, n in enumerate(sizes):
-        shown = np.sort(np.argsort(-power[i], kind="stable")[: n if n <= SHOWN + 2 else SHOWN])
+    for heading, strength, bias in zip(headings, strengths, [None, *biases], strict=True):
+        n = len(strength)
+        shown = np.sort(np.argsort(-strength, kind="stable")[: n if n <= SHOWN + 2 else SHOWN])
         places = len(shown) + (n > len(shown))
         heights = (places - 1) / 2 - np.arange(len(shown), dtype=float)
-        bias = None
-        if i > 0 and (name := names[i - 1][:-1] + "b") in net.shapes:
-            bias = np.asarray(net[name], dtype=np.float64)
-        columns.append(Column(n, shown, heights, bias, headings[i]))
+        columns.append(Column(n, shown, heights, bias, heading))
     return columns
 
 
-def _headings(net: Drawable, names: Sequence[str], sizes: Sequence[int]) -> list[str]:
+def _headings(layers: Sequence[Layer], names: Sequence[str], sizes: Sequence[int]) -> list[str]:
     """What stands above each column: its size, then the layers up to the next Dense."""
     places = [int(name.split(".")[0]) for name in names]
     headings = [f"{sizes[0]} in"]
-    ends = [*places[1:], len(net.layers)]
+    ends = [*places[1:], len(layers)]
     for start, end, size in zip(places, ends, sizes[1:], strict=True):
-        first, *after = (type(layer).__name__ for layer in net.layers[start:end])
+        first, *after = (type(layer).__name__ for layer in layers[start:end])
         headings.append("\n".join([f"{first} {size}", *after[:3]]))
     return headings
 
 
-def _draw_weights(axes: Axes, i: int, W: NDArray[Any], left: Column, right: Column) -> None:
+def _draw_weights(axes: Axes, i: int, W: Array, left: Column, right: Column) -> None:
     strength = np.abs(W) / (np.abs(W).max() or 1.0)
     order = np.argsort(strength, axis=None)  # the strongest on top
     a, b = np.unravel_index(order, W.shape)
@@ -185,18 +170,18 @@ def _draw_weights(axes: Axes, i: int, W: NDArray[Any], left: Column, right: Colu
     axes.add_collection(drawn)
 
 
-def _write_weights(axes: Axes, i: int, W: NDArray[Any], left: Column, right: Column) -> None:
+def _write_weights(axes: Axes, i: int, W: Array, left: Column, right: Column) -> None:
     """Each weight on its line, where no other line or number is near."""
     places = _label_places(left.heights, right.heights)
     for j, k in np.ndindex(W.shape):
         place = float(places[j, k])
-        height = left.heights[j] + place * (right.heights[k] - left.heights[j])
+        height = float(left.heights[j] + place * (right.heights[k] - left.heights[j]))
         box = {"facecolor": style.PAGE, "edgecolor": "none", "pad": 0.8}
         text = number(float(W[j, k]), 3)
         style.write(axes, text, (i + place, height), fontsize=7.5, zorder=2, bbox=box)
 
 
-def _label_places(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
+def _label_places(left: Array, right: Array) -> Array:
     """How far along each line (a, b) between units at these heights its number stands, 0 to 1.
 
     One line after the other takes the free place farthest from the other lines.
@@ -204,7 +189,7 @@ def _label_places(left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any]:
     at = np.linspace(0.18, 0.82, 33)
     reach = np.linspace(-0.5, 0.5, 5) * LABEL[0]
 
-    def heights(x: NDArray[Any]) -> NDArray[Any]:
+    def heights(x: Array) -> Array:
         return np.asarray(left[:, None, None] + (right[:, None] - left[:, None, None]) * x)
 
     lines = np.stack([heights(at + shift) for shift in reach])  # (reach, a, b, places)
@@ -231,7 +216,7 @@ def _draw_units(axes: Axes, i: int, column: Column, largest: float, numbered: bo
     biases = None if column.bias is None else column.bias[column.shown]
     if biases is not None:
         fill = [style.BLUE if b >= 0 else style.ORANGE for b in biases]
-        shade = 0.75 * np.abs(biases) / largest
+        shade: Any = 0.75 * np.abs(biases) / largest
         axes.scatter(x, column.heights, s=area, linewidths=0, zorder=4, color=fill, alpha=shade)
     axes.scatter(
         x, column.heights, s=area, facecolors="none", edgecolors=style.INK, linewidths=1, zorder=5
@@ -257,16 +242,8 @@ def _write_key(axes: Axes, columns: Sequence[Column], numbered: bool) -> None:
     top = max(float(c.heights[0]) for c in columns)
     low = min(float(c.heights[-1]) - (c.size > len(c.shown)) for c in columns)
     for i, c in enumerate(columns):
-        style.write(
-            axes,
-            c.heading,
-            (i, top),
-            offset=(0, 17),
-            fontsize=8,
-            color=style.MUTED,
-            va="bottom",
-            linespacing=1.25,
-        )
+        look = {"fontsize": 8, "color": style.MUTED, "va": "bottom", "linespacing": 1.25}
+        style.write(axes, c.heading, (i, top), offset=(0, 17), **look)
     axes.set(xlim=(-0.25, len(columns) - 0.75), ylim=(low - 0.6, top + 0.6))
     fill = "fill and number: bias" if numbered else "fill: bias, number: unit"
     key = f"blue +  ·  orange dashed −  ·  width: |weight| within its layer  ·  {fill}"
@@ -274,9 +251,7 @@ def _write_key(axes: Axes, columns: Sequence[Column], numbered: bool) -> None:
     style.write(axes, key, (0.5, 0), offset=(0, -4), fontsize=7.5, color=style.MUTED, **place)
 
 
-def _title(
-    parameters: int, first: NDArray[Any], columns: Sequence[Column], inputs: Sequence[str]
-) -> str:
+def _title(parameters: int, first: Array, columns: Sequence[Column], inputs: Sequence[str]) -> str:
     """The network's shape, and the input with the strongest weights W (inputs, units)."""
     shape = "-".join(str(c.size) for c in columns)
     power = np.abs(first).sum(axis=1)

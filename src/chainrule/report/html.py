@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CONTENTS_FROM = 4
-"""A report of so many sections begins with a table of contents."""
+"""The fewest sections for which a report begins with a table of contents."""
 NUMBER = ' class="number"'
 NUMBER_AS_TEXT = re.compile(r"[-+]?[\d,]*\.?\d+( %)?|–")
-"""A number that comes as text, such as 95.58 %."""
+"""A number written as text, such as 95.58 %."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,9 @@ class Page(Html):
         return "\n".join(
             self.items(list(lines)) if is_list else f"<p>{self.words(' '.join(lines))}</p>"
             for paragraph in paragraphs
-            for is_list, lines in groupby(map(str.strip, paragraph.split("\n")), _is_item)
+            for is_list, lines in groupby(
+                map(str.strip, paragraph.split("\n")), lambda line: line.startswith("- ")
+            )
         )
 
     def items(self, lines: Sequence[str]) -> str:
@@ -177,19 +179,10 @@ def section_blocks(section: Section, i: int) -> Iterator[Block]:
 
 def _table(rows: Sequence[Mapping[str, object]], title: str) -> Table:
     names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = [[row.get(name) for row in rows] for name in names]
-    numeric = frozenset(i for i, values in enumerate(columns) if _is_numeric(values))
+    kinds = [{_is_number(row[n]) for row in rows if row.get(n) is not None} for n in names]
+    numeric = frozenset(i for i, are_numbers in enumerate(kinds) if are_numbers == {True})
     texts = [[cell_text(row.get(name)) for name in names] for row in rows]
     return Table(title, names, texts, numeric)
-
-
-def _is_item(line: str) -> bool:
-    return line.startswith("- ")
-
-
-def _is_numeric(values: Sequence[object]) -> bool:
-    present = [value for value in values if value is not None]
-    return bool(present) and all(map(_is_number, present))
 
 
 def _is_number(value: object) -> bool:

@@ -4,7 +4,7 @@ Everything is set on the figure itself: no pyplot and no rcParams, so that pictu
 threads, without a display, and under any matplotlibrc.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, MaxNLocator
+from numpy.typing import ArrayLike
 
+from ..core.arrays import Array
 from ..writing.words import clean, number, wrap
 
 FONT = ["DejaVu Sans", "sans-serif"]  # the second for browsers: matplotlib brings the first
@@ -31,9 +33,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 DENSE = 2000
 """More points than this are drawn as pixels, not shapes: no viewer opens 100,000 circles."""
-
-
 DASHED = (0, (4, 2))
+Point = tuple[float, float]
+Predict = Callable[[Array], ArrayLike]
 
 
 def new_figure(width: float = 6.0, height: float = 4.0) -> Figure:
@@ -71,13 +73,7 @@ def one_panel(
     return figure, axes
 
 
-def write(
-    axes: Axes,
-    text: str,
-    at: tuple[float, float],
-    offset: tuple[float, float] | None = None,
-    **look: Any,
-) -> None:
+def write(axes: Axes, text: str, at: Point, offset: Point | None = None, **look: Any) -> None:
     """A text at a point, or `offset` points away from it; `look` has matplotlib's names."""
     look = {"fontsize": 8.5, "color": INK, "ha": "center", "va": "center", **look}
     if offset is None:
@@ -162,7 +158,7 @@ def padded(values: Any, share: float = 0.06) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def column(name: str, values: Any) -> np.ndarray[Any, Any]:
+def column(name: str, values: Any) -> Array:
     """The values as float64 (n,); raises ValueError where they are no finite column of numbers."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -175,7 +171,7 @@ def column(name: str, values: Any) -> np.ndarray[Any, Any]:
     return array
 
 
-def columns(**values: Any) -> list[np.ndarray[Any, Any]]:
+def columns(**values: Any) -> list[Array]:
     """Several columns, by name; raises ValueError where they differ in rows."""
     arrays = {name: column(name, array) for name, array in values.items()}
     same_length(**arrays)

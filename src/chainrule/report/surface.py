@@ -1,14 +1,15 @@
 """The decision boundary: the probability as a surface, the boundary on it, the points over it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ..core.arrays import Array
 from ..writing.words import percent, plural, shorten
 from . import style
 
@@ -16,13 +17,13 @@ GRID = 220
 
 
 def decision_boundary(
-    predict: Callable[[NDArray[Any]], ArrayLike],
+    predict: style.Predict,
     X: ArrayLike,
     y: ArrayLike,
     *,
     classes: Sequence[object] | None = None,
     names: tuple[str, str] = ("x1", "x2"),
-    line: Callable[[NDArray[Any]], ArrayLike] | None = None,
+    line: style.Predict | None = None,
 ) -> Figure:
     """Where predict(X) turns from one class to the next   X (n, 2), y (n,) whole numbers 0 … k-1.
 
@@ -56,7 +57,7 @@ def decision_boundary(
     )
 
 
-def probabilities(answers: ArrayLike) -> NDArray[Any]:
+def probabilities(answers: ArrayLike) -> Array:
     """P (m, k), rows summing to 1, from (m,), (m, 1) or (m, k); raises ValueError for others."""
     P = np.asarray(answers, dtype=np.float64)
     P = P[:, None] if P.ndim == 1 else P
@@ -68,7 +69,7 @@ def probabilities(answers: ArrayLike) -> NDArray[Any]:
     return np.hstack([1 - P, P]) if P.shape[1] == 1 else P
 
 
-def _draw_surface(axes: Axes, predict: Callable[[Any], ArrayLike], X: NDArray[Any]) -> None:
+def _draw_surface(axes: Axes, predict: style.Predict, X: Array) -> None:
     (x_low, x_high), (y_low, y_high) = style.padded(X[:, 0]), style.padded(X[:, 1])
     xs, ys = np.linspace(x_low, x_high, GRID), np.linspace(y_low, y_high, GRID)
     grid = np.stack(np.meshgrid(xs, ys), axis=-1)
@@ -81,25 +82,23 @@ def _draw_surface(axes: Axes, predict: Callable[[Any], ArrayLike], X: NDArray[An
     extent = (x_low, x_high, y_low, y_high)
     look: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "bilinear"}
     axes.imshow(image, extent=extent, zorder=0, **look)
-    drawn = False
-    for i in range(k if k > 2 else 1):
-        margin = P[..., i] - np.delete(P, i, axis=-1).max(axis=-1)
-        if margin.min() < 0 < margin.max():
-            axes.contour(xs, ys, margin, levels=[0], colors=[style.FIXED_INK], linewidths=[1.8])
-            drawn = True
-    if drawn:
+    margins = [P[..., i] - np.delete(P, i, axis=-1).max(axis=-1) for i in range(k if k > 2 else 1)]
+    boundaries = [margin for margin in margins if margin.min() < 0 < margin.max()]
+    for margin in boundaries:
+        axes.contour(xs, ys, margin, levels=[0], colors=[style.FIXED_INK], linewidths=[1.8])
+    if boundaries:
         axes.plot([], [], color=style.INK, linewidth=1.8, label="learned")
     axes.set(xlim=(x_low, x_high), ylim=(y_low, y_high))
 
 
-def _draw_line(axes: Axes, line: Callable[[NDArray[Any]], ArrayLike]) -> None:
+def _draw_line(axes: Axes, line: style.Predict) -> None:
     x = np.linspace(*axes.get_xlim(), 200)
     height = style.column("line(x1)", line(x))
     axes.plot(x, height, color=style.FIXED_INK, linewidth=1.5, linestyle=(0, (2, 2)), scaley=False)
     axes.plot([], [], color=style.INK, linewidth=1.5, linestyle=(0, (2, 2)), label="true")
 
 
-def _draw_points(axes: Axes, X: NDArray[Any], kinds: NDArray[Any], labels: Sequence[str]) -> None:
+def _draw_points(axes: Axes, X: Array, kinds: Array, labels: Sequence[str]) -> None:
     size = 30 if len(X) < 200 else 20 if len(X) <= 600 else 12 if len(X) <= style.DENSE else 5
     look: dict[str, Any] = {"edgecolors": style.FIXED_PAGE, "linewidths": 0.5, "zorder": 3}
     for i, name in enumerate(labels):

@@ -1,7 +1,7 @@
-"""How many threads matrix products may use: one account for the whole process.
+"""How many threads matrix products may use, counted for the whole process.
 
-Python threads that train at once come and go in any order. While anybody is there the lowest limit
-counts, and the last one out sets back what was.
+Python threads that train at the same time start and end in any order. While one of them trains, the
+lowest limit counts; the last one restores the setting from before.
 """
 
 import os
@@ -18,7 +18,7 @@ _before: dict[str, tuple[Any, int]] = {}  # library and its threads without us, 
 
 @contextmanager
 def at_most(threads: int) -> Iterator[None]:
-    """A context in which a matrix product uses at most so many threads."""
+    """A context in which a matrix product uses at most this number of threads."""
     own = (threading.get_ident(), threads)
     with _lock:
         _limits.append(own)

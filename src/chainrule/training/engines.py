@@ -142,7 +142,7 @@ def _after_fork() -> None:
 
 
 # A fork waits for a thread that loads the engine: the child would find the locks of the import and
-# of Numba's compiler held for ever.
+# of Numba's compiler held forever.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_after_fork
@@ -174,5 +174,5 @@ def _prepare(compiled: ModuleType, dtype: str) -> None:
 
 
 def limit_threads(threads: int | None) -> AbstractContextManager[None]:
-    """A context in which matrix products use at most so many threads; None changes nothing."""
+    """A context in which matrix products use at most `threads` threads; None changes nothing."""
     return nullcontext() if threads is None else at_most(threads)

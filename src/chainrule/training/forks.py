@@ -1,4 +1,4 @@
-"""What a fork takes from a process: the threads that Numba has started, here or in a parent."""
+"""Whether a fork has left behind the threads that Numba had started, here or in a parent."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ _lost = False
 
 
 def threads_lost() -> bool:
-    """Whether Numba's threads, ours or anybody's, were left behind by a fork."""
+    """Whether a fork left Numba's threads behind, whoever started them."""
     return _lost
 
 
@@ -19,8 +19,8 @@ def note_fork() -> None:
 
 
 def note_start() -> None:
-    """When Numba's threads are first needed: whether somebody has started them, but in a process
-    that was forked since.
+    """When Numba's threads are first needed: note whether they were started in a parent process,
+    before the fork that made this one.
     """
     global _lost
     pool = sys.modules["numba.np.ufunc.parallel"]

@@ -99,7 +99,7 @@ def train(
     that epoch.
 
     X (n, n_in), y as the loss takes it, weight (n,) or None. `batch_size=None` takes all rows at
-    once. `valid` is (X, y) or (X, y, weight). `patience` stops after so many epochs without a new
+    once. `valid` is (X, y) or (X, y, weight). `patience` stops after that many epochs without a new
     best loss; `restore="best"` puts the best epoch's theta back when the loop ends, however it
     ends: last epoch, break, Ctrl-C or divergence (after a break, once nothing refers to the
     iterator; `.close()` does it at once). `threads` limits the threads that compute. What the
@@ -206,8 +206,8 @@ def together(
 def _results(
     futures: "list[Future[Record | None]]",
 ) -> tuple[list[Record | None], KeyboardInterrupt | None]:
-    """(the result of each, a Ctrl-C that came meanwhile): the epoch at work is still finished,
-    because its numbers may be the best.
+    """(the result of each, a Ctrl-C that came in the meantime). The running epoch is finished
+    first, because its numbers may be the best.
     """
     stopped: KeyboardInterrupt | None = None
     while True:
@@ -221,7 +221,7 @@ def _results(
 
 
 def _settle(pool: ThreadPoolExecutor) -> None:
-    """Wait until nothing is at work, whatever signals come: what is at work cannot be closed."""
+    """Wait until no thread works, whatever signals come: a working generator cannot be closed."""
     while True:
         try:
             return pool.shutdown(wait=True, cancel_futures=True)

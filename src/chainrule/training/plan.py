@@ -33,5 +33,5 @@ class Plan:
                 raise ValueError(f"{name} is {value!r}: use one of {', '.join(allowed)}")
 
     def batch_rows(self, rows: int) -> int:
-        """The rows of a whole batch, of so many in all."""
+        """The rows of a whole batch, when there are `rows` in all."""
         return rows if self.batch_size is None else min(self.batch_size, rows)
