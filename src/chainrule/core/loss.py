@@ -42,9 +42,10 @@ class Loss:
 
     def __init_subclass__(cls) -> None:
         """A loss that overrides a method states its formula itself, or none."""
+        chain = {"outer_formula": "", "inner_formula": ""}
         forget_overridden(cls, {
             "terms": {"formula": ""}, "slopes": {"slope_formula": "", "kinks": ()},
-            "link": {"link_formula": ""}, "factors": {"outer_formula": "", "inner_formula": ""},
+            "link": {"link_formula": ""}, "factors": chain, "unfused": chain,
         })  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -111,12 +112,12 @@ class Loss:
         Where the link mixes the outputs, as softmax does, "dYhat_dZ" is (n, k, k): [i, a, b] =
         dŶ_ia/dZ_ib.
         """
-        Y = self.targets(Z, y)
-        return {
-            "dL_dl": self._shares(Z, weight),
-            "dl_dYhat": self.slopes(Z, Y),
-            "dYhat_dZ": np.ones_like(Z),
-        }
+        outer, inner = self.unfused(Z, self.targets(Z, y))
+        return {"dL_dl": self._shares(Z, weight), "dl_dYhat": outer, "dYhat_dZ": inner}
+
+    def unfused(self, Z: Array, Y: Array) -> tuple[Array, Array]:
+        """(dl/dŶ, dŶ/dZ), the factors of `slopes`; other than these where Ŷ is not Z."""
+        return self.slopes(Z, Y), np.ones_like(Z)
 
     def _shares(self, Z: Array, weight: Array | None) -> Array:
         """scale · w_i / Σw (n, 1), what one row's loss counts in L."""
