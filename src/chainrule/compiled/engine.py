@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.arrays import Array, aligned_zeros, ceil_div
 from ..core.branch_layers import walk
-from ..core.epoch import Batch, StepSettings, Told, ordered, start_state, train_step
+from ..core.epoch import Batch, EpochResult, StepSettings, ordered, start_state, train_step
 from ..core.layers import BatchNorm, Dropout
 from ..core.network import Network, multiply_adds
 from ..core.nonfinite import ADVICE, Diverged
@@ -74,7 +74,7 @@ class Run:
         self.state_places = {name: STATE_PLACES[name] for name in start if name != "t"}
         self._set_optimizer_state(start)
 
-    def epochs(self, losses: Sequence[float]) -> Iterator[Told]:
+    def epochs(self, losses: Sequence[float]) -> Iterator[EpochResult]:
         """Mean loss, learning rate and seconds of each epoch, while the network has its numbers.
         `losses` are those that schedules may look at.
 
@@ -89,7 +89,7 @@ class Run:
             else:
                 epoch += yield from self._chunk(rates, epoch)
 
-    def _one_epoch(self, rates: Array, epoch: int) -> Told:
+    def _one_epoch(self, rates: Array, epoch: int) -> EpochResult:
         start, before, results = self.net.numbers, self._snapshot(), np.full((1, RESULTS), np.nan)
         if self.user_order is not None:
             self.order[...] = ordered(self.user_order, epoch, len(self.order))
@@ -108,7 +108,7 @@ class Run:
         mean, lr = results[0].tolist()
         return mean, lr, time.perf_counter() - began
 
-    def _chunk(self, rates: Array, epoch: int) -> Iterator[Told]:
+    def _chunk(self, rates: Array, epoch: int) -> Iterator[EpochResult]:
         """Many epochs in one call, handed out one by one; returns how many there were."""
         numbers, before = self.net.numbers, self._snapshot()
         start, numbers_bytes = numbers.copy(), memoryview(numbers.view(np.uint8))

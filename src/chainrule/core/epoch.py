@@ -28,8 +28,8 @@ EXAMPLES = {
     "penalty": "Penalty(l2=0.01)",
     "lr": "0.01 or Cosine(0.01)",
 }
-Order = Callable[[int], ArrayLike]  # of an epoch: its rows, as they are to come
-Told = tuple[float, float, float]  # of an epoch: mean loss, learning rate of the last step, seconds
+Order = Callable[[int], ArrayLike]  # from the number of an epoch to the order of its rows
+EpochResult = tuple[float, float, float]  # mean loss, learning rate of the last step, seconds
 
 
 @dataclass(frozen=True)
@@ -191,24 +191,27 @@ def start_state(optimizer: Optimizer, theta: Array, state: State | None) -> Stat
     return {k: np.array(state[k], np.asarray(v).dtype) for k, v in start.items()}
 
 
-def norm_of(grad: Array) -> float:
-    """‖g‖ of a gradient (p,), whose squares may overflow where it does not."""
+def _scale_and_norm(grad: Array) -> tuple[Any, float]:
+    """(c, ‖g / c‖) of a gradient (p,): c is 1 unless the squares overflow, and then max |g|."""
     norm = float(np.sqrt(np.sum(np.square(grad))))
-    if np.isinf(norm):
-        top = float(np.abs(grad).max())
-        norm = top * float(np.sqrt(np.sum(np.square(grad / top))))
-    return norm
+    if not np.isinf(norm):
+        return 1.0, norm
+    top = np.abs(grad).max()
+    return top, float(np.sqrt(np.sum(np.square(grad / top))))
+
+
+def norm_of(grad: Array) -> float:
+    """‖g‖ of a gradient (p,)."""
+    scale, norm = _scale_and_norm(grad)
+    return float(scale) * norm
 
 
 def clip_by_norm(grad: Array, limit: float) -> Array:
     """g · min(1, limit / ‖g‖): the gradient (p,) with its direction kept. Pascanu et al. 2013."""
-    norm, scaled = float(np.sqrt(np.sum(np.square(grad)))), grad
-    if np.isinf(norm):  # the square may overflow where the gradient does not
-        scaled = grad / np.abs(grad).max()
-        norm = float(np.sqrt(np.sum(np.square(scaled))))
-    elif norm <= limit:
+    scale, norm = _scale_and_norm(grad)
+    if scale * norm <= limit:
         return grad
-    return np.asarray(scaled * grad.dtype.type(limit / norm))
+    return np.asarray(grad / scale * grad.dtype.type(limit / norm))
 
 
 def check_settings(settings: StepSettings) -> None:
