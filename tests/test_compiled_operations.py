@@ -69,24 +69,20 @@ def needed(of: type) -> dict[str, Any]:
     return {cr.Dense: {"n": 3}, cr.CategoryEmbedding: {"groups": ((0, 2),)}}.get(of, {})
 
 
-# CONTRIBUTING.md's recipe for a new activation: a row, a class, its name.
-ROW = """
-    Activation(
-        "squareplus",
-        lambda Z, _: (Z + np.sqrt(Z * Z + 4.0)) / 2.0,
-        lambda Z, A, _: 0.5 + 0.5 * Z / np.sqrt(Z * Z + 4.0),
-        "(z + sqrt(z**2 + 4)) / 2",
-        "1 / 2 + z / (2 * sqrt(z**2 + 4))",
-    ),
-)
-
-ACTIVATIONS: """
-CLASS = '''
+# CONTRIBUTING.md's recipe for each kind: a class, its name.
+ACTIVATION = '''
 @dataclass(frozen=True)
 class Squareplus(ElementwiseLayer):
     """A = (Z + √(Z² + 4)) / 2."""
 
-    activation = ACTIVATIONS["squareplus"]
+    name, formula = "squareplus", "(z + sqrt(z**2 + 4)) / 2"
+    slope_formula = "1 / 2 + z / (2 * sqrt(z**2 + 4))"
+
+    def values(self, Z: Array) -> Array:
+        return (Z + np.sqrt(Z * Z + 4.0)) / 2.0
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return 0.5 + 0.5 * Z / np.sqrt(Z * Z + 4.0)
 
 
 @dataclass(frozen=True)
@@ -143,8 +139,7 @@ class SignDescent(Optimizer):
 
 OPTIMIZERS: '''
 RECIPE = {
-    "core/activations.py": ("\n)\n\nACTIVATIONS: ", ROW),
-    "core/activation_layers.py": ("\n@dataclass(frozen=True)\nclass PReLU(", CLASS),
+    "core/activation_layers.py": ("\n@dataclass(frozen=True)\nclass PReLU(", ACTIVATION),
     "core/layers.py": ("\ndef inner(", LAYER),
     "core/losses.py": ("\ndef _ratio(", LOSS),
     "core/optimizers.py": ("\nOPTIMIZERS: ", OPTIMIZER),

@@ -134,8 +134,7 @@ def test_unknown_lesson_and_useless_file_are_refused() -> None:
 
 
 def wrong_sigmoid_slope(patch: pytest.MonkeyPatch) -> None:
-    wrong = replace(Sigmoid.activation, slope=lambda Z, A, _: A * (1.0 + 1e-6 - A))
-    patch.setattr(Sigmoid, "activation", wrong)
+    patch.setattr(Sigmoid, "slopes", lambda self, Z, A: A * (1.0 + 1e-6 - A))
 
 
 def wrong_bias_gradient(patch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ place in the table.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 from numba import types
@@ -53,7 +54,8 @@ OPERATIONS = (
     Operation(Dense, products.dense_forward, products.dense_backward, whole="bias", own_dx=True),
     *(
         Operation(
-            layer, forward_kernel(value), slope and backward_kernel(slope), settings=("alpha",)
+            layer, forward_kernel(value), slope and backward_kernel(slope),
+            settings=tuple(field.name for field in fields(layer)),
         )
         for layer, value, slope in ACTIVATIONS
     ),
@@ -149,7 +151,7 @@ run_update = choice([optimizer.kernel for optimizer in OPTIMIZERS])
 def unsupported_layer(net: Network) -> Layer | None:
     """The first layer without a row, also among those inside of other layers."""
     for layer, _, _ in walk(net.layers, net.n_in):
-        inner = layer.bend if type(layer) is ParametricActivation else layer
+        inner = layer.activation_layer if type(layer) is ParametricActivation else layer
         if type(inner) not in NUMBERS and type(inner) not in MADE_OF_LAYERS:
             return inner
     return None

@@ -194,7 +194,7 @@ class _Writer:
         """BRANCH, the activation, and BLEND of the two."""
         dx, d_inner = self.derivative(dx, n), self.derivative(NOWHERE, n)
         self.row(BRANCH, layer, n, n, x, x, dx, d_inner)
-        f, df, _ = self.layer(layer.bend, x, d_inner, n)
+        f, df, _ = self.layer(layer.activation_layer, x, d_inner, n)
         y = self.take(self.rows * n)
         self.row(BLEND, layer, n, n, f, y, df, dx, extra=x, learned=n)
         return y, dx, n

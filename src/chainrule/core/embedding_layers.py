@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Array, Arrays, Equation, Shapes
-from .checks import require_count, require_limits
+from .arrays import Array, Arrays, Equation, Pass, Random, Shapes
+from .checks import require_count
 from .layers import Layer
 
 TURN = 2.0 * math.pi
@@ -27,12 +27,12 @@ class CosineEmbedding(Layer):
     size: int = 4
     spread: float = 0.1
     columns: tuple[int, ...] | None = None
-    reach = "row"
+    reach, limits = "row", {"spread": (0, math.inf), "size": (2, math.inf)}
 
     def __post_init__(self) -> None:
         require_count("CosineEmbedding", "frequencies", self.frequencies)
         require_count("CosineEmbedding", "size", self.size)
-        require_limits(self, {"spread": (0, math.inf), "size": (2, math.inf)})
+        super().__post_init__()
         if self.columns is not None:
             columns = tuple(np.atleast_1d(np.array(self.columns, object)).tolist())
             whole = all(isinstance(c, int | np.integer) and c >= 0 for c in columns)
@@ -61,20 +61,18 @@ class CosineEmbedding(Layer):
     def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
         p["w"][...] = self.spread * rng.normal(size=p["w"].shape)
         p["b"][...] = rng.uniform(-math.pi, math.pi, p["b"].shape)
-        near = 1.0 / math.sqrt(self.frequencies)
-        p["V"][...] = rng.uniform(-near, near, p["V"].shape)
-        p["a"][...] = rng.uniform(-near, near, p["a"].shape)
+        limit = 1.0 / math.sqrt(self.frequencies)
+        p["V"][...] = rng.uniform(-limit, limit, p["V"].shape)
+        p["a"][...] = rng.uniform(-limit, limit, p["a"].shape)
 
-    def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
+    def forward(self, p: Arrays, X: Array, *, train: bool = False, rng: Random = None) -> Pass:
         x = X[:, self.embedded(X.shape[1])]
         U = X.dtype.type(TURN) * x[:, :, None] * p["w"] + p["b"]  # (rows, m, k)
         C = np.cos(U)
         T = np.einsum("rck,cko->rco", C, p["V"]) + p["a"]
         return np.hstack([X, T.reshape(len(X), -1)]), {"X": X, "C": C, "S": np.sin(U)}
 
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> Pass:
         X, C, S = cache["X"], cache["C"], cache["S"]
         columns, turn = list(self.embedded(X.shape[1])), X.dtype.type(TURN)
         dT = dY[:, X.shape[1] :].reshape(len(X), len(columns), self.size - 1)
@@ -157,14 +155,12 @@ class CategoryEmbedding(Layer):
         for E in p.values():
             E[...] = rng.normal(size=E.shape)
 
-    def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
+    def forward(self, p: Arrays, X: Array, *, train: bool = False, rng: Random = None) -> Pass:
         parts = [X[:, self.alone(X.shape[1])]]
         parts += [X[:, a:b] @ p[f"E{g}"] for g, (a, b) in enumerate(self.groups)]
         return np.hstack(parts), {"X": X}
 
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> Pass:
         X, d = cache["X"], self.size
         alone, dX, grads = list(self.alone(X.shape[1])), np.empty_like(X), dict[str, Array]()
         dX[:, alone] = dY[:, : len(alone)]

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.activation_layers import ElementwiseLayer, ParametricActivation, PReLU
+from ..core.activation_layers import ParametricActivation, PReLU
 from ..core.arrays import Array
-from ..core.layers import Layer, inner, within
+from ..core.elementwise_layer import ElementwiseLayer
+from ..core.layers import Layer, within
 from ..core.network import Network
 
 FLAT = 0.05  # a slope below this share of the steepest one counts as saturated
@@ -48,7 +49,7 @@ def _walk(
         if not layer.branches:
             yield f"{outer}{i}", layer, cache
         for prefix, chain in layer.branches.items():
-            inside = [inner(within(cache, prefix), k) for k in range(len(chain))]
+            inside = [within(cache, f"{prefix}{k}.") for k in range(len(chain))]
             yield from _walk(chain, inside, f"{outer}{i}.{prefix}")
 
 
@@ -63,7 +64,7 @@ def _steepest(layer: Layer) -> float:
     """The largest slope of an activation."""
     if isinstance(layer, PReLU):
         return 1.0
-    layer = layer.bend if isinstance(layer, ParametricActivation) else layer
+    layer = layer.activation_layer if isinstance(layer, ParametricActivation) else layer
     Z = np.linspace(-8.0, 8.0, 321)[None, :]
     slopes = layer.backward({}, layer.forward({}, Z)[1], np.ones_like(Z))[0]
     return max(float(np.abs(slopes).max()), 1e-300)
