@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Array, aligned_zeros, ceil_div
+from ..core.arrays import Array, ceil_div
 from ..core.branch_layers import walk
 from ..core.epoch import Batch, EpochResult, StepSettings, ordered, start_state, train_step
 from ..core.layers import BatchNorm, Dropout
@@ -24,9 +24,9 @@ from ..core.schedules import Schedule
 from ..training.plan import Plan
 from .draws import draws_of
 from .epochs import DONE, MEAN, RESULTS, train
-from .kernels import frozen, prepare
+from .kernels import frozen, linked_program
 from .operations import STATE_PLACES
-from .program import BLOCK, program
+from .program import BLOCK
 from .rules import loss_setting, rules, targets
 from .step import DECAY, LANES, LR, RATES, Work
 from .threads import several_threads
@@ -172,18 +172,14 @@ class Run:
         """Write the program and take the memory it needs."""
         net, rows = self.net, shard_rows(self.net, self.batch_size)
         lanes = lane_count(net, ceil_div(self.batch_size, rows))
-        written = program(
+        table, self.memory, self.layouts = linked_program(
             net, rows, lanes=lanes, batch=self.batch_size, y_width=self.Y.shape[1], one_lr=one_lr,
         )  # fmt: skip
-        prepare(written, net.dtype)
-        self.layouts, self.layout = written.layouts, written.layouts[0]
-        self.memory = aligned_zeros(int(self.layout.memory_size), net.dtype)
-        weight = self.data.weight
+        self.layout, weight = self.layouts[0], self.data.weight
         self.work = Work(
-            written.table, self.memory, frozen(self.data.X).reshape(-1), frozen(self.Y).reshape(-1),
+            table, self.memory, frozen(self.data.X).reshape(-1), frozen(self.Y).reshape(-1),
             frozen(np.zeros(0) if weight is None else weight.astype(np.float64)), self.order,
         )  # fmt: skip
-        self._at("settings", len(written.settings))[...] = written.settings
         self._at("loss_settings", net.n_out)[...] = loss_setting(self.settings.loss, self.data.y)
         self._at("lr_factor", min(BLOCK, net.theta.size))[...] = 1.0
 

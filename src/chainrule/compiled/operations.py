@@ -123,29 +123,20 @@ LOSSES = (
 run_loss = choice([loss.kernel for loss in LOSSES], types.float64)
 
 
-class OptimizerKernel(NamedTuple):
-    """An optimizer: its class, its kernel, and the settings that the kernel reads."""
-
-    of: type[co.Optimizer]
-    kernel: Any
-    settings: tuple[str, ...] = ()
-
-
-ADAM = ("beta1", "beta2", "epsilon")
-OPTIMIZERS = (
-    OptimizerKernel(co.SGD, updates.sgd),
-    OptimizerKernel(co.Momentum, updates.momentum, ("beta",)),
-    OptimizerKernel(co.Nesterov, updates.nesterov, ("beta",)),
-    OptimizerKernel(co.AdaGrad, updates.adagrad, ("epsilon",)),
-    OptimizerKernel(co.RMSProp, updates.rmsprop, ("rho", "epsilon")),
-    OptimizerKernel(co.Adam, updates.adam, ADAM),
-    OptimizerKernel(co.AdamHat, updates.adam_hat, ADAM),
-    OptimizerKernel(co.AdamW, updates.adamw, ADAM),
-)
-OPTIMIZER_SETTINGS = tuple(sorted({name for kernel in OPTIMIZERS for name in kernel.settings}))
+OPTIMIZERS = {
+    co.SGD: updates.sgd,
+    co.Momentum: updates.momentum,
+    co.Nesterov: updates.nesterov,
+    co.AdaGrad: updates.adagrad,
+    co.RMSProp: updates.rmsprop,
+    co.Adam: updates.adam,
+    co.AdamHat: updates.adam_hat,
+    co.AdamW: updates.adamw,
+}
+OPTIMIZER_SETTINGS = ("beta", "beta1", "beta2", "epsilon", "rho")  # that kernels read
 # Where the memory holds what an optimizer remembers of each parameter; "t" is the run's clock.
 STATE_PLACES = {"m": "m", "v": "v", "s": "v"}
-run_update = choice([optimizer.kernel for optimizer in OPTIMIZERS])
+run_update = choice(list(OPTIMIZERS.values()))
 
 
 def unsupported_layer(net: Network) -> Layer | None:
@@ -163,8 +154,7 @@ def unsupported(net: Network, settings: StepSettings) -> str | None:
     for supported, kind, used in (
         (layer is None, "layer", layer),
         (any(type(settings.loss) is row.of for row in LOSSES), "loss", settings.loss),
-        (any(type(settings.optimizer) is row.of for row in OPTIMIZERS), "optimizer",
-         settings.optimizer),
+        (type(settings.optimizer) in OPTIMIZERS, "optimizer", settings.optimizer),
         (penalty is None or type(penalty) is Penalty, "penalty", penalty),
     ):  # fmt: skip
         if not supported:

@@ -186,11 +186,9 @@ class Average(Branched):
 
 
 def _require_layers(owner: Branched) -> None:
-    for chain in owner.branches.values():
-        for layer in chain:
-            if not isinstance(layer, Layer):
-                name = type(owner).__name__
-                raise ValueError(f"{name} got {layer!r}: give layers, as in [Dense(3)]")
+    for _, layer in owner.inner_layers():
+        if not isinstance(layer, Layer):
+            raise ValueError(f"{type(owner).__name__} got {layer!r}: give layers, as in [Dense(3)]")
 
 
 def _chain(layers: Any) -> tuple[Layer, ...]:

@@ -53,8 +53,7 @@ class CosineEmbedding(Layer):
                 f"CosineEmbedding columns is {self.columns}, but it gets {n_in} columns: give "
                 f"numbers below {n_in}"
             )
-        m = n_in if self.columns is None else len(self.columns)
-        k, d = self.frequencies, self.size
+        m, k, d = len(self.embedded(n_in)), self.frequencies, self.size
         shapes: Shapes = {"w": (m, k), "b": (m, k), "V": (m, k, d - 1), "a": (m, d - 1)}
         return n_in + m * (d - 1), shapes, {}
 
@@ -120,21 +119,17 @@ class CategoryEmbedding(Layer):
 
     def __post_init__(self) -> None:
         require_count("CategoryEmbedding", "size", self.size)
-        groups, stop = list[tuple[int, int]](), 0
-        for group in self.groups if isinstance(self.groups, tuple | list) else ():
-            ends = tuple(group) if isinstance(group, tuple | list) else ()
-            whole = len(ends) == 2 and all(isinstance(end, int | np.integer) for end in ends)
-            if not (whole and stop <= ends[0] < ends[1]):
-                groups.clear()
-                break
-            groups.append((int(ends[0]), int(ends[1])))
-            stop = groups[-1][1]
-        if not groups:
+        groups = self.groups if isinstance(self.groups, tuple | list) else ()
+        pairs = all(isinstance(group, tuple | list) and len(group) == 2 for group in groups)
+        ends = [end for group in groups for end in group] if pairs else []
+        whole = ends and all(isinstance(end, int | np.integer) for end in ends)
+        stops = [0, *ends[1::2]]
+        if not (whole and all(stop <= a < b for stop, (a, b) in zip(stops, groups, strict=False))):
             raise ValueError(
                 f"CategoryEmbedding groups is {self.groups!r}: give (start, stop) of the columns "
                 "of each, in order, without overlap"
             )
-        object.__setattr__(self, "groups", tuple(groups))
+        object.__setattr__(self, "groups", tuple((int(first), int(end)) for first, end in groups))
 
     def alone(self, n_in: int) -> tuple[int, ...]:
         """The columns of n_in that are in no group."""

@@ -22,12 +22,6 @@ from .penalty import Penalty
 from .schedules import Schedule, value_at
 from .targets import check_weight
 
-EXAMPLES = {
-    "loss": "SquaredError()",
-    "optimizer": "Adam()",
-    "penalty": "Penalty(l2=0.01)",
-    "lr": "0.01 or Cosine(0.01)",
-}
 Order = Callable[[int], ArrayLike]  # from the number of an epoch to the order of its rows
 EpochResult = tuple[float, float, float]  # mean loss, learning rate of the last step, seconds
 
@@ -218,14 +212,15 @@ def check_settings(settings: StepSettings) -> None:
     """Raise TypeError or ValueError for a setting of the wrong kind, a loss that cannot be trained
     on, or a learning rate or clip that makes no sense.
     """
-    for name, value, kind in (
-        ("loss", settings.loss, Loss),
-        ("optimizer", settings.optimizer, Optimizer),
-        ("penalty", settings.penalty, Penalty | None),
-        ("lr", settings.lr, float | int | np.number | Schedule),
+    for name, kind, example in (
+        ("loss", Loss, "SquaredError()"),
+        ("optimizer", Optimizer, "Adam()"),
+        ("penalty", Penalty | None, "Penalty(l2=0.01)"),
+        ("lr", float | int | np.number | Schedule, "0.01 or Cosine(0.01)"),
     ):
+        value = getattr(settings, name)
         if not isinstance(value, kind):
-            raise TypeError(f"{name} is {value!r}: give an instance, such as {EXAMPLES[name]}")
+            raise TypeError(f"{name} is {value!r}: give an instance, such as {example}")
     if isinstance(settings.loss, SumOfErrors):
         settings.loss.slopes(np.zeros(1), np.zeros(1))  # raises, and says why
     lr = settings.lr.value if isinstance(settings.lr, Schedule) else settings.lr

@@ -166,17 +166,17 @@ class Adam(Optimizer):
         return {"t": np.zeros((), np.int64), **super().init(theta)}
 
     def delta(self, grad: Array, state: State, lr: Rate) -> Array:
-        self._move(grad, state)
-        t = int(state["t"])
+        t = self._move(grad, state)
         m_hat = state["m"] / (1.0 - self.beta1**t)
         v_hat = state["v"] / (1.0 - self.beta2**t)
         return -lr * m_hat / (np.sqrt(v_hat) + self.epsilon)
 
-    def _move(self, grad: Array, state: State) -> None:
-        """t, m and v of the next update."""
+    def _move(self, grad: Array, state: State) -> int:
+        """Update t, m and v; returns t."""
         state["t"] += 1
         state["m"][...] = self.beta1 * state["m"] + (1.0 - self.beta1) * grad
         state["v"][...] = self.beta2 * state["v"] + (1.0 - self.beta2) * grad * grad
+        return int(state["t"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,8 +192,7 @@ class AdamHat(Adam):
     )
 
     def delta(self, grad: Array, state: State, lr: Rate) -> Array:
-        self._move(grad, state)
-        t = int(state["t"])
+        t = self._move(grad, state)
         rate = lr * (math.sqrt(1.0 - self.beta2**t) / (1.0 - self.beta1**t))
         return -rate * state["m"] / (np.sqrt(state["v"]) + self.epsilon)
 
