@@ -29,7 +29,7 @@ from chainrule.core import (
 from chainrule.core.arrays import defined_below
 from chainrule.core.contracts import central_difference
 from chainrule.core.elementwise_layer import ElementwiseLayer
-from chainrule.core.epoch import Batch, StepSettings, train_step
+from chainrule.core.epoch import Batch, StepSettings, Trainer
 
 ALL_LAYERS = LAYERS | LAYER_VARIANTS
 ALL_LOSSES = LOSSES | UNTRAINABLE
@@ -133,7 +133,7 @@ def test_one_step_under_every_loss(layer: str, optimizer: cr.Optimizer, dtype: t
         arrays = dict(state)
         data = Batch(X.astype(dtype), y, weight)
         settings = StepSettings(case.loss, optimizer, 0.01)
-        L = train_step(net, settings, state, data, 0.01, 0.1, np.random.default_rng(0))
+        L = Trainer(net, settings, state, np.random.default_rng(0)).step(data, 0.01, 0.1)
         assert np.isfinite(L)
         assert net.theta.dtype == net.buffers.dtype == dtype
         assert np.isfinite(net.theta).all()

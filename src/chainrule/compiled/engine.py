@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.arrays import Array, ceil_div
 from ..core.branch_layers import walk
-from ..core.epoch import Batch, EpochResult, StepSettings, ordered, start_state, train_step
+from ..core.epoch import Batch, EpochResult, StepSettings, Trainer, ordered, start_state
 from ..core.layers import BatchNorm, Dropout
 from ..core.network import Network, multiply_adds
 from ..core.nonfinite import ADVICE, Diverged
@@ -271,10 +271,8 @@ class Run:
         place = f"training diverged at epoch {epoch + epochs}, step {k}"
         try:
             with np.errstate(all="ignore"):
-                train_step(
-                    self.net, self.settings, self._optimizer_state(), batch,
-                    float(rates[stopped, LR]), float(rates[stopped, DECAY]), self.rng,
-                )  # fmt: skip
+                trainer = Trainer(self.net, self.settings, self._optimizer_state(), self.rng)
+                trainer.step(batch, float(rates[stopped, LR]), float(rates[stopped, DECAY]))
         except Diverged as stop:
             raise Diverged(f"{place}: {stop}") from None
         self._unload()  # what that step, which is sound there, has changed

@@ -60,101 +60,92 @@ class Batch:
         return Batch(self.X[rows], self.y[rows], None if self.weight is None else self.weight[rows])
 
 
-def train_step(
-    net: Network,
-    settings: StepSettings,
-    state: State,
-    batch: Batch,
-    lr: float,
-    decay: float,
-    rng: np.random.Generator,
-) -> float:
-    """One update of net.theta from one batch; returns the loss before it, penalty included.
-
-    Raises Diverged, and leaves theta and buffers as they were, at the first number that is not
-    finite.
+@dataclass(frozen=True)
+class Trainer:
+    """Makes the steps of a training: they change `net` and the optimizer's `state`, in place, and
+    draw from `rng`.
     """
-    loss, optimizer = settings.loss, settings.optimizer
-    penalty = settings.penalty and settings.penalty.of(batch.mass)
-    X, y, weight = batch.X, batch.y, batch.weight
-    Z, caches = net.forward(X, train=True, rng=rng)
-    L = loss.value(Z, y, weight)
-    dX, grad = net.backward(caches, loss.grad(Z, y, weight))
-    if penalty is not None:
-        L += penalty.value(net.theta, net.decay_factor)
-        grad += penalty.grad(net.theta, net.decay_factor)
-    if settings.clip is not None:
-        grad = clip_by_norm(grad, settings.clip)
-    delta = optimizer.update(grad, state, net.theta, lr * net.lr_factor, decay * net.decay_factor)
-    before = net.theta.copy(), net.buffers.copy()
-    net.theta += delta
-    net.absorb(caches)
-    if not (np.isfinite(L) and np.isfinite(net.theta).all() and np.isfinite(net.buffers).all()):
-        net.theta, net.buffers = before
-        raise Diverged(name_nonfinite(net, loss, batch.X, caches, Z, L, grad))
-    return L
 
+    net: Network
+    settings: StepSettings
+    state: State
+    rng: np.random.Generator
 
-def scheduled_step(
-    net: Network,
-    settings: StepSettings,
-    state: State,
-    batch: Batch,
-    step: int,
-    steps: int,
-    losses: Sequence[float],
-    rng: np.random.Generator,
-) -> tuple[float, float]:
-    """train_step as the schedules have it at this step of so many; returns (the loss before it, the
-    learning rate).
-    """
-    lr = value_at(settings.lr, step, steps, losses)
-    decay = value_at(settings.optimizer.decay, step, steps, losses)
-    for name, schedule in net.schedules().items():
-        net[name] = schedule.at(step, steps, losses)
-    with np.errstate(all="ignore"):  # what overflows is found and named by the step itself
-        return train_step(net, settings, state, batch, lr, decay, rng), lr
+    def step(self, batch: Batch, lr: float, decay: float) -> float:
+        """One update of net.theta from one batch; returns the loss before it, penalty included.
 
+        Raises Diverged, and leaves theta and buffers as they were, at the first number that is not
+        finite.
+        """
+        net, settings, loss = self.net, self.settings, self.settings.loss
+        penalty = settings.penalty and settings.penalty.of(batch.mass)
+        X, y, weight = batch.X, batch.y, batch.weight
+        Z, caches = net.forward(X, train=True, rng=self.rng)
+        L = loss.value(Z, y, weight)
+        dX, grad = net.backward(caches, loss.grad(Z, y, weight))
+        if penalty is not None:
+            L += penalty.value(net.theta, net.decay_factor)
+            grad += penalty.grad(net.theta, net.decay_factor)
+        if settings.clip is not None:
+            grad = clip_by_norm(grad, settings.clip)
+        rates = lr * net.lr_factor, decay * net.decay_factor
+        delta = settings.optimizer.update(grad, self.state, net.theta, *rates)
+        before = net.theta.copy(), net.buffers.copy()
+        net.theta += delta
+        net.absorb(caches)
+        if not (np.isfinite(L) and np.isfinite(net.theta).all() and np.isfinite(net.buffers).all()):
+            net.theta, net.buffers = before
+            raise Diverged(name_nonfinite(net, loss, X, caches, Z, L, grad))
+        return L
 
-def run_epoch(
-    net: Network,
-    settings: StepSettings,
-    state: State,
-    data: Batch,
-    *,
-    epoch: int,
-    epochs: int,
-    batch_size: int,
-    shuffle: bool | Order,
-    rng: np.random.Generator,
-    losses: Sequence[float] = (),
-) -> tuple[float, float]:
-    """One pass over the rows; returns (mean of the batch losses weighted by Σw, learning rate of
-    the last step).
+    def scheduled_step(
+        self, batch: Batch, step: int, steps: int, losses: Sequence[float]
+    ) -> tuple[float, float]:
+        """`step` with the rates that the schedules give for step number `step` of `steps`; returns
+        (the loss before it, the learning rate).
+        """
+        lr = value_at(self.settings.lr, step, steps, losses)
+        decay = value_at(self.settings.optimizer.decay, step, steps, losses)
+        for name, schedule in self.net.schedules().items():
+            self.net[name] = schedule.at(step, steps, losses)
+        with np.errstate(all="ignore"):  # what overflows is found and named by the step itself
+            return self.step(batch, lr, decay), lr
 
-    Draws one permutation, none for a full batch or without `shuffle`; where that is a function, it
-    gives the order of the rows. A batch of zero weight is skipped.
-    """
-    n = len(data)
-    order: Array | None = None
-    if callable(shuffle):
-        order = ordered(shuffle, epoch, n)
-    elif shuffle and batch_size < n:
-        order = rng.permutation(n)
-    per_epoch = ceil_div(n, batch_size)
-    total, counted, lr = 0.0, 0.0, 0.0
-    for k in range(per_epoch):
-        step, steps = epoch * per_epoch + k, epochs * per_epoch
-        rows = slice(k * batch_size, (k + 1) * batch_size)
-        batch = data.take(rows if order is None else order[rows])
-        if batch.mass == 0:
-            continue
-        try:
-            L, lr = scheduled_step(net, settings, state, batch, step, steps, losses, rng)
-        except Diverged as stop:
-            raise Diverged(f"training diverged at epoch {epoch}, step {k}: {stop}") from None
-        total, counted = total + L * batch.mass, counted + batch.mass
-    return total / counted, lr
+    def epoch(
+        self,
+        data: Batch,
+        epoch: int,
+        epochs: int,
+        batch_size: int,
+        shuffle: bool | Order,
+        losses: Sequence[float] = (),
+    ) -> tuple[float, float]:
+        """One pass over the rows; returns (mean of the batch losses weighted by Σw, learning rate
+        of the last step).
+
+        Draws one permutation, none for a full batch or without `shuffle`; where that is a function,
+        it gives the order of the rows. A batch of zero weight is skipped.
+        """
+        n = len(data)
+        order: Array | None = None
+        if callable(shuffle):
+            order = ordered(shuffle, epoch, n)
+        elif shuffle and batch_size < n:
+            order = self.rng.permutation(n)
+        per_epoch = ceil_div(n, batch_size)
+        total, counted, lr = 0.0, 0.0, 0.0
+        for k in range(per_epoch):
+            rows = slice(k * batch_size, (k + 1) * batch_size)
+            batch = data.take(rows if order is None else order[rows])
+            if batch.mass == 0:
+                continue
+            step, steps = epoch * per_epoch + k, epochs * per_epoch
+            try:
+                L, lr = self.scheduled_step(batch, step, steps, losses)
+            except Diverged as stop:
+                raise Diverged(f"training diverged at epoch {epoch}, step {k}: {stop}") from None
+            total, counted = total + L * batch.mass, counted + batch.mass
+        return total / counted, lr
 
 
 def ordered(order: Order, epoch: int, n: int) -> Array:
