@@ -165,8 +165,9 @@ class Run:
         """How many epochs the next call runs: one, or as many short ones as can be run ahead."""
         if not self.ahead:
             return 1
-        most = CHUNK_NUMBERS // max(1, self.net.numbers.size)
-        return max(1, min(int(CHUNK_SECONDS / self.epoch_seconds), most, self.total - epoch))
+        in_time = int(CHUNK_SECONDS / self.epoch_seconds)
+        in_cache = CHUNK_NUMBERS // max(1, self.net.numbers.size)
+        return max(1, min(in_time, in_cache, self.total - epoch))
 
     def _lay_out(self, one_lr: bool) -> None:
         """Write the program and take the memory it needs."""

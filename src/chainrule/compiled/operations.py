@@ -150,13 +150,13 @@ def unsupported_layer(net: Network) -> Layer | None:
 
 def unsupported(net: Network, settings: StepSettings) -> str | None:
     """Why the compiled engine cannot train this, as a sentence; None if it can."""
-    layer, penalty = unsupported_layer(net), settings.penalty
-    for supported, kind, used in (
-        (layer is None, "layer", layer),
-        (any(type(settings.loss) is row.of for row in LOSSES), "loss", settings.loss),
-        (type(settings.optimizer) in OPTIMIZERS, "optimizer", settings.optimizer),
-        (penalty is None or type(penalty) is Penalty, "penalty", penalty),
-    ):  # fmt: skip
+    layer, loss = unsupported_layer(net), settings.loss
+    for kind, used, supported in (
+        ("layer", layer, layer is None),
+        ("loss", loss, any(type(loss) is row.of for row in LOSSES)),
+        ("optimizer", settings.optimizer, type(settings.optimizer) in OPTIMIZERS),
+        ("penalty", settings.penalty, type(settings.penalty) in (Penalty, type(None))),
+    ):
         if not supported:
             return f"the {kind} {type(used).__name__} has no compiled kernel"
     return None

@@ -18,7 +18,7 @@ from ..core.arrays import Array, Shapes, aligned_zeros, ceil_div
 from ..core.branch_layers import Branched
 from ..core.layers import BatchNorm, Dense, Dropout, Layer
 from ..core.network import Network
-from .embeddings import BEHIND, FIRST
+from .embeddings import END, FIRST
 from .operations import BLEND, BRANCH, DROPOUT, FIRST_SUM, NUMBERS, OPERATIONS, RUNNING_NORM, SUM
 
 # The columns of the table. WHOLE: the setting that is a whole number. SPANS, SPAN_COUNT: which rows
@@ -130,7 +130,7 @@ class _Writer:
         table = np.zeros((count + len(self.spans), COLUMNS), np.int64)
         table[:count] = np.reshape(self.table, (count, COLUMNS))
         table[:count, SPANS] += count
-        table[count:, [FIRST, BEHIND]] = np.reshape(self.spans, (-1, 2))
+        table[count:, [FIRST, END]] = np.reshape(self.spans, (-1, 2))
         return table
 
     def take(self, n: int) -> int:

@@ -1,5 +1,5 @@
-"""check_layer and check_loss: does an own layer or loss keep the protocol, and is its derivative
-right?
+"""check_layer and check_loss: does a layer or loss of yours keep the protocol, and is its
+derivative right?
 
 Each raises AssertionError with one sentence for the first promise that is broken, and returns None
 where all are kept. Derivatives are held against central differences in float64; a point beside a
@@ -68,8 +68,8 @@ def compare_gradients(
     return compared
 
 
-def _require(kept: object, promise: str) -> None:
-    if not kept:  # no assert statement: the checks hold under python -O too
+def _require(holds: object, promise: str) -> None:
+    if not holds:  # no assert statement: the checks hold under python -O too
         raise AssertionError(promise)
 
 
@@ -100,13 +100,13 @@ def _check_mode(net: Network, X: Array, train: bool, seed: int) -> None:
     arrays = all(isinstance(v, np.ndarray) for v in caches[0].values())
     _require(arrays, f"{layer}: cache holds arrays only")
     dY = np.random.default_rng(seed + 2).normal(size=Y.shape)
-    kept = {k: v.copy() for k, v in caches[0].items()}
+    cached = {k: v.copy() for k, v in caches[0].items()}
     dX, grad = net.backward(caches, dY)
     after = {"theta": net.theta, "buffers": net.buffers, "X": X}
     for (name, new), old in zip(after.items(), before, strict=True):
         pure = f"{layer} changed {name} in {mode}: forward and backward are pure"
         _require(np.array_equal(old, new), pure)
-    unchanged = all(np.array_equal(v, caches[0][k]) for k, v in kept.items())
+    unchanged = all(np.array_equal(v, caches[0][k]) for k, v in cached.items())
     _require(unchanged, f"{layer}.backward changed its cache")
     again = np.array_equal(forward()[0], Y)
     _require(again, f"{layer} gave two results for the same input and rng in {mode}")

@@ -142,7 +142,7 @@ class CategoryEmbedding(Layer):
                 f"CategoryEmbedding groups is {self.groups}, but it gets {n_in} columns: give "
                 "groups of these"
             )
-        levels = [behind - first for first, behind in self.groups]
+        levels = [end - first for first, end in self.groups]
         shapes: Shapes = {f"E{g}": (count, self.size) for g, count in enumerate(levels)}
         return n_in - sum(levels) + self.size * len(levels), shapes, {}
 

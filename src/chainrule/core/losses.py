@@ -95,8 +95,8 @@ class Huber(Loss):
 
     def terms(self, Z: Array, Y: Array) -> Array:
         r = np.abs(Z - Y)
-        near = np.minimum(r, self.delta)
-        return np.asarray(near * (r - 0.5 * near))
+        clipped = np.minimum(r, self.delta)
+        return np.asarray(clipped * (r - 0.5 * clipped))
 
     def slopes(self, Z: Array, Y: Array) -> Array:
         return np.asarray(np.clip(Z - Y, -self.delta, self.delta))

@@ -227,5 +227,5 @@ def mean_and_error(values: Array, weight: ArrayLike | None = None) -> tuple[floa
     """
     w = _weights(len(values), weight)
     mean, n = float(np.sum(w * values) / w.sum()), int(np.count_nonzero(w))
-    spread = float(np.sqrt(np.sum((w * (values - mean)) ** 2)) / w.sum())
-    return mean, np.inf if n < 2 else spread * float(np.sqrt(n / (n - 1)))
+    deviation = float(np.sqrt(np.sum((w * (values - mean)) ** 2)) / w.sum())
+    return mean, np.inf if n < 2 else deviation * float(np.sqrt(n / (n - 1)))

@@ -158,13 +158,13 @@ class Network:
         return cls(sizes[0], layers, rng=rng, dtype=dtype)
 
     @classmethod
-    def average(cls, nets: "Sequence[Network]", *behind: Layer) -> "Network":
-        """One network that gives the mean of what these give, with more layers `behind` it; its
-        numbers are copies. A single one needs no Average.
+    def average(cls, nets: "Sequence[Network]", *final_layers: Layer) -> "Network":
+        """One network that gives the mean of what these give, followed by `final_layers`;
+        its numbers are copies. A single one needs no Average.
         """
         first, many = nets[0], len(nets) > 1
         front = [Average(tuple(net.layers for net in nets))] if many else first.layers
-        whole = cls(first.n_in, [*front, *behind], rng=0, dtype=first.dtype)
+        whole = cls(first.n_in, [*front, *final_layers], rng=0, dtype=first.dtype)
         for m, net in enumerate(nets):
             for name in (*net.shapes, *net.buffer_shapes):
                 whole[f"0.{m}.{name}" if many else name] = net[name]
