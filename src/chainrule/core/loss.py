@@ -23,7 +23,8 @@ class Loss:
     z also `outer_formula` dl/dŷ, `inner_formula` dŷ/dz and, where an output depends on the others,
     `cross_formula` dŷ/dz of another output, whose ŷ is q. `symbols` explains further letters;
     `kinks` are expressions whose sign turns where dl/dz jumps. `classifies`: whether the targets
-    are classes; `best_constant` says in words what `constant` gives.
+    are classes; `best_constant` says in words what `constant` gives; `positive` lists the settings
+    that must be above 0.
     """
 
     scale: float = field(default=1.0, kw_only=True)
@@ -38,6 +39,7 @@ class Loss:
     symbols: ClassVar[Mapping[str, str]] = {}
     kinks: ClassVar[tuple[str, ...]] = ()
     classifies: ClassVar[bool] = False
+    positive: ClassVar[tuple[str, ...]] = ("scale",)
     best_constant: ClassVar[str] = "one number"
 
     def __init_subclass__(cls) -> None:
@@ -51,8 +53,9 @@ class Loss:
     def __post_init__(self) -> None:
         if self.reduction not in ("mean", "sum"):
             raise ValueError(f'reduction is {self.reduction!r}: it must be "mean" or "sum"')
-        if not 0.0 < self.scale < np.inf:
-            raise ValueError(f"scale is {self.scale}: it must be a finite number above 0")
+        for name in self.positive:
+            if not 0.0 < (value := getattr(self, name)) < np.inf:
+                raise ValueError(f"{name} is {value}: it must be a finite number above 0")
 
     def link(self, Z: Array) -> Array:
         """Ŷ (n, k), the prediction in the target's own terms: the identity unless the loss says

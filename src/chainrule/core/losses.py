@@ -87,11 +87,7 @@ class Huber(Loss):
     delta: float = 1.0
     formula = "(z - y)**2 / 2 if abs(z - y) <= delta else delta * (abs(z - y) - delta / 2)"
     slope_formula = "min(max(z - y, -delta), delta)"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0.0 < self.delta < np.inf:
-            raise ValueError(f"delta is {self.delta}: it must be a finite number above 0")
+    positive = ("scale", "delta")
 
     def terms(self, Z: Array, Y: Array) -> Array:
         r = np.abs(Z - Y)
