@@ -9,18 +9,16 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.core.activation_layers import ACTIVATION_LAYERS
+from chainrule.core.activation_layers import ACTIVATIONS
 from chainrule.core.activations import (
-    ACTIVATIONS,
-    Activation,
     log_sum_exp,
     normal_cdf,
     sigmoid,
     softmax,
     softplus,
 )
+from chainrule.core.elementwise_layer import ElementwiseLayer
 
-SETTING = {"leaky_relu": 0.01, "elu": 1.0}
 ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805
 FORMULAS: dict[str, Callable[[float], float]] = {
     "identity": lambda z: z,
@@ -40,63 +38,55 @@ FORMULAS: dict[str, Callable[[float], float]] = {
     "hard_tanh": lambda z: min(max(z, -1.0), 1.0),
 }
 GRID = [-9.7, -4.2, -2.9, -1.3, -0.8, -0.01, 0.0, 0.02, 0.6, 0.9, 1.7, 2.95, 3.05, 8.1]
-ROWS = ACTIVATIONS.values()
-NAMES = list(ACTIVATIONS)
+LAYERS = [activation() for activation in ACTIVATIONS.values()]
 
 
 def test_every_activation_has_a_formula() -> None:
     assert set(FORMULAS) == set(ACTIVATIONS)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=NAMES)
-def test_function_is_the_formula(row: Activation) -> None:
+@pytest.mark.parametrize("layer", LAYERS, ids=list(ACTIVATIONS))
+def test_function_is_the_formula(layer: ElementwiseLayer) -> None:
     Z = np.array([GRID])
-    wanted = [FORMULAS[row.name](z) for z in GRID]
-    np.testing.assert_allclose(
-        row.function(Z, SETTING.get(row.name, 0.0))[0], wanted, rtol=1e-13, atol=1e-15
-    )
+    wanted = [FORMULAS[layer.name](z) for z in GRID]
+    np.testing.assert_allclose(layer.values(Z)[0], wanted, rtol=1e-13, atol=1e-15)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=NAMES)
-def test_slope_is_the_derivative(row: Activation) -> None:
+@pytest.mark.parametrize("layer", LAYERS, ids=list(ACTIVATIONS))
+def test_slope_is_the_derivative(layer: ElementwiseLayer) -> None:
     h = 1e-4
-    bends = [*row.kinks, 0.0] if row.name == "softsign" else row.kinks  # |z| bends its slope
-    for z in (z for z in GRID if all(abs(z - bend) > 3 * h for bend in bends)):
-        f, Z = FORMULAS[row.name], np.array([[z]])
+    corners = [*layer.kinks, 0.0] if layer.name in ("softsign", "elu") else layer.kinks  # of f′ too
+    for z in (z for z in GRID if all(abs(z - corner) > 3 * h for corner in corners)):
+        f, Z = FORMULAS[layer.name], np.array([[z]])
         wide, near = f(z + 2 * h) - f(z - 2 * h), f(z + h) - f(z - h)
         numeric = (8 * near - wide) / (12 * h)
-        slope = row.slope(
-            Z, row.function(Z, SETTING.get(row.name, 0.0)), SETTING.get(row.name, 0.0)
-        )[0, 0]
+        slope = layer.slopes(Z, layer.values(Z))[0, 0]
         assert slope == pytest.approx(numeric, rel=1e-9, abs=1e-10), z
 
 
-@pytest.mark.parametrize("row", ROWS, ids=NAMES)
-def test_kinks_are_where_the_slope_or_the_value_jumps(row: Activation) -> None:
+@pytest.mark.parametrize("layer", LAYERS, ids=list(ACTIVATIONS))
+def test_kinks_are_where_the_slope_or_the_value_jumps(layer: ElementwiseLayer) -> None:
     def slope(z: float) -> float:
         Z = np.array([z])
-        return float(
-            row.slope(Z, row.function(Z, SETTING.get(row.name, 0.0)), SETTING.get(row.name, 0.0))[0]
-        )
+        return float(layer.slopes(Z, layer.values(Z))[0])
 
     def value(z: float) -> float:
-        return float(row.function(np.array([z]), SETTING.get(row.name, 0.0))[0])
+        return float(layer.values(np.array([z]))[0])
 
     def jumps(z: float) -> bool:
         return max(abs(f(z + 1e-9) - f(z - 1e-9)) for f in (slope, value)) > 1e-3
 
     places = {z / 2 for z in range(-8, 9)}
-    wanted = set() if row.name == "elu" else set(row.kinks)  # for alpha = 1 its slope is continuous
-    assert {z for z in places if jumps(z)} == wanted
+    assert {z for z in places if jumps(z)} == set(layer.kinks)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("row", ROWS, ids=NAMES)
-def test_far_ends_are_finite_and_keep_the_dtype(row: Activation, dtype: type) -> None:
+@pytest.mark.parametrize("layer", LAYERS, ids=list(ACTIVATIONS))
+def test_far_ends_are_finite_and_keep_the_dtype(layer: ElementwiseLayer, dtype: type) -> None:
     top = 1e300 if dtype is np.float64 else 1e37
     Z = np.array([[-top, -1000, -89, -40, 0, 40, 89, 1000, top]], dtype)
-    A = row.function(Z, SETTING.get(row.name, 0.0))
-    S = row.slope(Z, A, SETTING.get(row.name, 0.0))
+    A = layer.values(Z)
+    S = layer.slopes(Z, A)
     assert A.dtype == S.dtype == dtype
     assert A.shape == S.shape == Z.shape
     assert np.isfinite(A).all()
@@ -104,11 +94,11 @@ def test_far_ends_are_finite_and_keep_the_dtype(row: Activation, dtype: type) ->
     assert not np.shares_memory(A, Z)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=NAMES)
-def test_no_rows_give_no_rows(row: Activation) -> None:
+@pytest.mark.parametrize("layer", LAYERS, ids=list(ACTIVATIONS))
+def test_no_rows_give_no_rows(layer: ElementwiseLayer) -> None:
     Z = np.zeros((0, 3))
-    A = row.function(Z, SETTING.get(row.name, 0.0))
-    assert A.shape == row.slope(Z, A, SETTING.get(row.name, 0.0)).shape == (0, 3)
+    A = layer.values(Z)
+    assert A.shape == layer.slopes(Z, A).shape == (0, 3)
     assert A.dtype == np.float64
 
 
@@ -143,18 +133,29 @@ def test_softmax_rows_are_probabilities(rng: np.random.Generator) -> None:
         np.testing.assert_allclose(p, [math.exp(v) / total for v in z], rtol=1e-14)
 
 
-def test_a_layer_runs_its_row() -> None:
+def test_alpha_is_what_z_is_multiplied_by_below_zero() -> None:
+    Z = np.array([[-2.0, 0.0, 3.0]])
+    A = cr.LeakyReLU(0.2).values(Z)
+    assert A.tolist() == [[-0.4, 0.0, 3.0]]
+    assert cr.LeakyReLU(0.2).slopes(Z, A).tolist() == [[0.2, 0.2, 1.0]]
+    A = cr.ELU(0.5).values(Z)
+    assert A.tolist() == [[0.5 * math.expm1(-2.0), 0.0, 3.0]]
+    assert cr.ELU(0.5).slopes(Z, A).tolist() == [[0.5 * math.expm1(-2.0) + 0.5, 0.5, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("layer", "same"),
+    [*[(layer, layer) for layer in LAYERS], (cr.PReLU(0.3), cr.LeakyReLU(0.3))],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_a_network_multiplies_by_the_slope(layer: cr.Layer, same: ElementwiseLayer) -> None:
+    """PReLU starts as a leaky ReLU."""
     Z = np.array(GRID)[:, None]
-    made = {name: ACTIVATION_LAYERS[name]() for name in ACTIVATIONS}
-    cases = [(name, layer, getattr(layer, "alpha", 0.0)) for name, layer in made.items()]
-    own = [("leaky_relu", cr.LeakyReLU(0.2), 0.2), ("elu", cr.ELU(0.5), 0.5)]
-    learned = [("leaky_relu", cr.PReLU(0.3), 0.3)]  # PReLU starts as a leaky ReLU
-    for name, layer, alpha in [*cases, *own, *learned]:
-        net, row = cr.Network(1, [layer], rng=0), ACTIVATIONS[name]
-        A, caches = net.forward(Z)
-        np.testing.assert_array_equal(A, row.function(Z, alpha))
-        dX, _ = net.backward(caches, np.full_like(A, 2.0))
-        np.testing.assert_array_equal(dX, 2.0 * row.slope(Z, A, alpha))
+    net = cr.Network(1, [layer], rng=0)
+    A, caches = net.forward(Z)
+    np.testing.assert_array_equal(A, same.values(Z))
+    dX, _ = net.backward(caches, np.full_like(A, 2.0))
+    np.testing.assert_array_equal(dX, 2.0 * same.slopes(Z, A))
 
 
 def test_prelu_learns_its_slope() -> None:

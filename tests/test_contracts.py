@@ -18,7 +18,6 @@ import chainrule as cr
 import chainrule.core
 from chainrule.core import (
     activation_layers,
-    activations,
     branch_layers,
     initializers,
     layers,
@@ -29,7 +28,8 @@ from chainrule.core import (
 )
 from chainrule.core.arrays import defined_below
 from chainrule.core.contracts import central_difference
-from chainrule.core.epoch import Batch, StepSettings, train_step
+from chainrule.core.elementwise_layer import ElementwiseLayer
+from chainrule.core.epoch import Batch, StepSettings, Trainer
 
 ALL_LAYERS = LAYERS | LAYER_VARIANTS
 ALL_LOSSES = LOSSES | UNTRAINABLE
@@ -44,7 +44,8 @@ def subclasses(base: type, *modules: ModuleType) -> set[type]:
     """The public classes that derive from `base` in these modules."""
     found = {v for module in modules for v in vars(module).values() if inspect.isclass(v)}
     public = {c for c in found if not c.__name__.startswith("_")}
-    hidden = {base, activation_layers.ElementwiseLayer, branch_layers.Branched}
+    hidden = {base, ElementwiseLayer, layers.LearnedPerUnit, layers.Normalisation}
+    hidden |= {branch_layers.Branched}
     return {c for c in public if issubclass(c, base)} - hidden
 
 
@@ -69,7 +70,7 @@ def test_every_public_class_is_in_a_table(base: type, listed: list[type]) -> Non
 
 
 def test_every_named_thing_is_in_a_table() -> None:
-    assert set(activations.ACTIVATIONS) | {"prelu"} == set(tables.ACTIVATION_LAYERS)
+    assert set(activation_layers.ACTIVATIONS) | {"prelu"} == set(tables.ACTIVATION_LAYERS)
     assert set(activation_layers.ACTIVATION_LAYERS) == set(tables.ACTIVATION_LAYERS)
     assert set(initializers.INITIALIZERS) == set(tables.INITIALIZERS)
     assert set(losses.LOSSES.values()) == {type(case.loss) for case in ALL_LOSSES.values()}
@@ -132,7 +133,7 @@ def test_one_step_under_every_loss(layer: str, optimizer: cr.Optimizer, dtype: t
         arrays = dict(state)
         data = Batch(X.astype(dtype), y, weight)
         settings = StepSettings(case.loss, optimizer, 0.01)
-        L = train_step(net, settings, state, data, 0.01, 0.1, np.random.default_rng(0))
+        L = Trainer(net, settings, state, np.random.default_rng(0)).step(data, 0.01, 0.1)
         assert np.isfinite(L)
         assert net.theta.dtype == net.buffers.dtype == dtype
         assert np.isfinite(net.theta).all()

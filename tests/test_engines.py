@@ -11,12 +11,12 @@ import chainrule as cr
 def test_load_engine_serves_predictions(dtype: type) -> None:
     net, rows = cr.Network.mlp([3, 5, 2], rng=0, dtype=dtype), np.eye(3, dtype=dtype)
     exact = net.predict(rows)
-    assert "_plans" not in vars(net)
+    assert "_programs" not in vars(net)
     assert cr.load_engine(dtype)
     np.testing.assert_allclose(
         net.predict(rows), exact, rtol=1e-5 if dtype is np.float32 else 1e-13
     )
-    assert "_plans" in vars(net)
+    assert "_programs" in vars(net)
 
 
 def test_load_engine_refuses_other_dtypes() -> None:

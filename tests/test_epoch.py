@@ -12,10 +12,9 @@ import chainrule as cr
 from chainrule.core.epoch import (
     Batch,
     StepSettings,
+    Trainer,
     check_batch,
     clip_by_norm,
-    run_epoch,
-    train_step,
 )
 from chainrule.core.optimizers import State
 
@@ -29,7 +28,7 @@ def epoch(
 ) -> tuple[float, float]:
     how: dict[str, Any] = {"epoch": 0, "epochs": 1, "batch_size": 4, "shuffle": True} | changed
     state = settings.optimizer.init(net.theta)
-    return run_epoch(net, settings, state, data, rng=np.random.default_rng(rng), **how)
+    return Trainer(net, settings, state, np.random.default_rng(rng)).epoch(data, **how)
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def test_one_step_by_hand() -> None:
     net["0.b"] = [0.5]
     settings = StepSettings(cr.SquaredError(), cr.SGD(), 0.1)
     data = Batch(np.array([[2.0]]), np.array([1.0]))
-    L = train_step(net, settings, {}, data, 0.1, 0.0, RNG)
+    L = Trainer(net, settings, {}, RNG).step(data, 0.1, 0.0)
     assert L == 2.25
     assert net.theta.tolist() == pytest.approx([0.4, 0.2], rel=1e-15)
 
@@ -69,7 +68,7 @@ def test_penalty_clip_and_decay_by_hand() -> None:
     settings = StepSettings(cr.SquaredError(), cr.AdamW(), 0.1, cr.Penalty(l2=4.0), clip=1.0)
     data = Batch(np.array([[2.0]]), np.array([1.0]))
     state = settings.optimizer.init(net.theta)
-    assert train_step(net, settings, state, data, 0.1, 0.5, RNG) == 4.25
+    assert Trainer(net, settings, state, RNG).step(data, 0.1, 0.5) == 4.25
     norm = (10**2 + 3**2) ** 0.5
     np.testing.assert_allclose(state["m"], [0.1 * 10 / norm, 0.1 * 3 / norm], rtol=1e-14)
     np.testing.assert_allclose(net.theta, [1 - 0.1 - 0.1 * 0.5, 0.5 - 0.1], rtol=1e-7)
@@ -115,10 +114,7 @@ def test_draws_are_one_permutation_then_each_dropout_in_layer_order(
     layers = [cr.Dropout(0.1), cr.Dense(5), block, cr.Dropout(0.3), cr.Dense(2)]
     net, rng = cr.Network(3, layers, rng=0), Counting(1)
     settings = StepSettings(cr.SquaredError(), cr.SGD(), 0.01)
-    run_epoch(
-        net, settings, {}, Batch(X, Y), epoch=0, epochs=1, batch_size=batch_size, shuffle=shuffle,
-        rng=rng,
-    )  # fmt: skip
+    Trainer(net, settings, {}, rng).epoch(Batch(X, Y), 0, 1, batch_size, shuffle)
     masks = [("random", (n, k)) for n in batches for k in (3, 5, 5)]
     assert rng.calls == [("permutation", 10)] * permutations + masks
 
@@ -201,7 +197,7 @@ def test_a_batch_of_zero_weight_is_skipped() -> None:
     total = 0.0
     for step, rows in ((0, slice(0, 4)), (2, slice(8, 10))):
         data, rate = Batch(X[rows], Y[rows], weight[rows]), cr.Cosine(0.1).at(step, 3)
-        total += train_step(twin, settings, {}, data, rate, 0.0, RNG) * weight[rows].sum()
+        total += Trainer(twin, settings, {}, RNG).step(data, rate, 0.0) * weight[rows].sum()
     assert net.theta.tobytes() == twin.theta.tobytes()
     assert net.buffers.tobytes() == twin.buffers.tobytes()
     assert mean == pytest.approx(total / weight.sum(), rel=1e-14)

@@ -73,9 +73,11 @@ class Halved(cr.Optimizer):
         return -lr * state["s"]
 
 
-def trace(layer: cr.Layer) -> cr.Trace:
+def trace(
+    layer: cr.Layer, loss: cr.Loss | None = None, optimizer: cr.Optimizer | None = None
+) -> cr.Trace:
     net = cr.Network(2, [cr.Dense(3), layer, cr.Dense(1)], rng=0)
-    return cr.trace_step(net, Quartic(), Halved(), X, Y, lr=0.1)
+    return cr.trace_step(net, loss or Quartic(), optimizer or Halved(), X, Y, lr=0.1)
 
 
 def test_own_classes_are_proven_whole() -> None:
@@ -118,6 +120,51 @@ def test_a_false_equation_is_refused_at_its_place() -> None:
 def test_an_equation_that_cannot_be_read_is_named(slope: str) -> None:
     with pytest.raises(ValueError, match="Square states .* which cannot be read"):
         cr.verify(trace(Square(slope=slope)))
+
+
+@pytest.mark.parametrize(
+    ("stated", "reason"),
+    [
+        ({"formula": "margin * (z - y)**4"}, "'Wrong' object has no attribute 'margin'"),
+        ({"slope_formula": "4 * (z - y)**"}, "invalid syntax"),
+        ({"link_formula": "z * total", "symbols": {"total": "sum_k(Z[r,k] * margin)"}}, "'margin'"),
+        ({"link_formula": "z * W[r,k]"}, "W"),
+    ],
+    ids=["a name", "syntax", "a symbol", "an array"],
+)
+def test_a_formula_of_a_loss_that_cannot_be_read_is_named(stated: Any, reason: str) -> None:
+    wrong = type("Wrong", (Quartic,), stated)()
+    with pytest.raises(ValueError, match="Wrong states .* which cannot be read: ") as refused:
+        cr.verify(trace(Square(), loss=wrong))
+    assert reason in str(refused.value)
+    assert repr(next(iter(stated.values()))) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("formula", "reason"),
+    [
+        ("-lr * s * momentum", "'Wrong' object has no attribute 'momentum'"),
+        ("-lr * s_befor", "'Wrong' object has no attribute 's_befor'"),
+        ("-lr * (s", "was never closed"),
+    ],
+)
+def test_a_stage_of_an_optimizer_that_cannot_be_read_is_named(formula: str, reason: str) -> None:
+    stages = (*Halved.stages[:-1], ("delta", formula))
+    wrong = type("Wrong", (Halved,), {"stages": stages})()
+    with pytest.raises(ValueError, match="Wrong states .* which cannot be read: ") as refused:
+        cr.explain(trace(Square(), optimizer=wrong), "0.W[0,0]")
+    assert reason in str(refused.value)
+    assert repr(formula) in str(refused.value)
+
+
+def test_a_formula_may_name_an_attribute_of_its_class() -> None:
+    """As an equation of a layer may."""
+    gentle = type("Gentle", (Halved,), {"half": 0.5, "stages": (
+        ("s", "(s_before + g) * half"), Halved.stages[-1],
+    )})()  # fmt: skip
+    proof = cr.verify(trace(Square(), optimizer=gentle))
+    assert proof
+    assert proof.unknown == ()
 
 
 def test_a_layer_that_states_nothing_is_left_out_of_the_proof() -> None:

@@ -9,8 +9,7 @@ import pytest
 from support import tables
 
 import chainrule as cr
-from chainrule.core.activation_layers import ACTIVATION_LAYERS
-from chainrule.core.activations import ACTIVATIONS
+from chainrule.core.activation_layers import ACTIVATION_LAYERS, ACTIVATIONS
 from chainrule.core.losses import LOSSES
 from chainrule.core.optimizers import OPTIMIZERS
 from chainrule.formulas.expression import Formula, evaluate
@@ -25,10 +24,10 @@ def both(formula: Formula) -> list[Formula]:
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name: str) -> None:
-    layer, row = ACTIVATION_LAYERS[name](), ACTIVATIONS[name]
+    layer = ACTIVATIONS[name]()
     A, cache = layer.forward({}, Z)
     slopes = layer.backward({}, cache, np.ones_like(Z))[0]
-    value, slope = Formula(row.formula, row.stable), Formula(row.slope_formula, row.slope_stable)
+    value, slope = Formula.of(layer.formula), Formula.of(layer.slope_formula)
     for j, z in enumerate(Z[0].tolist()):
         names = {"z": z, "a": float(A[0, j]), "alpha": getattr(layer, "alpha", 0.0)}
         np.testing.assert_allclose(evaluate(value, names), A[0, j], **NEAR)
@@ -40,7 +39,7 @@ def test_activations(name: str) -> None:
 
 def test_every_activation_loss_and_optimizer_has_formulas() -> None:
     assert set(ACTIVATIONS) | {"prelu"} == set(ACTIVATION_LAYERS)
-    assert all(row.formula and row.slope_formula for row in ACTIVATIONS.values())
+    assert all(layer.formula and layer.slope_formula for layer in ACTIVATIONS.values())
     assert all(loss.formula and loss.slope_formula for loss in LOSSES.values())
     assert all(optimizer.stages for optimizer in OPTIMIZERS.values())
 

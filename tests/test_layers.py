@@ -11,7 +11,7 @@ from support.tables import LAYER_VARIANTS, LAYERS
 
 import chainrule as cr
 from chainrule.core.contracts import compare_gradients
-from chainrule.core.layers import inner, outer
+from chainrule.core.layers import prefixed, within
 
 X = np.array([[1.0, -2.0], [3.0, 4.0], [-5.0, 0.0]])
 SMOOTH = ("sigmoid", "tanh", "gelu", "silu", "mish", "softplus", "dense", "layer_norm", "residual")
@@ -188,8 +188,8 @@ def test_names_of_layer_1_and_11_are_not_confused() -> None:
     layers = [cr.Dense(1, init=float(i)) for i in range(12)]
     net = cr.Network(1, layers, rng=0)
     assert [float(net[f"{i}.W"][0, 0]) for i in range(12)] == list(range(12))
-    assert inner({"1.W": 1, "11.W": 2}, 1) == {"W": 1}
-    assert outer({"W": 1}, 11) == {"11.W": 1}
+    assert within({"1.W": 1, "11.W": 2}, "1.") == {"W": 1}
+    assert prefixed("11.", {"W": 1}) == {"11.W": 1}
 
 
 @pytest.mark.parametrize(

@@ -137,8 +137,7 @@ def test_file_is_refused_by_a_lesson_that_needs_none() -> None:
 
 
 def wrong_sigmoid_slope(patch: pytest.MonkeyPatch) -> None:
-    wrong = replace(Sigmoid.activation, slope=lambda Z, A, _: A * (1.0 + 1e-6 - A))
-    patch.setattr(Sigmoid, "activation", wrong)
+    patch.setattr(Sigmoid, "slopes", lambda self, Z, A: A * (1.0 + 1e-6 - A))
 
 
 def wrong_bias_gradient(patch: pytest.MonkeyPatch) -> None:

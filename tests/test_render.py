@@ -13,7 +13,7 @@ from test_chain import boolean_trace, some_trace
 from test_trace import ROWS, alice
 
 import chainrule as cr
-from chainrule.core.activations import ACTIVATIONS
+from chainrule.core.activation_layers import ACTIVATIONS
 from chainrule.core.losses import LOSSES
 from chainrule.formulas.expression import Formula
 from chainrule.writing.blocks import Equation, Heading, Prose, Table
@@ -122,8 +122,8 @@ def test_samples_as_columns() -> None:
 
 
 FORMULAS = [
-    *[Formula(row.formula, row.stable) for row in ACTIVATIONS.values()],
-    *[Formula(row.slope_formula, row.slope_stable) for row in ACTIVATIONS.values()],
+    *[Formula.of(activation.formula) for activation in ACTIVATIONS.values()],
+    *[Formula.of(activation.slope_formula) for activation in ACTIVATIONS.values()],
     *[
         Formula.of(getattr(loss, name))
         for loss in LOSSES.values()

@@ -9,7 +9,7 @@ from support.compiled_cases import Case, cases
 from support.numeric import Array
 
 import chainrule as cr
-from chainrule.core.epoch import StepSettings, check_batch, train_step
+from chainrule.core.epoch import StepSettings, Trainer, check_batch
 from chainrule.core.schedules import value_at
 from chainrule.formulas.expression import derivative_of
 from chainrule.trace.step import Trace, trace_step
@@ -37,7 +37,7 @@ def stepped(case: Case) -> tuple[cr.Network, float]:
     lr, decay = value_at(case.lr, 0, 1), value_at(case.optimizer.decay, 0, 1)
     rng, state = np.random.default_rng(case.seed), case.optimizer.init(net.theta)
     with np.errstate(all="ignore"):
-        L = train_step(net, chosen, state, batch, lr, decay, rng)
+        L = Trainer(net, chosen, state, rng).step(batch, lr, decay)
     return net, L
 
 

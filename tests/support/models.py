@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from chainrule.core import activation_layers as al
 from chainrule.core import branch_layers, embedding_layers, layers, losses, schedules
-from chainrule.core.activations import ACTIVATIONS
 from chainrule.core.arrays import Array, Arrays, Shapes
 from chainrule.core.network import Network
 from chainrule.models.model import Model
@@ -81,7 +80,7 @@ def elementwise() -> st.SearchStrategy[layers.Layer]:
         st.builds(al.LeakyReLU, SMALL),
         st.builds(al.ELU, SMALL),
         st.builds(al.PReLU, SMALL),
-        st.builds(al.ParametricActivation, st.sampled_from(list(ACTIVATIONS)), SMALL),
+        st.builds(al.ParametricActivation, st.sampled_from(list(al.ACTIVATIONS)), SMALL),
     )
 
 

@@ -130,14 +130,15 @@ def guard_training() -> None:
 
 
 def guard_prediction() -> None:
-    plan, serial, parallel = prediction._plan, prediction.predict, prediction.predict_in_parallel
+    linked = prediction.linked_program
+    serial, parallel = prediction.predict, prediction.predict_in_parallel
 
-    def guarded_plan(net: cr.Network, lanes: int) -> Any:
-        made = plan(net, lanes)
-        layout = made.layouts[0]
-        made.memory[int(layout.lane) :] = np.nan
-        made.memory[gaps(layout, lanes)] = np.nan
-        return made
+    def guarded_program(net: cr.Network, rows: int, lanes: int) -> Any:
+        program = linked(net, rows, lanes=lanes)
+        layout = program.layouts[0]
+        program.memory[int(layout.lane) :] = np.nan
+        program.memory[gaps(layout, lanes)] = np.nan
+        return program
 
     def guarded(kernel: Callable[..., None]) -> Callable[..., None]:
         def call(layouts: Any, table: Array, memory: Array, *rest: Any) -> None:
@@ -148,7 +149,7 @@ def guard_prediction() -> None:
 
         return call
 
-    prediction._plan = guarded_plan
+    prediction.linked_program = guarded_program
     prediction.predict, prediction.predict_in_parallel = guarded(serial), guarded(parallel)
 
 

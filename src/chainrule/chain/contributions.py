@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from ..core.arrays import Array
 from ..core.branch_layers import Branched
 from ..core.embedding_layers import CosineEmbedding
-from ..core.layers import Layer, inner, within
+from ..core.layers import Layer, within
 from ..core.network import Network
 
 POINTS = 256  # on the straight line from the baseline to the input
@@ -121,9 +121,9 @@ def _back(layers: Sequence[Layer], p: Mapping[str, Array], X: Array, M: Array) -
     """
     inputs = [X]
     for i, layer in enumerate(layers):
-        inputs.append(layer.forward(inner(p, i), inputs[-1])[0])
+        inputs.append(layer.forward(within(p, f"{i}."), inputs[-1])[0])
     for i in range(len(layers) - 1, -1, -1):
-        passed = _through(layers[i], inner(p, i), inputs[i], inputs[i + 1], M)
+        passed = _through(layers[i], within(p, f"{i}."), inputs[i], inputs[i + 1], M)
         if passed is None:
             return None
         M = passed
@@ -134,7 +134,7 @@ def _through(layer: Layer, p: Mapping[str, Array], X: Array, Y: Array, M: Array)
     """One layer of it."""
     if isinstance(layer, Branched):
         back = [
-            _back(chain, within(p, prefix), X, layer.branch_dY(M))
+            _back(chain, within(p, prefix), X, layer.shared(M))
             for prefix, chain in layer.branches.items()
         ]
         known = [branch for branch in back if branch is not None]

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from ..core.arrays import Array, ceil_div
 from ..core.checks import require_count
-from ..core.epoch import Batch, StepSettings, check_batch, check_settings, scheduled_step
+from ..core.epoch import Batch, StepSettings, Trainer, check_batch, check_settings
 from ..core.losses import Loss
 from ..core.network import RNG, Network, make_rng
 from ..core.nonfinite import Diverged
@@ -302,17 +302,15 @@ class Session:
         return rows if order is None else order[rows]
 
     def _step(self) -> None:
-        """One step, as `core.epoch.run_epoch` makes it."""
+        """One step, as `core.epoch.Trainer.epoch` makes it."""
         random, order = self._next_order()
         batch = self.data.take(self._rows(order))
         loss, lr = math.nan, value_at(self.settings.lr, self.done, self.planned, self.epoch_losses)
         if batch.mass != 0:
             state, before = {k: v.copy() for k, v in self.state.items()}, self.net.buffers.copy()
             try:
-                loss, lr = scheduled_step(
-                    self.net, self.settings, state, batch, self.done, self.planned,
-                    self.epoch_losses, random,
-                )  # fmt: skip
+                trainer = Trainer(self.net, self.settings, state, random)
+                loss, lr = trainer.scheduled_step(batch, self.done, self.planned, self.epoch_losses)
             except Diverged:
                 self.net.buffers = before  # a rate that a schedule has set
                 raise

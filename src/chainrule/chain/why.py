@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.activation_layers import ElementwiseLayer, PReLU
+from ..core.activation_layers import PReLU
+from ..core.elementwise_layer import ElementwiseLayer
 from ..core.layers import Dense
 from ..core.optimizers import SGD
 from ..formulas.expression import Formula, derivative_of, evaluate
@@ -175,16 +176,13 @@ def _changed(trace: Trace, at: Address) -> Iterator[Reason]:
 
 def _slopes(place: Place, z: float, a: float) -> Iterator[tuple[float, str]]:
     """What may stand in the place of an activation's slope, in words."""
-    if isinstance(place.layer, ElementwiseLayer):
-        row, alpha = place.layer.activation, place.layer.alpha
-        value, slope = (
-            Formula(row.formula, row.stable),
-            Formula(row.slope_formula, row.slope_stable),
-        )
+    layer = place.layer
+    if isinstance(layer, ElementwiseLayer) and layer.formula and layer.slope_formula:
+        value, slope = Formula.of(layer.formula), Formula.of(layer.slope_formula)
 
         def of(formula: Formula, z: float, a: float) -> float:
             try:
-                return float(evaluate(formula, {"z": z, "a": a, "alpha": alpha}))
+                return float(evaluate(formula, {"z": z, "a": a, **vars(layer)}))
             except (ArithmeticError, ValueError):
                 return math.nan
 

@@ -1,8 +1,8 @@
 """The activations: one row of a table for each, its value and its slope.
 
-The equations are those of `core.activations`. A value is a function of z, a slope one of z and a.
-Both take `c`: 0 and 1 in the memory's dtype, since a plain 0 or 1 would turn float32 into float64,
-and the layer's setting alpha.
+The equations are those of `core.activation_layers`. A value is a function of z, a slope one of z
+and a. Both take `c`: 0 and 1 in the memory's dtype, since a plain 0 or 1 would turn float32 into
+float64, and the layer's setting alpha.
 """
 
 from collections import namedtuple

@@ -26,10 +26,8 @@ C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13, C14, C15, C16, C17 = (
 )
 TURNS = 2.0 / math.pi
 # π/2 in three parts, the first two with 20 trailing zero bits: (π/2 - HIGH - MIDDLE) is LOW.
-QUARTER_HIGH, QUARTER_MIDDLE = (
-    float.fromhex("0x1.921fb54400000p+0"),
-    float.fromhex("0x1.0b4611a600000p-34"),
-)
+QUARTER_HIGH = float.fromhex("0x1.921fb54400000p+0")
+QUARTER_MIDDLE = float.fromhex("0x1.0b4611a600000p-34")
 QUARTER_LOW = float.fromhex("0x1.3198a2e037073p-69")
 FAR = 1e6  # beyond it cos_sin has lost digits
 

@@ -1,8 +1,8 @@
 """CosineEmbedding and CategoryEmbedding: forward beside backward, over flat memory.
 
-The equations are those of `core.embedding_layers`. Parameters stand in the order w, b, V, a; E of
-one group behind that of another. `row.spans` rows of the table say which columns are meant:
-`table[s, FIRST]` is the first one, `table[s, BEHIND]` the one behind the last.
+The equations are those of `core.embedding_layers`. Parameters stand in the order w, b, V, a; the E
+of one group after that of another. `row.spans` rows of the table say which columns are meant:
+`table[s, FIRST]` is the first one, `table[s, END]` the one after the last.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from .elementary import FAR, cos_sin
 from .jit import at, jit
 from .products import copy, fill, zero
 
-FIRST, BEHIND = range(2)  # columns of a row that holds a span
+FIRST, END = range(2)  # columns of a row that holds a span
 
 
 @jit
@@ -33,7 +33,7 @@ def waves(memory, cosines, sines, k):
 @jit
 def embed_forward(row, table, memory, numbers):
     """Y = (X, T), T_c = cos U_c @ V_c + a_c with U_c = 2π x_c w_c + b_c of each embedded column;
-    keeps cos U, and sin U behind it.
+    keeps cos U, and sin U after it.
     """
     n, n_out, m, k, p = row.n_in, row.n, row.span_count, row.whole, row.p
     sums, turn = (n_out - n) // m, memory.dtype.type(TURN)
@@ -44,16 +44,16 @@ def embed_forward(row, table, memory, numbers):
         copy(memory, y, memory, x, n)
         for c in range(m):
             value = memory[at(x + table[row.spans + c, FIRST])]
-            kept, out = (r * m + c) * k, y + n + c * sums
+            start, out = (r * m + c) * k, y + n + c * sums
             for f in range(k):
                 u = turn * value * numbers[at(p + c * k + f)] + numbers[at(b + c * k + f)]
-                memory[at(cosines + kept + f)] = u
-            waves(memory, cosines + kept, sines + kept, k)
+                memory[at(cosines + start + f)] = u
+            waves(memory, cosines + start, sines + start, k)
             for o in range(sums):
                 total = zero(memory)
                 for f in range(k):
                     v = numbers[at(V + (c * k + f) * sums + o)]
-                    total += memory[at(cosines + kept + f)] * v
+                    total += memory[at(cosines + start + f)] * v
                 memory[at(out + o)] = total + numbers[at(a + c * sums + o)]
 
 
@@ -72,17 +72,17 @@ def embed_backward(row, table, memory):
             copy(memory, dx, memory, dy, n)
         for c in range(m):
             column = table[row.spans + c, FIRST]
-            value, kept = memory[at(x + column)], (r * m + c) * k
+            value, start = memory[at(x + column)], (r * m + c) * k
             out, back = dy + n + c * sums, zero(memory)
             for o in range(sums):
                 memory[at(ga + c * sums + o)] += memory[at(out + o)]
             for f in range(k):
-                along, cosine = zero(memory), memory[at(cosines + kept + f)]
+                along, cosine = zero(memory), memory[at(cosines + start + f)]
                 for o in range(sums):
                     place, dT = (c * k + f) * sums + o, memory[at(out + o)]
                     along += dT * memory[at(V + place)]
                     memory[at(gV + place)] += cosine * dT
-                dU = -memory[at(sines + kept + f)] * along
+                dU = -memory[at(sines + start + f)] * along
                 memory[at(gb + c * k + f)] += dU
                 memory[at(g + c * k + f)] += turn * value * dU
                 back += dU * memory[at(p + c * k + f)]
@@ -98,11 +98,11 @@ def pick_forward(row, table, memory, numbers):
     for r in range(row.rows):
         x, y, weights, done, passed = row.x + r * row.n_in, row.y + r * row.n, row.p, 0, 0
         for g in range(row.span_count):
-            first, behind = table[row.spans + g, FIRST], table[row.spans + g, BEHIND]
+            first, end = table[row.spans + g, FIRST], table[row.spans + g, END]
             copy(memory, y + passed, memory, x + done, first - done)
-            passed, done, out = passed + first - done, behind, y + alone + g * d
+            passed, done, out = passed + first - done, end, y + alone + g * d
             fill(memory, out, d, zero(memory))
-            for i in range(first, behind):
+            for i in range(first, end):
                 value = memory[at(x + i)]
                 for o in range(d):
                     memory[at(out + o)] += value * numbers[at(weights + o)]
@@ -119,11 +119,11 @@ def pick_backward(row, table, memory):
         x, dx, dy = row.x + r * row.n_in, row.dx + r * row.n_in, row.dy + r * row.n
         weight, done, passed = 0, 0, 0
         for g in range(row.span_count):
-            first, behind = table[row.spans + g, FIRST], table[row.spans + g, BEHIND]
+            first, end = table[row.spans + g, FIRST], table[row.spans + g, END]
             if row.wants_dx:
                 copy(memory, dx + done, memory, dy + passed, first - done)
-            passed, done, out = passed + first - done, behind, dy + alone + g * d
-            for i in range(first, behind):
+            passed, done, out = passed + first - done, end, dy + alone + g * d
+            for i in range(first, end):
                 value, total = memory[at(x + i)], zero(memory)
                 for o in range(d):
                     dG = memory[at(out + o)]

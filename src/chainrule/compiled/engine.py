@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.arrays import Array, aligned_zeros, ceil_div
+from ..core.arrays import Array, ceil_div
 from ..core.branch_layers import walk
-from ..core.epoch import Batch, StepSettings, Told, ordered, start_state, train_step
+from ..core.epoch import Batch, EpochResult, StepSettings, Trainer, ordered, start_state
 from ..core.layers import BatchNorm, Dropout
 from ..core.network import Network, multiply_adds
 from ..core.nonfinite import ADVICE, Diverged
@@ -24,9 +24,9 @@ from ..core.schedules import Schedule
 from ..training.plan import Plan
 from .draws import draws_of
 from .epochs import DONE, MEAN, RESULTS, train
-from .kernels import frozen, prepare
+from .kernels import frozen, linked_program
 from .operations import STATE_PLACES
-from .program import BLOCK, program
+from .program import BLOCK
 from .rules import loss_setting, rules, targets
 from .step import DECAY, LANES, LR, RATES, Work
 from .threads import several_threads
@@ -74,7 +74,7 @@ class Run:
         self.state_places = {name: STATE_PLACES[name] for name in start if name != "t"}
         self._set_optimizer_state(start)
 
-    def epochs(self, losses: Sequence[float]) -> Iterator[Told]:
+    def epochs(self, losses: Sequence[float]) -> Iterator[EpochResult]:
         """Mean loss, learning rate and seconds of each epoch, while the network has its numbers.
         `losses` are those that schedules may look at.
 
@@ -89,7 +89,7 @@ class Run:
             else:
                 epoch += yield from self._chunk(rates, epoch)
 
-    def _one_epoch(self, rates: Array, epoch: int) -> Told:
+    def _one_epoch(self, rates: Array, epoch: int) -> EpochResult:
         start, before, results = self.net.numbers, self._snapshot(), np.full((1, RESULTS), np.nan)
         if self.user_order is not None:
             self.order[...] = ordered(self.user_order, epoch, len(self.order))
@@ -108,7 +108,7 @@ class Run:
         mean, lr = results[0].tolist()
         return mean, lr, time.perf_counter() - began
 
-    def _chunk(self, rates: Array, epoch: int) -> Iterator[Told]:
+    def _chunk(self, rates: Array, epoch: int) -> Iterator[EpochResult]:
         """Many epochs in one call, handed out one by one; returns how many there were."""
         numbers, before = self.net.numbers, self._snapshot()
         start, numbers_bytes = numbers.copy(), memoryview(numbers.view(np.uint8))
@@ -165,25 +165,22 @@ class Run:
         """How many epochs the next call runs: one, or as many short ones as can be run ahead."""
         if not self.ahead:
             return 1
-        most = CHUNK_NUMBERS // max(1, self.net.numbers.size)
-        return max(1, min(int(CHUNK_SECONDS / self.epoch_seconds), most, self.total - epoch))
+        in_time = int(CHUNK_SECONDS / self.epoch_seconds)
+        in_cache = CHUNK_NUMBERS // max(1, self.net.numbers.size)
+        return max(1, min(in_time, in_cache, self.total - epoch))
 
     def _lay_out(self, one_lr: bool) -> None:
         """Write the program and take the memory it needs."""
         net, rows = self.net, shard_rows(self.net, self.batch_size)
         lanes = lane_count(net, ceil_div(self.batch_size, rows))
-        written = program(
+        table, self.memory, self.layouts = linked_program(
             net, rows, lanes=lanes, batch=self.batch_size, y_width=self.Y.shape[1], one_lr=one_lr,
         )  # fmt: skip
-        prepare(written, net.dtype)
-        self.layouts, self.layout = written.layouts, written.layouts[0]
-        self.memory = aligned_zeros(int(self.layout.memory_size), net.dtype)
-        weight = self.data.weight
+        self.layout, weight = self.layouts[0], self.data.weight
         self.work = Work(
-            written.table, self.memory, frozen(self.data.X).reshape(-1), frozen(self.Y).reshape(-1),
+            table, self.memory, frozen(self.data.X).reshape(-1), frozen(self.Y).reshape(-1),
             frozen(np.zeros(0) if weight is None else weight.astype(np.float64)), self.order,
         )  # fmt: skip
-        self._at("settings", len(written.settings))[...] = written.settings
         self._at("loss_settings", net.n_out)[...] = loss_setting(self.settings.loss, self.data.y)
         self._at("lr_factor", min(BLOCK, net.theta.size))[...] = 1.0
 
@@ -275,10 +272,8 @@ class Run:
         place = f"training diverged at epoch {epoch + epochs}, step {k}"
         try:
             with np.errstate(all="ignore"):
-                train_step(
-                    self.net, self.settings, self._optimizer_state(), batch,
-                    float(rates[stopped, LR]), float(rates[stopped, DECAY]), self.rng,
-                )  # fmt: skip
+                trainer = Trainer(self.net, self.settings, self._optimizer_state(), self.rng)
+                trainer.step(batch, float(rates[stopped, LR]), float(rates[stopped, DECAY]))
         except Diverged as stop:
             raise Diverged(f"{place}: {stop}") from None
         self._unload()  # what that step, which is sound there, has changed

@@ -107,16 +107,16 @@ def choice(kernels: Sequence[Any], result: Any = types.none) -> Any:
         def codegen(context: Any, builder: Any, _: Any, values: Any) -> Any:
             members = cgutils.unpack_tuple(builder, values[1])
             answer = cgutils.alloca_once(builder, context.get_value_type(result))
-            behind = builder.append_basic_block("behind")
-            switch = builder.switch(values[0], behind)
+            after = builder.append_basic_block("after")
+            switch = builder.switch(values[0], after)
             for i, dispatcher in dispatchers.items():
                 block = builder.append_basic_block(f"kernel{i}")
                 switch.add_case(ir.Constant(values[0].type, i), block)
                 builder.position_at_end(block)
                 run = context.get_function(dispatcher, signatures[i])
                 builder.store(run(builder, members), answer)
-                builder.branch(behind)
-            builder.position_at_end(behind)
+                builder.branch(after)
+            builder.position_at_end(after)
             return builder.load(answer)
 
         return result(types.int64, types.StarArgTuple(kinds)), codegen

@@ -59,13 +59,15 @@ def frozen(array: Any) -> Any:
     return view
 
 
-def prepare(written: Program, dtype: DTypeLike) -> None:
-    """Fill in the addresses of the kernels that a program needs."""
-    by_name, layout = addresses(np.dtype(dtype).name), written.layouts[0]
+def linked_program(net: Network, rows: int, **sizes: int) -> Program:
+    """The program of a network with the addresses of the kernels that it needs."""
+    linked, by_name = program(net, rows, **sizes), addresses(net.dtype.name)
+    layout = linked.layouts[0]
     for name in LAYOUT["addresses of kernels"]:
         layout[name] = by_name[name]
     if not layout.y_width:
         layout.run_lane = by_name["predict_lane"]
+    return linked
 
 
 _addresses: dict[str, dict[str, int]] = {}  # by dtype and kernel

@@ -51,8 +51,8 @@ def huber(settings, Z, Y, S, D, rows, k):
     total, delta = 0.0, settings[0]
     for i in range(rows * k):  # with its sum in one expression, which fixes the order of products
         r = Z[i] - Y[i]
-        near = abs(r) if abs(r) < delta else delta
-        total += S[i] * (near * (abs(r) - 0.5 * near))
+        clipped = abs(r) if abs(r) < delta else delta
+        total += S[i] * (clipped * (abs(r) - 0.5 * clipped))
         D[i] = S[i] * (r if abs(r) < delta else delta * np.sign(r))
     return total
 

@@ -6,6 +6,7 @@ place in the table.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 from numba import types
@@ -53,7 +54,8 @@ OPERATIONS = (
     Operation(Dense, products.dense_forward, products.dense_backward, whole="bias", own_dx=True),
     *(
         Operation(
-            layer, forward_kernel(value), slope and backward_kernel(slope), settings=("alpha",)
+            layer, forward_kernel(value), slope and backward_kernel(slope),
+            settings=tuple(field.name for field in fields(layer)),
         )
         for layer, value, slope in ACTIVATIONS
     ),
@@ -121,35 +123,26 @@ LOSSES = (
 run_loss = choice([loss.kernel for loss in LOSSES], types.float64)
 
 
-class OptimizerKernel(NamedTuple):
-    """An optimizer: its class, its kernel, and the settings that the kernel reads."""
-
-    of: type[co.Optimizer]
-    kernel: Any
-    settings: tuple[str, ...] = ()
-
-
-ADAM = ("beta1", "beta2", "epsilon")
-OPTIMIZERS = (
-    OptimizerKernel(co.SGD, updates.sgd),
-    OptimizerKernel(co.Momentum, updates.momentum, ("beta",)),
-    OptimizerKernel(co.Nesterov, updates.nesterov, ("beta",)),
-    OptimizerKernel(co.AdaGrad, updates.adagrad, ("epsilon",)),
-    OptimizerKernel(co.RMSProp, updates.rmsprop, ("rho", "epsilon")),
-    OptimizerKernel(co.Adam, updates.adam, ADAM),
-    OptimizerKernel(co.AdamHat, updates.adam_hat, ADAM),
-    OptimizerKernel(co.AdamW, updates.adamw, ADAM),
-)
-OPTIMIZER_SETTINGS = tuple(sorted({name for kernel in OPTIMIZERS for name in kernel.settings}))
+OPTIMIZERS = {
+    co.SGD: updates.sgd,
+    co.Momentum: updates.momentum,
+    co.Nesterov: updates.nesterov,
+    co.AdaGrad: updates.adagrad,
+    co.RMSProp: updates.rmsprop,
+    co.Adam: updates.adam,
+    co.AdamHat: updates.adam_hat,
+    co.AdamW: updates.adamw,
+}
+OPTIMIZER_SETTINGS = ("beta", "beta1", "beta2", "epsilon", "rho")  # that kernels read
 # Where the memory holds what an optimizer remembers of each parameter; "t" is the run's clock.
 STATE_PLACES = {"m": "m", "v": "v", "s": "v"}
-run_update = choice([optimizer.kernel for optimizer in OPTIMIZERS])
+run_update = choice(list(OPTIMIZERS.values()))
 
 
 def unsupported_layer(net: Network) -> Layer | None:
     """The first layer without a row, also among those inside of other layers."""
     for layer, _, _ in walk(net.layers, net.n_in):
-        inner = layer.bend if type(layer) is ParametricActivation else layer
+        inner = layer.activation_layer if type(layer) is ParametricActivation else layer
         if type(inner) not in NUMBERS and type(inner) not in MADE_OF_LAYERS:
             return inner
     return None
@@ -157,14 +150,13 @@ def unsupported_layer(net: Network) -> Layer | None:
 
 def unsupported(net: Network, settings: StepSettings) -> str | None:
     """Why the compiled engine cannot train this, as a sentence; None if it can."""
-    layer, penalty = unsupported_layer(net), settings.penalty
-    for supported, kind, used in (
-        (layer is None, "layer", layer),
-        (any(type(settings.loss) is row.of for row in LOSSES), "loss", settings.loss),
-        (any(type(settings.optimizer) is row.of for row in OPTIMIZERS), "optimizer",
-         settings.optimizer),
-        (penalty is None or type(penalty) is Penalty, "penalty", penalty),
-    ):  # fmt: skip
+    layer, loss = unsupported_layer(net), settings.loss
+    for kind, used, supported in (
+        ("layer", layer, layer is None),
+        ("loss", loss, any(type(loss) is row.of for row in LOSSES)),
+        ("optimizer", settings.optimizer, type(settings.optimizer) in OPTIMIZERS),
+        ("penalty", settings.penalty, type(settings.penalty) in (Penalty, type(None))),
+    ):
         if not supported:
             return f"the {kind} {type(used).__name__} has no compiled kernel"
     return None

@@ -74,7 +74,7 @@ def scaled_copy(memory, to, factor, start, n):
 def dense_forward(row, table, memory, numbers):
     """Z = X @ W + b; W stands at p of `numbers`, b behind it. `row.whole` says whether there is b.
 
-    Of two inputs and one output the numbers stay in registers.
+    With two inputs and one output, the numbers stay in registers.
     """
     x, z, w, rows, n_in, n_out = row.x, row.y, row.p, row.rows, row.n_in, row.n
     b = w + n_in * n_out
@@ -121,7 +121,7 @@ def dense_backward(row, table, memory):
 
 @inlined
 def _pair_backward(memory, x, dz, g, fresh, rows):
-    """dW of two inputs and one output: so few numbers stay in registers."""
+    """dW for two inputs and one output: these few numbers stay in registers."""
     first = zero(memory) if fresh else memory[at(g)]
     second = zero(memory) if fresh else memory[at(g + 1)]
     for r in range(rows):
@@ -146,8 +146,8 @@ def _add_columns(memory, dz, g, rows, n_out):
 
 @jit
 def input_gradient(memory, zeros, dz, dx, scratch, w, rows, n_in, n_out):
-    """dX = dZ @ Wᵀ, or for a large W dXᵀ = W @ dZᵀ; the transposes stand in the scratch memory, and
-    for a few rows there are none.
+    """dX = dZ @ Wᵀ, or for a large W dXᵀ = W @ dZᵀ; the transposes stand in the scratch memory. A
+    few rows need no transpose.
     """
     if rows < ROWS:
         for r in range(rows):

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.activation_layers import ParametricActivation
-from ..core.arrays import Array, Shapes, ceil_div
+from ..core.arrays import Array, Shapes, aligned_zeros, ceil_div
 from ..core.branch_layers import Branched
 from ..core.layers import BatchNorm, Dense, Dropout, Layer
 from ..core.network import Network
-from .embeddings import BEHIND, FIRST
+from .embeddings import END, FIRST
 from .operations import BLEND, BRANCH, DROPOUT, FIRST_SUM, NUMBERS, OPERATIONS, RUNNING_NORM, SUM
 
 # The columns of the table. WHOLE: the setting that is a whole number. SPANS, SPAN_COUNT: which rows
@@ -48,7 +48,7 @@ ALIGNED = 16  # numbers: lanes and regions begin on a cache line of 64 bytes in 
 LAYOUT = {
     "addresses of kernels": ("forward", "backward", "loss", "run_lane", "run_block"),
     "sizes": ("operations", "lowest", "rows", "lanes", "n_in", "n_out", "y_width", "n_theta",
-              "n_buffers", "dropouts", "one_lr", "grad_size", "lane_size", "memory_size"),
+              "n_buffers", "dropouts", "one_lr", "grad_size", "lane_size"),
     "places": ("settings", "zeros", "loss_settings", "theta", "buffers", "lr_factor",
                "decay_factor", "m", "v", "masks", "grad", "lane"),
     "places in a lane": ("x", "y", "share", "z", "dz", "scratch"),
@@ -57,12 +57,12 @@ RECORD = np.dtype((np.record, [(name, np.int64) for part in LAYOUT.values() for 
 
 
 class Program(NamedTuple):
-    """The table, the settings of its rows, and the layout, an array of one RECORD: a parallel loop
-    takes no lone record.
+    """The table, the memory with the settings of its rows, and the layout, an array of one RECORD:
+    a parallel loop takes no lone record.
     """
 
     table: Array
-    settings: Array
+    memory: Array
     layouts: Any
 
 
@@ -81,7 +81,7 @@ def program(
     places["y"] = lane.take(rows * y_width)
     places["share"] = lane.take(rows * n_out if batch else 0)
     places["scratch"] = lane.take(lane.scratch)
-    p, q, memory = net.theta.size, net.buffers.size, _Writer(rows, batch)
+    p, q, whole = net.theta.size, net.buffers.size, _Writer(rows, batch)
     trained = p if batch else 0
     settings = np.array(lane.settings).ravel()
     widest = max((max(row[N_IN], row[N_OUT]) for row in lane.table), default=0)
@@ -91,7 +91,9 @@ def program(
         "decay_factor": trained, "m": trained, "v": trained, "masks": lane.masks,
         "grad": lanes * aligned(trained), "lane": lanes * lane.size,
     }  # fmt: skip
-    places |= {name: memory.take(size) for name, size in regions.items()}
+    places |= {name: whole.take(size) for name, size in regions.items()}
+    memory = aligned_zeros(whole.size, net.dtype)
+    memory[places["settings"] :][: settings.size] = settings
     if not batch:  # places of net.numbers
         places |= {"theta": 0, "buffers": p}
     sizes = {
@@ -99,12 +101,11 @@ def program(
         "rows": rows, "lanes": lanes, "n_in": net.n_in, "n_out": n_out, "y_width": y_width,
         "n_theta": p, "n_buffers": q, "dropouts": sum(row[OP] == DROPOUT for row in lane.table),
         "one_lr": one_lr, "grad_size": aligned(trained), "lane_size": lane.size,
-        "memory_size": memory.size,
     }  # fmt: skip
     layouts = np.zeros(1, RECORD)
     for name, value in (places | sizes).items():
         layouts[name] = value
-    return Program(lane.whole_table(), settings, layouts)
+    return Program(lane.whole_table(), memory, layouts)
 
 
 def aligned(n: int) -> int:
@@ -129,7 +130,7 @@ class _Writer:
         table = np.zeros((count + len(self.spans), COLUMNS), np.int64)
         table[:count] = np.reshape(self.table, (count, COLUMNS))
         table[:count, SPANS] += count
-        table[count:, [FIRST, BEHIND]] = np.reshape(self.spans, (-1, 2))
+        table[count:, [FIRST, END]] = np.reshape(self.spans, (-1, 2))
         return table
 
     def take(self, n: int) -> int:
@@ -194,7 +195,7 @@ class _Writer:
         """BRANCH, the activation, and BLEND of the two."""
         dx, d_inner = self.derivative(dx, n), self.derivative(NOWHERE, n)
         self.row(BRANCH, layer, n, n, x, x, dx, d_inner)
-        f, df, _ = self.layer(layer.bend, x, d_inner, n)
+        f, df, _ = self.layer(layer.activation_layer, x, d_inner, n)
         y = self.take(self.rows * n)
         self.row(BLEND, layer, n, n, f, y, df, dx, extra=x, learned=n)
         return y, dx, n

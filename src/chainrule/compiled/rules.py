@@ -16,7 +16,7 @@ def rules(settings: StepSettings, y: Array, batch_size: int, shuffle: bool) -> A
     rule, loss, optimizer, penalty = array[0], settings.loss, settings.optimizer, settings.penalty
     rule.loss = LOSSES.index(loss_kernel(loss, y))
     rule.scale, rule.averaged = loss.scale, loss.reduction == "mean"
-    rule.optimizer = [row.of for row in OPTIMIZERS].index(type(optimizer))
+    rule.optimizer = list(OPTIMIZERS).index(type(optimizer))
     rule.corrects = "t" in optimizer.init(np.zeros(0))
     for name in OPTIMIZER_SETTINGS:
         rule[name] = getattr(optimizer, name, 0.0)

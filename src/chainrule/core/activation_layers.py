@@ -1,92 +1,84 @@
-"""The elementwise layers: one class for each activation, so that it is a factor of its own."""
+"""The activations: one class for each, with its function, its slope, and both as formulas."""
 
-import re
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from .activations import ACTIVATIONS, Activation
-from .arrays import Array, Arrays, Equation, Shapes, defined_below
-from .checks import require_limits
-from .layers import Layer
+from . import activations as f
+from .activations import SELU_ALPHA, SELU_SCALE
+from .arrays import Array, Arrays, Equation, Pass, Random, defined_below
+from .elementwise_layer import ElementwiseLayer, of_units
+from .layers import Layer, LearnedPerUnit
 
 LARGEST = 1e30  # a start that float32 holds
-
-
-class ElementwiseLayer(Layer):
-    """A = f(Z)   Z (n, k)  A (n, k),  dZ = dA * f′(Z); f is a row of `ACTIVATIONS`."""
-
-    activation: ClassVar[Activation] = ACTIVATIONS["identity"]
-    alpha: float = 0.0  # LeakyReLU and ELU make it a setting
-    reach, takes = "unit", "Z"
-
-    def forward(
-        self, p: Arrays, Z: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
-        A = self.activation.function(Z, self.alpha)
-        return A, {"Z": Z, "A": A}
-
-    def backward(self, p: Arrays, cache: Arrays, dA: Array) -> tuple[Array, dict[str, Array]]:
-        return dA * self.activation.slope(cache["Z"], cache["A"], self.alpha), {}
-
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
-        row = self.activation
-        return (
-            of_units("A[r,j] = {}", row.formula, row.stable),
-            of_units("dZ[r,j] = dA[r,j] * ({})", row.slope_formula, row.slope_stable),
-        )
-
-    @property
-    def init_before(self) -> str:
-        return self.activation.init
-
-    @property
-    def kinks(self) -> tuple[float, ...]:
-        return self.activation.kinks
-
-
-def of_units(pattern: str, formula: str, stable: str, A: str = "A") -> Equation:
-    """An equation of one unit from a formula of z and a."""
-    units = {r"\bz\b": "Z[r,j]", r"\ba\b": f"{A}[r,j]"}
-    for letter, unit in units.items():
-        formula, stable = (re.sub(letter, unit, text) for text in (formula, stable))
-    return pattern.format(formula), pattern.format(stable or formula)
 
 
 @dataclass(frozen=True)
 class Identity(ElementwiseLayer):
     """A = Z,  slope 1."""
 
-    activation = ACTIVATIONS["identity"]
+    name, formula, slope_formula = "identity", "z", "1"
+
+    def values(self, Z: Array) -> Array:
+        return Z.copy()
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return np.ones_like(Z)
 
 
 @dataclass(frozen=True)
 class Step(ElementwiseLayer):
     """A = 1 if Z > 0 else 0,  slope 0: nothing below it can learn by gradients. Rosenblatt 1958."""
 
-    activation = ACTIVATIONS["step"]
+    name, formula, slope_formula = "step", "1 if z > 0 else 0", "0"
+    kinks = (0.0,)
+
+    def values(self, Z: Array) -> Array:
+        return np.where(Z > 0, 1.0, 0.0).astype(Z.dtype)
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return np.zeros_like(Z)
 
 
 @dataclass(frozen=True)
 class Sigmoid(ElementwiseLayer):
     """A = 1 / (1 + e^-Z),  slope A (1 - A)."""
 
-    activation = ACTIVATIONS["sigmoid"]
+    name, formula = "sigmoid", ("1 / (1 + exp(-z))", "sigma(z)")
+    slope_formula = "a * (1 - a)"
+
+    def values(self, Z: Array) -> Array:
+        return f.sigmoid(Z)
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return A * (1.0 - A)
 
 
 @dataclass(frozen=True)
 class Tanh(ElementwiseLayer):
     """A = tanh Z,  slope 1 - A²."""
 
-    activation = ACTIVATIONS["tanh"]
+    name, formula, slope_formula = "tanh", "tanh(z)", ("1 - a**2", "(1 - a) * (1 + a)")
+
+    def values(self, Z: Array) -> Array:
+        return np.tanh(Z)
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return (1.0 - A) * (1.0 + A)
 
 
 @dataclass(frozen=True)
 class ReLU(ElementwiseLayer):
     """A = max(Z, 0),  slope 1 if Z > 0 else 0 (0 at the kink Z = 0)."""
 
-    activation = ACTIVATIONS["relu"]
+    name, formula, slope_formula = "relu", "max(z, 0)", "1 if z > 0 else 0"
+    kinks, init_before = (0.0,), "he_uniform"
+
+    def values(self, Z: Array) -> Array:
+        return np.maximum(Z, 0.0)
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return (Z > 0).astype(Z.dtype)
 
 
 @dataclass(frozen=True)
@@ -94,7 +86,15 @@ class LeakyReLU(ElementwiseLayer):
     """A = Z if Z > 0 else alpha Z,  slope 1 or alpha. Maas et al. 2013."""
 
     alpha: float = 0.01
-    activation = ACTIVATIONS["leaky_relu"]
+    name, formula = "leaky_relu", "z if z > 0 else alpha * z"
+    slope_formula = "1 if z > 0 else alpha"
+    kinks, init_before = (0.0,), "he_uniform"
+
+    def values(self, Z: Array) -> Array:
+        return np.where(Z > 0, Z, self.alpha * Z)
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return np.where(Z > 0, 1.0, self.alpha).astype(Z.dtype)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,16 @@ class ELU(ElementwiseLayer):
     """A = Z if Z > 0 else alpha (e^Z - 1),  slope 1 or A + alpha. Clevert et al. 2016."""
 
     alpha: float = 1.0
-    activation = ACTIVATIONS["elu"]
+    name = "elu"
+    formula = "z if z > 0 else alpha * (exp(z) - 1)", "z if z > 0 else alpha * expm1(z)"
+    slope_formula = "1 if z > 0 else a + alpha"
+    init_before = "he_uniform"
+
+    def values(self, Z: Array) -> Array:
+        return np.where(Z > 0, Z, self.alpha * f.expm1_negative(Z))
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return np.where(Z > 0, 1.0, A + self.alpha).astype(Z.dtype)
 
     @property
     def kinks(self) -> tuple[float, ...]:
@@ -113,81 +122,141 @@ class ELU(ElementwiseLayer):
 class SELU(ElementwiseLayer):
     """A = λ Z if Z > 0 else λ α (e^Z - 1), λ = 1.0507…, α = 1.6732…. Klambauer et al. 2017."""
 
-    activation = ACTIVATIONS["selu"]
+    name = "selu"
+    formula = (
+        f"{SELU_SCALE} * (z if z > 0 else {SELU_ALPHA} * (exp(z) - 1))",
+        f"{SELU_SCALE} * (z if z > 0 else {SELU_ALPHA} * expm1(z))",
+    )
+    slope_formula = f"{SELU_SCALE} if z > 0 else a + {SELU_SCALE} * {SELU_ALPHA}"
+    kinks, init_before = (0.0,), "lecun_normal"
+
+    def values(self, Z: Array) -> Array:
+        return SELU_SCALE * np.where(Z > 0, Z, SELU_ALPHA * f.expm1_negative(Z))
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return np.where(Z > 0, SELU_SCALE, A + SELU_SCALE * SELU_ALPHA).astype(Z.dtype)
 
 
 @dataclass(frozen=True)
 class GELU(ElementwiseLayer):
     """A = Z Φ(Z), Φ the standard normal distribution; exact, by erfc. Hendrycks and Gimpel 2016."""
 
-    activation = ACTIVATIONS["gelu"]
+    name, formula, slope_formula = "gelu", "z * Phi(z)", "Phi(z) + z * phi(z)"
+    init_before = "he_uniform"
+
+    def values(self, Z: Array) -> Array:
+        return np.asarray(Z * f.normal_cdf(Z))
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return np.asarray(f.normal_cdf(Z) + Z * f.normal_pdf(Z))
 
 
 @dataclass(frozen=True)
 class SiLU(ElementwiseLayer):
     """A = Z σ(Z), also called Swish. Elfwing et al. 2018."""
 
-    activation = ACTIVATIONS["silu"]
+    name, formula = "silu", "z * sigma(z)"
+    slope_formula = ("sigma(z) + a * (1 - sigma(z))", "sigma(z) + a * sigma(-z)")
+    init_before = "he_uniform"
+
+    def values(self, Z: Array) -> Array:
+        return np.asarray(Z * f.sigmoid(Z))
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return np.asarray(f.sigmoid(Z) + A * f.sigmoid(-Z))
 
 
 @dataclass(frozen=True)
 class Mish(ElementwiseLayer):
     """A = Z tanh(ln(1 + e^Z)). Misra 2019."""
 
-    activation = ACTIVATIONS["mish"]
+    name, formula = "mish", ("z * tanh(log(1 + exp(z)))", "z * tanh(softplus(z))")
+    slope_formula = (
+        "tanh(softplus(z)) + z * sigma(z) * (1 - tanh(softplus(z))**2)",
+        "tanh(softplus(z)) + z * sigma(z) * (1 - tanh(softplus(z))) * (1 + tanh(softplus(z)))",
+    )
+    init_before = "he_uniform"
+
+    def values(self, Z: Array) -> Array:
+        return Z * np.tanh(f.softplus(Z))
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        T = np.tanh(f.softplus(Z))
+        return T + Z * f.sigmoid(Z) * (1.0 - T) * (1.0 + T)
 
 
 @dataclass(frozen=True)
 class Softplus(ElementwiseLayer):
     """A = ln(1 + e^Z),  slope σ(Z)."""
 
-    activation = ACTIVATIONS["softplus"]
+    name, formula = "softplus", ("log(1 + exp(z))", "softplus(z)")
+    slope_formula = "sigma(z)"
+    init_before = "he_uniform"
+
+    def values(self, Z: Array) -> Array:
+        return f.softplus(Z)
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return f.sigmoid(Z)
 
 
 @dataclass(frozen=True)
 class Softsign(ElementwiseLayer):
     """A = Z / (1 + |Z|),  slope (1 - |A|)²."""
 
-    activation = ACTIVATIONS["softsign"]
+    name, formula, slope_formula = "softsign", "z / (1 + abs(z))", "(1 - abs(a))**2"
+
+    def values(self, Z: Array) -> Array:
+        return Z / (1.0 + np.abs(Z))
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return np.square(1.0 - np.abs(A))
 
 
 @dataclass(frozen=True)
 class HardSigmoid(ElementwiseLayer):
     """A = min(max(Z/6 + 1/2, 0), 1),  slope 1/6 for |Z| < 3."""
 
-    activation = ACTIVATIONS["hard_sigmoid"]
+    name, formula = "hard_sigmoid", "min(max(z / 6 + 1 / 2, 0), 1)"
+    slope_formula = "1 / 6 if abs(z) < 3 else 0"
+    kinks = (-3.0, 3.0)
+
+    def values(self, Z: Array) -> Array:
+        return np.clip(Z / 6.0 + 0.5, 0.0, 1.0)
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return np.where(np.abs(Z) < 3.0, 1.0 / 6.0, 0.0).astype(Z.dtype)
 
 
 @dataclass(frozen=True)
 class HardTanh(ElementwiseLayer):
     """A = min(max(Z, -1), 1),  slope 1 for |Z| < 1."""
 
-    activation = ACTIVATIONS["hard_tanh"]
+    name, formula, slope_formula = "hard_tanh", "min(max(z, -1), 1)", "1 if abs(z) < 1 else 0"
+    kinks = (-1.0, 1.0)
+
+    def values(self, Z: Array) -> Array:
+        return np.clip(Z, -1.0, 1.0)
+
+    def slopes(self, Z: Array, A: Array) -> Array:
+        return (np.abs(Z) < 1.0).astype(Z.dtype)
 
 
 @dataclass(frozen=True)
-class PReLU(Layer):
+class PReLU(LearnedPerUnit):
     """A = Z if Z > 0 else alpha * Z   alpha (k,) is learned, one for each unit. He et al. 2015.
 
     dalpha = Σ_rows dA * Z where Z ≤ 0; `start` is where every alpha begins.
     """
 
     start: float = 0.25
-    reach, takes = "unit", "Z"
+    learned, takes, kinks, init_before = "alpha", "Z", (0.0,), "he_uniform"
 
-    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
-        return n_in, {"alpha": (n_in,)}, {}
-
-    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
-        p["alpha"][...] = self.start
-
-    def forward(
-        self, p: Arrays, Z: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
+    def forward(self, p: Arrays, Z: Array, *, train: bool = False, rng: Random = None) -> Pass:
         A = np.where(Z > 0, Z, p["alpha"] * Z)
         return A, {"Z": Z, "A": A}
 
-    def backward(self, p: Arrays, cache: Arrays, dA: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, p: Arrays, cache: Arrays, dA: Array) -> Pass:
         below = np.minimum(cache["Z"], 0.0)
         slope = np.where(cache["Z"] > 0, 1.0, p["alpha"]).astype(dA.dtype)
         return dA * slope, {"alpha": (dA * below).sum(axis=0)}
@@ -199,17 +268,9 @@ class PReLU(Layer):
             "dalpha[j] = sum_r(dA[r,j] * min(Z[r,j], 0))",
         )
 
-    @property
-    def init_before(self) -> str:
-        return "he_uniform"
-
-    @property
-    def kinks(self) -> tuple[float, ...]:
-        return (0.0,)
-
 
 @dataclass(frozen=True)
-class ParametricActivation(Layer):
+class ParametricActivation(LearnedPerUnit):
     """A = (1 - mix) * Z + mix * f(Z)   Z, A (n, k)  mix (k,) is learned, f an activation.
 
     dZ = dA * (1 - mix + mix * f′(Z)),  dmix = Σ_rows dA * (f(Z) - Z); `start` is where every mix
@@ -219,7 +280,8 @@ class ParametricActivation(Layer):
 
     activation: str = "selu"
     start: float = 1.0
-    reach, takes = "unit", "Z"
+    learned, takes = "mix", "Z"
+    limits = {"start": (-LARGEST, LARGEST)}
 
     def __post_init__(self) -> None:
         if not isinstance(self.activation, str) or self.activation not in ACTIVATIONS:
@@ -227,60 +289,52 @@ class ParametricActivation(Layer):
                 f"ParametricActivation activation is {self.activation!r}: use one of "
                 f"{', '.join(ACTIVATIONS)}"
             )
-        require_limits(self, {"start": (-LARGEST, LARGEST)})
+        super().__post_init__()
 
     @property
-    def bend(self) -> ElementwiseLayer:
+    def activation_layer(self) -> ElementwiseLayer:
         """The layer of f."""
-        layer = ACTIVATION_LAYERS[self.activation]()
-        assert isinstance(layer, ElementwiseLayer)
-        return layer
+        return ACTIVATIONS[self.activation]()
 
-    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
-        return n_in, {"mix": (n_in,)}, {}
-
-    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
-        p["mix"][...] = self.start
-
-    def forward(
-        self, p: Arrays, Z: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
-        F = self.bend.forward({}, Z)[0]
+    def forward(self, p: Arrays, Z: Array, *, train: bool = False, rng: Random = None) -> Pass:
+        F = self.activation_layer.values(Z)
         A = (1.0 - p["mix"]) * Z + p["mix"] * F
         return A, {"Z": Z, "F": F, "A": A}
 
-    def backward(self, p: Arrays, cache: Arrays, dA: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, p: Arrays, cache: Arrays, dA: Array) -> Pass:
         Z, F, mix = cache["Z"], cache["F"], p["mix"]
-        bent = self.bend.backward({}, {"Z": Z, "A": F}, mix * dA)[0]
-        return (1.0 - mix) * dA + bent, {"mix": (dA * (F - Z)).sum(axis=0)}
+        dZ = (1.0 - mix) * dA + mix * dA * self.activation_layer.slopes(Z, F)
+        return dZ, {"mix": (dA * (F - Z)).sum(axis=0)}
 
     def equations(self, n_in: int) -> tuple[Equation, ...]:
-        row, slope = self.bend.activation, "dZ[r,j] = dA[r,j] * (1 - mix[j] + mix[j] * ({}))"
+        layer, slope = self.activation_layer, "dZ[r,j] = dA[r,j] * (1 - mix[j] + mix[j] * ({}))"
         return (
-            of_units("F[r,j] = {}", row.formula, row.stable),
+            of_units("F[r,j] = {}", layer.formula),
             "A[r,j] = (1 - mix[j]) * Z[r,j] + mix[j] * F[r,j]",
-            of_units(slope, row.slope_formula, row.slope_stable, "F"),
+            of_units(slope, layer.slope_formula, "F"),
             "dmix[j] = sum_r(dA[r,j] * (F[r,j] - Z[r,j]))",
         )
 
     @property
     def alpha(self) -> float:
         """The setting of f."""
-        return self.bend.alpha
+        return float(getattr(self.activation_layer, "alpha", 0.0))
 
     @property
     def init_before(self) -> str:
-        return self.bend.init_before
+        return self.activation_layer.init_before
 
     @property
     def kinks(self) -> tuple[float, ...]:
-        return self.bend.kinks
+        return self.activation_layer.kinks
 
 
-ACTIVATION_LAYERS: dict[str, type[Layer]] = {
-    layer.activation.name: layer for layer in defined_below(ElementwiseLayer, globals()).values()
-} | {"prelu": PReLU}
-"""Every activation by its name: "relu"."""
+ACTIVATIONS: dict[str, type[ElementwiseLayer]] = {
+    layer.name: layer for layer in defined_below(ElementwiseLayer, globals()).values()
+}
+"""Every activation without numbers of its own by its name: "relu"."""
+ACTIVATION_LAYERS: dict[str, type[Layer]] = {**ACTIVATIONS, "prelu": PReLU}
+"""Every activation by its name."""
 
 
 def get_activation(activation: "str | Layer") -> Layer:

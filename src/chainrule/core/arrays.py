@@ -10,6 +10,10 @@ T = TypeVar("T")
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 Shapes = dict[str, tuple[int, ...]]
+Pass = tuple[Array, dict[str, Array]]
+"""What a layer gives: forwards its output and its cache, backwards dX and the gradients by name."""
+Random = np.random.Generator | None
+"""What a layer draws from when it trains; None in prediction."""
 Equation = str | tuple[str, str]
 """How a number is made: as a textbook has it, or that and what to compute where the textbook's
 overflows or cancels. A Python expression such as "Z[r,j] = sum_i(X[r,i] * W[i,j]) + b[j]", r the
@@ -53,4 +57,5 @@ def defined_below(base: type[T], module: Mapping[str, object]) -> dict[str, type
         name: value
         for name, value in module.items()
         if isinstance(value, type) and issubclass(value, base) and value is not base
+        if not name.startswith("_")
     }

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .arrays import Array, Arrays, Equation, Shapes
-from .layers import Layer, inner, outer, prefixed, within
+from .arrays import Array, Arrays, Equation, Pass, Random, Shapes
+from .layers import Layer, prefixed, within
 from .schedules import Schedule
 
 
@@ -67,73 +68,68 @@ class Branched(Layer):
 
     def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
         for prefix, chain in self.branches.items():
-            Y, own = X, within(p, prefix)
+            Y = X
             for i, layer in enumerate(chain):
-                layer.initialize(inner(own, i), rng, Y)
-                if Y is not None:
-                    Y = layer.forward(inner(own, i), Y)[0]
+                own = within(p, f"{prefix}{i}.")
+                layer.initialize(own, rng, Y)
+                Y = None if Y is None else layer.forward(own, Y)[0]
 
-    def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
+    def forward(self, p: Arrays, X: Array, *, train: bool = False, rng: Random = None) -> Pass:
         outputs, cache = list[Array](), dict[str, Array]()
         for prefix, chain in self.branches.items():
-            F, own, kept = X, within(p, prefix), dict[str, Array]()
+            F = X
             for i, layer in enumerate(chain):
-                F, inner_cache = layer.forward(inner(own, i), F, train=train, rng=rng)
-                kept |= outer(inner_cache, i)
+                place = f"{prefix}{i}."
+                F, inner_cache = layer.forward(within(p, place), F, train=train, rng=rng)
+                cache |= prefixed(place, inner_cache)
             outputs.append(F)
-            cache |= prefixed(prefix, kept | {"F": F})
+            cache[f"{prefix}F"] = F
         return self.combine(X, outputs), cache
 
     def combine(self, X: Array, outputs: Sequence[Array]) -> Array:
-        """Y from the input and what each branch made of it."""
-        Y = X if self.skip else None
-        for F in outputs:
-            F = F if self.share == 1.0 else F.dtype.type(self.share) * F
-            Y = F if Y is None else Y + F
-        assert Y is not None  # there is a branch
-        return Y
+        """Y from the input and the output of each branch."""
+        return self._sum(X, [self.shared(F) for F in outputs])
 
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+    def shared(self, F: Array) -> Array:
+        """What the output of a branch adds to Y; so too, from dY, the derivative by that output."""
+        return F if self.share == 1.0 else F.dtype.type(self.share) * F
+
+    def _sum(self, passed: Array, parts: Sequence[Array]) -> Array:
+        """The sum of the parts of all branches, and of what passes them by if `skip` is true."""
+        return reduce(np.add, [passed, *parts] if self.skip else parts)
+
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> Pass:
         inputs, grads = list[Array](), dict[str, Array]()
         for prefix, chain in self.branches.items():
-            dF, own, kept = self.branch_dY(dY), within(p, prefix), within(cache, prefix)
+            dF = self.shared(dY)
             for i, layer in reversed(list(enumerate(chain))):
-                dF, inner_grads = layer.backward(inner(own, i), inner(kept, i), dF)
-                grads |= prefixed(prefix, outer(inner_grads, i))
+                place = f"{prefix}{i}."
+                dF, inner_grads = layer.backward(within(p, place), within(cache, place), dF)
+                grads |= prefixed(place, inner_grads)
             inputs.append(dF)
         return self.combine_dX(dY, inputs), grads
 
-    def branch_dY(self, dY: Array) -> Array:
-        """The derivative by what a branch gave."""
-        return dY if self.share == 1.0 else dY.dtype.type(self.share) * dY
-
     def combine_dX(self, dY: Array, inputs: Sequence[Array]) -> Array:
         """dX from dY and the derivative by each branch's input."""
-        dX = dY if self.skip else None
-        for dF in inputs:
-            dX = dF if dX is None else dX + dF
-        assert dX is not None  # there is a branch
-        return dX
+        return self._sum(dY, inputs)
+
+    def inner_layers(self) -> Iterator[tuple[str, Layer]]:
+        """Every inner layer, with what its names begin with."""
+        for prefix, chain in self.branches.items():
+            for i, layer in enumerate(chain):
+                yield f"{prefix}{i}.", layer
 
     def absorb(self, p: Arrays, cache: Arrays) -> None:
-        for prefix, chain in self.branches.items():
-            own, kept = within(p, prefix), within(cache, prefix)
-            for i, layer in enumerate(chain):
-                layer.absorb(inner(own, i), inner(kept, i))
+        for place, layer in self.inner_layers():
+            layer.absorb(within(p, place), within(cache, place))
 
     def schedules(self) -> dict[str, Schedule]:
-        return {
-            f"{prefix}{i}.{name}": schedule
-            for prefix, chain in self.branches.items()
-            for i, layer in enumerate(chain)
-            for name, schedule in layer.schedules().items()
-        }
+        driven = [prefixed(place, layer.schedules()) for place, layer in self.inner_layers()]
+        return {name: schedule for own in driven for name, schedule in own.items()}
 
     @property
     def random(self) -> bool:
-        return any(layer.random for chain in self.branches.values() for layer in chain)
+        return any(layer.random for _, layer in self.inner_layers())
 
 
 @dataclass(frozen=True)
@@ -190,11 +186,9 @@ class Average(Branched):
 
 
 def _require_layers(owner: Branched) -> None:
-    for chain in owner.branches.values():
-        for layer in chain:
-            if not isinstance(layer, Layer):
-                name = type(owner).__name__
-                raise ValueError(f"{name} got {layer!r}: give layers, as in [Dense(3)]")
+    for _, layer in owner.inner_layers():
+        if not isinstance(layer, Layer):
+            raise ValueError(f"{type(owner).__name__} got {layer!r}: give layers, as in [Dense(3)]")
 
 
 def _chain(layers: Any) -> tuple[Layer, ...]:
@@ -207,8 +201,8 @@ def chain_shapes(layers: tuple[Layer, ...], n_in: int) -> tuple[int, Shapes, Sha
     buffers: Shapes = {}
     for i, layer in enumerate(layers):
         n_in, layer_params, layer_buffers = layer.shapes(n_in)
-        params |= outer(layer_params, i)
-        buffers |= outer(layer_buffers, i)
+        params |= prefixed(f"{i}.", layer_params)
+        buffers |= prefixed(f"{i}.", layer_buffers)
     return n_in, params, buffers
 
 

@@ -1,5 +1,5 @@
-"""check_layer and check_loss: does an own layer or loss keep the protocol, and is its derivative
-right?
+"""check_layer and check_loss: does a layer or loss of yours keep the protocol, and is its
+derivative right?
 
 Each raises AssertionError with one sentence for the first promise that is broken, and returns None
 where all are kept. Derivatives are held against central differences in float64; a point beside a
@@ -7,6 +7,7 @@ kink, where the left and the right difference disagree, is left out.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -67,8 +68,8 @@ def compare_gradients(
     return compared
 
 
-def _require(kept: object, promise: str) -> None:
-    if not kept:  # no assert statement: the checks hold under python -O too
+def _require(holds: object, promise: str) -> None:
+    if not holds:  # no assert statement: the checks hold under python -O too
         raise AssertionError(promise)
 
 
@@ -99,13 +100,13 @@ def _check_mode(net: Network, X: Array, train: bool, seed: int) -> None:
     arrays = all(isinstance(v, np.ndarray) for v in caches[0].values())
     _require(arrays, f"{layer}: cache holds arrays only")
     dY = np.random.default_rng(seed + 2).normal(size=Y.shape)
-    kept = {k: v.copy() for k, v in caches[0].items()}
+    cached = {k: v.copy() for k, v in caches[0].items()}
     dX, grad = net.backward(caches, dY)
     after = {"theta": net.theta, "buffers": net.buffers, "X": X}
     for (name, new), old in zip(after.items(), before, strict=True):
         pure = f"{layer} changed {name} in {mode}: forward and backward are pure"
         _require(np.array_equal(old, new), pure)
-    unchanged = all(np.array_equal(v, caches[0][k]) for k, v in kept.items())
+    unchanged = all(np.array_equal(v, caches[0][k]) for k, v in cached.items())
     _require(unchanged, f"{layer}.backward changed its cache")
     again = np.array_equal(forward()[0], Y)
     _require(again, f"{layer} gave two results for the same input and rng in {mode}")
@@ -114,16 +115,12 @@ def _check_mode(net: Network, X: Array, train: bool, seed: int) -> None:
     def f() -> float:
         return float(np.sum(dY * forward()[0]))
 
-    compare_gradients(
-        f, X.reshape(-1), dX.reshape(-1), range(X.size), f"{layer} dX in {mode}, flat"
-    )
-    compare_gradients(f, net.theta, grad, range(grad.size), f"{layer} gradient in {mode}, flat")
+    for x, dx, what in ((X.reshape(-1), dX.reshape(-1), "dX"), (net.theta, grad, "gradient")):
+        compare_gradients(f, x, dx, range(x.size), f"{layer} {what} in {mode}, flat")
     if train:
         net.absorb(caches)
-        _require(
-            np.array_equal(before[0], net.theta),
-            f"{layer}.absorb changed a parameter: buffers only",
-        )
+        spared = np.array_equal(before[0], net.theta)
+        _require(spared, f"{layer}.absorb changed a parameter: buffers only")
         net.buffers = before[1]
 
 
@@ -136,32 +133,22 @@ def check_loss(loss: Loss, y: ArrayLike, n_outputs: int = 1, *, seed: int = 0) -
     n = len(targets)
     Z = rng.normal(size=(n, n_outputs)) * 2.0
     for weight in (None, rng.uniform(0.1, 2.0, n)):
-        before = Z.copy()
+        before, value = Z.copy(), partial(loss.value, Z, targets, weight)
         grad = loss.grad(Z, targets, weight)
         _require(grad.shape == Z.shape, f"{loss}.grad has shape {grad.shape}, but Z is {Z.shape}")
         _require(np.array_equal(before, Z), f"{loss}.grad changed Z")
-        compare_gradients(
-            lambda w=weight: loss.value(Z, targets, w),  # type: ignore[misc]
-            Z.reshape(-1), grad.reshape(-1), range(Z.size), f"{loss} gradient, flat",
-        )  # fmt: skip
-        product = contract(loss.factors(Z, targets, weight))
-        _require(
-            np.allclose(product, grad, rtol=1e-9, atol=1e-12),
-            f"{loss}.factors do not multiply to grad",
-        )
+        what = f"{loss} gradient, flat"
+        compare_gradients(value, Z.reshape(-1), grad.reshape(-1), range(Z.size), what)
+        multiplied = np.allclose(contract(loss.factors(Z, targets, weight)), grad, 1e-9, 1e-12)
+        _require(multiplied, f"{loss}.factors do not multiply to grad")
+    once, ones = loss.value(Z, targets), loss.value(Z, targets, np.ones(n))
     doubled = loss.value(np.r_[Z, Z], np.r_[targets, targets])
-    once = loss.value(Z, targets) * (2.0 if loss.reduction == "sum" else 1.0)
-    _require(np.isclose(doubled, once, rtol=1e-12), f"{loss} is no {loss.reduction} over rows")
-    ones = loss.value(Z, targets, np.ones(n))
-    _require(
-        np.isclose(ones, loss.value(Z, targets), rtol=1e-12), f"{loss} with weights of 1 differs"
-    )
+    reduced = np.isclose(doubled, once * (2.0 if loss.reduction == "sum" else 1.0), rtol=1e-12)
+    _require(reduced, f"{loss} is no {loss.reduction} over rows")
+    _require(np.isclose(ones, once, rtol=1e-12), f"{loss} with weights of 1 differs")
     far = np.where(rng.random(Z.shape) < 0.5, -1000.0, 1000.0)
-    link = loss.link(far)
-    _require(
-        np.isfinite(loss.value(far, targets)) or np.isinf(link).any(),
-        f"{loss} is not finite at z = ±1000",
-    )
+    finite = np.isfinite(loss.value(far, targets)) or np.isinf(loss.link(far)).any()
+    _require(finite, f"{loss} is not finite at z = ±1000")
 
 
 def contract(factors: dict[str, Array]) -> Array:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Array, Arrays, Equation, Shapes
-from .checks import require_count, require_limits
+from .arrays import Array, Arrays, Equation, Pass, Random, Shapes
+from .checks import require_count
 from .layers import Layer
 
 TURN = 2.0 * math.pi
@@ -27,12 +27,12 @@ class CosineEmbedding(Layer):
     size: int = 4
     spread: float = 0.1
     columns: tuple[int, ...] | None = None
-    reach = "row"
+    reach, limits = "row", {"spread": (0, math.inf), "size": (2, math.inf)}
 
     def __post_init__(self) -> None:
         require_count("CosineEmbedding", "frequencies", self.frequencies)
         require_count("CosineEmbedding", "size", self.size)
-        require_limits(self, {"spread": (0, math.inf), "size": (2, math.inf)})
+        super().__post_init__()
         if self.columns is not None:
             columns = tuple(np.atleast_1d(np.array(self.columns, object)).tolist())
             whole = all(isinstance(c, int | np.integer) and c >= 0 for c in columns)
@@ -53,28 +53,25 @@ class CosineEmbedding(Layer):
                 f"CosineEmbedding columns is {self.columns}, but it gets {n_in} columns: give "
                 f"numbers below {n_in}"
             )
-        m = n_in if self.columns is None else len(self.columns)
-        k, d = self.frequencies, self.size
+        m, k, d = len(self.embedded(n_in)), self.frequencies, self.size
         shapes: Shapes = {"w": (m, k), "b": (m, k), "V": (m, k, d - 1), "a": (m, d - 1)}
         return n_in + m * (d - 1), shapes, {}
 
     def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
         p["w"][...] = self.spread * rng.normal(size=p["w"].shape)
         p["b"][...] = rng.uniform(-math.pi, math.pi, p["b"].shape)
-        near = 1.0 / math.sqrt(self.frequencies)
-        p["V"][...] = rng.uniform(-near, near, p["V"].shape)
-        p["a"][...] = rng.uniform(-near, near, p["a"].shape)
+        limit = 1.0 / math.sqrt(self.frequencies)
+        p["V"][...] = rng.uniform(-limit, limit, p["V"].shape)
+        p["a"][...] = rng.uniform(-limit, limit, p["a"].shape)
 
-    def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
+    def forward(self, p: Arrays, X: Array, *, train: bool = False, rng: Random = None) -> Pass:
         x = X[:, self.embedded(X.shape[1])]
         U = X.dtype.type(TURN) * x[:, :, None] * p["w"] + p["b"]  # (rows, m, k)
         C = np.cos(U)
         T = np.einsum("rck,cko->rco", C, p["V"]) + p["a"]
         return np.hstack([X, T.reshape(len(X), -1)]), {"X": X, "C": C, "S": np.sin(U)}
 
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> Pass:
         X, C, S = cache["X"], cache["C"], cache["S"]
         columns, turn = list(self.embedded(X.shape[1])), X.dtype.type(TURN)
         dT = dY[:, X.shape[1] :].reshape(len(X), len(columns), self.size - 1)
@@ -122,21 +119,17 @@ class CategoryEmbedding(Layer):
 
     def __post_init__(self) -> None:
         require_count("CategoryEmbedding", "size", self.size)
-        groups, stop = list[tuple[int, int]](), 0
-        for group in self.groups if isinstance(self.groups, tuple | list) else ():
-            ends = tuple(group) if isinstance(group, tuple | list) else ()
-            whole = len(ends) == 2 and all(isinstance(end, int | np.integer) for end in ends)
-            if not (whole and stop <= ends[0] < ends[1]):
-                groups.clear()
-                break
-            groups.append((int(ends[0]), int(ends[1])))
-            stop = groups[-1][1]
-        if not groups:
+        groups = self.groups if isinstance(self.groups, tuple | list) else ()
+        pairs = all(isinstance(group, tuple | list) and len(group) == 2 for group in groups)
+        ends = [end for group in groups for end in group] if pairs else []
+        whole = ends and all(isinstance(end, int | np.integer) for end in ends)
+        stops = [0, *ends[1::2]]
+        if not (whole and all(stop <= a < b for stop, (a, b) in zip(stops, groups, strict=False))):
             raise ValueError(
                 f"CategoryEmbedding groups is {self.groups!r}: give (start, stop) of the columns "
                 "of each, in order, without overlap"
             )
-        object.__setattr__(self, "groups", tuple(groups))
+        object.__setattr__(self, "groups", tuple((int(first), int(end)) for first, end in groups))
 
     def alone(self, n_in: int) -> tuple[int, ...]:
         """The columns of n_in that are in no group."""
@@ -149,7 +142,7 @@ class CategoryEmbedding(Layer):
                 f"CategoryEmbedding groups is {self.groups}, but it gets {n_in} columns: give "
                 "groups of these"
             )
-        levels = [behind - first for first, behind in self.groups]
+        levels = [end - first for first, end in self.groups]
         shapes: Shapes = {f"E{g}": (count, self.size) for g, count in enumerate(levels)}
         return n_in - sum(levels) + self.size * len(levels), shapes, {}
 
@@ -157,14 +150,12 @@ class CategoryEmbedding(Layer):
         for E in p.values():
             E[...] = rng.normal(size=E.shape)
 
-    def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
+    def forward(self, p: Arrays, X: Array, *, train: bool = False, rng: Random = None) -> Pass:
         parts = [X[:, self.alone(X.shape[1])]]
         parts += [X[:, a:b] @ p[f"E{g}"] for g, (a, b) in enumerate(self.groups)]
         return np.hstack(parts), {"X": X}
 
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> Pass:
         X, d = cache["X"], self.size
         alone, dX, grads = list(self.alone(X.shape[1])), np.empty_like(X), dict[str, Array]()
         dX[:, alone] = dY[:, : len(alone)]

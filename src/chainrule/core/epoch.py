@@ -22,14 +22,8 @@ from .penalty import Penalty
 from .schedules import Schedule, value_at
 from .targets import check_weight
 
-EXAMPLES = {
-    "loss": "SquaredError()",
-    "optimizer": "Adam()",
-    "penalty": "Penalty(l2=0.01)",
-    "lr": "0.01 or Cosine(0.01)",
-}
-Order = Callable[[int], ArrayLike]  # of an epoch: its rows, as they are to come
-Told = tuple[float, float, float]  # of an epoch: mean loss, learning rate of the last step, seconds
+Order = Callable[[int], ArrayLike]  # from the number of an epoch to the order of its rows
+EpochResult = tuple[float, float, float]  # mean loss, learning rate of the last step, seconds
 
 
 @dataclass(frozen=True)
@@ -66,101 +60,92 @@ class Batch:
         return Batch(self.X[rows], self.y[rows], None if self.weight is None else self.weight[rows])
 
 
-def train_step(
-    net: Network,
-    settings: StepSettings,
-    state: State,
-    batch: Batch,
-    lr: float,
-    decay: float,
-    rng: np.random.Generator,
-) -> float:
-    """One update of net.theta from one batch; returns the loss before it, penalty included.
-
-    Raises Diverged, and leaves theta and buffers as they were, at the first number that is not
-    finite.
+@dataclass(frozen=True)
+class Trainer:
+    """Makes the steps of a training: they change `net` and the optimizer's `state`, in place, and
+    draw from `rng`.
     """
-    loss, optimizer = settings.loss, settings.optimizer
-    penalty = settings.penalty and settings.penalty.of(batch.mass)
-    X, y, weight = batch.X, batch.y, batch.weight
-    Z, caches = net.forward(X, train=True, rng=rng)
-    L = loss.value(Z, y, weight)
-    dX, grad = net.backward(caches, loss.grad(Z, y, weight))
-    if penalty is not None:
-        L += penalty.value(net.theta, net.decay_factor)
-        grad += penalty.grad(net.theta, net.decay_factor)
-    if settings.clip is not None:
-        grad = clip_by_norm(grad, settings.clip)
-    delta = optimizer.update(grad, state, net.theta, lr * net.lr_factor, decay * net.decay_factor)
-    before = net.theta.copy(), net.buffers.copy()
-    net.theta += delta
-    net.absorb(caches)
-    if not (np.isfinite(L) and np.isfinite(net.theta).all() and np.isfinite(net.buffers).all()):
-        net.theta, net.buffers = before
-        raise Diverged(name_nonfinite(net, loss, batch.X, caches, Z, L, grad))
-    return L
 
+    net: Network
+    settings: StepSettings
+    state: State
+    rng: np.random.Generator
 
-def scheduled_step(
-    net: Network,
-    settings: StepSettings,
-    state: State,
-    batch: Batch,
-    step: int,
-    steps: int,
-    losses: Sequence[float],
-    rng: np.random.Generator,
-) -> tuple[float, float]:
-    """train_step as the schedules have it at this step of so many; returns (the loss before it, the
-    learning rate).
-    """
-    lr = value_at(settings.lr, step, steps, losses)
-    decay = value_at(settings.optimizer.decay, step, steps, losses)
-    for name, schedule in net.schedules().items():
-        net[name] = schedule.at(step, steps, losses)
-    with np.errstate(all="ignore"):  # what overflows is found and named by the step itself
-        return train_step(net, settings, state, batch, lr, decay, rng), lr
+    def step(self, batch: Batch, lr: float, decay: float) -> float:
+        """One update of net.theta from one batch; returns the loss before it, penalty included.
 
+        Raises Diverged, and leaves theta and buffers as they were, at the first number that is not
+        finite.
+        """
+        net, settings, loss = self.net, self.settings, self.settings.loss
+        penalty = settings.penalty and settings.penalty.of(batch.mass)
+        X, y, weight = batch.X, batch.y, batch.weight
+        Z, caches = net.forward(X, train=True, rng=self.rng)
+        L = loss.value(Z, y, weight)
+        dX, grad = net.backward(caches, loss.grad(Z, y, weight))
+        if penalty is not None:
+            L += penalty.value(net.theta, net.decay_factor)
+            grad += penalty.grad(net.theta, net.decay_factor)
+        if settings.clip is not None:
+            grad = clip_by_norm(grad, settings.clip)
+        rates = lr * net.lr_factor, decay * net.decay_factor
+        delta = settings.optimizer.update(grad, self.state, net.theta, *rates)
+        before = net.theta.copy(), net.buffers.copy()
+        net.theta += delta
+        net.absorb(caches)
+        if not (np.isfinite(L) and np.isfinite(net.theta).all() and np.isfinite(net.buffers).all()):
+            net.theta, net.buffers = before
+            raise Diverged(name_nonfinite(net, loss, X, caches, Z, L, grad))
+        return L
 
-def run_epoch(
-    net: Network,
-    settings: StepSettings,
-    state: State,
-    data: Batch,
-    *,
-    epoch: int,
-    epochs: int,
-    batch_size: int,
-    shuffle: bool | Order,
-    rng: np.random.Generator,
-    losses: Sequence[float] = (),
-) -> tuple[float, float]:
-    """One pass over the rows; returns (mean of the batch losses weighted by Σw, learning rate of
-    the last step).
+    def scheduled_step(
+        self, batch: Batch, step: int, steps: int, losses: Sequence[float]
+    ) -> tuple[float, float]:
+        """`step` with the rates that the schedules give for step number `step` of `steps`; returns
+        (the loss before it, the learning rate).
+        """
+        lr = value_at(self.settings.lr, step, steps, losses)
+        decay = value_at(self.settings.optimizer.decay, step, steps, losses)
+        for name, schedule in self.net.schedules().items():
+            self.net[name] = schedule.at(step, steps, losses)
+        with np.errstate(all="ignore"):  # what overflows is found and named by the step itself
+            return self.step(batch, lr, decay), lr
 
-    Draws one permutation, none for a full batch or without `shuffle`; where that is a function, it
-    gives the order of the rows. A batch of zero weight is skipped.
-    """
-    n = len(data)
-    order: Array | None = None
-    if callable(shuffle):
-        order = ordered(shuffle, epoch, n)
-    elif shuffle and batch_size < n:
-        order = rng.permutation(n)
-    per_epoch = ceil_div(n, batch_size)
-    total, counted, lr = 0.0, 0.0, 0.0
-    for k in range(per_epoch):
-        step, steps = epoch * per_epoch + k, epochs * per_epoch
-        rows = slice(k * batch_size, (k + 1) * batch_size)
-        batch = data.take(rows if order is None else order[rows])
-        if batch.mass == 0:
-            continue
-        try:
-            L, lr = scheduled_step(net, settings, state, batch, step, steps, losses, rng)
-        except Diverged as stop:
-            raise Diverged(f"training diverged at epoch {epoch}, step {k}: {stop}") from None
-        total, counted = total + L * batch.mass, counted + batch.mass
-    return total / counted, lr
+    def epoch(
+        self,
+        data: Batch,
+        epoch: int,
+        epochs: int,
+        batch_size: int,
+        shuffle: bool | Order,
+        losses: Sequence[float] = (),
+    ) -> tuple[float, float]:
+        """One pass over the rows; returns (mean of the batch losses weighted by Σw, learning rate
+        of the last step).
+
+        Draws one permutation, none for a full batch or without `shuffle`; where that is a function,
+        it gives the order of the rows. A batch of zero weight is skipped.
+        """
+        n = len(data)
+        order: Array | None = None
+        if callable(shuffle):
+            order = ordered(shuffle, epoch, n)
+        elif shuffle and batch_size < n:
+            order = self.rng.permutation(n)
+        per_epoch = ceil_div(n, batch_size)
+        total, counted, lr = 0.0, 0.0, 0.0
+        for k in range(per_epoch):
+            rows = slice(k * batch_size, (k + 1) * batch_size)
+            batch = data.take(rows if order is None else order[rows])
+            if batch.mass == 0:
+                continue
+            step, steps = epoch * per_epoch + k, epochs * per_epoch
+            try:
+                L, lr = self.scheduled_step(batch, step, steps, losses)
+            except Diverged as stop:
+                raise Diverged(f"training diverged at epoch {epoch}, step {k}: {stop}") from None
+            total, counted = total + L * batch.mass, counted + batch.mass
+        return total / counted, lr
 
 
 def ordered(order: Order, epoch: int, n: int) -> Array:
@@ -168,14 +153,10 @@ def ordered(order: Order, epoch: int, n: int) -> Array:
     are not each row once.
     """
     rows = np.asarray(order(epoch))
-    if rows.shape != (n,) or rows.dtype.kind not in "iu" or not _each_once(rows):
+    whole = rows.shape == (n,) and rows.dtype.kind in "iu"
+    if not (whole and np.array_equal(np.sort(rows), np.arange(n))):
         raise ValueError(f"shuffle gave no order of {n} rows at epoch {epoch}: give each row once")
     return rows
-
-
-def _each_once(rows: Array) -> bool:
-    n = len(rows)
-    return bool(rows.min() >= 0 and rows.max() < n and np.bincount(rows, minlength=n).max() == 1)
 
 
 def start_state(optimizer: Optimizer, theta: Array, state: State | None) -> State:
@@ -191,38 +172,42 @@ def start_state(optimizer: Optimizer, theta: Array, state: State | None) -> Stat
     return {k: np.array(state[k], np.asarray(v).dtype) for k, v in start.items()}
 
 
-def norm_of(grad: Array) -> float:
-    """‖g‖ of a gradient (p,), whose squares may overflow where it does not."""
+def _scale_and_norm(grad: Array) -> tuple[Any, float]:
+    """(c, ‖g / c‖) of a gradient (p,): c is 1 unless the squares overflow, and then max |g|."""
     norm = float(np.sqrt(np.sum(np.square(grad))))
-    if np.isinf(norm):
-        top = float(np.abs(grad).max())
-        norm = top * float(np.sqrt(np.sum(np.square(grad / top))))
-    return norm
+    if not np.isinf(norm):
+        return 1.0, norm
+    top = np.abs(grad).max()
+    return top, float(np.sqrt(np.sum(np.square(grad / top))))
+
+
+def norm_of(grad: Array) -> float:
+    """‖g‖ of a gradient (p,)."""
+    scale, norm = _scale_and_norm(grad)
+    return float(scale) * norm
 
 
 def clip_by_norm(grad: Array, limit: float) -> Array:
     """g · min(1, limit / ‖g‖): the gradient (p,) with its direction kept. Pascanu et al. 2013."""
-    norm, scaled = float(np.sqrt(np.sum(np.square(grad)))), grad
-    if np.isinf(norm):  # the square may overflow where the gradient does not
-        scaled = grad / np.abs(grad).max()
-        norm = float(np.sqrt(np.sum(np.square(scaled))))
-    elif norm <= limit:
+    scale, norm = _scale_and_norm(grad)
+    if scale * norm <= limit:
         return grad
-    return np.asarray(scaled * grad.dtype.type(limit / norm))
+    return np.asarray(grad / scale * grad.dtype.type(limit / norm))
 
 
 def check_settings(settings: StepSettings) -> None:
     """Raise TypeError or ValueError for a setting of the wrong kind, a loss that cannot be trained
     on, or a learning rate or clip that makes no sense.
     """
-    for name, value, kind in (
-        ("loss", settings.loss, Loss),
-        ("optimizer", settings.optimizer, Optimizer),
-        ("penalty", settings.penalty, Penalty | None),
-        ("lr", settings.lr, float | int | np.number | Schedule),
+    for name, kind, example in (
+        ("loss", Loss, "SquaredError()"),
+        ("optimizer", Optimizer, "Adam()"),
+        ("penalty", Penalty | None, "Penalty(l2=0.01)"),
+        ("lr", float | int | np.number | Schedule, "0.01 or Cosine(0.01)"),
     ):
+        value = getattr(settings, name)
         if not isinstance(value, kind):
-            raise TypeError(f"{name} is {value!r}: give an instance, such as {EXAMPLES[name]}")
+            raise TypeError(f"{name} is {value!r}: give an instance, such as {example}")
     if isinstance(settings.loss, SumOfErrors):
         settings.loss.slopes(np.zeros(1), np.zeros(1))  # raises, and says why
     lr = settings.lr.value if isinstance(settings.lr, Schedule) else settings.lr

@@ -30,35 +30,32 @@ def normal(std: float) -> Initializer:
 
 def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """W ~ U(-l, l), l = √(6 / (fan_in + fan_out)). Glorot and Bengio 2010."""
-    limit = np.sqrt(6.0 / (shape[0] + shape[-1]))
-    return rng.uniform(-limit, limit, shape)
+    return uniform(np.sqrt(6.0 / (shape[0] + shape[-1])))(shape, rng)
 
 
 def glorot_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """W ~ N(0, 2 / (fan_in + fan_out)). Glorot and Bengio 2010."""
-    return rng.normal(0.0, np.sqrt(2.0 / (shape[0] + shape[-1])), shape)
+    return normal(np.sqrt(2.0 / (shape[0] + shape[-1])))(shape, rng)
 
 
 def he_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """W ~ U(-l, l), l = √(6 / fan_in): keeps the variance through ReLU. He et al. 2015."""
-    limit = np.sqrt(6.0 / shape[0])
-    return rng.uniform(-limit, limit, shape)
+    return uniform(np.sqrt(6.0 / shape[0]))(shape, rng)
 
 
 def he_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """W ~ N(0, 2 / fan_in): keeps the variance through ReLU. He et al. 2015."""
-    return rng.normal(0.0, np.sqrt(2.0 / shape[0]), shape)
+    return normal(np.sqrt(2.0 / shape[0]))(shape, rng)
 
 
 def lecun_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """W ~ U(-l, l), l = √(3 / fan_in). LeCun et al. 1998, "Efficient BackProp"."""
-    limit = np.sqrt(3.0 / shape[0])
-    return rng.uniform(-limit, limit, shape)
+    return uniform(np.sqrt(3.0 / shape[0]))(shape, rng)
 
 
 def lecun_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """W ~ N(0, 1 / fan_in): what SELU wants. LeCun et al. 1998."""
-    return rng.normal(0.0, np.sqrt(1.0 / shape[0]), shape)
+    return normal(np.sqrt(1.0 / shape[0]))(shape, rng)
 
 
 def orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:

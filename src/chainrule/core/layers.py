@@ -14,8 +14,8 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 
-from .arrays import Array, Arrays, Equation, Shapes, forget_overridden
-from .checks import BELOW_ONE, require_count, require_limits
+from .arrays import Array, Arrays, Equation, Pass, Random, Shapes, forget_overridden
+from .checks import BELOW_ONE, Limits, require_count, require_limits
 from .initializers import Initializer, get_initializer
 from .schedules import Schedule
 
@@ -27,17 +27,22 @@ class Layer:
 
     `reach` says what the numbers of one row of Y depend on: "unit" on the same unit of the same
     row, "row" on the row, "batch" on other rows too. `linear`: whether Y is linear in X when it
-    predicts, but for a constant. `takes` is the letter of the input.
+    predicts, but for a constant. `takes` is the letter of the input. `limits` says between which
+    numbers each setting must lie; raises ValueError beyond them.
     """
 
     reach: ClassVar[str] = "batch"
     linear: ClassVar[bool] = False
     takes: ClassVar[str] = "X"
+    limits: ClassVar[Limits] = {}
 
     def __init_subclass__(cls) -> None:
         """A layer that overrides forward or backward states its equations itself, or none."""
         silent = {"equations": Layer.equations}
         forget_overridden(cls, {"forward": silent, "backward": silent})
+
+    def __post_init__(self) -> None:
+        require_limits(self, self.limits)
 
     def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
         """(n_out, parameter shapes by name, buffer shapes by name) for n_in inputs."""
@@ -46,15 +51,13 @@ class Layer:
     def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
         """Fill the parameters and buffers of `p` in place; X, where given, is data to look at."""
 
-    def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
+    def forward(self, p: Arrays, X: Array, *, train: bool = False, rng: Random = None) -> Pass:
         """(Y, cache) with X (n, n_in), Y (n, n_out). Changes nothing, neither X nor p."""
         raise TypeError(
             f"{type(self).__name__} has no forward: define forward(p, X, *, train, rng)"
         )
 
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> Pass:
         """(dX, gradients by parameter name) from dY, the derivative of the loss by Y."""
         raise TypeError(f"{type(self).__name__} has no backward: define backward(p, cache, dY)")
 
@@ -121,15 +124,13 @@ class Dense(Layer):
         if self.bias:
             p["b"][...] = 0.0
 
-    def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
+    def forward(self, p: Arrays, X: Array, *, train: bool = False, rng: Random = None) -> Pass:
         Z = X @ p["W"]
         if self.bias:
             Z = Z + p["b"]
         return Z, {"X": X, "Z": Z}
 
-    def backward(self, p: Arrays, cache: Arrays, dZ: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, p: Arrays, cache: Arrays, dZ: Array) -> Pass:
         grads = {"W": cache["X"].T @ dZ}
         if self.bias:
             grads["b"] = dZ.sum(axis=0)
@@ -144,8 +145,22 @@ class Dense(Layer):
         )
 
 
+class LearnedPerUnit(Layer):
+    """A layer that learns one number for each unit: the vector `learned`, all `start` at first."""
+
+    learned: ClassVar[str] = ""
+    start: float
+    reach = "unit"
+
+    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
+        return n_in, {self.learned: (n_in,)}, {}
+
+    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
+        p[self.learned][...] = self.start
+
+
 @dataclass(frozen=True)
-class Scale(Layer):
+class Scale(LearnedPerUnit):
     """Y = gamma * X   gamma (n,), one for each column: a soft choice of columns before a Dense.
 
     dgamma = Σ_rows dY * X,  dX = gamma * dY; `start` is where every gamma begins. Holzmüller et al.
@@ -153,23 +168,13 @@ class Scale(Layer):
     """
 
     start: float = 1.0
-    reach, linear = "unit", True
+    learned, linear = "gamma", True
+    limits = {"start": (-math.inf, math.inf)}
 
-    def __post_init__(self) -> None:
-        require_limits(self, {"start": (-math.inf, math.inf)})
-
-    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
-        return n_in, {"gamma": (n_in,)}, {}
-
-    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
-        p["gamma"][...] = self.start
-
-    def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
+    def forward(self, p: Arrays, X: Array, *, train: bool = False, rng: Random = None) -> Pass:
         return p["gamma"] * X, {"X": X}
 
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> Pass:
         return dY * p["gamma"], {"gamma": (dY * cache["X"]).sum(axis=0)}
 
     def equations(self, n_in: int) -> tuple[Equation, ...]:
@@ -190,7 +195,7 @@ class Dropout(Layer):
     """
 
     rate: float | Schedule = 0.5
-    reach, linear = "unit", True
+    reach, linear, random = "unit", True, True
 
     def __post_init__(self) -> None:
         peak = self.rate.value if isinstance(self.rate, Schedule) else self.rate
@@ -203,9 +208,7 @@ class Dropout(Layer):
     def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
         p["rate"][...] = self.rate.value if isinstance(self.rate, Schedule) else self.rate
 
-    def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
+    def forward(self, p: Arrays, X: Array, *, train: bool = False, rng: Random = None) -> Pass:
         if not train:
             return X, {}
         if rng is None:
@@ -214,7 +217,7 @@ class Dropout(Layer):
         M = (rng.random(X.shape) >= rate).astype(X.dtype) / X.dtype.type(1.0 - rate)
         return X * M, {"M": M}
 
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> Pass:
         return (dY * cache["M"] if "M" in cache else dY), {}
 
     def equations(self, n_in: int) -> tuple[Equation, ...]:
@@ -226,10 +229,6 @@ class Dropout(Layer):
 
     def schedules(self) -> dict[str, Schedule]:
         return {"rate": self.rate} if isinstance(self.rate, Schedule) else {}
-
-    @property
-    def random(self) -> bool:
-        return True
 
 
 @dataclass(frozen=True)
@@ -244,9 +243,7 @@ class Temperature(Layer):
 
     start: float = 1.0
     reach, linear = "unit", True
-
-    def __post_init__(self) -> None:
-        require_limits(self, {"start": (1e-30, 1e30)})
+    limits = {"start": (1e-30, 1e30)}
 
     def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
         return n_in, {}, {"T": (1,)}
@@ -254,21 +251,62 @@ class Temperature(Layer):
     def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
         p["T"][...] = self.start
 
-    def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
+    def forward(self, p: Arrays, X: Array, *, train: bool = False, rng: Random = None) -> Pass:
         Z = X / p["T"]
         return Z, {"Z": Z}
 
-    def backward(self, p: Arrays, cache: Arrays, dZ: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, p: Arrays, cache: Arrays, dZ: Array) -> Pass:
         return dZ / p["T"], {}
 
     def equations(self, n_in: int) -> tuple[Equation, ...]:
         return "Z[r,j] = X[r,j] / T[0]", "dX[r,j] = dZ[r,j] / T[0]"
 
 
+class Normalisation(Layer):
+    """Y = gamma * H + beta,  H = (X - mean) * S,  S = 1 / √(var + epsilon): BatchNorm over each
+    column (`axis` 0), LayerNorm over each row.
+    """
+
+    axis: ClassVar[int] = 0
+    epsilon: float
+
+    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
+        return n_in, {"gamma": (n_in,), "beta": (n_in,)}, {}
+
+    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
+        for name, view in p.items():
+            view[...] = 1.0 if name in ("gamma", "var") else 0.0
+
+    def normalise(self, p: Arrays, X: Array, mean: Array, var: Array) -> Pass:
+        """Y, and what else the cache holds: S and H."""
+        S = 1.0 / np.sqrt(var + X.dtype.type(self.epsilon))
+        H = (X - mean) * S
+        return p["gamma"] * H + p["beta"], {"S": S, "H": H}
+
+    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> Pass:
+        H, S = cache["H"], cache["S"]
+        grads = {"gamma": (dY * H).sum(axis=0), "beta": dY.sum(axis=0)}
+        dH = dY * p["gamma"]
+        if "mean" in cache:  # mean and variance depend on X too, unless they are running ones
+            level, along = (part.mean(axis=self.axis, keepdims=True) for part in (dH, dH * H))
+            dH = dH - level - H * along
+        return dH * S, grads
+
+    def normalised(self, mean: str, var: str, S: str, pooled: str) -> tuple[Equation, ...]:
+        """The equations of all numbers but dX; `pooled` is the index that is averaged over."""
+        return (
+            f"{mean} = sum_{pooled}(X[r,j] / n)",
+            f"{var} = sum_{pooled}((X[r,j] - {mean})**2 / n)",
+            f"{S} = 1 / sqrt({var} + epsilon)",
+            f"H[r,j] = (X[r,j] - {mean}) * {S}",
+            "Y[r,j] = gamma[j] * H[r,j] + beta[j]",
+            "dgamma[j] = sum_r(dY[r,j] * H[r,j])",
+            "dbeta[j] = sum_r(dY[r,j])",
+        )
+
+
 @dataclass(frozen=True)
-class BatchNorm(Layer):
+class BatchNorm(Normalisation):
     """Y = gamma * H + beta,  H = (X - mean) / √(var + epsilon), mean and var of each column of the
     batch.
 
@@ -280,33 +318,17 @@ class BatchNorm(Layer):
     momentum: float = 0.9
     epsilon: float = 1e-5
     linear = True
-
-    def __post_init__(self) -> None:
-        require_limits(self, {"momentum": (0, BELOW_ONE), "epsilon": (0, math.inf)})
+    limits = {"momentum": (0, BELOW_ONE), "epsilon": (0, math.inf)}
 
     def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
         return n_in, {"gamma": (n_in,), "beta": (n_in,)}, {"mean": (n_in,), "var": (n_in,)}
 
-    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
-        p["gamma"][...], p["beta"][...] = 1.0, 0.0
-        p["mean"][...], p["var"][...] = 0.0, 1.0
-
-    def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
-        mean, var = (X.mean(axis=0), X.var(axis=0)) if train else (p["mean"], p["var"])
-        S = 1.0 / np.sqrt(var + X.dtype.type(self.epsilon))
-        H = (X - mean) * S
-        cache = ({"mean": mean, "var": var} if train else {}) | {"S": S, "H": H}
-        return p["gamma"] * H + p["beta"], cache
-
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
-        H, S = cache["H"], cache["S"]
-        grads = {"gamma": (dY * H).sum(axis=0), "beta": dY.sum(axis=0)}
-        dH = dY * p["gamma"]
-        if "mean" in cache:  # the batch's mean and variance depend on X too
-            dH = dH - dH.mean(axis=0) - H * (dH * H).mean(axis=0)
-        return dH * S, grads
+    def forward(self, p: Arrays, X: Array, *, train: bool = False, rng: Random = None) -> Pass:
+        if not train:
+            return self.normalise(p, X, p["mean"], p["var"])
+        mean, var = X.mean(axis=0), X.var(axis=0)
+        Y, cache = self.normalise(p, X, mean, var)
+        return Y, {"mean": mean, "var": var, **cache}
 
     def absorb(self, p: Arrays, cache: Arrays) -> None:
         n = len(cache["H"])
@@ -318,7 +340,7 @@ class BatchNorm(Layer):
     def equations(self, n_in: int) -> tuple[Equation, ...]:
         moved = "momentum * {0}_before[j] + (1 - momentum) * {0}[j]{1} if n > 1 else {0}_before[j]"
         return (
-            *normalised("mean[j]", "var[j]", "S[j]", "r"),
+            *self.normalised("mean[j]", "var[j]", "S[j]", "r"),
             "dX[r,j] = S[j] * gamma[j] * (dY[r,j] - sum_k(dY[k,j]) / n"
             " - H[r,j] * sum_k(dY[k,j] * H[k,j]) / n)",
             f"mean_after[j] = {moved.format('mean', '')}",
@@ -326,75 +348,36 @@ class BatchNorm(Layer):
         )
 
 
-def normalised(mean: str, var: str, S: str, pooled: str) -> tuple[Equation, ...]:
-    """The equations that BatchNorm and LayerNorm share; `pooled` is the index they average over."""
-    return (
-        f"{mean} = sum_{pooled}(X[r,j] / n)",
-        f"{var} = sum_{pooled}((X[r,j] - {mean})**2 / n)",
-        f"{S} = 1 / sqrt({var} + epsilon)",
-        f"H[r,j] = (X[r,j] - {mean}) * {S}",
-        "Y[r,j] = gamma[j] * H[r,j] + beta[j]",
-        "dgamma[j] = sum_r(dY[r,j] * H[r,j])",
-        "dbeta[j] = sum_r(dY[r,j])",
-    )
-
-
 @dataclass(frozen=True)
-class LayerNorm(Layer):
+class LayerNorm(Normalisation):
     """Y = gamma * H + beta,  H = (X - mean) / √(var + epsilon), mean and var of each row. Ba et al.
     2016.
     """
 
     epsilon: float = 1e-5
-    reach = "row"
+    axis, reach = 1, "row"
+    limits = {"epsilon": (0, math.inf)}
 
-    def __post_init__(self) -> None:
-        require_limits(self, {"epsilon": (0, math.inf)})
-
-    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
-        return n_in, {"gamma": (n_in,), "beta": (n_in,)}, {}
-
-    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
-        p["gamma"][...], p["beta"][...] = 1.0, 0.0
-
-    def forward(
-        self, p: Arrays, X: Array, *, train: bool = False, rng: np.random.Generator | None = None
-    ) -> tuple[Array, dict[str, Array]]:
+    def forward(self, p: Arrays, X: Array, *, train: bool = False, rng: Random = None) -> Pass:
         mean, var = X.mean(axis=1, keepdims=True), X.var(axis=1, keepdims=True)
-        S = 1.0 / np.sqrt(var + X.dtype.type(self.epsilon))
-        H = (X - mean) * S
-        return p["gamma"] * H + p["beta"], {"mean": mean, "var": var, "S": S, "H": H}
-
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> tuple[Array, dict[str, Array]]:
-        H, S = cache["H"], cache["S"]
-        grads = {"gamma": (dY * H).sum(axis=0), "beta": dY.sum(axis=0)}
-        dH = dY * p["gamma"]
-        dH = dH - dH.mean(axis=1, keepdims=True) - H * (dH * H).mean(axis=1, keepdims=True)
-        return dH * S, grads
+        Y, cache = self.normalise(p, X, mean, var)
+        return Y, {"mean": mean, "var": var, **cache}
 
     def equations(self, n_in: int) -> tuple[Equation, ...]:
         return (
-            *normalised("mean[r,0]", "var[r,0]", "S[r,0]", "j"),
+            *self.normalised("mean[r,0]", "var[r,0]", "S[r,0]", "j"),
             "dX[r,j] = S[r,0] * (dY[r,j] * gamma[j] - sum_k(dY[r,k] * gamma[k]) / n"
             " - H[r,j] * sum_k(dY[r,k] * gamma[k] * H[r,k]) / n)",
         )
 
 
-def inner(named: Mapping[str, V], i: int) -> dict[str, V]:
-    """The entries of layer i, without its number: {"0.W": W, "2.b": b} -> {"W": W} for i = 0."""
-    return within(named, f"{i}.")
-
-
 def within(named: Mapping[str, V], prefix: str) -> dict[str, V]:
-    """The entries whose names begin with the prefix, without it."""
+    """The entries whose names begin with the prefix, without it: {"0.W": W, "2.b": b} -> {"W": W}
+    for "0.".
+    """
     return {key[len(prefix) :]: value for key, value in named.items() if key.startswith(prefix)}
 
 
-def outer(named: Mapping[str, V], i: int) -> dict[str, V]:
-    """The entries with the number of layer i before their names; the way back from `inner`."""
-    return prefixed(f"{i}.", named)
-
-
 def prefixed(prefix: str, named: Mapping[str, V]) -> dict[str, V]:
-    """The entries with the prefix before their names; the way back from `within`."""
+    """The entries with the prefix before their names: the inverse of `within`."""
     return {f"{prefix}{key}": value for key, value in named.items()}

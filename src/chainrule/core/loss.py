@@ -23,7 +23,8 @@ class Loss:
     z also `outer_formula` dl/dŷ, `inner_formula` dŷ/dz and, where an output depends on the others,
     `cross_formula` dŷ/dz of another output, whose ŷ is q. `symbols` explains further letters;
     `kinks` are expressions whose sign turns where dl/dz jumps. `classifies`: whether the targets
-    are classes; `best_constant` says in words what `constant` gives.
+    are classes; `best_constant` says in words what `constant` gives; `positive` lists the settings
+    that must be above 0.
     """
 
     scale: float = field(default=1.0, kw_only=True)
@@ -38,20 +39,23 @@ class Loss:
     symbols: ClassVar[Mapping[str, str]] = {}
     kinks: ClassVar[tuple[str, ...]] = ()
     classifies: ClassVar[bool] = False
+    positive: ClassVar[tuple[str, ...]] = ("scale",)
     best_constant: ClassVar[str] = "one number"
 
     def __init_subclass__(cls) -> None:
         """A loss that overrides a method states its formula itself, or none."""
+        chain = {"outer_formula": "", "inner_formula": ""}
         forget_overridden(cls, {
             "terms": {"formula": ""}, "slopes": {"slope_formula": "", "kinks": ()},
-            "link": {"link_formula": ""}, "factors": {"outer_formula": "", "inner_formula": ""},
+            "link": {"link_formula": ""}, "factors": chain, "unfused": chain,
         })  # fmt: skip
 
     def __post_init__(self) -> None:
         if self.reduction not in ("mean", "sum"):
             raise ValueError(f'reduction is {self.reduction!r}: it must be "mean" or "sum"')
-        if not 0.0 < self.scale < np.inf:
-            raise ValueError(f"scale is {self.scale}: it must be a finite number above 0")
+        for name in self.positive:
+            if not 0.0 < (value := getattr(self, name)) < np.inf:
+                raise ValueError(f"{name} is {value}: it must be a finite number above 0")
 
     def link(self, Z: Array) -> Array:
         """Ŷ (n, k), the prediction in the target's own terms: the identity unless the loss says
@@ -111,12 +115,12 @@ class Loss:
         Where the link mixes the outputs, as softmax does, "dYhat_dZ" is (n, k, k): [i, a, b] =
         dŶ_ia/dZ_ib.
         """
-        Y = self.targets(Z, y)
-        return {
-            "dL_dl": self._shares(Z, weight),
-            "dl_dYhat": self.slopes(Z, Y),
-            "dYhat_dZ": np.ones_like(Z),
-        }
+        outer, inner = self.unfused(Z, self.targets(Z, y))
+        return {"dL_dl": self._shares(Z, weight), "dl_dYhat": outer, "dYhat_dZ": inner}
+
+    def unfused(self, Z: Array, Y: Array) -> tuple[Array, Array]:
+        """(dl/dŶ, dŶ/dZ), the factors of `slopes`; other than these where Ŷ is not Z."""
+        return self.slopes(Z, Y), np.ones_like(Z)
 
     def _shares(self, Z: Array, weight: Array | None) -> Array:
         """scale · w_i / Σw (n, 1), what one row's loss counts in L."""

@@ -87,16 +87,12 @@ class Huber(Loss):
     delta: float = 1.0
     formula = "(z - y)**2 / 2 if abs(z - y) <= delta else delta * (abs(z - y) - delta / 2)"
     slope_formula = "min(max(z - y, -delta), delta)"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0.0 < self.delta < np.inf:
-            raise ValueError(f"delta is {self.delta}: it must be a finite number above 0")
+    positive = ("scale", "delta")
 
     def terms(self, Z: Array, Y: Array) -> Array:
         r = np.abs(Z - Y)
-        near = np.minimum(r, self.delta)
-        return np.asarray(near * (r - 0.5 * near))
+        clipped = np.minimum(r, self.delta)
+        return np.asarray(clipped * (r - 0.5 * clipped))
 
     def slopes(self, Z: Array, Y: Array) -> Array:
         return np.asarray(np.clip(Z - Y, -self.delta, self.delta))
@@ -142,21 +138,35 @@ class Pinball(Loss):
         return np.where(Y > Z, -q, np.where(Y < Z, 1 - q, 0)).astype(Z.dtype)
 
 
+class _CanonicalLoss(Loss):
+    """dl/dz = ŷ - y: the negative log-likelihood of a target whose mean is ŷ, with the link that
+    makes the slope this simple. McCullagh and Nelder 1989.
+    """
+
+    wants_logits, slope_formula = True, "p - y"
+
+    def inverse_link(self, Y: Array) -> Array:
+        return np.asarray(np.log(np.maximum(Y, TINY)))
+
+    def constant(self, Y: Array) -> Array:
+        return self.inverse_link(Y.mean(axis=0))
+
+    def slopes(self, Z: Array, Y: Array) -> Array:
+        return self.link(Z) - Y
+
+
 @dataclass(frozen=True)
-class BinaryCrossEntropy(Loss):
+class BinaryCrossEntropy(_CanonicalLoss):
     """l = -(y ln p + (1 - y) ln(1 - p)) = ln(1 + e^z) - y z,  p = σ(z),  dl/dz = p - y.
 
     y in [0, 1]; each output is a yes-or-no question of its own. Finite at every finite z. Also
     called log loss.
     """
 
-    wants_logits: ClassVar[bool] = True
     link_formula = "1 / (1 + exp(-z))", "sigma(z)"
     formula = "-(y * log(p) + (1 - y) * log(1 - p))", "softplus(z) - y * z"
-    slope_formula = "p - y"
     outer_formula = "(1 - y) / (1 - p) - y / p", "ratio(1 - y, sigma(-z)) - ratio(y, sigma(z))"
     inner_formula = "p * (1 - p)", "sigma(z) * sigma(-z)"
-
     classifies = True
 
     def link(self, Z: Array) -> Array:
@@ -165,9 +175,6 @@ class BinaryCrossEntropy(Loss):
     def inverse_link(self, Y: Array) -> Array:
         P = np.clip(Y, TINY, 1 - TINY)
         return np.asarray(np.log(P) - np.log1p(-P))
-
-    def constant(self, Y: Array) -> Array:
-        return self.inverse_link(Y.mean(axis=0))
 
     def targets(self, Z: Array, y: Array) -> Array:
         Y = super().targets(Z, y)
@@ -181,17 +188,13 @@ class BinaryCrossEntropy(Loss):
     def terms(self, Z: Array, Y: Array) -> Array:
         return np.asarray(softplus(Z) - Y * Z)
 
-    def slopes(self, Z: Array, Y: Array) -> Array:
-        return sigmoid(Z) - Y
-
-    def factors(self, Z: Array, y: Array, weight: Array | None = None) -> dict[str, Array]:
-        Y, P, Q = self.targets(Z, y), sigmoid(Z), sigmoid(-Z)  # Q = 1 - P to the last digit
-        dl_dP = _ratio(1 - Y, Q) - _ratio(Y, P)
-        return {"dL_dl": self._shares(Z, weight), "dl_dYhat": dl_dP, "dYhat_dZ": P * Q}
+    def unfused(self, Z: Array, Y: Array) -> tuple[Array, Array]:
+        P, Q = sigmoid(Z), sigmoid(-Z)  # Q = 1 - P to the last digit
+        return _ratio(1 - Y, Q) - _ratio(Y, P), P * Q
 
 
 @dataclass(frozen=True)
-class SoftmaxCrossEntropy(Loss):
+class SoftmaxCrossEntropy(_CanonicalLoss):
     """l = -Σ_k y_k ln p_k = ln Σ_k e^z_k - Σ_k y_k z_k,  p = softmax(z),  dl/dz = p - y.
 
     Targets: integers (n,) from 0 to k-1, or rows of k probabilities that sum to 1.
@@ -200,10 +203,8 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     label_smoothing: float = 0.0
-    wants_logits: ClassVar[bool] = True
     link_formula = "exp(z) / total", "exp(z - level)"
     formula = "-y * log(p)", "y * (level - z)"
-    slope_formula = "p - y"
     outer_formula = "-y / p", "-ratio(y, p)"
     inner_formula, cross_formula = "p * (1 - p)", "-p * q"
     symbols = {
@@ -211,6 +212,7 @@ class SoftmaxCrossEntropy(Loss):
         "top": "max_k(Z[r,k])",
         "level": "log(sum_k(exp(Z[r,k] - top))) + top",
     }
+    classifies = True
     _hint: ClassVar[str] = "give integer classes (rows,) or one-hot rows (rows, outputs)"
 
     def __post_init__(self) -> None:
@@ -218,16 +220,8 @@ class SoftmaxCrossEntropy(Loss):
         if not 0.0 <= self.label_smoothing < 1.0:
             raise ValueError(f"label_smoothing is {self.label_smoothing}: it must be in [0, 1)")
 
-    classifies = True
-
     def link(self, Z: Array) -> Array:
         return softmax(Z)
-
-    def inverse_link(self, Y: Array) -> Array:
-        return np.asarray(np.log(np.maximum(Y, TINY)))
-
-    def constant(self, Y: Array) -> Array:
-        return self.inverse_link(Y.mean(axis=0))
 
     def targets(self, Z: Array, y: Array) -> Array:
         Y = class_targets(Z, y, "SoftmaxCrossEntropy") if Z.ndim == 2 else None
@@ -244,36 +238,26 @@ class SoftmaxCrossEntropy(Loss):
     def terms(self, Z: Array, Y: Array) -> Array:
         return np.asarray(Y * (log_sum_exp(Z) - Z))
 
-    def slopes(self, Z: Array, Y: Array) -> Array:
-        return softmax(Z) - Y
-
-    def factors(self, Z: Array, y: Array, weight: Array | None = None) -> dict[str, Array]:
-        Y, P = self.targets(Z, y), softmax(Z)
+    def unfused(self, Z: Array, Y: Array) -> tuple[Array, Array]:
+        P = softmax(Z)
         jacobian = P[:, :, None] * (np.eye(Z.shape[1], dtype=Z.dtype) - P[:, None, :])
-        return {"dL_dl": self._shares(Z, weight), "dl_dYhat": -_ratio(Y, P), "dYhat_dZ": jacobian}
+        return -_ratio(Y, P), jacobian
 
 
 @dataclass(frozen=True)
-class Poisson(Loss):
+class Poisson(_CanonicalLoss):
     """l = e^z - y z,  ŷ = e^z,  dl/dz = e^z - y: counts y ≥ 0; the constant ln y! is left out.
 
     e^z overflows to inf above z ≈ 709 (88 in float32); training then stops and names this loss.
     """
 
-    wants_logits: ClassVar[bool] = True
-    link_formula, formula, slope_formula = "exp(z)", "p - y * z", "p - y"
+    link_formula, formula = "exp(z)", "p - y * z"
     outer_formula, inner_formula = ("1 - y / p", "1 - ratio(y, p)"), "p"
     best_constant = "the mean count"
 
     def link(self, Z: Array) -> Array:
         with np.errstate(over="ignore"):
             return np.exp(Z)
-
-    def inverse_link(self, Y: Array) -> Array:
-        return np.asarray(np.log(np.maximum(Y, TINY)))
-
-    def constant(self, Y: Array) -> Array:
-        return self.inverse_link(Y.mean(axis=0))
 
     def targets(self, Z: Array, y: Array) -> Array:
         Y = super().targets(Z, y)
@@ -284,12 +268,9 @@ class Poisson(Loss):
     def terms(self, Z: Array, Y: Array) -> Array:
         return np.asarray(self.link(Z) - Y * Z)
 
-    def slopes(self, Z: Array, Y: Array) -> Array:
-        return self.link(Z) - Y
-
-    def factors(self, Z: Array, y: Array, weight: Array | None = None) -> dict[str, Array]:
-        Y, rate = self.targets(Z, y), self.link(Z)
-        return {"dL_dl": self._shares(Z, weight), "dl_dYhat": 1 - _ratio(Y, rate), "dYhat_dZ": rate}
+    def unfused(self, Z: Array, Y: Array) -> tuple[Array, Array]:
+        rate = self.link(Z)
+        return 1 - _ratio(Y, rate), rate
 
 
 @dataclass(frozen=True)
@@ -300,9 +281,8 @@ class Hinge(Loss):
     rest.
     """
 
-    wants_logits: ClassVar[bool] = True
     formula, slope_formula = "max(0, 1 - y * z)", "-y if y * z < 1 else 0"
-    kinks, classifies = ("1 - y * z",), True
+    wants_logits, kinks, classifies = True, ("1 - y * z",), True
 
     def constant(self, Y: Array) -> Array:
         return np.asarray(np.where(Y.mean(axis=0) >= 0, 1.0, -1.0))

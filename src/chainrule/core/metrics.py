@@ -163,14 +163,11 @@ def r2(y_true: ArrayLike, y_pred: ArrayLike, weight: ArrayLike | None = None) ->
     w = w / w.sum()
     A, B = a.reshape(len(a), -1), b.reshape(len(b), -1)
     D = A - A[np.argmax(w)]  # so that a constant target has exactly no variance
-    around = np.sum(w[:, None] * np.square(D - w @ D), axis=0)
-    off = np.sum(w[:, None] * np.square(A - B), axis=0)
-    flat = around == 0
-    return float(
-        np.mean(
-            np.where(flat, np.where(off == 0, 1.0, 0.0), 1.0 - off / np.where(flat, 1.0, around))
-        )
-    )
+    total = np.sum(w[:, None] * np.square(D - w @ D), axis=0)
+    error = np.sum(w[:, None] * np.square(A - B), axis=0)
+    constant = total == 0
+    scores = np.where(constant, error == 0, 1.0 - error / np.where(constant, 1.0, total))
+    return float(np.mean(scores))
 
 
 def _row_mean(values: Array) -> Array:
@@ -230,5 +227,5 @@ def mean_and_error(values: Array, weight: ArrayLike | None = None) -> tuple[floa
     """
     w = _weights(len(values), weight)
     mean, n = float(np.sum(w * values) / w.sum()), int(np.count_nonzero(w))
-    spread = float(np.sqrt(np.sum((w * (values - mean)) ** 2)) / w.sum())
-    return mean, np.inf if n < 2 else spread * float(np.sqrt(n / (n - 1)))
+    deviation = float(np.sqrt(np.sum((w * (values - mean)) ** 2)) / w.sum())
+    return mean, np.inf if n < 2 else deviation * float(np.sqrt(n / (n - 1)))

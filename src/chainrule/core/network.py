@@ -21,6 +21,7 @@ from .schedules import Schedule
 from .showing import show
 
 RNG = int | np.random.Generator | None
+PARTS = ("theta", "buffers", "lr_factor", "decay_factor")  # of `Network.numbers`
 
 
 def make_rng(rng: RNG) -> tuple[np.random.Generator, int | None]:
@@ -52,6 +53,19 @@ def multiply_adds(layers: Sequence[Layer], n_in: int) -> int:
     return sum(n * m if isinstance(layer, Dense) else 4 * m for layer, n, m in walk(layers, n_in))
 
 
+class _Part:
+    """One of the vectors in `Network.numbers`; assigning copies into it: all views stay views."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, net: "Network", owner: type) -> Array:
+        return net._parts[self.name]
+
+    def __set__(self, net: "Network", value: ArrayLike) -> None:
+        _copy_into(net._parts[self.name], value, self.name)
+
+
 class Network:
     """Z = f_k(… f_2(f_1(X)))   X (n, n_in)  Z (n, n_out); `layers` in order, each one factor.
 
@@ -67,6 +81,7 @@ class Network:
     # A faster way to predict, put here when the compiled engine is loaded; None for a network with
     # own layers.
     compiled_forward: ClassVar[Callable[["Network", Array], Array | None] | None] = None
+    theta, buffers, lr_factor, decay_factor = _Part(), _Part(), _Part(), _Part()
 
     def __init__(
         self,
@@ -92,10 +107,9 @@ class Network:
         self.n_out, self.shapes, self.buffer_shapes = chain_shapes(self.layers, self.n_in)
         p, q = (sum(map(math.prod, s.values())) for s in (self.shapes, self.buffer_shapes))
         self.numbers = aligned_zeros(p + q + p + p, self.dtype)
-        self._theta, self._buffers, self._lr_factor, self._decay_factor = np.split(
-            self.numbers, (p, p + q, p + q + p)
-        )
-        self._views = self.views(self._theta) | named_views(self._buffers, self.buffer_shapes)
+        parts = np.split(self.numbers, (p, p + q, p + q + p))
+        self._parts = dict(zip(PARTS, parts, strict=True))
+        self._views = self.views(self.theta) | named_views(self.buffers, self.buffer_shapes)
         self._p: list[dict[str, Array]] = [{} for _ in self.layers]
         for name, view in self._views.items():
             number, _, own_name = name.partition(".")
@@ -144,13 +158,13 @@ class Network:
         return cls(sizes[0], layers, rng=rng, dtype=dtype)
 
     @classmethod
-    def average(cls, nets: "Sequence[Network]", *behind: Layer) -> "Network":
-        """One network that gives the mean of what these give, with more layers `behind` it; its
-        numbers are copies. A single one needs no Average.
+    def average(cls, nets: "Sequence[Network]", *final_layers: Layer) -> "Network":
+        """One network that gives the mean of what these give, followed by `final_layers`;
+        its numbers are copies. A single one needs no Average.
         """
         first, many = nets[0], len(nets) > 1
         front = [Average(tuple(net.layers for net in nets))] if many else first.layers
-        whole = cls(first.n_in, [*front, *behind], rng=0, dtype=first.dtype)
+        whole = cls(first.n_in, [*front, *final_layers], rng=0, dtype=first.dtype)
         for m, net in enumerate(nets):
             for name in (*net.shapes, *net.buffer_shapes):
                 whole[f"0.{m}.{name}" if many else name] = net[name]
@@ -166,42 +180,6 @@ class Network:
             if A is not None:
                 A = layer.forward(p, A)[0]
 
-    @property
-    def theta(self) -> Array:
-        """Every parameter (p,); assigning copies into it, so that all views stay views."""
-        return self._theta
-
-    @theta.setter
-    def theta(self, value: ArrayLike) -> None:
-        _copy_into(self._theta, value, "theta")
-
-    @property
-    def buffers(self) -> Array:
-        """The running statistics (q,); assigning copies into it."""
-        return self._buffers
-
-    @buffers.setter
-    def buffers(self, value: ArrayLike) -> None:
-        _copy_into(self._buffers, value, "buffers")
-
-    @property
-    def lr_factor(self) -> Array:
-        """What multiplies the learning rate of each parameter (p,); assigning copies into it."""
-        return self._lr_factor
-
-    @lr_factor.setter
-    def lr_factor(self, value: ArrayLike) -> None:
-        _copy_into(self._lr_factor, value, "lr_factor")
-
-    @property
-    def decay_factor(self) -> Array:
-        """What multiplies the weight decay of each parameter (p,); assigning copies into it."""
-        return self._decay_factor
-
-    @decay_factor.setter
-    def decay_factor(self, value: ArrayLike) -> None:
-        _copy_into(self._decay_factor, value, "decay_factor")
-
     def __getitem__(self, name: str) -> Array:
         if name not in self._views:
             raise KeyError(
@@ -214,8 +192,8 @@ class Network:
 
     def views(self, vector: Array) -> dict[str, Array]:
         """Named views of any theta-shaped vector, such as a gradient or an optimizer's state."""
-        if vector.shape != self._theta.shape:
-            raise ValueError(f"vector has shape {vector.shape}, but theta is {self._theta.shape}")
+        if vector.shape != self.theta.shape:
+            raise ValueError(f"vector has shape {vector.shape}, but theta is {self.theta.shape}")
         return named_views(vector, self.shapes)
 
     def as_input(self, X: ArrayLike) -> Array:
@@ -249,7 +227,7 @@ class Network:
 
     def backward(self, caches: Sequence[dict[str, Array]], dZ: Array) -> tuple[Array, Array]:
         """(dX, grad): the derivative of the loss by the input (n, n_in) and by theta (p,)."""
-        grad = np.zeros_like(self._theta)
+        grad = np.zeros_like(self.theta)
         views, dA = self.views(grad), dZ
         for i in range(len(self.layers) - 1, -1, -1):
             dA, grads = self.layers[i].backward(self._p[i], caches[i], dA)
@@ -296,17 +274,16 @@ class Network:
     __copy__ = copy  # copies share no number: half a copy would train the other's theta
 
     def __getstate__(self) -> dict[str, Any]:
-        numbers = ("theta", "buffers", "lr_factor", "decay_factor")
         return {
             "n_in": self.n_in, "layers": self.layers, "dtype": self.dtype, "seed": self.seed,
-            "numbers": {name: getattr(self, name) for name in numbers},
+            "numbers": self._parts,
         }  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._allocate(state["n_in"], state["layers"], state["dtype"])
         self.seed = state["seed"]
         for name, value in state["numbers"].items():
-            getattr(self, name)[...] = value
+            self._parts[name][...] = value
 
     def _repr_html_(self) -> str:
         """The network drawn, for notebooks."""
@@ -314,7 +291,7 @@ class Network:
 
     def __repr__(self) -> str:
         chain = " → ".join([str(self.n_in), *map(repr, self.layers)])
-        return f"Network({chain}; {self._theta.size} parameters, {self.dtype})"
+        return f"Network({chain}; {self.theta.size} parameters, {self.dtype})"
 
 
 def _copy_into(target: Array, value: ArrayLike, name: str) -> None:

@@ -36,15 +36,11 @@ def name_nonfinite(
                 return f'layer {i}, {layer}, made {_worst(array)} in "{i}.{name}": {ADVICE}'
     if not np.isfinite(Z).all():
         return f"the last layer, {net.layers[-1]}, made {_worst(Z)} in Z: {ADVICE}"
-    kind = type(loss).__name__
     if not np.isfinite(L):
-        how = (
-            "exp(Z) overflowed"
-            if np.isinf(loss.link(Z)).any()
-            else "the sum of its terms overflowed"
-        )
+        overflowed = "exp(Z)" if np.isinf(loss.link(Z)).any() else "the sum of its terms"
         return (
-            f"the loss {kind} became {L} at outputs up to {np.abs(Z).max():.4g} ({how}): {ADVICE}"
+            f"the loss {type(loss).__name__} became {L} at outputs up to {np.abs(Z).max():.4g} "
+            f"({overflowed} overflowed): {ADVICE}"
         )
     for name, view in net.views(grad).items():
         if not np.isfinite(view).all():

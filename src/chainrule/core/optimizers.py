@@ -32,16 +32,19 @@ class Optimizer:
     """What an update makes of each parameter, in order: (name, formula), the last is delta. Names:
     g, theta, lr, decay, t, the settings, and the state with `_before` before it is updated."""
 
+    state_vectors: ClassVar[tuple[str, ...]] = ()
+    """The names of what the state holds of each parameter."""
+
     def __init_subclass__(cls) -> None:
-        """An optimizer that overrides `update` states its stages itself, or none."""
-        forget_overridden(cls, {"update": {"stages": ()}})
+        """An optimizer that overrides `update` or `delta` states its stages itself, or none."""
+        forget_overridden(cls, {"update": {"stages": ()}, "delta": {"stages": ()}})
 
     def __post_init__(self) -> None:
         require_limits(self, self.limits)
 
     def init(self, theta: Array) -> State:
-        """The state before the first update: named arrays, zeros where nothing is known yet."""
-        return {}
+        """The state before the first update: a vector of zeros for each of `state_vectors`."""
+        return {name: np.zeros_like(theta) for name in self.state_vectors}
 
     def update(
         self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
@@ -50,6 +53,10 @@ class Optimizer:
 
         `decay` is this step's weight decay; None takes the optimizer's own, on every parameter.
         """
+        return self.delta(grad, state, lr)
+
+    def delta(self, grad: Array, state: State, lr: Rate) -> Array:
+        """The change of theta, for optimizers that look at neither theta nor decay."""
         raise TypeError(
             f"{type(self).__name__} has no update: define update(grad, state, theta, lr)"
         )
@@ -66,9 +73,7 @@ class SGD(Optimizer):
 
     stages = (("delta", "-lr * g"),)
 
-    def update(
-        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
-    ) -> Array:
+    def delta(self, grad: Array, state: State, lr: Rate) -> Array:
         return -lr * grad
 
 
@@ -78,14 +83,10 @@ class Momentum(Optimizer):
 
     beta: float = 0.9
     limits = {"beta": (0, BELOW_ONE)}
+    state_vectors = ("v",)
     stages = (("v", "beta * v_before - lr * g"), ("delta", "v"))
 
-    def init(self, theta: Array) -> State:
-        return {"v": np.zeros_like(theta)}
-
-    def update(
-        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
-    ) -> Array:
+    def delta(self, grad: Array, state: State, lr: Rate) -> Array:
         state["v"][...] = self.beta * state["v"] - lr * grad
         return state["v"].copy()
 
@@ -98,10 +99,8 @@ class Nesterov(Momentum):
 
     stages = (("v", "beta * v_before - lr * g"), ("delta", "beta * v - lr * g"))
 
-    def update(
-        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
-    ) -> Array:
-        v = super().update(grad, state, theta, lr)
+    def delta(self, grad: Array, state: State, lr: Rate) -> Array:
+        v = super().delta(grad, state, lr)
         return self.beta * v - lr * grad
 
 
@@ -111,14 +110,10 @@ class AdaGrad(Optimizer):
 
     epsilon: float = 1e-8
     limits = {"epsilon": (0, math.inf)}
+    state_vectors = ("s",)
     stages = (("s", "s_before + g**2"), ("delta", "-lr * g / (sqrt(s) + epsilon)"))
 
-    def init(self, theta: Array) -> State:
-        return {"s": np.zeros_like(theta)}
-
-    def update(
-        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
-    ) -> Array:
+    def delta(self, grad: Array, state: State, lr: Rate) -> Array:
         state["s"] += grad * grad
         return -lr * grad / (np.sqrt(state["s"]) + self.epsilon)
 
@@ -130,17 +125,13 @@ class RMSProp(Optimizer):
     rho: float = 0.9
     epsilon: float = 1e-8
     limits = {"rho": (0, BELOW_ONE), "epsilon": (0, math.inf)}
+    state_vectors = ("s",)
     stages = (
         ("s", "rho * s_before + (1 - rho) * g**2"),
         ("delta", "-lr * g / (sqrt(s) + epsilon)"),
     )
 
-    def init(self, theta: Array) -> State:
-        return {"s": np.zeros_like(theta)}
-
-    def update(
-        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
-    ) -> Array:
+    def delta(self, grad: Array, state: State, lr: Rate) -> Array:
         state["s"][...] = self.rho * state["s"] + (1.0 - self.rho) * grad * grad
         return -lr * grad / (np.sqrt(state["s"]) + self.epsilon)
 
@@ -163,6 +154,7 @@ class Adam(Optimizer):
     beta2: float = 0.999
     epsilon: float = 1e-8
     limits = {"beta1": (0, BELOW_ONE), "beta2": (0, BELOW_ONE), "epsilon": (0, math.inf)}
+    state_vectors = ("m", "v")
     stages: ClassVar[Stages] = (
         *MOMENTS,
         ("m_hat", "m / (1 - beta1**t)"),
@@ -171,22 +163,20 @@ class Adam(Optimizer):
     )
 
     def init(self, theta: Array) -> State:
-        return {"t": np.zeros((), np.int64), "m": np.zeros_like(theta), "v": np.zeros_like(theta)}
+        return {"t": np.zeros((), np.int64), **super().init(theta)}
 
-    def update(
-        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
-    ) -> Array:
-        self._move(grad, state)
-        t = int(state["t"])
+    def delta(self, grad: Array, state: State, lr: Rate) -> Array:
+        t = self._move(grad, state)
         m_hat = state["m"] / (1.0 - self.beta1**t)
         v_hat = state["v"] / (1.0 - self.beta2**t)
         return -lr * m_hat / (np.sqrt(v_hat) + self.epsilon)
 
-    def _move(self, grad: Array, state: State) -> None:
-        """t, m and v of the next update."""
+    def _move(self, grad: Array, state: State) -> int:
+        """Update t, m and v; returns t."""
         state["t"] += 1
         state["m"][...] = self.beta1 * state["m"] + (1.0 - self.beta1) * grad
         state["v"][...] = self.beta2 * state["v"] + (1.0 - self.beta2) * grad * grad
+        return int(state["t"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,11 +191,8 @@ class AdamHat(Adam):
         ("delta", "-lr * sqrt(1 - beta2**t) / (1 - beta1**t) * m / (sqrt(v) + epsilon)"),
     )
 
-    def update(
-        self, grad: Array, state: State, theta: Array, lr: Rate, decay: Rate | None = None
-    ) -> Array:
-        self._move(grad, state)
-        t = int(state["t"])
+    def delta(self, grad: Array, state: State, lr: Rate) -> Array:
+        t = self._move(grad, state)
         rate = lr * (math.sqrt(1.0 - self.beta2**t) / (1.0 - self.beta1**t))
         return -rate * state["m"] / (np.sqrt(state["v"]) + self.epsilon)
 

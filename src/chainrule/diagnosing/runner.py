@@ -8,7 +8,7 @@ from enum import IntEnum
 import numpy as np
 
 from ..core.arrays import ceil_div
-from ..core.epoch import StepSettings, run_epoch
+from ..core.epoch import StepSettings, Trainer
 from ..core.network import multiply_adds
 from ..core.nonfinite import Diverged
 from . import changes
@@ -65,7 +65,7 @@ class Runner:
         settings = StepSettings(
             config.loss, config.optimizer, config.lr, config.penalty, config.clip
         )
-        state = config.optimizer.init(net.theta)
+        trainer = Trainer(net, settings, config.optimizer.init(net.theta), rng)
         epochs = self.epochs(setup) if epochs is None else epochs
         steps, lowest = epochs * steps_per_epoch(setup), np.inf
         early: Outcome | None = None
@@ -73,10 +73,9 @@ class Runner:
             if time.perf_counter() > self.deadline:
                 raise OutOfTime
             try:
-                L, _ = run_epoch(
-                    net, settings, state, setup.train, epoch=epoch, epochs=epochs,
-                    batch_size=batch_size(setup), shuffle=config.shuffle, rng=rng, losses=losses,
-                )  # fmt: skip
+                L, _ = trainer.epoch(
+                    setup.train, epoch, epochs, batch_size(setup), config.shuffle, losses
+                )
             except Diverged as reason:
                 return Outcome(setup, net, steps, FUNCTION.sub(r"\1(…)", str(reason)), early)
             losses.append(L)

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.activation_layers import (
-    ElementwiseLayer,
     HardSigmoid,
     HardTanh,
     ParametricActivation,
@@ -19,8 +18,9 @@ from ..core.activation_layers import (
     Tanh,
 )
 from ..core.arrays import Array
+from ..core.elementwise_layer import ElementwiseLayer
 from ..core.epoch import Batch
-from ..core.layers import BatchNorm, Dense, Layer, outer, within
+from ..core.layers import BatchNorm, Dense, Layer, prefixed, within
 from ..core.losses import Loss
 from ..core.network import Network
 
@@ -62,7 +62,9 @@ NO_ACTIVATION = Activation("", ReLU(), 0.0, 0.0)
 def activations(net: Network, caches: Sequence[dict[str, Array]]) -> list[Activation]:
     """Every activation layer of a network, including layers inside of layers."""
     cached = {
-        key: array for i, cache in enumerate(caches) for key, array in outer(cache, i).items()
+        key: array
+        for i, cache in enumerate(caches)
+        for key, array in prefixed(f"{i}.", cache).items()
     }
     return [
         Activation(name, layer, *_shares(layer, parameters(net, name), within(cached, f"{name}.")))
@@ -98,7 +100,7 @@ def _steepest(layer: Layer) -> float:
     """The largest slope of an activation."""
     if isinstance(layer, PReLU):
         return 1.0
-    layer = layer.bend if isinstance(layer, ParametricActivation) else layer
+    layer = layer.activation_layer if isinstance(layer, ParametricActivation) else layer
     Z = np.linspace(-8.0, 8.0, 321)[None, :]
     slopes = layer.backward({}, layer.forward({}, Z)[1], np.ones_like(Z))[0]
     return max(float(np.abs(slopes).max()), 1e-300)

@@ -6,13 +6,14 @@ with the table of activations: 1 (missing), f'(f(c)) (taken at the activation), 
 terms of a fed with z, or f'(c)² (applied once more though the loss has cancelled it).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from ..core.activations import ACTIVATIONS, Activation
+from ..core.activation_layers import ACTIVATIONS
 from ..core.arrays import Array
+from ..core.elementwise_layer import ElementwiseLayer
 from .examination import Examination, Finding, first, names, number
 from .slopes import Point
 from .user_code import Block, stretch
@@ -20,7 +21,7 @@ from .user_code import Block, stretch
 GRID = (0.0, 0.7, -0.9, 1.6, -0.35)
 # z / c: 1 for a bias; without biases what a weight is multiplied by: ½ where it is σ(0).
 INPUTS = (1.0, 0.5)
-ALPHAS = {"leaky_relu": (0.01, 0.1, 0.2, 0.3), "elu": (1.0,)}
+SETTINGS = {"leaky_relu": [(alpha,) for alpha in (0.01, 0.1, 0.2, 0.3)]}
 SHOWN = 3
 MISSING, PLACE = "derivative_missing", "derivative_place"
 # The order of the error in the size of the weights, for tanh.
@@ -34,7 +35,7 @@ SOFTMAX = {
 class Guess(NamedTuple):
     """What may be used for an activation's derivative, as a function of z."""
 
-    activation: Activation
+    activation: ElementwiseLayer
     cause: str
     words: str
     slope: Callable[[Array], Array]
@@ -87,31 +88,36 @@ def _candidates(exam: Examination) -> Iterator[int]:
 
 
 def guesses() -> Iterator[Guess]:
-    """What may be used for each activation's derivative."""
-    for name, row in ACTIVATIONS.items():
+from ..core.elementwise_layer import ElementwiseLayer
+from .examination import Examination, Finding, first, names, number
         if name not in ("identity", "step", "hard_sigmoid", "hard_tanh"):
-            for alpha in ALPHAS.get(name, (1.0,)):
-                yield from _guesses_of(row, alpha)
+            for settings in SETTINGS.get(name, [()]):
+                yield from _guesses_of(activation(*settings))
 
 
-def _guesses_of(row: Activation, alpha: float) -> Iterator[Guess]:
-    def f(Z: Array) -> Array:
-        return row.function(Z, alpha)
+def _guesses_of(activation: ElementwiseLayer) -> Iterator[Guess]:
+    f = activation.values
 
     def slope(Z: Array) -> Array:
-        return row.slope(Z, f(Z), alpha)
+        return activation.slopes(Z, f(Z))
 
-    formula = f"the formula {row.slope_formula} with z in the place of a"
+    formula = f"the formula {_shown(activation)} with z in the place of a"
     twice = "f'(z)², the factor once more than the loss needs it"
-    yield Guess(row, MISSING, "1", slope, np.ones_like)
-    yield Guess(row, PLACE, "f'(a), a = f(z)", slope, lambda Z: slope(f(Z)))
-    yield Guess(row, PLACE, formula, slope, lambda Z: row.slope(Z, Z, alpha))
-    yield Guess(row, PLACE, twice, slope, lambda Z: slope(Z) ** 2)
-    yield Guess(row, MISSING, "f(z), the activation itself", slope, f)
-    if row.name in ("tanh", "sigmoid"):
-        other = ACTIVATIONS["sigmoid" if row.name == "tanh" else "tanh"]
-        words = f"the derivative {other.slope_formula} of {other.name}"
-        yield Guess(row, "unknown", words, slope, lambda Z: other.slope(Z, f(Z), alpha))
+    yield Guess(activation, MISSING, "1", slope, np.ones_like)
+    yield Guess(activation, PLACE, "f'(a), a = f(z)", slope, lambda Z: slope(f(Z)))
+    yield Guess(activation, PLACE, formula, slope, lambda Z: activation.slopes(Z, Z))
+    yield Guess(activation, PLACE, twice, slope, lambda Z: slope(Z) ** 2)
+    yield Guess(activation, MISSING, "f(z), the activation itself", slope, f)
+    if activation.name in ("tanh", "sigmoid"):
+        other = ACTIVATIONS["sigmoid" if activation.name == "tanh" else "tanh"]()
+        words = f"the derivative {_shown(other)} of {other.name}"
+        yield Guess(activation, "unknown", words, slope, lambda Z: other.slopes(Z, f(Z)))
+
+
+def _shown(activation: ElementwiseLayer) -> str:
+    """The slope of an activation as a textbook has it."""
+    formula = activation.slope_formula
+    return formula if isinstance(formula, str) else formula[0]
 
 
 def _explain(exam: Examination, base: Array, entry: int) -> Finding | None:

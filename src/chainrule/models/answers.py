@@ -9,7 +9,7 @@ import numpy as np
 from ..chain.contributions import Contributions, contributions
 from ..core.arrays import Array
 from ..core.branch_layers import Average
-from ..core.layers import Dense, Dropout, Temperature, inner
+from ..core.layers import Dense, Dropout, Temperature, within
 from ..core.network import Network
 from ..tables import Preparation, RowStep, Table
 from ..tables.table import cell_text
@@ -35,7 +35,7 @@ def forward_steps(net: Network, x: Array) -> list[ForwardStep]:
     before, steps, Y = "X", list[ForwardStep](), net.as_input(x[None])
     p = {name: net[name] for name in (*net.shapes, *net.buffer_shapes)}
     for i, layer in enumerate(net.layers):
-        Y, cache = layer.forward(inner(p, i), Y)
+        Y, cache = layer.forward(within(p, f"{i}."), Y)
         if isinstance(layer, Dropout):
             steps.append(ForwardStep(str(i), "Dropout passes its input through", np.zeros(0)))
             continue

@@ -64,10 +64,9 @@ def _dense(trace: Any, place: Any) -> bool:
 
 
 def _activation(trace: Any, place: Any) -> Any:
-    """The row of an activation's formulas; None for another layer, or one with parameters."""
-    row = None if place.p or not trace.stated[place.name] else place.layer
-    row = getattr(row, "activation", None)
-    return row if hasattr(row, "slope_formula") else None
+    """The activation that states its formulas; None for another layer, or one with parameters."""
+    layer = None if place.p or not trace.stated[place.name] else place.layer
+    return layer if getattr(layer, "formula", "") and getattr(layer, "slope_formula", "") else None
 
 
 def _whole(trace: Any, name: str, index: tuple[int, ...]) -> list[str] | None:
@@ -168,8 +167,8 @@ def _back(trace: Any) -> Iterator[str]:
                 yield f"db{place.name} = [fsum(column) for column in zip(*{dy})]"
             yield f"{dx} = dot({dy}, [*zip(*W{place.name})])"
         else:
-            row = _activation(trace, place)
-            slope = _filled(Formula(row.slope_formula, row.slope_stable), place.layer)
+            activation = _activation(trace, place)
+            slope = _filled(Formula.of(activation.slope_formula), activation)
             yield f"{dx} = each(lambda d, z, a: d * ({slope}), {dy}, {x}, {y})"
 
 

@@ -13,8 +13,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 
 from ..core import losses
-from ..core.activation_layers import ParametricActivation, get_activation
-from ..core.activations import ACTIVATIONS
+from ..core.activation_layers import ACTIVATIONS, ParametricActivation, get_activation
 from ..core.checks import require_count
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from ..core.epoch import StepSettings

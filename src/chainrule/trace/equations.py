@@ -4,6 +4,7 @@ themselves, with the names of their numbers in this trace.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from itertools import chain
 from typing import Any
@@ -26,7 +27,9 @@ CROSSED = {"p": "[r,a]", "q": "[r,b]"}  # of one output and another
 def equations(
     trace: Traced, of_layers: Mapping[str, Sequence[Equation]]
 ) -> dict[str, list[Equation]]:
-    """The equations of each value by its name; none for what was given, or is not stated."""
+    """The equations of each value by its name; none for what was given, or is not stated. Raises
+    ValueError for a loss or an optimizer that names what does not exist.
+    """
     by_value: dict[str, list[Equation]] = {}
     for stated in (*chain(*of_layers.values()), *_of_loss(trace), *_of_update(trace)):
         if stated.value in trace.values:
@@ -35,14 +38,21 @@ def equations(
 
 
 def of_layer(trace: Traced, place: Place) -> Iterator[Equation]:
-    """The equations of one layer. Raises ValueError for one that names what is not there."""
+    """The equations of one layer. Raises ValueError for one that names what does not exist."""
     for text in place.layer.equations(trace[place.x].shape[1]):
-        try:
+        with _stated_by(place.layer, text):
             stated = _of_place(trace, place, text)
-        except (AttributeError, KeyError, SyntaxError, TypeError, ValueError) as error:
-            layer = type(place.layer).__name__
-            raise ValueError(f"{layer} states {text!r}, which cannot be read: {error}") from error
         yield from stated
+
+
+@contextmanager
+def _stated_by(owner: object, text: Text) -> Iterator[None]:
+    """What goes wrong while a text is read, as a sentence that names its class."""
+    try:
+        yield
+    except (AttributeError, KeyError, SyntaxError, TypeError, ValueError) as error:
+        name = type(owner).__name__
+        raise ValueError(f"{name} states {text!r}, which cannot be read: {error}") from error
 
 
 def _of_place(trace: Traced, place: Place, text: Text) -> Iterator[Equation]:
@@ -95,17 +105,20 @@ def _of_loss(trace: Traced) -> Iterator[Equation]:
         if isinstance(value, tuple):  # one for each output
             known[field.name] = np.array(value)
             symbols = {s: indexed(text, {field.name: "[k]"}) for s, text in symbols.items()}
-        else:
-            numbers[field.name] = value
+
+    def setting(letter: str) -> Any:
+        return numbers[letter] if letter in numbers else getattr(loss, letter)
 
     def stated(left: str, right: Text, places: Mapping[str, str] = OUTPUT) -> Iterator[Equation]:
         texts = (right,) if isinstance(right, str) else right
         if texts[0]:
-            whole = tuple(f"{left} = {indexed(text, places)}" for text in texts)
-            yield equation(
-                (whole[0], whole[-1]), lambda own: known.get(own, own), numbers.__getitem__,
-                _shapes(trace), symbols,
-            )  # fmt: skip
+            with _stated_by(loss, right):
+                whole = tuple(f"{left} = {indexed(text, places)}" for text in texts)
+                bound = equation(
+                    (whole[0], whole[-1]), lambda own: known.get(own, own), setting,
+                    _shapes(trace), symbols,
+                )  # fmt: skip
+            yield bound
 
     yield from stated("Yhat[r,k]", loss.link_formula)
     yield from stated("l[r,k]", loss.formula)
@@ -159,16 +172,21 @@ def _of_parameter(
     known: dict[str, Any] = {"theta": name, "gradient": derivative_of(name), "lr": lr, "f": factor}
     known |= {"decay": trace.decay * factor, "change": f"{name}.delta"}
     known |= {key[len(name) + 1 :]: key for key in values if key.startswith(f"{name}.")}
-    numbers: dict[str, Any] = {f.name: getattr(optimizer, f.name) for f in fields(optimizer)}
-    numbers |= {"t": int(trace.state["t"]) + 1 if "t" in trace.state else 0}
+    numbers = known | {"t": int(trace.state["t"]) + 1 if "t" in trace.state else 0}
     numbers |= {"scale": "clip" if "clip" in values else 1.0}
     if penalty is None:
         numbers |= {"penalty": 0.0}
     else:
         numbers |= {"l1": penalty.l1, "l2": penalty.l2}
+
+    def setting(letter: str) -> Any:
+        return numbers[letter] if letter in numbers else getattr(optimizer, letter)
+
     changed = penalty is not None or "clip" in values
     gradient = PENALISED if changed else (("g", "gradient"),)
     for stage, formula in (*gradient, *optimizer.stages, ("after", "theta + change")):
         if f"{name}.{stage}" in values:
-            text = f"{stage}{at} = {indexed(formula, dict.fromkeys(known, at))}"
-            yield equation(text, known.__getitem__, (known | numbers).__getitem__, _shapes(trace))
+            with _stated_by(optimizer, formula):
+                text = f"{stage}{at} = {indexed(formula, dict.fromkeys(known, at))}"
+                stated = equation(text, known.__getitem__, setting, _shapes(trace))
+            yield stated

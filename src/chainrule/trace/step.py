@@ -24,7 +24,7 @@ from ..core.epoch import (
     norm_of,
     start_state,
 )
-from ..core.layers import Layer, inner, within
+from ..core.layers import Layer, within
 from ..core.losses import Loss
 from ..core.network import RNG, Network, make_rng
 from ..core.nonfinite import ADVICE, Diverged
@@ -255,7 +255,7 @@ class _Writer:
         rng: np.random.Generator,
     ) -> str:  # fmt: skip
         for i, layer in enumerate(layers):
-            name, own, X = f"{prefix}{i}", inner(p, i), self.values[x]
+            name, own, X = f"{prefix}{i}", within(p, f"{i}."), self.values[x]
             inside = tuple(
                 self._layers(chain, within(own, branch), x, f"{name}.{branch}", rng)
                 for branch, chain in layer.branches.items()
@@ -287,7 +287,7 @@ class _Writer:
                 inputs = []
                 for branch, chain in place.layer.branches.items():
                     start = f"{place.name}.{branch}"
-                    dF = self._layers_back(chain, start, place.layer.branch_dY(dY))
+                    dF = self._layers_back(chain, start, place.layer.shared(dY))
                     self.values[f"{start}dX"] = dF  # through this branch alone
                     inputs.append(dF)
                 dY = place.layer.combine_dX(dY, inputs)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..core.arrays import Array, ceil_div
-from ..core.epoch import Batch, StepSettings, Told, run_epoch, start_state
+from ..core.epoch import Batch, EpochResult, StepSettings, Trainer, start_state
 from ..core.network import Network, multiply_adds
 from ..core.optimizers import State
 from .blas import at_most
@@ -34,7 +34,7 @@ on_compile: Callable[[float], None] | None = None
 def start(
     net: Network, settings: StepSettings, data: Batch, plan: Plan, rng: np.random.Generator, *,
     ahead: bool, losses: Sequence[float], state: State | None,
-) -> tuple[str, Iterator[Told]]:  # fmt: skip
+) -> tuple[str, Iterator[EpochResult]]:  # fmt: skip
     """(the engine's name, its epochs one after the other). `ahead`: nobody else draws from rng."""
     seconds = readable_seconds(net, len(data), plan.batch_rows(len(data)), plan.epochs)
     wanted = plan.engine == "compiled" or (plan.engine == "auto" and seconds > AUTO_SECONDS)
@@ -54,17 +54,15 @@ def start(
 def _readable(
     net: Network, settings: StepSettings, data: Batch, plan: Plan, rng: np.random.Generator,
     losses: Sequence[float], state: State | None,
-) -> Iterator[Told]:  # fmt: skip
-    optimizer_state = start_state(settings.optimizer, net.theta, state)
+) -> Iterator[EpochResult]:  # fmt: skip
+    trainer = Trainer(net, settings, start_state(settings.optimizer, net.theta, state), rng)
     for epoch in range(plan.epochs):
         started = time.perf_counter()
         with limit_threads(plan.threads):
-            mean, lr = run_epoch(
-                net, settings, optimizer_state, data, epoch=epoch, epochs=plan.epochs,
-                batch_size=plan.batch_rows(len(data)), shuffle=plan.shuffle, rng=rng, losses=losses,
-            )  # fmt: skip
+            size = plan.batch_rows(len(data))
+            mean, lr = trainer.epoch(data, epoch, plan.epochs, size, plan.shuffle, losses)
         if state is not None:
-            state.update({name: value.copy() for name, value in optimizer_state.items()})
+            state.update({name: value.copy() for name, value in trainer.state.items()})
         yield mean, lr, time.perf_counter() - started
 
 

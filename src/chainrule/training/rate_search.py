@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core.checks import require_count
-from ..core.epoch import Batch, StepSettings, check_batch, check_settings, train_step
+from ..core.epoch import Batch, StepSettings, Trainer, check_batch, check_settings
 from ..core.losses import Loss
 from ..core.network import RNG, Network, make_rng
 from ..core.nonfinite import Diverged
@@ -71,7 +71,8 @@ def _sweep(
     rng: np.random.Generator,
 ) -> tuple[list[float], list[float]]:
     """The rates that a copy of net was trained at, one step each, and the smoothed loss at each."""
-    trial, state, average = net.copy(), settings.optimizer.init(net.theta), 0.0
+    trainer = Trainer(net.copy(), settings, settings.optimizer.init(net.theta), rng)
+    average = 0.0
     lrs, starts, gains = list[float](), list[float](), list[float]()
     for lr in rates:
         batch = data.take(rng.choice(len(data), size, replace=False))
@@ -80,7 +81,7 @@ def _sweep(
         try:
             with np.errstate(all="ignore"):
                 Z = net.forward(batch.X, train=True, rng=rng)[0]
-                value = train_step(trial, settings, state, batch, lr, 0.0, rng)
+                value = trainer.step(batch, lr, 0.0)
         except Diverged:
             if not lrs:
                 raise  # at the lowest rate already: nothing can be said
