@@ -13,7 +13,7 @@ import numpy as np
 from ..core.arrays import Array
 from ..formulas.equation import Equation, equation
 from ..formulas.expression import Text, derivative_of, indexed
-from .places import Place, Traced
+from .places import Place, StepNumbers
 
 OUTPUT = {"z": "[r,k]", "y": "[r,k]", "p": "[r,k]"}  # the letters of a loss, of one output
 PENALISED = (
@@ -24,7 +24,7 @@ CROSSED = {"p": "[r,a]", "q": "[r,b]"}  # of one output and another
 
 
 def equations(
-    trace: Traced, of_layers: Mapping[str, Sequence[Equation]]
+    trace: StepNumbers, of_layers: Mapping[str, Sequence[Equation]]
 ) -> dict[str, list[Equation]]:
     """The equations of each value by its name; none for what was given, or is not stated."""
     by_value: dict[str, list[Equation]] = {}
@@ -34,7 +34,7 @@ def equations(
     return by_value
 
 
-def of_layer(trace: Traced, place: Place) -> Iterator[Equation]:
+def of_layer(trace: StepNumbers, place: Place) -> Iterator[Equation]:
     """The equations of one layer. Raises ValueError for one that names what is not there."""
     for text in place.layer.equations(trace[place.x].shape[1]):
         try:
@@ -45,7 +45,7 @@ def of_layer(trace: Traced, place: Place) -> Iterator[Equation]:
         yield from stated
 
 
-def _of_place(trace: Traced, place: Place, text: Text) -> Iterator[Equation]:
+def _of_place(trace: StepNumbers, place: Place, text: Text) -> Iterator[Equation]:
     layer, name = place.layer, place.name
     special: dict[str, Any] = {
         layer.takes: place.x,
@@ -74,7 +74,7 @@ def _of_place(trace: Traced, place: Place, text: Text) -> Iterator[Equation]:
     return (replace(stated, value=value, index=stated.index[1:]) for value in stated.value)
 
 
-def _shapes(trace: Traced) -> Callable[[Any], tuple[int, ...]]:
+def _shapes(trace: StepNumbers) -> Callable[[Any], tuple[int, ...]]:
     def shape(array: Any) -> tuple[int, ...]:
         if isinstance(array, tuple):
             return (len(array), *trace[array[0]].shape)
@@ -83,7 +83,7 @@ def _shapes(trace: Traced) -> Callable[[Any], tuple[int, ...]]:
     return shape
 
 
-def _of_loss(trace: Traced) -> Iterator[Equation]:
+def _of_loss(trace: StepNumbers) -> Iterator[Equation]:
     """ŷ, l and its derivatives of one output; each row's share; L."""
     loss, batch, symbols = trace.settings.loss, trace.batch, dict(trace.settings.loss.symbols)
     arrays = {"z": trace.output, "Z": trace.output, "y": "Y", "p": "Yhat", "q": "Yhat"}
@@ -122,7 +122,7 @@ def _of_loss(trace: Traced) -> Iterator[Equation]:
     yield from stated("L", "L_data + penalty" if "penalty" in trace.values else "L_data", {})
 
 
-def _of_update(trace: Traced) -> Iterator[Equation]:
+def _of_update(trace: StepNumbers) -> Iterator[Equation]:
     """The penalty and the norm of all parameters; what the update made of each."""
     net, penalty, values = trace.net, trace.settings.penalty, trace.values
     rates, decays = net.views(net.lr_factor), net.views(net.decay_factor)
@@ -152,7 +152,7 @@ def _of_update(trace: Traced) -> Iterator[Equation]:
 
 
 def _of_parameter(
-    trace: Traced, name: str, at: str, lr: Array, factor: Array
+    trace: StepNumbers, name: str, at: str, lr: Array, factor: Array
 ) -> Iterator[Equation]:
     """Penalty, clipping, the optimizer's stages, the new number."""
     optimizer, penalty, values = trace.settings.optimizer, trace.settings.penalty, trace.values
