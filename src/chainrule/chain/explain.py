@@ -35,7 +35,7 @@ def explain(trace: Trace, address: str, *, row: int | None = None, most: int = M
         _row(trace, row)
     behind = {derivative_of(place.y): place.y for place in trace.places} | {"dX": "X"}
     if at.column is not None:
-        return input_column(trace, at)
+        return input_column(trace, at, at.column)
     slopes = {derivative_of(name): name for name in trace.net.shapes}
     if at.name in trace.net.shapes or at.name in slopes:
         return _parameter(trace, Address(slopes.get(at.name, at.name), at.index), row, most)

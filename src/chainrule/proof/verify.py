@@ -7,14 +7,16 @@ differences of the loss. No NumPy and nothing of `core`.
 import math
 import random
 import sys
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from ..formulas.expression import derivative_of
-from .arithmetic import decimals, floats
+from .arithmetic import decimals
 from .differences import Difference, Probe, cost
-from .recompute import Recomputation, places_of
+from .recompute import Recomputation
 
 U = 2.0**-53
 LARGEST = sys.float_info.max
@@ -118,45 +120,41 @@ def verify(trace: Any, *addresses: str, seed: int = 0) -> Verification:
 
     Raises ValueError for an address that names nothing.
     """
-    asked = tuple(trace.find(address) for address in addresses)
-    scalar = Recomputation(trace, floats(), bounds=False)
-    exact = Recomputation(trace, decimals())
+    required = [trace.find(address) for address in addresses]
+    scalar, exact = Recomputation(trace, bounds=False), Recomputation(trace, decimals())
     names = exact.names
     unknown = tuple(name for name in trace.values if name not in {*names, "Y"})
-    every = sum(math.prod(trace.values[name].shape) for name in names)
+    count = sum(trace.values[name].size for name in names)
+    chosen: list[Place] = []
+    positions: Sequence[int] = range(count)
     if multiply_adds(trace) > MOST:
-        drawn = random.Random(seed).sample(range(every), min(DRAWN, every))
-        first = [place for place in (_slope(one, trace) for one in asked) if place[0] in names]
-        chosen = [*first, *_numbered(trace, names, sorted(drawn))]
-    else:
-        chosen = list(_all(trace, names))
+        slopes = (_slope(place, trace) for place in required)
+        chosen = [place for place in slopes if place[0] in names]
+        positions = sorted(random.Random(seed).sample(positions, min(DRAWN, count)))
+    chosen += _numbered(trace, names, positions)
     checks = tuple(_check(trace, scalar, exact, name, at) for name, at in chosen)
-    differences = () if unknown else _differences(trace, asked, seed)
-    return Verification(checks, differences, every, trace.net.theta.size, unknown)
+    differences = () if unknown else _differences(trace, required, seed)
+    return Verification(checks, differences, count, trace.net.theta.size, unknown)
 
 
-def _differences(trace: Any, asked: tuple[Place, ...], seed: int) -> tuple[Difference, ...]:
+def _differences(trace: Any, required: list[Place], seed: int) -> tuple[Difference, ...]:
     """Central differences of all parameters, or of these and as many drawn as the effort allows."""
-    names, size = list(trace.net.shapes), int(trace.net.theta.size)
+    parameter_of = {derivative_of(name): name for name in trace.net.shapes}
+    size = int(trace.net.theta.size)
     most = min(EFFORT // cost(trace), PAIRS // (1 + multiply_adds(trace) // 3)) // 2
-    chosen = [place for place in asked if place[0] in names and size > most][:most]
-    count = min(size, most) - len(chosen)
-    chosen += _parameters(trace, sorted(random.Random(seed).sample(range(size), max(0, count))))
+    chosen = [place for place in required if place[0] in trace.net.shapes and size > most][:most]
+    count = max(0, min(size, most) - len(chosen))
+    positions = sorted(random.Random(seed).sample(range(size), count))
+    slopes = _numbered(trace, list(parameter_of), positions)
+    chosen += [(parameter_of[name], index) for name, index in slopes]
     probe = Probe(trace) if chosen else None
     return tuple(probe.difference(name, at) for name, at in dict.fromkeys(chosen) if probe)
 
 
-def _parameters(trace: Any, numbers: list[int]) -> Iterator[Place]:
-    """The parameters with these numbers in theta."""
-    slopes = {derivative_of(name): name for name in trace.net.shapes}
-    for name, at in _numbered(trace, list(slopes), numbers):
-        yield slopes[name], at
-
-
 def multiply_adds(trace: Any) -> int:
     """About how many multiply-adds the step took."""
-    sizes: list[int] = [math.prod(place.p["W"].shape) for place in trace.places if "W" in place.p]
-    return 3 * len(trace.batch) * sum(sizes)
+    weights: int = sum(place.p["W"].size for place in trace.places if "W" in place.p)
+    return 3 * len(trace.batch) * weights
 
 
 def _slope(place: Place, trace: Any) -> Place:
@@ -165,27 +163,17 @@ def _slope(place: Place, trace: Any) -> Place:
     return (derivative_of(name), at) if name in trace.net.shapes else place
 
 
-def _numbered(trace: Any, names: list[str], numbers: list[int]) -> Iterator[Place]:
-    """The numbers of these values that have these numbers in a row, smallest first."""
-    start, left = 0, iter(numbers)
-    wanted = next(left, None)
-    for name in names:
-        shape = trace.values[name].shape
-        size = math.prod(shape)
-        while wanted is not None and wanted < start + size:
-            at, rest = [], wanted - start
-            for length in reversed(shape):
-                rest, i = divmod(rest, length)
-                at.append(i)
-            yield name, tuple(reversed(at))
-            wanted = next(left, None)
-        start += size
-
-
-def _all(trace: Any, names: list[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    for name in names:
-        for at in places_of(trace[name].shape):
-            yield name, at
+def _numbered(trace: Any, names: Sequence[str], positions: Iterable[int]) -> Iterator[Place]:
+    """The numbers at these positions of the values when these stand one after the other."""
+    ends = list(accumulate(trace.values[name].size for name in names))
+    for position in positions:
+        nth = bisect_right(ends, position)
+        array = trace.values[names[nth]]
+        rest, index = position - ends[nth] + array.size, list[int]()
+        for length in reversed(array.shape):
+            rest, i = divmod(rest, length)
+            index.insert(0, i)
+        yield names[nth], tuple(index)
 
 
 def _overflows(exact: Recomputation, name: str, at: tuple[int, ...], value: float) -> bool:

@@ -3,7 +3,7 @@ themselves, with the names of their numbers in this trace.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import chain
 from typing import Any
@@ -67,20 +67,11 @@ def _of_place(trace: StepNumbers, place: Place, text: Text) -> Iterator[Equation
             return math.pi
         return f"{name}.{letter}" if letter in place.p else getattr(layer, letter)
 
-    stated = equation(text, array, setting, _shapes(trace))
+    stated = equation(text, array, setting, trace)
     if isinstance(stated.value, str):
         return iter([stated])
     # one for each branch, which the first index counts
     return (replace(stated, value=value, index=stated.index[1:]) for value in stated.value)
-
-
-def _shapes(trace: StepNumbers) -> Callable[[Any], tuple[int, ...]]:
-    def shape(array: Any) -> tuple[int, ...]:
-        if isinstance(array, tuple):
-            return (len(array), *trace[array[0]].shape)
-        return tuple((trace[array] if isinstance(array, str) else array).shape)
-
-    return shape
 
 
 def _of_loss(trace: StepNumbers) -> Iterator[Equation]:
@@ -104,7 +95,7 @@ def _of_loss(trace: StepNumbers) -> Iterator[Equation]:
             whole = tuple(f"{left} = {indexed(text, places)}" for text in texts)
             yield equation(
                 (whole[0], whole[-1]), lambda own: known.get(own, own), numbers.__getitem__,
-                _shapes(trace), symbols,
+                trace, symbols,
             )  # fmt: skip
 
     yield from stated("Yhat[r,k]", loss.link_formula)
@@ -146,9 +137,7 @@ def _of_update(trace: StepNumbers) -> Iterator[Equation]:
         "clip": ("clip = min(1, limit / norm)", "clip = min(1, limit / norm) if norm > 0 else 1"),
     }
     for name in stated.keys() & values.keys():
-        yield equation(
-            stated[name], lambda own: known.get(own, own), numbers.__getitem__, _shapes(trace)
-        )
+        yield equation(stated[name], lambda own: known.get(own, own), numbers.__getitem__, trace)
 
 
 def _of_parameter(
@@ -171,4 +160,4 @@ def _of_parameter(
     for stage, formula in (*gradient, *optimizer.stages, ("after", "theta + change")):
         if f"{name}.{stage}" in values:
             text = f"{stage}{at} = {indexed(formula, dict.fromkeys(known, at))}"
-            yield equation(text, known.__getitem__, (known | numbers).__getitem__, _shapes(trace))
+            yield equation(text, known.__getitem__, (known | numbers).__getitem__, trace)
