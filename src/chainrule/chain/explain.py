@@ -77,7 +77,10 @@ def _along(
 
     def path(units: UnitPath) -> Path:
         hops = (_hop(trace, hop, row) for hop in units.hops)
-        last = [] if place is None else [_last(trace, place, at, row, units, first)]
+        last, unit = list[Number](), (row, units.start)
+        if place is not None:  # where the path begins
+            target, slope = Address(f"d{at.own}", at.index), float(first[units.start])
+            last = [_local_slope(trace, place, target, unit, str(at), slope)]
         return Path((*_loss_factors(trace, units, row), *hops, *last), units.product)
 
     listed = min(max(FEW, most), MANY)
@@ -98,43 +101,40 @@ def _row(trace: Trace, row: int) -> int:
     return row
 
 
+def _dense_inputs(trace: Trace, place: Place, at: Address) -> Array | None:
+    """The derivative of each row's output by a weight or bias of a Dense; None for other layers."""
+    if not isinstance(place.layer, Dense):
+        return None
+    X: Array = trace[place.x]
+    return X[:, at.index[0]] if at.own == "W" else np.ones(len(X))
+
+
+def _gradient(place: Place, at: Address, dY: Array) -> float:
+    """The gradient of a parameter for a derivative by the output of its layer."""
+    return float(place.layer.backward(place.p, place.cache, dY)[1][at.own][at.index])
+
+
 def _shares(trace: Trace, place: Place, at: Address) -> Array:
     """What each row adds to the gradient of one parameter (n,)."""
-    dY, own = trace.values[derivative_of(place.y)], at.own
-    if isinstance(place.layer, Dense):
-        shares: Array = dY[:, at.index[-1]] * (
-            trace[place.x][:, at.index[0]] if own == "W" else 1.0
-        )
-        return shares
-    shares = np.zeros(len(dY))
-    for r in range(len(dY)):
-        alone = np.zeros_like(dY)
-        alone[r] = dY[r]
-        shares[r] = place.layer.backward(place.p, place.cache, alone)[1][own][at.index]
-    return shares
+    dY, inputs = trace.values[derivative_of(place.y)], _dense_inputs(trace, place, at)
+    if inputs is not None:
+        return np.asarray(dY[:, at.index[-1]] * inputs)
+    rows = np.arange(len(dY))[:, None]
+    return np.array([_gradient(place, at, np.where(rows == r, dY, 0.0)) for r in range(len(dY))])
 
 
 def _local(trace: Trace, place: Place, at: Address, row: int) -> Array:
     """∂Y[row, v] / ∂(the parameter) for each unit v (m,)."""
-    dY = np.zeros_like(trace.values[derivative_of(place.y)])
+    dY, inputs = np.zeros_like(trace[place.y]), _dense_inputs(trace, place, at)
     slopes = np.zeros(dY.shape[1])
-    if isinstance(place.layer, Dense):
-        slopes[at.index[-1]] = trace[place.x][row, at.index[0]] if at.own == "W" else 1.0
+    if inputs is not None:
+        slopes[at.index[-1]] = inputs[row]
         return slopes
     for v in range(len(slopes)):
         dY[row, v] = 1.0
-        slopes[v] = place.layer.backward(place.p, place.cache, dY)[1][at.own][at.index]
+        slopes[v] = _gradient(place, at, dY)
         dY[row, v] = 0.0
     return slopes
-
-
-def _last(
-    trace: Trace, place: Place, at: Address, row: int, units: UnitPath, first: Array
-) -> Number:
-    """∂ Y[row, unit] / ∂(the parameter), where the path begins."""
-    unit, target = units.start, Address(f"d{at.own}", at.index)
-    symbol = f"{place.y}[{row},{unit}]", str(at)
-    return _local_slope(trace, place, target, unit, row, symbol, float(first[unit]))
 
 
 def _hop(trace: Trace, hop: Hop, row: int) -> Number:
@@ -142,24 +142,22 @@ def _hop(trace: Trace, hop: Hop, row: int) -> Number:
     place, bottom = hop.place, f"{hop.x}[{row},{hop.start}]"
     if hop.stop is None:
         return Number(("L", bottom), hop.value, note=f"every way through {place.layer}")
-    symbol = f"{place.y}[{row},{hop.stop}]", bottom
-    own = f"d{place.layer.takes}" if hop.x == place.x else "dF"
-    target = Address(own, (row, hop.start))
-    return _local_slope(trace, place, target, hop.stop, row, symbol, hop.value)
+    target = Address(f"d{place.layer.takes}" if hop.x == place.x else "dF", (row, hop.start))
+    return _local_slope(trace, place, target, (row, hop.stop), bottom, hop.value)
 
 
 def _local_slope(
-    trace: Trace, place: Place, target: Address, unit: int, row: int, symbol: tuple[str, str],
-    value: float,
-) -> Number:  # fmt: skip
-    """∂Y[row, unit] / ∂(something): in the layer's equation of that derivative of the loss, what
-    dY[row, unit] is multiplied by.
+    trace: Trace, place: Place, target: Address, unit: tuple[int, int], bottom: str, value: float
+) -> Number:
+    """∂Y[unit] / ∂(something): the factor of dY[unit] in the equation that the layer states for
+    that derivative of the loss.
     """
-    own = place.y.rpartition(".")[2]
-    for one in trace.stated[place.name]:
-        at = one.match(target.index) if one.own == target.name else None
+    output = Address(place.y, unit)
+    symbol = str(output), bottom
+    for stated in trace.stated[place.name]:
+        at = stated.match(target.index) if stated.own == target.name else None
         if at is not None:
-            return Filled(trace, one, at).multiplier(f"d{own}", (row, unit), symbol, value)
+            return Filled(trace, stated, at).multiplier(f"d{output.own}", unit, symbol, value)
     return Number(symbol, value)
 
 
