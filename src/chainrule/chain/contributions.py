@@ -58,12 +58,11 @@ class Contributions:
     @property
     def largest(self) -> tuple[Contribution, ...]:
         """The parts, the largest first, by the exact account where there is one."""
-        return tuple(
-            sorted(
-                self.parts,
-                key=lambda part: -abs(part.integrated if part.exact is None else part.exact),
-            )
-        )
+
+        def size(part: Contribution) -> float:
+            return abs(part.integrated if part.exact is None else part.exact)
+
+        return tuple(sorted(self.parts, key=size, reverse=True))
 
 
 def contributions(
@@ -98,11 +97,15 @@ def contributions(
     p = {name: twin[name] for name in (*twin.shapes, *twin.buffer_shapes)}
     ratios = _back(twin.layers, p, pair, asked)
     exact = None if ratios is None else ratios[0] * apart
+
+    def added(by_column: Array, at: Sequence[int]) -> float:
+        return float(by_column[list(at)].sum())
+
     named = columns or {f"x{i}": [i] for i in range(twin.n_in)}
     parts = tuple(
         Contribution(
-            name, float(gradient[list(at)].sum()), float(integrated[list(at)].sum()),
-            None if exact is None else float(exact[list(at)].sum()),
+            name, added(gradient, at), added(integrated, at),
+            None if exact is None else added(exact, at),
         )
         for name, at in named.items()
     )  # fmt: skip

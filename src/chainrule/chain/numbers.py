@@ -136,9 +136,9 @@ class Filled:
         shown, run = without(formula.show, name), without(formula.run, name)
         if shown is not None and run is not None:
             for at in self._choices(*addends(formula.show)[0]):
-                if index == tuple(part(at, self.numbers) for part in shown.place):
+                if index == tuple(part(at, self.numbers) for part in shown[0]):
                     self.at = at
-                    return self.number(symbol, value, shown.rest, run.rest)
+                    return self.number(symbol, value, shown[1], run[1])
         return Number(symbol, value)
 
     def _choices(self, letters: str, body: str) -> Iterator[dict[str, int]]:
@@ -256,15 +256,14 @@ def template(text: str) -> Template:
 
 @cache
 def addends(text: str) -> tuple[tuple[str, str], ...]:
-    """The parts of a sum: (the indices over which it is summed, what is)."""
-    parts, left = list[ast.expr](), [parsed(text)]
-    while left:
-        node = left.pop()
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            left += [node.right, node.left]
-        else:
-            parts.append(node)
-    return tuple((summed(p), ast.unparse(p.args[0] if summed(p) else p)) for p in parts)  # type: ignore[attr-defined]
+    """The parts of a sum, each as (the indices that it is summed over, its terms)."""
+    match parsed(text):
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return addends(ast.unparse(left)) + addends(ast.unparse(right))
+        case ast.Call(args=[body]) as node if letters := summed(node):
+            return ((letters, ast.unparse(body)),)
+        case node:
+            return (("", ast.unparse(node)),)
 
 
 def summed(node: ast.expr) -> str:
@@ -273,33 +272,25 @@ def summed(node: ast.expr) -> str:
     return name.removeprefix("sum_") if name.startswith("sum_") else ""
 
 
-class Multiplied(NamedTuple):
-    """A product with one number of an array: its index, and the other factors."""
-
-    place: tuple[Meaning, ...]
-    rest: str
-
-
 @cache
-def without(text: str, name: str) -> Multiplied | None:
-    """What an array is multiplied by; None where the expression is no product with one number of
-    it, or a sum of several.
+def without(text: str, name: str) -> tuple[tuple[Meaning, ...], str] | None:
+    """The index of an array in a product, and the other factors; None if the expression is not a
+    product with a single number of it.
     """
-    parts = addends(text)
-    body = parsed(parts[0][1])
+    (letters, product), *others = addends(text)
+    body = parsed(product)
     nodes = [
         node for node in ast.walk(body)
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) == name
     ]  # fmt: skip
-    if len(parts) != 1 or len(nodes) != 1 or not set(parts[0][0]) <= set(ast.unparse(nodes[0])):
+    if others or len(nodes) != 1 or not set(letters) <= set(ast.unparse(nodes[0])):
         return None
     rest = _divided(body, nodes[0])
-    index = tuple(map(build, indices(nodes[0])))
-    return None if rest is None else Multiplied(index, ast.unparse(rest))
+    return rest and (tuple(map(build, indices(nodes[0]))), ast.unparse(rest))
 
 
 def _divided(body: ast.expr, factor: ast.expr) -> ast.expr | None:
-    """The other factors of a product; None where it is none."""
+    """The other factors of a product; None if it is not a product."""
     if body is factor:
         return ast.Constant(1)
     if not isinstance(body, ast.BinOp) or not isinstance(body.op, ast.Mult | ast.Div):
@@ -363,8 +354,8 @@ def share_note(trace: Trace) -> str:
     if n == 1 and loss.scale == 1:
         return ""
     scale = "" if loss.scale == 1 else f"{loss.scale:g} "
-    if n == 1:
+    weighted, summed_up = trace.batch.weight is not None, loss.reduction == "sum"
+    if n == 1 or (summed_up and not weighted):
         return f"{loss.scale:g}"
-    if loss.reduction == "sum":
-        return f"{scale}weight" if trace.batch.weight is not None else f"{loss.scale:g}"
-    return f"{scale}1/{n}" if trace.batch.weight is None else f"{scale}weight / Σ weight"
+    share = "weight" if summed_up else "weight / Σ weight" if weighted else f"1/{n}"
+    return scale + share

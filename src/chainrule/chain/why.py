@@ -111,14 +111,10 @@ def _digits(mine: float | str) -> int:
 
 
 def _reasons(trace: Trace, at: Address, value: float, whole: bool) -> Iterator[Reason]:
-    """Every mis-step that is known, the likeliest first."""
+    """Every mis-step that can be tried, the likeliest first."""
     yield from _scaled(trace, value)
-    yield from _update(trace, at)
-    if whole:
-        yield from _changed(trace, at)
-        yield from _rounded(trace, at)
-    yield from _factors(trace, at)
-    yield from _neighbours(trace, at)
+    for tried in (_update, *((_changed, _rounded) if whole else ()), _factors, _neighbours):
+        yield from tried(trace, at)
 
 
 def _scaled(trace: Trace, value: float) -> Iterator[Reason]:
@@ -151,36 +147,29 @@ def _update(trace: Trace, at: Address) -> Iterator[Reason]:
 
 
 def _changed(trace: Trace, at: Address) -> Iterator[Reason]:
-    """One number of another kind in the place of one: no activation, no bias, a slope elsewhere."""
+    """One number replaced by another: no activation, no bias, a slope taken elsewhere."""
     yield from _without_biases(trace, at)
     for place in trace.places:
-        if isinstance(place.layer, ElementwiseLayer | PReLU):
-            every = {str(one): float(trace[place.x][one.index]) for one in _outputs(trace, place)}
-            text = f"with z in the place of a in all of layer {place.name}"
-            yield from _with(trace, at, every, "activation", text)
-        for row in range(len(trace.batch)):
-            for j in range(trace[place.y].shape[1]):
-                one, unit = f"{place.y}[{row},{j}]", f"of {place.y}[{row},{j}]"
-                if not isinstance(place.layer, ElementwiseLayer | PReLU):
-                    continue
-                z, a = float(trace[place.x][row, j]), float(trace[place.y][row, j])
-                yield from _with(
-                    trace, at, {one: z}, "activation", f"with z in the place of a, {unit}"
-                )
-                symbol = one, f"{place.x}[{row},{j}]"
-                for value, words in _slopes(place, z, a):
-                    text = f"{words} {unit}"
-                    yield from _with(trace, at, {symbol: value}, "slope", text)
+        if not isinstance(place.layer, ElementwiseLayer | PReLU):
+            continue
+        inputs = {str(unit): float(trace[place.x][unit.index]) for unit in _outputs(trace, place)}
+        text = f"with z in the place of a in all of layer {place.name}"
+        yield _with(trace, at, inputs, "activation", text)
+        for unit in _outputs(trace, place):
+            z, a = (float(trace[name][unit.index]) for name in (place.x, place.y))
+            text = f"with z in the place of a, of {unit}"
+            yield _with(trace, at, {str(unit): z}, "activation", text)
+            symbol = str(unit), str(Address(place.x, unit.index))
+            for value, words in _slopes(place, z, a):
+                yield _with(trace, at, {symbol: value}, "slope", f"{words} of {unit}")
 
 
 def _slopes(place: Place, z: float, a: float) -> Iterator[tuple[float, str]]:
-    """What may stand in the place of an activation's slope, in words."""
+    """Values that may replace an activation's slope, in words."""
     if isinstance(place.layer, ElementwiseLayer):
         row, alpha = place.layer.activation, place.layer.alpha
-        value, slope = (
-            Formula(row.formula, row.stable),
-            Formula(row.slope_formula, row.slope_stable),
-        )
+        value = Formula(row.formula, row.stable)
+        slope = Formula(row.slope_formula, row.slope_stable)
 
         def of(formula: Formula, z: float, a: float) -> float:
             try:
@@ -199,37 +188,32 @@ def _without_biases(trace: Trace, at: Address) -> Iterator[Reason]:
     for place in trace.places:
         if not isinstance(place.layer, Dense) or not place.layer.bias:
             continue
-        mine = {f"{place.name}.b[{j}]": 0.0 for j in range(len(place.p["b"]))}
-        for one in mine:
-            yield from _with(trace, at, {one: 0.0}, "bias", f"without the bias {one}")
-        yield from _with(trace, at, mine, "bias", f"without the biases of layer {place.name}")
-        every |= mine
-    yield from _with(trace, at, every, "bias", "without any bias")
+        biases = {f"{place.name}.b[{j}]": 0.0 for j in range(len(place.p["b"]))}
+        for bias in biases:
+            yield _with(trace, at, {bias: 0.0}, "bias", f"without the bias {bias}")
+        yield _with(trace, at, biases, "bias", f"without the biases of layer {place.name}")
+        every |= biases
+    yield _with(trace, at, every, "bias", "without any bias")
 
 
-def _with(
-    trace: Trace, at: Address, changed: Mapping[Any, float], cause: str, text: str
-) -> Iterator[Reason]:
-    """The number made anew with some numbers changed, if that changes it."""
-    paper = Paper(trace, EXACT, changed={**changed})
-    value = _made(paper, trace, at)
-    yield Reason(cause, text, value)
+def _with(trace: Trace, at: Address, changed: Mapping[Any, float], cause: str, text: str) -> Reason:
+    """The number recomputed with some numbers changed."""
+    return Reason(cause, text, _on_paper(Paper(trace, EXACT, changed=changed), at))
 
 
-def _made(paper: Paper, trace: Trace, at: Address) -> float:
-    """A number on this paper; of a parameter its gradient."""
-    if at.name in trace.net.shapes:
-        return paper.at(str(Address(derivative_of(at.name), at.index)))
-    return paper.at(str(at))
+def _on_paper(paper: Paper, at: Address) -> float:
+    """A number as this paper has it, or the gradient of a parameter."""
+    is_parameter = at.name in paper.trace.net.shapes
+    return paper.at(str(Address(derivative_of(at.name), at.index) if is_parameter else at))
 
 
 def _rounded(trace: Trace, at: Address) -> Iterator[Reason]:
     """Rounding on the way: one number alone, one kind of numbers, or every step."""
     for places in range(4, 0, -1):
-        for one in _outputs(trace):
-            value = round(float(trace[one.name][one.index]), places)
-            text = f"with {one} rounded to {value:g} on the way"
-            yield from _with(trace, at, {str(one): value}, "rounding", text)
+        for unit in _outputs(trace):
+            value = round(float(trace[unit.name][unit.index]), places)
+            text = f"with {unit} rounded to {value:g} on the way"
+            yield _with(trace, at, {str(unit): value}, "rounding", text)
         hidden = {place.y: places for place in trace.places[:-1] if place.y.endswith(".A")}
         kinds = {place.y.rpartition(".")[2] for place in trace.places}
         for which, words in (
@@ -237,14 +221,12 @@ def _rounded(trace: Trace, at: Address) -> Iterator[Reason]:
             ({"Z": places}, "pre-activations"),
             ({"A": places, "Z": places}, "activations and pre-activations"),
         ):  # fmt: skip
-            if not {name.rpartition(".")[2] for name in which} <= kinds:
-                continue
-            paper = Paper(trace, EXACT, which)
-            text = f"with all {words} rounded to {places} decimals on the way"
-            yield Reason("rounding", text, _made(paper, trace, at))
+            if {name.rpartition(".")[2] for name in which} <= kinds:
+                text = f"with all {words} rounded to {places} decimals on the way"
+                yield Reason("rounding", text, _on_paper(Paper(trace, EXACT, which), at))
     for digits in range(5, 1, -1):
         text = f"with every step rounded to {digits} significant digits"
-        yield Reason("rounding", text, _made(Paper(trace, digits), trace, at))
+        yield Reason("rounding", text, _on_paper(Paper(trace, digits), at))
 
 
 def _outputs(trace: Trace, *places: Place) -> Iterator[Address]:
