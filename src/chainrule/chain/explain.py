@@ -31,8 +31,9 @@ def explain(trace: Trace, address: str, *, row: int | None = None, most: int = M
     """
     at = resolve(trace, address)
     require_count("explain", "most", most)
-    if row is not None:
-        _row(trace, row)
+    last = len(trace.batch) - 1
+    if row is not None and not (isinstance(row, int | np.integer) and 0 <= row <= last):
+        raise ValueError(f"there is no row {row!r}: this trace has rows 0 to {last}")
     behind = {derivative_of(place.y): place.y for place in trace.places} | {"dX": "X"}
     if at.column is not None:
         return input_column(trace, at, at.column)
@@ -49,7 +50,7 @@ def _parameter(trace: Trace, at: Address, row: int | None, most: int) -> Explana
     place = next(place for place in trace.places if place.name == at.owner.name)
     value = float(trace.values[derivative_of(at.name)][at.index])
     by_row = _shares(trace, place, at)
-    chosen = int(np.abs(by_row).argmax()) if row is None else _row(trace, row)
+    chosen = int(np.abs(by_row).argmax()) if row is None else row
     first = _local(trace, place, at, chosen)
     parts = [Number(f"row {r}", share) for r, share in enumerate(by_row.tolist())]
     return replace(
@@ -62,8 +63,7 @@ def _parameter(trace: Trace, at: Address, row: int | None, most: int) -> Explana
 def _slope(trace: Trace, at: Address, name: str, most: int) -> Explanation:
     """The derivative of the loss by a unit of one row: its paths."""
     row, unit = at.index
-    first = np.zeros(trace[name].shape[1])
-    first[unit] = 1.0
+    first = np.eye(trace[name].shape[1])[unit]
     return _along(trace, at, name, first, row, float(trace[at.name][at.index]), most)
 
 
@@ -92,13 +92,6 @@ def _along(
         trace, at, value, row, paths=paths, count=count, rest=rest, proof=_proof(trace, row),
         blocked=path(blocked[0]) if blocked else None,
     )  # fmt: skip
-
-
-def _row(trace: Trace, row: int) -> int:
-    if not isinstance(row, int | np.integer) or not 0 <= row < len(trace.batch):
-        last = len(trace.batch) - 1
-        raise ValueError(f"there is no row {row!r}: this trace has rows 0 to {last}")
-    return row
 
 
 def _dense_inputs(trace: Trace, place: Place, at: Address) -> Array | None:
@@ -190,11 +183,12 @@ def _proof(trace: Trace, row: int) -> tuple[Number, ...]:
         terms = (outer[used] * jacobian[used, k]).tolist()
         product, same = math.fsum(terms), 16 * U * math.fsum(map(abs, terms))
         agree = "the same" if abs(product - fused) <= same else f"{product - fused:.2g} apart"
-        note, names, formula = f"Σ ∂l/∂ŷ · ∂ŷ/∂z of the outputs: {agree}", dict[str, Term](), None
-        if len(terms) == 1:
-            note = agree
-            (a,) = used.tolist()
-            formula = Formula("outer * inner")
-            names = {"outer": Term(float(outer[a])), "inner": Term(float(jacobian[a, k]))}
-        proof.append(Number(symbol, product, formula, names, note))
+        unfused = Number(symbol, product, note=f"Σ ∂l/∂ŷ · ∂ŷ/∂z of the outputs: {agree}")
+        if len(used) == 1:
+            names = {
+                "outer": Term(float(outer[used[0]])),
+                "inner": Term(float(jacobian[used[0], k])),
+            }
+            unfused = Number(symbol, product, Formula("outer * inner"), names, agree)
+        proof.append(unfused)
     return tuple(proof)

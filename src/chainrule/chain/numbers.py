@@ -13,16 +13,7 @@ import numpy as np
 
 from ..core.losses import SoftmaxCrossEntropy
 from ..formulas.equation import Equation, EquationNumbers
-from ..formulas.expression import (
-    Formula,
-    Index,
-    Meaning,
-    build,
-    evaluate,
-    indices,
-    parsed,
-    source_of,
-)
+from ..formulas.expression import Formula, Meaning, build, evaluate, indices, parsed, source_of
 from ..trace.address import Address
 from ..trace.step import Trace
 from .contributions import Contributions, contributions
@@ -128,7 +119,9 @@ class Filled:
             symbol = _symbol(show, names)
         return Number(symbol, value, formula, names)
 
-    def multiplier(self, name: str, index: Index, symbol: tuple[str, str], value: float) -> Number:
+    def multiplier(
+        self, name: str, index: tuple[int, ...], symbol: tuple[str, str], value: float
+    ) -> Number:
         """What one number of an array is multiplied by on the right side; without a formula if that
         is not a single product.
         """
@@ -285,8 +278,8 @@ def without(text: str, name: str) -> tuple[tuple[Meaning, ...], str] | None:
     ]  # fmt: skip
     if others or len(nodes) != 1 or not set(letters) <= set(ast.unparse(nodes[0])):
         return None
-    rest = _divided(body, nodes[0])
-    return rest and (tuple(map(build, indices(nodes[0]))), ast.unparse(rest))
+    rest, index = _divided(body, nodes[0]), tuple(map(build, indices(nodes[0])))
+    return None if rest is None else (index, ast.unparse(rest))
 
 
 def _divided(body: ast.expr, factor: ast.expr) -> ast.expr | None:

@@ -230,10 +230,9 @@ class Session:
         such as {"0.W[0,1]": 0.5}. Another kind of optimizer starts with its own initial state.
         """
         numbers = changes.pop("numbers", {})
-        known = [field.name for field in fields(StepSettings)]
-        if not set(changes) <= set(known):
-            unknown = ", ".join(sorted(set(changes) - set(known)))
-            raise ValueError(f"fork got {unknown}: it changes {', '.join(known)} and numbers")
+        settings = [field.name for field in fields(StepSettings)]
+        if unknown := ", ".join(sorted(set(changes) - set(settings))):
+            raise ValueError(f"fork got {unknown}: it changes {', '.join(settings)} and numbers")
         other = self._copy()
         other.settings = replace(self.settings, **changes)
         check_settings(other.settings)

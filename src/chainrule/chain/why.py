@@ -256,8 +256,7 @@ def _symbol(one: Number) -> str:
 def _neighbours(trace: Trace, at: Address) -> Iterator[Reason]:
     """Another number of the same value: rows and columns confused, or the next one taken."""
     name = derivative_of(at.name) if at.name in trace.net.shapes else at.name
-    array = trace[name]
-    swapped = at.index[::-1]
+    array, swapped = trace[name], at.index[::-1]
     if len(at.index) == 2 and all(i < n for i, n in zip(swapped, array.shape, strict=True)):
         text = f"at {Address(at.name, swapped)}: rows and columns confused"
         yield Reason("transposed", text, float(array[swapped]))

@@ -4,22 +4,12 @@ import ast
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
-from .expression import (
-    FLOATS,
-    Formula,
-    Index,
-    Kind,
-    Names,
-    Text,
-    build,
-    indices,
-    letters_of,
-    meaning,
-    parsed,
-)
+from .expression import FLOATS, Formula, Kind, Text, build, indices, letters_of, meaning, parsed
+
+Index = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -36,8 +26,8 @@ class Equation:
     own: str
     index: tuple[ast.expr, ...]
     formula: Formula
-    arrays: Names = field(default_factory=dict)
-    settings: Names = field(default_factory=dict)
+    arrays: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     symbols: Mapping[str, str] = field(default_factory=dict)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     lengths: Mapping[str, int] = field(default_factory=dict)
@@ -45,20 +35,16 @@ class Equation:
     def match(self, index: Index) -> dict[str, int] | None:
         """Each letter of the left side for one number's index; None if the index does not fit."""
         at: dict[str, int] = {}
-        for solve, i in zip(self._solutions, index, strict=True):
-            fitted = solve(i)
+        for part, table, i in zip(self.index, self._tables, index, strict=True):
+            fitted = {part.id: i} if isinstance(part, ast.Name) else table.get(i)
             if fitted is None or any(at.get(letter, j) != j for letter, j in fitted.items()):
                 return None
             at |= fitted
         return at
 
     @cached_property
-    def _solutions(self) -> list[Callable[[int], Mapping[str, int] | None]]:
-        """For each place of the index a function from its number to its letters."""
-        return [
-            partial(_letter, part.id) if isinstance(part, ast.Name) else self._table(part).get
-            for part in self.index
-        ]  # fmt: skip
+    def _tables(self) -> list[dict[int, dict[str, int]]]:
+        return [{} if isinstance(part, ast.Name) else self._table(part) for part in self.index]
 
     def _table(self, part: ast.expr) -> dict[int, dict[str, int]]:
         """The letters behind each value of an index such as `3 + 2 * c + o`."""
@@ -68,10 +54,6 @@ class Equation:
             at = dict(zip(letters, choice, strict=True))
             table.setdefault(value(at, None), at)
         return table
-
-
-def _letter(name: str, i: int) -> dict[str, int]:
-    return {name: i}
 
 
 class EquationNumbers:
@@ -190,11 +172,8 @@ class _Names(ast.NodeVisitor):
         self.bare = set[str]()
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
-        """An array; of its index only what has an index itself counts."""
-        self.subscripts.append(node)
-        for part in ast.walk(node.slice):
-            if isinstance(part, ast.Subscript):
-                self.subscripts.append(part)
+        """An array, and the arrays in its index."""
+        self.subscripts += [part for part in ast.walk(node) if isinstance(part, ast.Subscript)]
 
     def visit_Call(self, node: ast.Call) -> None:
         """A function of its arguments."""

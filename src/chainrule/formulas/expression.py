@@ -13,11 +13,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 Names = Mapping[str, Any]
 Text = str | tuple[str, str]  # as a textbook has it, or that and what to compute in its place
-Index = tuple[int, ...]
 OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.Pow: operator.pow, ast.Gt: operator.gt, ast.Lt: operator.lt, ast.LtE: operator.le,
@@ -101,23 +101,12 @@ def _letters_in(tree: ast.expr) -> frozenset[str]:
 
 def evaluate(formula: Formula, names: Names) -> Any:
     """The value of a formula for numbers by name."""
-    return meaning(formula.run)({}, Letters(names))
-
-
-@dataclass
-class Letters:
-    """Single numbers by name."""
-
-    names: Names
-    kind = FLOATS
-
-    def setting(self, name: str, at: Mapping[str, int]) -> Any:
-        """The number of a name."""
-        return self.names[name]
+    letters = SimpleNamespace(kind=FLOATS, setting=lambda name, _: names[name])
+    return meaning(formula.run)({}, letters)
 
 
 Meaning = Callable[[Mapping[str, int], Any], Any]
-"""A function of the indices by letter, and of an `EquationNumbers` or `Letters`."""
+"""A function of the indices by letter, and of an `EquationNumbers` that has the numbers."""
 
 
 @cache

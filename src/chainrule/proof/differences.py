@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..formulas.expression import Formula, Index, derivative_of, evaluate
+from ..formulas.equation import Index
+from ..formulas.expression import Formula, derivative_of, evaluate
 from .recompute import Recomputation
 
 STEP = 2.0**-18  # the cube root of u, relative to the number: truncation and rounding in balance
@@ -80,13 +81,13 @@ class Probe:
 
     def _sides(self) -> list[bool]:
         """For each unit and each kink of its layer or the loss, whether the unit is above it."""
-        trace, recomputed = self.trace, self.recomputed
-        sides = []
+        trace, fresh, sides = self.trace, self.recomputed.fresh, list[bool]()
         for place in trace.places:
             for kink in place.layer.kinks:
-                sides += [z > kink for row in recomputed.all(place.x) for z in row]
+                X = fresh[place.x] if place.x in fresh else trace[place.x].tolist()
+                sides += [z > kink for row in X for z in row]
         for formula in map(Formula, trace.settings.loss.kinks):
-            for Z, Y in zip(recomputed.all(trace.output), recomputed.all("Y"), strict=True):
+            for Z, Y in zip(fresh[trace.output], trace["Y"].tolist(), strict=True):
                 pairs = zip(Z, Y, strict=True)
                 sides += [evaluate(formula, {"z": z, "y": y}) > 0 for z, y in pairs]
         return sides

@@ -6,12 +6,12 @@ Each number comes with how many units u = 2^-53 the engine's rounding may have m
 the roundings of n terms walk that far: Higham and Mary 2019), running error analysis for a formula.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from ..formulas.equation import EquationNumbers
-from ..formulas.expression import FLOATS, Index, Kind, Meaning, meaning
+from ..formulas.equation import Equation, EquationNumbers, Index
+from ..formulas.expression import FLOATS, Kind, Meaning, meaning
 from .arithmetic import BOUNDED, Rounded
 
 Slice = tuple[int | None, ...]  # an index with one place left open
@@ -30,19 +30,18 @@ class Recomputation:
         self.fresh, self._fresh_lines = dict[str, Any](), dict[tuple[str, Slice], list[Any]]()
         self._inputs = dict(_inputs(trace))
         self._traced_line = cache(self._read_line)
-        self._traced_all = cache(lambda name: _each(trace[name].tolist(), kind.of))
         self._readers = {
-            name: [
-                (
-                    stated,
-                    meaning(stated.formula.run),
-                    EquationNumbers(stated, self.at, kind, self.along),
-                    EquationNumbers(stated, self._bounded, BOUNDED, self.along),
-                )
-                for stated in equations
-            ]
+            name: [self._reader(stated) for stated in equations]
             for name, equations in trace.equations.items()
         }
+
+    def _reader(
+        self, stated: Equation
+    ) -> tuple[Equation, Meaning, EquationNumbers, EquationNumbers]:
+        """An equation, what it computes, its numbers, and its numbers with bounds."""
+        exact = EquationNumbers(stated, self.at, self.kind, self.along)
+        bounded = EquationNumbers(stated, lambda *at: BOUNDED.of(self.at(*at)), BOUNDED, self.along)
+        return stated, meaning(stated.formula.run), exact, bounded
 
     @property
     def names(self) -> list[str]:
@@ -64,10 +63,6 @@ class Recomputation:
         self.fresh = fresh
         self._fresh_lines.clear()
 
-    def all(self, name: str) -> Any:
-        """Every number of a value as nested lists."""
-        return self.fresh[name] if name in self.fresh else self._traced_all(name)
-
     def at(self, name: str, *index: int) -> Any:
         """One number of a value."""
         if name not in self.fresh:
@@ -85,9 +80,6 @@ class Recomputation:
     def _read_line(self, name: str, index: Slice) -> list[Any]:
         numbers = self.trace[name][tuple(slice(None) if i is None else i for i in index)]
         return [self.kind.of(number) for number in numbers.tolist()]
-
-    def _bounded(self, name: str, *index: int) -> Rounded:
-        return Rounded(float(self.at(name, *index)))
 
 
 def _bound(compute: Meaning, at: Mapping[str, int], numbers: EquationNumbers, value: Any) -> float:
@@ -125,7 +117,3 @@ def line(lists: Any, index: Slice) -> Any:
     if first is not None:
         return line(lists[first], tuple(rest))
     return [pick(part, [i for i in rest if i is not None]) for part in lists] if rest else lists
-
-
-def _each(lists: Any, of: Callable[[float], Any]) -> Any:
-    return [_each(part, of) for part in lists] if isinstance(lists, list) else of(lists)

@@ -18,6 +18,8 @@ from .recompute import Recomputation, Slice, line
 LINES = 20
 WIDTH = 20_000  # characters that the numbers of a script may take
 HELPERS = {
+    "each": "each = lambda f, *M: [[f(*v) for v in zip(*rows)] for rows in zip(*M)]",
+    "dot": "dot = lambda A, B: [[fsum(a * b for a, b in zip(r, c)) for c in zip(*B)] for r in A]",
     "sigma": "sigma = lambda z: 1 / (1 + exp(-z)) if z >= 0 else exp(z) / (1 + exp(z))",
     "softplus": "softplus = lambda z: max(z, 0.0) + log1p(exp(-abs(z)))",
     "Phi": "Phi = lambda z: erfc(-z * sqrt(0.5)) / 2",
@@ -26,8 +28,6 @@ HELPERS = {
     "sign": "sign = lambda x: (x > 0) - (x < 0)",
 }
 PRODUCT = "sum_i(X[r,i] * W[i,j])"
-EACH = "each = lambda f, *M: [[f(*v) for v in zip(*rows)] for rows in zip(*M)]"
-DOT = "dot = lambda A, B: [[fsum(a * b for a, b in zip(r, c)) for c in zip(*B)] for r in A]"
 
 
 def to_python(trace: Any, address: str) -> str:
@@ -65,9 +65,9 @@ def _dense(trace: Any, place: Any) -> bool:
 
 def _activation(trace: Any, place: Any) -> Any:
     """The row of an activation's formulas; None for another layer, or one with parameters."""
-    row = None if place.p or not trace.stated[place.name] else place.layer
-    row = getattr(row, "activation", None)
-    return row if hasattr(row, "slope_formula") else None
+    row = getattr(place.layer, "activation", None)
+    plain = not place.p and trace.stated[place.name] and hasattr(row, "slope_formula")
+    return row if plain else None
 
 
 def _whole(trace: Any, name: str, index: tuple[int, ...]) -> list[str]:
@@ -84,8 +84,7 @@ def _whole(trace: Any, name: str, index: tuple[int, ...]) -> list[str]:
 def _complete(lines: list[str]) -> list[str]:
     """The lines that the last one needs, below the functions that they call."""
     body = _needed(lines)
-    called = {"each": EACH, "dot": DOT} | HELPERS
-    used = [helper for name, helper in called.items() if f"{name}(" in "\n".join(body)]
+    used = [helper for name, helper in HELPERS.items() if f"{name}(" in "\n".join(body)]
     words = _words(" ".join([*used, *body]))
     return ["from math import *"] * bool(words & vars(math).keys()) + [*used, *body]
 

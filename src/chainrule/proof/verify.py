@@ -128,8 +128,9 @@ def verify(trace: Any, *addresses: str, seed: int = 0) -> Verification:
     chosen: list[Place] = []
     positions: Sequence[int] = range(count)
     if multiply_adds(trace) > MOST:
-        slopes = (_slope(place, trace) for place in required)
-        chosen = [place for place in slopes if place[0] in names]
+        shapes = trace.net.shapes  # a parameter is proven by its gradient
+        places = [(derivative_of(n) if n in shapes else n, index) for n, index in required]
+        chosen = [place for place in places if place[0] in names]
         positions = sorted(random.Random(seed).sample(positions, min(DRAWN, count)))
     chosen += _numbered(trace, names, positions)
     checks = tuple(_check(trace, scalar, exact, name, at) for name, at in chosen)
@@ -155,12 +156,6 @@ def multiply_adds(trace: Any) -> int:
     """About how many multiply-adds the step took."""
     weights: int = sum(place.p["W"].size for place in trace.places if "W" in place.p)
     return 3 * len(trace.batch) * weights
-
-
-def _slope(place: Place, trace: Any) -> Place:
-    """A parameter's gradient in its place: that is what is made anew of it."""
-    name, at = place
-    return (derivative_of(name), at) if name in trace.net.shapes else place
 
 
 def _numbered(trace: Any, names: Sequence[str], positions: Iterable[int]) -> Iterator[Place]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..formulas.equation import Equation, equation
-from ..formulas.expression import Text, derivative_of, indexed
+from ..formulas.expression import Formula, Text, derivative_of, indexed
 from .places import Place, StepNumbers
 
 OUTPUT = {"z": "[r,k]", "y": "[r,k]", "p": "[r,k]"}  # the letters of a loss, of one output
@@ -77,26 +77,25 @@ def _of_place(trace: StepNumbers, place: Place, text: Text) -> Iterator[Equation
 def _of_loss(trace: StepNumbers) -> Iterator[Equation]:
     """ŷ, l and its derivatives of one output; each row's share; L."""
     loss, batch, symbols = trace.settings.loss, trace.batch, dict(trace.settings.loss.symbols)
-    arrays = {"z": trace.output, "Z": trace.output, "y": "Y", "p": "Yhat", "q": "Yhat"}
     numbers: dict[str, Any] = {"n": len(batch), "L_data": "L_data", "penalty": "penalty"}
-    known: dict[str, Any] = {**arrays, "weight": batch.weight}
-    known["dZ"] = derivative_of(trace.output)
+    arrays: dict[str, Any] = dict.fromkeys("zZ", trace.output) | dict.fromkeys("pq", "Yhat")
+    arrays |= {"y": "Y", "weight": batch.weight, "dZ": derivative_of(trace.output)}
     for field in fields(loss):
         value = getattr(loss, field.name)
         if isinstance(value, tuple):  # one for each output
-            known[field.name] = np.array(value)
+            arrays[field.name] = np.array(value)
             symbols = {s: indexed(text, {field.name: "[k]"}) for s, text in symbols.items()}
         else:
             numbers[field.name] = value
 
+    def array(own: str) -> Any:
+        return arrays.get(own, own)
+
     def stated(left: str, right: Text, places: Mapping[str, str] = OUTPUT) -> Iterator[Equation]:
-        texts = (right,) if isinstance(right, str) else right
-        if texts[0]:
-            whole = tuple(f"{left} = {indexed(text, places)}" for text in texts)
-            yield equation(
-                (whole[0], whole[-1]), lambda own: known.get(own, own), numbers.__getitem__,
-                trace, symbols,
-            )  # fmt: skip
+        formula = Formula.of(right)
+        if formula.show:
+            show, run = (f"{left} = {indexed(f, places)}" for f in (formula.show, formula.run))
+            yield equation((show, run), array, numbers.__getitem__, trace, symbols)
 
     yield from stated("Yhat[r,k]", loss.link_formula)
     yield from stated("l[r,k]", loss.formula)
@@ -117,7 +116,7 @@ def _of_update(trace: StepNumbers) -> Iterator[Equation]:
     """The penalty and the norm of all parameters; what the update made of each."""
     net, penalty, values = trace.net, trace.settings.penalty, trace.values
     rates, decays = net.views(net.lr_factor), net.views(net.decay_factor)
-    known: dict[str, Any] = {}
+    known: dict[str, Any] = {name: name for name in values}
     costs, squares = list[str](), list[str]()
     for p, name in enumerate(net.shapes):
         letters = "ijkm"[: len(net.shapes[name])]
@@ -137,7 +136,7 @@ def _of_update(trace: StepNumbers) -> Iterator[Equation]:
         "clip": ("clip = min(1, limit / norm)", "clip = min(1, limit / norm) if norm > 0 else 1"),
     }
     for name in stated.keys() & values.keys():
-        yield equation(stated[name], lambda own: known.get(own, own), numbers.__getitem__, trace)
+        yield equation(stated[name], known.__getitem__, numbers.__getitem__, trace)
 
 
 def _of_parameter(
@@ -151,10 +150,7 @@ def _of_parameter(
     numbers: dict[str, Any] = {f.name: getattr(optimizer, f.name) for f in fields(optimizer)}
     numbers |= {"t": int(trace.state["t"]) + 1 if "t" in trace.state else 0}
     numbers |= {"scale": "clip" if "clip" in values else 1.0}
-    if penalty is None:
-        numbers |= {"penalty": 0.0}
-    else:
-        numbers |= {"l1": penalty.l1, "l2": penalty.l2}
+    numbers |= {"penalty": 0.0} if penalty is None else {"l1": penalty.l1, "l2": penalty.l2}
     changed = penalty is not None or "clip" in values
     gradient = PENALISED if changed else (("g", "gradient"),)
     for stage, formula in (*gradient, *optimizer.stages, ("after", "theta + change")):

@@ -247,17 +247,14 @@ class _Recorder:
                 dY = place.layer.combine_dX(dY, inputs)
             else:
                 dY, grads = place.layer.backward(place.p, place.cache, dY)
-                self.values |= {
-                    derivative_of(f"{place.name}.{name}"): grads[name] for name in grads
-                }
+                self.values |= {derivative_of(f"{place.name}.{k}"): v for k, v in grads.items()}
         return dY
 
     def update(self, before: State, lr: float, decay: float) -> None:
         """Penalty, clipping, the optimizer, the new numbers."""
         net, penalty, optimizer = self.net, self.settings.penalty, self.settings.optimizer
-        grad = np.concatenate(
-            [np.zeros(0), *(self.values[derivative_of(n)].ravel() for n in net.shapes)]
-        )
+        slopes = [self.values[derivative_of(name)].ravel() for name in net.shapes]
+        grad = np.concatenate([np.zeros(0), *slopes])
         if penalty is not None:
             slope = penalty.grad(net.theta, net.decay_factor)
             self._write("penalty", slope)
@@ -286,11 +283,9 @@ class _Recorder:
                 continue  # its inner layers have places of their own
             buffers = {name: p.copy() for name, p in place.p.items()}
             place.layer.absorb(buffers, place.cache)
-            self.values |= {
-                f"{place.name}.{name}.after": buffers[name]
-                for name in buffers
-                if f"{place.name}.{name}" in net.buffer_shapes
-            }
+            for name, buffer in buffers.items():
+                if f"{place.name}.{name}" in net.buffer_shapes:
+                    self.values[f"{place.name}.{name}.after"] = buffer
 
     def _check(self) -> None:
         for name, array in self.values.items():

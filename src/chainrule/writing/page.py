@@ -145,12 +145,10 @@ def _symbol(one: Number) -> Expression:
 
 def _forward(explanation: Explanation, see: Seen) -> Iterator[Block]:
     """The units on the largest path, from the input to the loss."""
-    trace, shown = explanation.trace, list[str]()
-    for factor in reversed(explanation.factors):
-        for symbol in reversed(factor.symbol):
-            owned = symbol.partition("[")[0]
-            if symbol != "L" and owned not in (*trace.net.shapes, "X") and symbol not in shown:
-                shown.append(symbol)
+    trace, factors = explanation.trace, reversed(explanation.factors)
+    symbols = dict.fromkeys(symbol for factor in factors for symbol in reversed(factor.symbol))
+    inputs = (*trace.net.shapes, "X", "L")
+    shown = [symbol for symbol in symbols if symbol.partition("[")[0] not in inputs]
     if not shown:
         return
     yield Heading("Forwards" + (f", row {explanation.row}" if len(trace.batch) > 1 else ""))

@@ -63,15 +63,15 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Address) else value
 
 
-def _seen(found: Explanation, notation: Notation, paper: Rounding | None) -> Seen:
+def _seen(explanation: Explanation, notation: Notation, paper: Rounding | None) -> Seen:
     """How each number is written: on paper, as half squares."""
-    squared = type(found.trace.settings.loss) is SquaredError and notation.half_squares
+    squared = type(explanation.trace.settings.loss) is SquaredError and notation.half_squares
+    shown = _halved if squared else lambda number: number
+    if paper is None:
+        return shown
 
-    def seen(one: Number) -> Number:
-        exact = _halved(one) if squared else one
-        if paper is None:
-            return exact
-        rounded = _halved(paper(one)) if squared else paper(one)
+    def seen(number: Number) -> Number:
+        exact, rounded = shown(number), shown(paper(number))
         return replace(rounded, note=exact.note or paper.lost(exact, rounded.value))
 
     return seen

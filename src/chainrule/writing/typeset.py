@@ -14,23 +14,19 @@ VALUES = {
 }  # fmt: skip
 
 
-def parts(text: str) -> tuple[str, str, str, str]:
-    """(name, layer, index, stage) of an address or a label; "" for a part that it lacks."""
-    match = ADDRESS.fullmatch(text)
-    if match is not None and (match["layer"] or match["index"] or match["own"] in VALUES):
-        return match["own"], match["layer"] or "", match["index"] or "", match["stage"] or ""
-    base, _, index = text.partition("_")
-    return base, "", index, ""
-
-
 class Typeset(Writer, ABC):
-    """Addresses with their layer above and their index below."""
+    """Addresses and labels with their layer above and their index below."""
 
     slope, in_stage = "%s", "%s(%s)"
     stages: Mapping[str, str] = {}
 
     def symbol(self, text: str) -> str:
-        own, layer, index, stage = parts(text)
+        match = ADDRESS.fullmatch(text)
+        if match is not None and (match["layer"] or match["index"] or match["own"] in VALUES):
+            keys = ("own", "layer", "index", "stage")
+            own, layer, index, stage = (part or "" for part in match.group(*keys))
+        else:
+            (own, _, index), layer, stage = text.partition("_"), "", ""
         if own.startswith("d") and own[1:2].isupper() and "_" not in own and not stage:
             return self.slope % self.indexed(self.chosen((own[1:], own[1:])), layer, index)
         whole = self.indexed(self.chosen(VALUES.get(own, (own, own))), layer, index)
