@@ -18,7 +18,7 @@ from .explanation import FEW, Explanation, Number, Path, Term, add_up, term
 from .numbers import Filled, input_column, number, of_value, share_note, update
 from .paths import Hop, UnitPath, largest_paths
 
-MOST = 8  # parts that are listed before "all others", where not all are
+MOST = 8  # parts listed before "all others", if not all are listed
 U = 2.0**-53
 MANY = 4096  # paths of which all can be listed
 
@@ -26,22 +26,22 @@ MANY = 4096  # paths of which all can be listed
 def explain(trace: Trace, address: str, *, row: int | None = None, most: int = MOST) -> Explanation:
     """The chain behind one number of a trace.
 
-    `row` is the row whose paths are shown, the one that counts most if None; `most` how many
-    parts are listed where there are too many. Raises ValueError for an address that names nothing.
+    `row` is the row whose paths are shown, by default the one that adds most. `most` is the number
+    of parts listed if there are too many. Raises ValueError for an address that names nothing.
     """
     at = resolve(trace, address)
     require_count("explain", "most", most)
     last = len(trace.batch) - 1
     if row is not None and not (isinstance(row, int | np.integer) and 0 <= row <= last):
         raise ValueError(f"there is no row {row!r}: this trace has rows 0 to {last}")
-    behind = {derivative_of(place.y): place.y for place in trace.places} | {"dX": "X"}
+    value_of = {derivative_of(place.y): place.y for place in trace.places} | {"dX": "X"}
     if at.column is not None:
         return input_column(trace, at, at.column)
     slopes = {derivative_of(name): name for name in trace.net.shapes}
     if at.name in trace.net.shapes or at.name in slopes:
         return _parameter(trace, Address(slopes.get(at.name, at.name), at.index), row, most)
-    if at.name in behind:
-        return _slope(trace, at, behind[at.name], most)
+    if at.name in value_of:
+        return _slope(trace, at, value_of[at.name], most)
     return of_value(trace, at, most)
 
 
@@ -84,8 +84,8 @@ def _along(
         return Path((*_loss_factors(trace, units, row), *hops, *last), units.product)
 
     listed = min(max(FEW, most), MANY)
-    found, count = largest_paths(trace, name, first, row, listed)
-    paths = tuple(path(units) for units in (found if count <= listed else found[:most]))
+    largest, count = largest_paths(trace, name, first, row, listed)
+    paths = tuple(path(units) for units in (largest if count <= listed else largest[:most]))
     blocked = () if count else largest_paths(trace, name, first, row, 1, blocked=True)[0]
     rest = value - math.fsum(one.product for one in paths) if count > len(paths) else 0.0
     return Explanation(

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TypeGuard
 
 from ..formulas.expression import Formula, derivative_of, evaluate
@@ -29,6 +28,7 @@ class Paper:
     digits: int = 4
     decimals: Mapping[str, int] = field(default_factory=dict)
     changed: Mapping[str | tuple[str, str], float] = field(default_factory=dict)
+    _rounded: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         names = {*self.trace.values}
@@ -80,10 +80,6 @@ class Paper:
         if places is not None:
             return round(value, places)
         return float(f"{value:.{self.digits}g}")
-
-    @cached_property
-    def _rounded(self) -> dict[str, float]:
-        return {}
 
     def _make(self, address: str) -> float:
         at = resolve(self.trace, address)

@@ -33,12 +33,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class Why:
-    """What `why` found: the right value, and the mis-steps that make the other one, the likeliest
-    first.
+    """The result of `why`: the right value and the mis-steps that give the other, likeliest first.
 
-    `what` is the number that was asked for: of a parameter ∂L/∂(it). `right` says that the reader's
-    is the value, rounded as it was given, `whole` that mis-steps were tried which need the step
-    to be made anew.
+    `what` names the number, ∂L/∂(it) for a parameter. `right` says that the reader's number is the
+    value, rounded; `whole` that the mis-steps that require recomputing the step were tried too.
     """
 
     what: str
@@ -61,13 +59,12 @@ class Why:
 
 
 def why(trace: Trace, address: str, mine: float | str) -> Why:
-    """The mis-step behind a number calculated by hand: of a parameter its gradient, of all else
-    the number itself.
+    """The mis-step behind a number calculated by hand, for a parameter behind its gradient.
 
-    What must be made anew from the input (rounding on the way, a bias forgotten, another slope) is
-    tried on batches of at most 8 rows and 250 outputs of layers. `mine` as text, "0.250", keeps its
-    last digits; a number counts as written. Raises ValueError for an address that names nothing or
-    a number that is none.
+    Mis-steps that require recomputing the step (rounding on the way, a bias forgotten, another
+    slope) are tried on batches of at most 8 rows and 250 outputs of layers. `mine` as text,
+    "0.250", keeps its last digits; a number counts as written. Raises ValueError for an address
+    that names nothing and for a `mine` that is not a number.
     """
     at = resolve(trace, address)
     if at.column is not None:
@@ -79,33 +76,33 @@ def why(trace: Trace, address: str, mine: float | str) -> Why:
     if not math.isfinite(number):
         raise ValueError(f"{mine!r} is no number: give it as 0.25 or as text '0.250'")
     value = explain(trace, address).value
-    near = 1.0000001 * 10.0 ** -_places(mine) + 16 * math.ulp(number)  # rounded, or cut off
+    tolerance = 1.0000001 * 10.0 ** -_places(mine) + 16 * math.ulp(number)  # rounded, or cut off
     right = abs(number - value) <= 0.5000001 * 10.0 ** -_places(mine)
     by_cause, whole = dict[str, Reason](), is_small(trace)
     for reason in [] if right else _reasons(trace, at, value, whole):
         if reason.cause == "neighbour" and _digits(mine) < 3:
             continue  # some other number always has these two digits
         off, best = abs(reason.value - number), by_cause.get(reason.cause)
-        if off <= near and (best is None or off < abs(best.value - number)):
+        if off <= tolerance and (best is None or off < abs(best.value - number)):
             by_cause[reason.cause] = reason
     what = f"∂L/∂{at}" if at.name in trace.net.shapes else str(at)
     return Why(what, number, value, right, tuple(by_cause.values()), whole)
 
 
 def is_small(trace: Trace) -> bool:
-    """Whether a step is small enough to be made anew with each mis-step."""
+    """Whether a step is small enough to be recomputed with each mis-step."""
     units = sum(trace.values[place.y].size for place in trace.places)
     return len(trace.batch) <= FEW_ROWS and units <= FEW_UNITS
 
 
 def _places(mine: float | str) -> int:
-    """How many places behind the point a number is given to."""
+    """The number of decimals that a number is written with."""
     mantissa, _, power = str(mine).lower().partition("e")
     return len(mantissa.partition(".")[2]) - int(power or 0)
 
 
 def _digits(mine: float | str) -> int:
-    """How many significant digits a number is given with."""
+    """The number of significant digits that a number is written with."""
     mantissa = str(mine).lower().partition("e")[0]
     return len(mantissa.strip("+- ").replace(".", "").lstrip("0"))
 

@@ -1,7 +1,5 @@
-"""The proof of a trace: every number of it made anew, three ways.
-
-In plain Python's floats, in 40 digits, and, for what is a derivative of the loss, by central
-differences of the loss. No NumPy and nothing of `core`.
+"""The proof of a trace: every number recomputed in plain Python's floats and in 40 digits, and the
+derivatives of the loss by central differences too. No NumPy and nothing of `core`.
 """
 
 import math
@@ -21,9 +19,9 @@ from .recompute import Recomputation
 U = 2.0**-53
 LARGEST = sys.float_info.max
 TINY = sys.float_info.min  # below it a product keeps few digits or none
-MOST = 100_000  # multiply-adds of a step up to which every number is made anew
-DRAWN = 200  # numbers that are drawn beyond
-EFFORT = 200_000  # numbers made anew for central differences
+MOST = 100_000  # multiply-adds of a step up to which every number is recomputed
+DRAWN = 200  # numbers drawn from a larger step
+EFFORT = 200_000  # numbers recomputed for central differences
 PAIRS = 20_000_000  # multiply-adds for them
 
 Place = tuple[str, tuple[int, ...]]  # the name of a value, an index
@@ -31,7 +29,7 @@ Place = tuple[str, tuple[int, ...]]  # the name of a value, an index
 
 @dataclass(frozen=True)
 class Check:
-    """One number: in the trace, made anew in floats and in 40 digits, and how far off it may be."""
+    """One number: in the trace, recomputed in floats and in 40 digits, and its allowed error."""
 
     address: str
     value: float
@@ -42,7 +40,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether the number is what it should be, but for rounding."""
+        """Whether the number is right, except for rounding."""
         if not math.isfinite(self.value):
             return math.isinf(self.value) and self.allowed == math.inf
         near = abs(self.value - self.scalar) <= 2 * self.allowed + math.ulp(self.value)
@@ -69,7 +67,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found. True where every number that was made anew is what it should be."""
+    """The result of `verify`: true if every recomputed number agrees with the trace."""
 
     checks: tuple[Check, ...] = field(repr=False)
     differences: tuple[Difference, ...] = field(repr=False)
@@ -82,7 +80,7 @@ class Verification:
 
     @property
     def failures(self) -> tuple[Check, ...]:
-        """The numbers that are not, in the order in which they were computed."""
+        """The numbers that do not agree, in the order in which they were computed."""
         return tuple(check for check in self.checks if not check.holds)
 
     @property
@@ -116,7 +114,7 @@ class Verification:
 
 
 def verify(trace: Any, *addresses: str, seed: int = 0) -> Verification:
-    """Make the numbers of a trace anew: all of a small step, of a large one these and 200 drawn.
+    """Recompute the numbers of a trace: all of a small step, or these and 200 drawn of a large one.
 
     Raises ValueError for an address that names nothing.
     """

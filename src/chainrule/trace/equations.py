@@ -1,5 +1,5 @@
-"""Every number of a trace by its equation: what the layers, the loss and the optimizer state about
-themselves, with the names of their numbers in this trace.
+"""The equation of every number of a trace, as the layers, the loss and the optimizer state it, with
+the names of its numbers in this trace.
 """
 
 import math
@@ -26,7 +26,7 @@ CROSSED = {"p": "[r,a]", "q": "[r,b]"}  # of one output and another
 def equations(
     trace: StepNumbers, of_layers: Mapping[str, Sequence[Equation]]
 ) -> dict[str, list[Equation]]:
-    """The equations of each value by its name; none for what was given, or is not stated."""
+    """The equations of each value by its name; inputs and values without a statement have none."""
     by_value: dict[str, list[Equation]] = {}
     for stated in (*chain(*of_layers.values()), *_of_loss(trace), *_of_update(trace)):
         if stated.value in trace.values:
@@ -35,7 +35,7 @@ def equations(
 
 
 def of_layer(trace: StepNumbers, place: Place) -> Iterator[Equation]:
-    """The equations of one layer. Raises ValueError for one that names what is not there."""
+    """The equations of one layer. Raises ValueError for one that names something unknown."""
     for text in place.layer.equations(trace[place.x].shape[1]):
         try:
             stated = _of_place(trace, place, text)
@@ -116,13 +116,13 @@ def _of_update(trace: StepNumbers) -> Iterator[Equation]:
     """The penalty and the norm of all parameters; what the update made of each."""
     net, penalty, values = trace.net, trace.settings.penalty, trace.values
     rates, decays = net.views(net.lr_factor), net.views(net.decay_factor)
-    known: dict[str, Any] = {name: name for name in values}
+    arrays: dict[str, Any] = {name: name for name in values}
     costs, squares = list[str](), list[str]()
     for p, name in enumerate(net.shapes):
         letters = "ijkm"[: len(net.shapes[name])]
         at = f"[{','.join(letters)}]" if letters else ""
-        known |= {f"theta{p}": name, f"f{p}": decays[name], f"g{p}": derivative_of(name)}
-        known |= {f"c{p}": f"{name}.penalty"}
+        arrays |= {f"theta{p}": name, f"f{p}": decays[name], f"g{p}": derivative_of(name)}
+        arrays |= {f"c{p}": f"{name}.penalty"}
         total = f"sum_{letters}" if letters else ""
         costs.append(f"{total}(f{p}{at} * (l1 * abs(theta{p}{at}) + l2 * theta{p}{at}**2 / 2))")
         cost = f" + c{p}{at}" if penalty is not None else ""
@@ -136,7 +136,7 @@ def _of_update(trace: StepNumbers) -> Iterator[Equation]:
         "clip": ("clip = min(1, limit / norm)", "clip = min(1, limit / norm) if norm > 0 else 1"),
     }
     for name in stated.keys() & values.keys():
-        yield equation(stated[name], known.__getitem__, numbers.__getitem__, trace)
+        yield equation(stated[name], arrays.__getitem__, numbers.__getitem__, trace)
 
 
 def _of_parameter(
@@ -144,9 +144,9 @@ def _of_parameter(
 ) -> Iterator[Equation]:
     """Penalty, clipping, the optimizer's stages, the new number."""
     optimizer, penalty, values = trace.settings.optimizer, trace.settings.penalty, trace.values
-    known: dict[str, Any] = {"theta": name, "gradient": derivative_of(name), "lr": lr, "f": factor}
-    known |= {"decay": trace.decay * factor, "change": f"{name}.delta"}
-    known |= {key[len(name) + 1 :]: key for key in values if key.startswith(f"{name}.")}
+    arrays: dict[str, Any] = {"theta": name, "gradient": derivative_of(name), "lr": lr, "f": factor}
+    arrays |= {"decay": trace.decay * factor, "change": f"{name}.delta"}
+    arrays |= {key[len(name) + 1 :]: key for key in values if key.startswith(f"{name}.")}
     numbers: dict[str, Any] = {f.name: getattr(optimizer, f.name) for f in fields(optimizer)}
     numbers |= {"t": int(trace.state["t"]) + 1 if "t" in trace.state else 0}
     numbers |= {"scale": "clip" if "clip" in values else 1.0}
@@ -155,5 +155,5 @@ def _of_parameter(
     gradient = PENALISED if changed else (("g", "gradient"),)
     for stage, formula in (*gradient, *optimizer.stages, ("after", "theta + change")):
         if f"{name}.{stage}" in values:
-            text = f"{stage}{at} = {indexed(formula, dict.fromkeys(known, at))}"
-            yield equation(text, known.__getitem__, (known | numbers).__getitem__, trace)
+            text = f"{stage}{at} = {indexed(formula, dict.fromkeys(arrays, at))}"
+            yield equation(text, arrays.__getitem__, (arrays | numbers).__getitem__, trace)

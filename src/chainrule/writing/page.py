@@ -74,7 +74,7 @@ def _unit(explanation: Explanation, see: Seen) -> Iterator[Block]:
 
 
 def _inputs(explanation: Explanation, inputs: Contributions) -> Iterator[Block]:
-    """What each input added to a prediction, by three accounts, and what they leave over."""
+    """What each input added to a prediction, by three methods, and the error of each."""
     name, scale = explanation.trace.unit
     what = name if name and inputs.against is None else f"the raw output {inputs.output}"
     if inputs.against is not None:
@@ -85,7 +85,7 @@ def _inputs(explanation: Explanation, inputs: Contributions) -> Iterator[Block]:
         return [name, *("–" if value is None else scale * value for value in values)]
 
     rows = [row(part.name, part.exact, part.integrated, part.gradient) for part in inputs.largest]
-    gaps = (inputs.gaps[account] for account in ("exact", "integrated", "gradient"))
+    gaps = (inputs.gaps[method] for method in ("exact", "integrated", "gradient"))
     header = ("input", "along the paths", "integrated gradients", "gradient × input")
     yield Table("", header, [*rows, row("left over", *gaps)], frozenset({1, 2, 3}))
 
