@@ -16,7 +16,7 @@ import chainrule as cr
 from chainrule.chain.explain import MOST, explain
 from chainrule.chain.explanation import FEW, Explanation, Sum
 from chainrule.formulas.expression import derivative_of, evaluate
-from chainrule.proof.recompute import steps
+from chainrule.proof.arithmetic import steps
 from chainrule.trace.step import Trace, trace_step
 
 U = 2.0**-53

@@ -1,5 +1,5 @@
-"""What each input contributed to one prediction: three accounts of z(x) - z(baseline), and how far
-each is from adding up.
+"""What each input contributed to one prediction: three methods to divide z(x) - z(baseline), each
+with its error.
 """
 
 import math
@@ -20,7 +20,7 @@ POINTS = 256  # on the straight line from the baseline to the input
 
 @dataclass(frozen=True)
 class Contribution:
-    """What one input added to the raw output z, by each account; `exact` None where a layer mixes
+    """What one input added to the raw output z, by each method. `exact` is None if a layer mixes
     units other than by a sum.
     """
 
@@ -37,7 +37,7 @@ class Contributions:
     `gradient` is dz/dx · (x - baseline), true for small steps; `integrated` the mean of dz/dx on
     the straight line between the two times (x - baseline), Sundararajan et al. 2017; `exact` goes
     path by path with each activation's own ratio (a(z) - a(z₀)) / (z - z₀), Shrikumar et al. 2017,
-    and adds up but for rounding. The gaps are what each leaves over.
+    and adds up except for rounding. The gaps are the errors of the three.
     """
 
     parts: tuple[Contribution, ...]
@@ -48,22 +48,21 @@ class Contributions:
 
     @property
     def gaps(self) -> dict[str, float | None]:
-        """z(x) - z(baseline) less the sum of each account."""
+        """z(x) - z(baseline) less the sum of the parts, by each method."""
         whole, gaps = self.end - self.start, dict[str, float | None]()
-        for account in ("gradient", "integrated", "exact"):
-            values = [getattr(part, account) for part in self.parts]
-            gaps[account] = None if None in values else whole - math.fsum(values)
+        for method in ("gradient", "integrated", "exact"):
+            values = [getattr(part, method) for part in self.parts]
+            gaps[method] = None if None in values else whole - math.fsum(values)
         return gaps
 
     @property
     def largest(self) -> tuple[Contribution, ...]:
-        """The parts, the largest first, by the exact account where there is one."""
-        return tuple(
-            sorted(
-                self.parts,
-                key=lambda part: -abs(part.integrated if part.exact is None else part.exact),
-            )
-        )
+        """The parts, the largest first, by the exact method if it applies."""
+
+        def size(part: Contribution) -> float:
+            return abs(part.integrated if part.exact is None else part.exact)
+
+        return tuple(sorted(self.parts, key=size, reverse=True))
 
 
 def contributions(
@@ -82,37 +81,41 @@ def contributions(
     base = np.zeros((1, net.n_in)) if baseline is None else twin.as_input(np.atleast_2d(baseline))
     if len(row) != 1 or len(base) != 1:
         raise ValueError(f"x has {len(row)} rows, the baseline {len(base)}: give one row each")
-    asked = np.zeros((1, twin.n_out))
+    direction = np.zeros((1, twin.n_out))
     for sign, k in ((1.0, output), (-1.0, against)):
         if k is None:
             continue
         if not 0 <= k < twin.n_out:
             raise ValueError(f"there is no output {k}: this network has {twin.n_out}")
-        asked[0, k] += sign
-    apart = (row - base)[0]
-    gradient = _slopes(twin, row, asked)[0] * apart
+        direction[0, k] += sign
+    difference = (row - base)[0]
+    gradient = _slopes(twin, row, direction)[0] * difference
     line = base + (np.arange(POINTS)[:, None] + 0.5) / POINTS * (row - base)
-    integrated = _slopes(twin, line, asked).mean(axis=0) * apart
+    integrated = _slopes(twin, line, direction).mean(axis=0) * difference
     pair = np.vstack([row, base])
-    ends = twin.forward(pair)[0] @ asked[0]
+    ends = twin.forward(pair)[0] @ direction[0]
     p = {name: twin[name] for name in (*twin.shapes, *twin.buffer_shapes)}
-    ratios = _back(twin.layers, p, pair, asked)
-    exact = None if ratios is None else ratios[0] * apart
-    named = columns or {f"x{i}": [i] for i in range(twin.n_in)}
+    ratios = _back(twin.layers, p, pair, direction)
+    exact = None if ratios is None else ratios[0] * difference
+
+    def added(by_column: Array, at: Sequence[int]) -> float:
+        return float(by_column[list(at)].sum())
+
+    columns_by_name = columns or {f"x{i}": [i] for i in range(twin.n_in)}
     parts = tuple(
         Contribution(
-            name, float(gradient[list(at)].sum()), float(integrated[list(at)].sum()),
-            None if exact is None else float(exact[list(at)].sum()),
+            name, added(gradient, at), added(integrated, at),
+            None if exact is None else added(exact, at),
         )
-        for name, at in named.items()
+        for name, at in columns_by_name.items()
     )  # fmt: skip
     return Contributions(parts, output, against, float(ends[1]), float(ends[0]))
 
 
-def _slopes(net: Network, X: Array, asked: Array) -> Array:
-    """d(z · asked)/dX (n, n_in), in prediction mode."""
+def _slopes(net: Network, X: Array, direction: Array) -> Array:
+    """d(z · direction)/dX (n, n_in), in prediction mode."""
     Z, caches = net.forward(X)
-    return net.backward(caches, np.repeat(asked, len(Z), axis=0))[0]
+    return net.backward(caches, np.repeat(direction, len(Z), axis=0))[0]
 
 
 def _back(layers: Sequence[Layer], p: Mapping[str, Array], X: Array, M: Array) -> Array | None:
@@ -137,16 +140,16 @@ def _through(layer: Layer, p: Mapping[str, Array], X: Array, Y: Array, M: Array)
             _back(chain, within(p, prefix), X, layer.shared(M))
             for prefix, chain in layer.branches.items()
         ]
-        known = [branch for branch in back if branch is not None]
-        return layer.combine_dX(M, known) if len(known) == len(back) else None
+        passed_back = [branch for branch in back if branch is not None]
+        return layer.combine_dX(M, passed_back) if len(passed_back) == len(back) else None
     if layer.linear:
         return layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
     if layer.reach != "unit" and not isinstance(layer, CosineEmbedding):
         return None
-    apart, slopes = X[:1] - X[1:], layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
-    near = np.abs(apart) < 1e-12 * np.maximum(1.0, np.abs(X[:1]))  # the ratio becomes the slope
-    rise = _by_input(layer, apart.shape[1], M * (Y[:1] - Y[1:]))
-    return np.where(near, slopes, rise / np.where(near, 1.0, apart))
+    change, slopes = X[:1] - X[1:], layer.backward(p, layer.forward(p, X[:1])[1], M)[0]
+    same = np.abs(change) < 1e-12 * np.maximum(1.0, np.abs(X[:1]))  # the ratio becomes the slope
+    rise = _by_input(layer, change.shape[1], M * (Y[:1] - Y[1:]))
+    return np.where(same, slopes, rise / np.where(same, 1.0, change))
 
 
 def _by_input(layer: Layer, n: int, rise: Array) -> Array:

@@ -18,7 +18,7 @@ from .explanation import FEW, Explanation, Number, Path, Term, add_up, term
 from .numbers import Filled, input_column, number, of_value, share_note, update
 from .paths import Hop, UnitPath, largest_paths
 
-MOST = 8  # parts that are listed before "all others", where not all are
+MOST = 8  # parts listed before "all others", if not all are listed
 U = 2.0**-53
 MANY = 4096  # paths of which all can be listed
 
@@ -26,21 +26,22 @@ MANY = 4096  # paths of which all can be listed
 def explain(trace: Trace, address: str, *, row: int | None = None, most: int = MOST) -> Explanation:
     """The chain behind one number of a trace.
 
-    `row` is the row whose paths are shown, the one that counts most if None; `most` how many
-    parts are listed where there are too many. Raises ValueError for an address that names nothing.
+    `row` is the row whose paths are shown, by default the one that adds most. `most` is the number
+    of parts listed if there are too many. Raises ValueError for an address that names nothing.
     """
     at = resolve(trace, address)
     require_count("explain", "most", most)
-    if row is not None:
-        _row(trace, row)
-    behind = {derivative_of(place.y): place.y for place in trace.places} | {"dX": "X"}
+    last = len(trace.batch) - 1
+    if row is not None and not (isinstance(row, int | np.integer) and 0 <= row <= last):
+        raise ValueError(f"there is no row {row!r}: this trace has rows 0 to {last}")
+    value_of = {derivative_of(place.y): place.y for place in trace.places} | {"dX": "X"}
     if at.column is not None:
-        return input_column(trace, at)
+        return input_column(trace, at, at.column)
     slopes = {derivative_of(name): name for name in trace.net.shapes}
     if at.name in trace.net.shapes or at.name in slopes:
         return _parameter(trace, Address(slopes.get(at.name, at.name), at.index), row, most)
-    if at.name in behind:
-        return _slope(trace, at, behind[at.name], most)
+    if at.name in value_of:
+        return _slope(trace, at, value_of[at.name], most)
     return of_value(trace, at, most)
 
 
@@ -49,7 +50,7 @@ def _parameter(trace: Trace, at: Address, row: int | None, most: int) -> Explana
     place = next(place for place in trace.places if place.name == at.owner.name)
     value = float(trace.values[derivative_of(at.name)][at.index])
     by_row = _shares(trace, place, at)
-    chosen = int(np.abs(by_row).argmax()) if row is None else _row(trace, row)
+    chosen = int(np.abs(by_row).argmax()) if row is None else row
     first = _local(trace, place, at, chosen)
     parts = [Number(f"row {r}", share) for r, share in enumerate(by_row.tolist())]
     return replace(
@@ -62,8 +63,7 @@ def _parameter(trace: Trace, at: Address, row: int | None, most: int) -> Explana
 def _slope(trace: Trace, at: Address, name: str, most: int) -> Explanation:
     """The derivative of the loss by a unit of one row: its paths."""
     row, unit = at.index
-    first = np.zeros(trace[name].shape[1])
-    first[unit] = 1.0
+    first = np.eye(trace[name].shape[1])[unit]
     return _along(trace, at, name, first, row, float(trace[at.name][at.index]), most)
 
 
@@ -77,12 +77,15 @@ def _along(
 
     def path(units: UnitPath) -> Path:
         hops = (_hop(trace, hop, row) for hop in units.hops)
-        last = [] if place is None else [_last(trace, place, at, row, units, first)]
+        last, unit = list[Number](), (row, units.start)
+        if place is not None:  # where the path begins
+            target, slope = Address(f"d{at.own}", at.index), float(first[units.start])
+            last = [_local_slope(trace, place, target, unit, str(at), slope)]
         return Path((*_loss_factors(trace, units, row), *hops, *last), units.product)
 
     listed = min(max(FEW, most), MANY)
-    found, count = largest_paths(trace, name, first, row, listed)
-    paths = tuple(path(units) for units in (found if count <= listed else found[:most]))
+    largest, count = largest_paths(trace, name, first, row, listed)
+    paths = tuple(path(units) for units in (largest if count <= listed else largest[:most]))
     blocked = () if count else largest_paths(trace, name, first, row, 1, blocked=True)[0]
     rest = value - math.fsum(one.product for one in paths) if count > len(paths) else 0.0
     return Explanation(
@@ -91,50 +94,40 @@ def _along(
     )  # fmt: skip
 
 
-def _row(trace: Trace, row: int) -> int:
-    if not isinstance(row, int | np.integer) or not 0 <= row < len(trace.batch):
-        last = len(trace.batch) - 1
-        raise ValueError(f"there is no row {row!r}: this trace has rows 0 to {last}")
-    return row
+def _dense_inputs(trace: Trace, place: Place, at: Address) -> Array | None:
+    """The derivative of each row's output by a weight or bias of a Dense; None for other layers."""
+    if not isinstance(place.layer, Dense):
+        return None
+    X: Array = trace[place.x]
+    return X[:, at.index[0]] if at.own == "W" else np.ones(len(X))
+
+
+def _gradient(place: Place, at: Address, dY: Array) -> float:
+    """The gradient of a parameter for a derivative by the output of its layer."""
+    return float(place.layer.backward(place.p, place.cache, dY)[1][at.own][at.index])
 
 
 def _shares(trace: Trace, place: Place, at: Address) -> Array:
     """What each row adds to the gradient of one parameter (n,)."""
-    dY, own = trace.values[derivative_of(place.y)], at.own
-    if isinstance(place.layer, Dense):
-        shares: Array = dY[:, at.index[-1]] * (
-            trace[place.x][:, at.index[0]] if own == "W" else 1.0
-        )
-        return shares
-    shares = np.zeros(len(dY))
-    for r in range(len(dY)):
-        alone = np.zeros_like(dY)
-        alone[r] = dY[r]
-        shares[r] = place.layer.backward(place.p, place.cache, alone)[1][own][at.index]
-    return shares
+    dY, inputs = trace.values[derivative_of(place.y)], _dense_inputs(trace, place, at)
+    if inputs is not None:
+        return np.asarray(dY[:, at.index[-1]] * inputs)
+    rows = np.arange(len(dY))[:, None]
+    return np.array([_gradient(place, at, np.where(rows == r, dY, 0.0)) for r in range(len(dY))])
 
 
 def _local(trace: Trace, place: Place, at: Address, row: int) -> Array:
     """∂Y[row, v] / ∂(the parameter) for each unit v (m,)."""
-    dY = np.zeros_like(trace.values[derivative_of(place.y)])
+    dY, inputs = np.zeros_like(trace[place.y]), _dense_inputs(trace, place, at)
     slopes = np.zeros(dY.shape[1])
-    if isinstance(place.layer, Dense):
-        slopes[at.index[-1]] = trace[place.x][row, at.index[0]] if at.own == "W" else 1.0
+    if inputs is not None:
+        slopes[at.index[-1]] = inputs[row]
         return slopes
     for v in range(len(slopes)):
         dY[row, v] = 1.0
-        slopes[v] = place.layer.backward(place.p, place.cache, dY)[1][at.own][at.index]
+        slopes[v] = _gradient(place, at, dY)
         dY[row, v] = 0.0
     return slopes
-
-
-def _last(
-    trace: Trace, place: Place, at: Address, row: int, units: UnitPath, first: Array
-) -> Number:
-    """∂ Y[row, unit] / ∂(the parameter), where the path begins."""
-    unit, target = units.start, Address(f"d{at.own}", at.index)
-    symbol = f"{place.y}[{row},{unit}]", str(at)
-    return _local_slope(trace, place, target, unit, row, symbol, float(first[unit]))
 
 
 def _hop(trace: Trace, hop: Hop, row: int) -> Number:
@@ -142,24 +135,22 @@ def _hop(trace: Trace, hop: Hop, row: int) -> Number:
     place, bottom = hop.place, f"{hop.x}[{row},{hop.start}]"
     if hop.stop is None:
         return Number(("L", bottom), hop.value, note=f"every way through {place.layer}")
-    symbol = f"{place.y}[{row},{hop.stop}]", bottom
-    own = f"d{place.layer.takes}" if hop.x == place.x else "dF"
-    target = Address(own, (row, hop.start))
-    return _local_slope(trace, place, target, hop.stop, row, symbol, hop.value)
+    target = Address(f"d{place.layer.takes}" if hop.x == place.x else "dF", (row, hop.start))
+    return _local_slope(trace, place, target, (row, hop.stop), bottom, hop.value)
 
 
 def _local_slope(
-    trace: Trace, place: Place, target: Address, unit: int, row: int, symbol: tuple[str, str],
-    value: float,
-) -> Number:  # fmt: skip
-    """∂Y[row, unit] / ∂(something): in the layer's equation of that derivative of the loss, what
-    dY[row, unit] is multiplied by.
+    trace: Trace, place: Place, target: Address, unit: tuple[int, int], bottom: str, value: float
+) -> Number:
+    """∂Y[unit] / ∂(something): the factor of dY[unit] in the equation that the layer states for
+    that derivative of the loss.
     """
-    own = place.y.rpartition(".")[2]
-    for one in trace.stated[place.name]:
-        at = one.match(target.index) if one.own == target.name else None
+    output = Address(place.y, unit)
+    symbol = str(output), bottom
+    for stated in trace.stated[place.name]:
+        at = stated.match(target.index) if stated.own == target.name else None
         if at is not None:
-            return Filled(trace, one, at).multiplier(f"d{own}", (row, unit), symbol, value)
+            return Filled(trace, stated, at).multiplier(f"d{output.own}", unit, symbol, value)
     return Number(symbol, value)
 
 
@@ -192,11 +183,12 @@ def _proof(trace: Trace, row: int) -> tuple[Number, ...]:
         terms = (outer[used] * jacobian[used, k]).tolist()
         product, same = math.fsum(terms), 16 * U * math.fsum(map(abs, terms))
         agree = "the same" if abs(product - fused) <= same else f"{product - fused:.2g} apart"
-        note, names, formula = f"Σ ∂l/∂ŷ · ∂ŷ/∂z of the outputs: {agree}", dict[str, Term](), None
-        if len(terms) == 1:
-            note = agree
-            (a,) = used.tolist()
-            formula = Formula("outer * inner")
-            names = {"outer": Term(float(outer[a])), "inner": Term(float(jacobian[a, k]))}
-        proof.append(Number(symbol, product, formula, names, note))
+        unfused = Number(symbol, product, note=f"Σ ∂l/∂ŷ · ∂ŷ/∂z of the outputs: {agree}")
+        if len(used) == 1:
+            names = {
+                "outer": Term(float(outer[used[0]])),
+                "inner": Term(float(jacobian[used[0], k])),
+            }
+            unfused = Number(symbol, product, Formula("outer * inner"), names, agree)
+        proof.append(unfused)
     return tuple(proof)

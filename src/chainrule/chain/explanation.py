@@ -27,7 +27,7 @@ class Number:
     """One named number and where it comes from: a formula over the terms in `names`.
 
     `symbol` is an address, or a pair (top, bottom) for ∂top/∂bottom. Without a formula it is a
-    stored number, such as a weight. Of the names those are kept that the formula has.
+    stored number, such as a weight. Names that the formula does not use are dropped.
     """
 
     symbol: str | tuple[str, str]
@@ -43,13 +43,13 @@ class Number:
 
 
 class Rounding(Protocol):
-    """What a writer asks of a `Paper`: numbers as rounded at every step."""
+    """What a writer needs of a `Paper`: numbers rounded at every step."""
 
     def __call__(self, one: Number) -> Number:
-        """A number from its terms as rounded before."""
+        """A number from its rounded terms."""
 
     def lost(self, one: Number, value: float) -> str:
-        """What a number is exactly, where rounding has made another of it."""
+        """What a number is exactly, if rounding has changed it."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,12 @@ class Path:
 class Explanation:
     """Why a number is what it is.
 
-    `value` is the number: of a parameter dL/d(parameter), of all else itself. `made` is the formula
-    that made it, `sum` what it adds up from. `paths` are all paths of one row to it, or the
-    largest, with `rest` for the others; `factors` those of the largest, or, where a factor of every
-    path is 0, of `blocked`, a path with the fewest such. `steps` is what the update made of it:
-    penalty, clipping, optimizer, the new number. `proof` is, for each output, a product after and
-    before it is simplified. `inputs` is what each input added to a prediction.
+    `value` is the number itself, or dL/d(parameter) for a parameter. `made` is the formula that
+    computes it, `sum` the sum that it is. `paths` are all paths of one row to it, or the largest,
+    with `rest` for the others. `factors` are those of the largest path or, if every path has a
+    factor of 0, of `blocked`, a path with the fewest of them. `steps` is the update: penalty,
+    clipping, optimizer, the new number. `proof` is, for each output, a product after and before it
+    is simplified. `inputs` is what each input added to a prediction.
     """
 
     trace: Trace = field(repr=False)
@@ -132,7 +132,7 @@ class Explanation:
 
     @property
     def factors(self) -> tuple[Number, ...]:
-        """The factors of the largest path; of a blocked one where there is no other."""
+        """The factors of the largest path, or of a blocked one if there is no other."""
         first = self.paths[0] if self.paths else self.blocked
         return () if first is None else first.factors
 
@@ -143,7 +143,7 @@ def term(trace: Trace, name: str, *index: int) -> Term:
 
 
 def add_up(parts: Sequence[Number], value: float, most: int) -> Sum:
-    """The parts of a sum, if they are more than a few the largest and what the others add."""
+    """All parts of a sum or, if there are many, the largest and what the others add."""
     listed = list(parts)
     if len(listed) > FEW:
         listed = sorted(listed, key=lambda part: -abs(part.value))[:most]

@@ -5,6 +5,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from ..core.losses import SoftmaxCrossEntropy
 from ..formulas.equation import Equation, EquationNumbers
-from ..formulas.expression import Formula, Index, Meaning, evaluate, indices, meaning, source_of
+from ..formulas.expression import Formula, Meaning, build, evaluate, indices, parsed, source_of
 from ..trace.address import Address
 from ..trace.step import Trace
 from .contributions import Contributions, contributions
@@ -77,22 +78,20 @@ def number(trace: Trace, at: Address) -> Number:
 
 def update(trace: Trace, at: Address) -> tuple[Number, ...]:
     """From the gradient of a parameter to its new number: penalty, clipping, the optimizer."""
-    chosen = trace.settings
-    names = ["penalty"] * (chosen.penalty is not None)
-    names += ["g"] * (chosen.penalty is not None or chosen.clip is not None)
-    names += [name for name, _ in chosen.optimizer.stages]
-    steps = [Address(f"{at.name}.{name}", at.index) for name in [*names, "after"]]
-    made = [_made(trace, step, float(trace[step.name][step.index]), 0) for step in steps
-             if step.name in trace.values]  # fmt: skip
-    return tuple(step for step in made if isinstance(step, Number))
+    settings = trace.settings
+    changed = settings.penalty is not None or settings.clip is not None
+    stages = [name for name, _ in settings.optimizer.stages]
+    names = ["penalty", *(["g"] if changed else []), *stages, "after"]
+    steps = [Address(f"{at.name}.{name}", at.index) for name in names]
+    return tuple(number(trace, step) for step in steps if step.name in trace.values)
 
 
 class Filled:
     """An equation for one number: letters in the place of its arrays, and their terms by letter."""
 
-    def __init__(self, trace: Trace, one: Equation, at: Mapping[str, int]) -> None:
-        self.trace, self.equation, self.at = trace, one, dict(at)
-        self.numbers = EquationNumbers(one, lambda name, *index: float(trace[name][index]))
+    def __init__(self, trace: Trace, stated: Equation, at: Mapping[str, int]) -> None:
+        self.trace, self.equation, self.at = trace, stated, dict(at)
+        self.numbers = EquationNumbers(stated, lambda name, *index: float(trace[name][index]))
 
     def made(self, symbol: str, value: float, most: int) -> Number | Sum:
         """The number: a sum of the terms on the right side, or a formula."""
@@ -112,27 +111,27 @@ class Filled:
     ) -> Number:
         """A number by a formula; its value by the formula if None."""
         names: dict[str, Term] = {}
-        show = self._lettered(shown, names, value)
-        stable = show if run == shown else self._lettered(run, names, value)
+        show = self._lettered(shown, names)
+        stable = show if run == shown else self._lettered(run, names)
         formula = Formula(show, "" if stable == show else stable)
         if value is None:
-            value = float(evaluate(formula, {letter: one.value for letter, one in names.items()}))
+            value = float(evaluate(formula, {letter: term.value for letter, term in names.items()}))
             symbol = _symbol(show, names)
         return Number(symbol, value, formula, names)
 
-    def multiplier(self, name: str, index: Index, symbol: tuple[str, str], value: float) -> Number:
-        """What one number of an array is multiplied by on the right side; without a formula where
-        that is no single product.
+    def multiplier(
+        self, name: str, index: tuple[int, ...], symbol: tuple[str, str], value: float
+    ) -> Number:
+        """What one number of an array is multiplied by on the right side; without a formula if that
+        is not a single product.
         """
         formula = self.equation.formula
         shown, run = without(formula.show, name), without(formula.run, name)
-        if shown is None or run is None:
-            return Number(symbol, value)
-        letters, body = addends(formula.show)[0]
-        for at in self._choices(letters, body):
-            if index == tuple(part(at, self.numbers) for part in shown.place):
-                self.at = at
-                return self.number(symbol, value, shown.rest, run.rest)
+        if shown is not None and run is not None:
+            for at in self._choices(*addends(formula.show)[0]):
+                if index == tuple(part(at, self.numbers) for part in shown[0]):
+                    self.at = at
+                    return self.number(symbol, value, shown[1], run[1])
         return Number(symbol, value)
 
     def _choices(self, letters: str, body: str) -> Iterator[dict[str, int]]:
@@ -141,11 +140,11 @@ class Filled:
         for choice in itertools.product(*ranges):
             yield self.at | dict(zip(letters, choice, strict=True))
 
-    def _lettered(self, text: str, names: dict[str, Term], value: float | None) -> str:
+    def _lettered(self, text: str, names: dict[str, Term]) -> str:
         """The formula with letters for its numbers, which are added to `names`."""
         form = template(text)
         if form.undecided:
-            decided = _Decided(self.at, self.numbers, value).visit(ast.parse(text, mode="eval"))
+            decided = _Decided(self.at, self.numbers).visit(deepcopy(parsed(text)))
             form = template(ast.unparse(decided))
         for letter, name, index in form.names:
             names[letter] = self._term(name, index)
@@ -166,46 +165,50 @@ class Filled:
         return term(self.trace, array, *at) if isinstance(array, str) else Term(float(array[at]))
 
 
+def _is_undecided(node: ast.AST) -> bool:
+    """Whether it is an inner sum, a draw, or a case distinction without numbers of the trace."""
+    if isinstance(node, ast.IfExp):
+        return not any(isinstance(part, ast.Subscript) for part in ast.walk(node.test))
+    return isinstance(node, ast.Call) and (bool(summed(node)) or ast.unparse(node.func) == "drawn")
+
+
 class _Decided(ast.NodeTransformer):
     """Decides what no number of the trace does: draws, cases, indices; inner sums as values."""
 
-    def __init__(self, at: Mapping[str, int], numbers: Any, value: float | None) -> None:
-        self.at, self.numbers, self.value = at, numbers, value
+    def __init__(self, at: Mapping[str, int], numbers: EquationNumbers) -> None:
+        self.at, self.numbers = at, numbers
 
     def _value(self, node: ast.expr) -> Any:
-        return meaning(ast.unparse(node))(self.at, self.numbers)
+        return build(node)(self.at, self.numbers)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         """A number of the trace stays."""
         return node
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        """An index is its number."""
+        """An index becomes its number."""
         return ast.Constant(self.at[node.id]) if node.id in self.at else node
 
-    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
-        """A case distinction without numbers of the trace is decided."""
-        if any(isinstance(part, ast.Subscript) for part in ast.walk(node.test)):
+    def visit_IfExp(self, node: ast.IfExp) -> Any:
+        """The case that applies, if no number of the trace decides it."""
+        if not _is_undecided(node):
             return self.generic_visit(node)
-        chosen: ast.AST = self.visit(node.body if self._value(node.test) else node.orelse)
-        return chosen
+        return self.visit(node.body if self._value(node.test) else node.orelse)
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
+    def visit_Call(self, node: ast.Call) -> Any:
         """A draw, an inner sum, or a function of its arguments."""
         if summed(node):
             return ast.Constant(self._value(node))
-        if isinstance(node.func, ast.Name) and node.func.id == "drawn":
-            there = self.value or 0.0
-            drawn = min(node.args, key=lambda part: abs(float(self._value(part)) - there))
-            chosen: ast.AST = self.visit(drawn)
-            return chosen
+        if _is_undecided(node):
+            values = [self._value(part) for part in node.args]
+            return self.visit(node.args[values.index(self.numbers.drawn(values, self.at))])
         node.args = [self.visit(part) for part in node.args]
         return node
 
 
 class Template(NamedTuple):
     """An expression with a letter for each of its names: (letter, name, index), the index None for
-    a setting. `undecided` where cases, draws or inner sums must be decided first.
+    a setting. `undecided` if cases, draws or inner sums must be decided first.
     """
 
     formula: str
@@ -217,55 +220,43 @@ class Template(NamedTuple):
 def template(text: str) -> Template:
     """The letters of an expression: x for X[r,i], e for E0[i,o]; a setting keeps its name."""
     names: dict[str, tuple[str, str, tuple[Meaning, ...] | None]] = {}
-    undecided = False
 
     class Lettered(ast.NodeTransformer):
         def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
             array = ast.unparse(node.value)
             letter = array.rstrip("0123456789")
-            index = tuple(meaning(ast.unparse(part)) for part in indices(node))
+            index = tuple(map(build, indices(node)))
             return self.noted(letter if letter == "T" else letter.lower(), array, node, index)
 
         def visit_Name(self, node: ast.Name) -> ast.expr:
             return self.noted(node.id, node.id, node, None)
 
-        def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
-            nonlocal undecided
-            undecided |= not any(isinstance(part, ast.Subscript) for part in ast.walk(node.test))
-            return self.generic_visit(node)
-
         def visit_Call(self, node: ast.Call) -> ast.expr:
-            nonlocal undecided
-            undecided |= bool(summed(node)) or ast.unparse(node.func) == "drawn"
             return ast.Call(node.func, [self.visit(part) for part in node.args], [])
 
         def noted(self, letter: str, name: str, node: ast.expr, index: Any) -> ast.Name:
-            taken, count = letter, 1
-            while names.setdefault(taken, (ast.unparse(node), name, index))[0] != ast.unparse(node):
-                taken, count = f"{letter}{count + 1}", count + 1
-            return ast.Name(taken)
+            free, count, written = letter, 1, ast.unparse(node)
+            while names.setdefault(free, (written, name, index))[0] != written:
+                count += 1
+                free = f"{letter}{count}"
+            return ast.Name(free)
 
-    formula = ast.unparse(Lettered().visit(parsed(text))).replace(" ** ", "**")
+    undecided = any(map(_is_undecided, ast.walk(parsed(text))))
+    formula = ast.unparse(Lettered().visit(deepcopy(parsed(text)))).replace(" ** ", "**")
     listed = tuple((letter, name, index) for letter, (_, name, index) in names.items())
     return Template(formula, listed, undecided)
 
 
-def parsed(text: str) -> ast.expr:
-    """The syntax tree of an expression."""
-    return ast.parse(text, mode="eval").body
-
-
 @cache
 def addends(text: str) -> tuple[tuple[str, str], ...]:
-    """The parts of a sum: (the indices over which it is summed, what is)."""
-    parts, left = list[ast.expr](), [parsed(text)]
-    while left:
-        node = left.pop()
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            left += [node.right, node.left]
-        else:
-            parts.append(node)
-    return tuple((summed(p), ast.unparse(p.args[0] if summed(p) else p)) for p in parts)  # type: ignore[attr-defined]
+    """The parts of a sum, each as (the indices that it is summed over, its terms)."""
+    match parsed(text):
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return addends(ast.unparse(left)) + addends(ast.unparse(right))
+        case ast.Call(args=[body]) as node if letters := summed(node):
+            return ((letters, ast.unparse(body)),)
+        case node:
+            return (("", ast.unparse(node)),)
 
 
 def summed(node: ast.expr) -> str:
@@ -274,33 +265,25 @@ def summed(node: ast.expr) -> str:
     return name.removeprefix("sum_") if name.startswith("sum_") else ""
 
 
-class Multiplied(NamedTuple):
-    """A product with one number of an array: its index, and the other factors."""
-
-    place: tuple[Meaning, ...]
-    rest: str
-
-
 @cache
-def without(text: str, name: str) -> Multiplied | None:
-    """What an array is multiplied by; None where the expression is no product with one number of
-    it, or a sum of several.
+def without(text: str, name: str) -> tuple[tuple[Meaning, ...], str] | None:
+    """The index of an array in a product, and the other factors; None if the expression is not a
+    product with a single number of it.
     """
-    parts = addends(text)
-    body = parsed(parts[0][1])
+    (letters, product), *others = addends(text)
+    body = parsed(product)
     nodes = [
         node for node in ast.walk(body)
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) == name
     ]  # fmt: skip
-    if len(parts) != 1 or len(nodes) != 1 or not set(parts[0][0]) <= set(ast.unparse(nodes[0])):
+    if others or len(nodes) != 1 or not set(letters) <= set(ast.unparse(nodes[0])):
         return None
-    rest = _divided(body, nodes[0])
-    index = tuple(meaning(ast.unparse(part)) for part in indices(nodes[0]))
-    return None if rest is None else Multiplied(index, ast.unparse(rest))
+    rest, index = _divided(body, nodes[0]), tuple(map(build, indices(nodes[0])))
+    return None if rest is None else (index, ast.unparse(rest))
 
 
 def _divided(body: ast.expr, factor: ast.expr) -> ast.expr | None:
-    """The other factors of a product; None where it is none."""
+    """The other factors of a product; None if it is not a product."""
     if body is factor:
         return ast.Constant(1)
     if not isinstance(body, ast.BinOp) or not isinstance(body.op, ast.Mult | ast.Div):
@@ -331,13 +314,12 @@ def prediction(trace: Trace, row: int, k: int) -> Contributions:
     )
 
 
-def input_column(trace: Trace, at: Address) -> Explanation:
+def input_column(trace: Trace, at: Address, column: str) -> Explanation:
     """One input of one row: gradient × input of the loss, Σ x · dL/dx over the columns of X that it
     became.
     """
-    assert at.column is not None
     (row,), parts = at.index, []
-    for i in trace.columns[at.column]:
+    for i in trace.columns[column]:
         names = {"x": term(trace, "X", row, i), "slope": term(trace, "dX", row, i)}
         product = names["x"].value * names["slope"].value
         parts.append(Number(f"X[{row},{i}] · dX[{row},{i}]", product, Formula("x * slope"), names))
@@ -365,8 +347,8 @@ def share_note(trace: Trace) -> str:
     if n == 1 and loss.scale == 1:
         return ""
     scale = "" if loss.scale == 1 else f"{loss.scale:g} "
-    if n == 1:
+    weighted, summed_up = trace.batch.weight is not None, loss.reduction == "sum"
+    if n == 1 or (summed_up and not weighted):
         return f"{loss.scale:g}"
-    if loss.reduction == "sum":
-        return f"{scale}weight" if trace.batch.weight is not None else f"{loss.scale:g}"
-    return f"{scale}1/{n}" if trace.batch.weight is None else f"{scale}weight / Σ weight"
+    share = "weight" if summed_up else "weight / Σ weight" if weighted else f"1/{n}"
+    return scale + share

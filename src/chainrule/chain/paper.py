@@ -1,9 +1,8 @@
-"""Numbers as on paper: rounded at every step, as a text does that carries a few digits along."""
+"""Numbers as on paper: rounded at every step, as a textbook does."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TypeGuard
 
 from ..formulas.expression import Formula, derivative_of, evaluate
@@ -19,16 +18,17 @@ ALL = 10**9  # parts of a sum: every one
 class Paper:
     """What each number of a trace becomes where every step is rounded.
 
-    To `digits` significant digits, and where `decimals` names a value ("3.A") or a kind of values
-    ("A", "Z") to so many places behind the point. What is given – inputs, targets, parameters, the
-    learning rate – is not rounded. `changed` puts other numbers in the place of some. Raises
-    ValueError for digits that are no digits, or a value that the trace has not.
+    Numbers are rounded to `digits` significant digits, and to the number of decimals that
+    `decimals` has for a value ("3.A") or a kind of values ("A", "Z"). Inputs, targets, parameters
+    and the learning rate are not rounded. `changed` replaces some numbers by others. Raises
+    ValueError for digits out of range and for a value that the trace lacks.
     """
 
     trace: Trace
     digits: int = 4
     decimals: Mapping[str, int] = field(default_factory=dict)
     changed: Mapping[str | tuple[str, str], float] = field(default_factory=dict)
+    _rounded: dict[str, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         names = {*self.trace.values}
@@ -42,31 +42,32 @@ class Paper:
                 raise ValueError(f'decimals of "{kind}" is {places!r}: use 0 to 17 places')
 
     def __call__(self, one: Number) -> Number:
-        """A number made anew from its terms as rounded before; the note says what is lost."""
+        """A number recomputed from its rounded terms; the note says what rounding lost."""
         names = {letter: Term(self.term(t), t.address) for letter, t in one.names.items()}
         value = self.value(one)
         return replace(one, names=names, value=value, note=one.note or self.lost(one, value))
 
     def value(self, one: Number) -> float:
-        """A number from its terms as rounded before, rounded itself."""
+        """A number from its rounded terms, rounded itself."""
         if one.symbol in self.changed:
             return self.changed[one.symbol]
-        if one.formula is None:
-            known = self.at(one.symbol) if _is_value(one.symbol) else one.value
-            return self.round(_kind(one.symbol), known)
-        names = {letter: self.term(term) for letter, term in one.names.items()}
-        return self.round(_kind(one.symbol), _computed(one.formula, names))
+        if one.formula is not None:
+            names = {letter: self.term(term) for letter, term in one.names.items()}
+            exact = _computed(one.formula, names)
+        else:
+            exact = self.at(one.symbol) if _is_value(one.symbol) else one.value
+        return self.round(_kind(one.symbol), exact)
 
     def lost(self, one: Number, value: float) -> str:
-        """What a number is exactly, where rounding has made another of it."""
+        """What a number is exactly, if rounding has changed it."""
         return "" if value == one.value else f"exactly {one.value:.{self.digits + 2}g}"
 
     def term(self, term: Term) -> float:
-        """A term as rounded before; a setting as it is."""
+        """A term, rounded; a setting as it is."""
         return self.at(term.address) if term.address else term.value
 
     def at(self, address: str) -> float:
-        """The number at an address, made anew from what it depends on."""
+        """The number at an address, recomputed from what it depends on."""
         if address in self.changed:
             return self.changed[address]
         if address not in self._rounded:
@@ -74,35 +75,27 @@ class Paper:
         return self._rounded[address]
 
     def round(self, kind: str, value: float) -> float:
-        """One number rounded as its kind is."""
+        """A number, rounded like its kind."""
         places = self.decimals.get(kind, self.decimals.get(kind.rpartition(".")[2]))
         if places is not None:
             return round(value, places)
         return float(f"{value:.{self.digits}g}")
-
-    @cached_property
-    def _rounded(self) -> dict[str, float]:
-        return {}
 
     def _make(self, address: str) -> float:
         at = resolve(self.trace, address)
         given = (*self.trace.net.shapes, *self.trace.net.buffer_shapes, "X", "Y", "dL_dl")
         if at.name in given or at.own == "M" or at.own.endswith("_before"):
             return float(self.trace[at.name][at.index])
-        known = explain(self.trace, address, most=ALL)
-        if known.made is not None:
-            return known.value if known.made.formula is None else self.value(known.made)
-        if known.sum is not None:
-            return self.round(_kind(address), sum(self.value(part) for part in known.sum.parts))
-        parameter = self._parameter(at)
-        return known.value if parameter is None else self._gradient(parameter)
-
-    def _parameter(self, at: Address) -> Address | None:
-        """The parameter of which a value is the gradient."""
-        if at.own == "g" and at.owner.name in self.trace.net.shapes:
-            return at.owner
-        named = [name for name in self.trace.net.shapes if derivative_of(name) == at.name]
-        return Address(named[0], at.index) if named else None
+        exact = explain(self.trace, address, most=ALL)
+        if exact.made is not None:
+            return exact.value if exact.made.formula is None else self.value(exact.made)
+        if exact.sum is not None:
+            return self.round(_kind(address), sum(self.value(part) for part in exact.sum.parts))
+        gradients = {derivative_of(name): name for name in self.trace.net.shapes}
+        gradients |= {f"{name}.g": name for name in self.trace.net.shapes}
+        if at.name not in gradients:
+            return exact.value
+        return self._gradient(Address(gradients[at.name], at.index))
 
     def _gradient(self, at: Address) -> float:
         """The sum over all paths of all rows, each factor and product rounded."""
@@ -120,7 +113,7 @@ class Paper:
 
 
 def _computed(formula: Formula, names: Mapping[str, float]) -> float:
-    """What a formula shows comes to; what it runs where floats cannot compute the other."""
+    """The value of what a formula shows, or of what it runs if floats cannot compute that."""
     try:
         return float(evaluate(Formula(formula.show), names))
     except (ArithmeticError, ValueError):

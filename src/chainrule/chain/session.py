@@ -1,4 +1,4 @@
-"""A training that can be stepped, stopped, rewound and asked: what a page or a notebook drives."""
+"""A training that can be stepped, paused, rewound and explained from a page or a notebook."""
 
 import math
 import threading
@@ -25,11 +25,11 @@ from .explain import explain
 from .explanation import Explanation
 
 UNITS = ("operation", "sample", "batch", "epoch")
-KEYFRAMES = 64  # that are kept: every step, then every second, fourth … of a longer training
+KEYFRAMES = 64  # kept at most: every step, then every second, fourth … of a longer training
 
 
 class Step(NamedTuple):
-    """One step that was made: its number, epoch and batch, the loss before it, its learning rate.
+    """A past step: its number, epoch and batch, the loss before it, its learning rate.
 
     The loss is nan for a batch of zero weight, which is skipped.
     """
@@ -58,10 +58,10 @@ class _Frame:
 class Session:
     """The readable engine's training, one step at a time, on a copy of the network.
 
-    `epochs` is how many are planned, which schedules look at. Any past step can be gone back to,
-    bit for bit: keyframes are kept, at most `keyframes`, and the steps between are made again.
+    `epochs` is the planned number, which schedules depend on. `seek` returns to any past step, bit
+    for bit: it starts from one of at most `keyframes` keyframes and repeats the steps after it.
     With a `preparation` X is a table, whose cells a trace shows on their way into the network.
-    Numbers are changed by `fork(numbers=…)`: what is written into `net` itself is lost by `seek`.
+    Change numbers by `fork(numbers=…)`: `seek` loses what is written into `net` itself.
     Raises ValueError for data and settings that do not fit.
     """
 
@@ -103,8 +103,10 @@ class Session:
     @property
     def history(self) -> list[Step]:
         """Every step so far. Its loss and learning rate are kept, 16 bytes a step."""
-        pairs = zip(self._losses, self._rates, strict=True)
-        return [Step(n, *divmod(n, self.per_epoch), *pair) for n, pair in enumerate(pairs)]
+        return [self._past(n) for n in range(self.done)]
+
+    def _past(self, n: int) -> Step:
+        return Step(n, *divmod(n, self.per_epoch), self._losses[n], self._rates[n])
 
     @property
     def position(self) -> dict[str, int]:
@@ -116,10 +118,10 @@ class Session:
                 "operation": self.operation}  # fmt: skip
 
     def step(self, n: int = 1, unit: str = "batch") -> dict[str, int]:
-        """Go n units on: operations or samples inside a batch, batches (steps), or epochs.
+        """Advance by n units: operations or samples inside a batch, batches (steps), or epochs.
 
         The step is made when its last sample or operation has been passed. Returns the position.
-        Raises Diverged where a step makes a number that is not finite; the session stays before it.
+        Raises Diverged if a step makes a number that is not finite; the session stays before it.
         """
         if unit not in UNITS or not isinstance(n, int | np.integer) or n < 0:
             raise ValueError(f"step got {n} of {unit!r}: give a number ≥ 0 of {', '.join(UNITS)}")
@@ -134,8 +136,8 @@ class Session:
         return self.position
 
     def run(self, until: int | Callable[[Step], bool] | None = None) -> dict[str, int]:
-        """Make steps until so many have been made, until a function of the last one says so, or
-        until the planned end; `pause` ends it after the step at work, or, if it came before, at
+        """Make steps up to a number of steps, until a function of the last step returns True, or
+        to the planned end. `pause` ends it after the current step; called before, it ends it at
         once.
         """
         last = self.planned if until is None or callable(until) else until
@@ -143,17 +145,17 @@ class Session:
             raise ValueError(f"until is {until!r}: give a number of steps or a function of a step")
         while self.done < last and not self._paused.is_set():
             self._step()
-            if callable(until) and until(self._last()):
+            if callable(until) and until(self._past(self.done - 1)):
                 break
         self._paused.clear()
         return self.position
 
     def pause(self) -> None:
-        """End `run` after the step at work; may be called from another thread."""
+        """End `run` after the current step; may be called from another thread."""
         self._paused.set()
 
     def seek(self, step: int) -> dict[str, int]:
-        """Go to where so many steps have been made: back from the nearest keyframe, or on."""
+        """Go to the state after this many steps, from the nearest keyframe or from here."""
         if not isinstance(step, int | np.integer) or step < 0:
             raise ValueError(f"there is no step {step}: steps count from 0")
         if step < self.done:
@@ -174,8 +176,7 @@ class Session:
             other = self._copy()
             other.seek(step)
             return other.trace()
-        random, order = self._next_order()
-        rows = self._rows(order)
+        random, _, rows = self._next_rows()
         batch = self.data.take(rows)
         if batch.mass == 0:
             raise ValueError(f"step {self.done} has a batch of zero weight, which is skipped")
@@ -223,16 +224,15 @@ class Session:
         return xs, ys, self.predict(rows).reshape(size, size, -1)
 
     def fork(self, **changes: Any) -> "Session":
-        """A session that begins where this one stands; its steps count on, its past is not kept.
+        """A session that continues from here, with the same step numbers but without the past.
 
         `changes` are settings (loss, optimizer, lr, penalty, clip) or `numbers`, a dict by address
-        such as {"0.W[0,1]": 0.5}. Another kind of optimizer begins with its own start.
+        such as {"0.W[0,1]": 0.5}. Another kind of optimizer starts with its own initial state.
         """
         numbers = changes.pop("numbers", {})
-        known = [field.name for field in fields(StepSettings)]
-        if not set(changes) <= set(known):
-            unknown = ", ".join(sorted(set(changes) - set(known)))
-            raise ValueError(f"fork got {unknown}: it changes {', '.join(known)} and numbers")
+        settings = [field.name for field in fields(StepSettings)]
+        if unknown := ", ".join(sorted(set(changes) - set(settings))):
+            raise ValueError(f"fork got {unknown}: it changes {', '.join(settings)} and numbers")
         other = self._copy()
         other.settings = replace(self.settings, **changes)
         check_settings(other.settings)
@@ -272,39 +272,34 @@ class Session:
         }  # fmt: skip
 
     def _inside(self, unit: str) -> None:
-        """One sample or operation on; behind the last one the step is made. A batch of zero weight
-        has none.
+        """Advance by a sample or operation; the last one makes the step. A batch of zero weight has
+        none.
         """
-        if self.data.take(self._rows(self._next_order()[1])).mass == 0:
-            self._step()
-            return
-        if unit == "sample":
+        rows = self._next_rows()[2]
+        if self.data.take(rows).mass == 0:
+            is_last = True
+        elif unit == "sample":
             self.operation, self.sample = 0, self.sample + 1
-            last = len(self._rows(self._next_order()[1]))
+            is_last = self.sample >= len(rows)
         else:
             self.operation += 1
-            last = len(self.trace().values)
-        if (self.sample if unit == "sample" else self.operation) >= last:
+            is_last = self.operation >= len(self.trace().values)
+        if is_last:
             self._step()
 
-    def _next_order(self) -> tuple[np.random.Generator, Array | None]:
-        """The random numbers as the next step finds them, and the order of its epoch."""
-        random = _copied(self.rng)
-        order, n = self.order, len(self.data)
-        if self.done % self.per_epoch == 0:
-            order = random.permutation(n) if self.shuffle and self.batch_size < n else None
-        return random, order
-
-    def _rows(self, order: Array | None) -> Array:
-        """The rows of the next batch."""
+    def _next_rows(self) -> tuple[np.random.Generator, Array | None, Array]:
+        """The random generator for the next step, the order of its epoch, the rows of its batch."""
+        random, order, n = _copied(self.rng), self.order, len(self.data)
         k = self.done % self.per_epoch
-        rows = np.arange(k * self.batch_size, min(len(self.data), (k + 1) * self.batch_size))
-        return rows if order is None else order[rows]
+        if k == 0:
+            order = random.permutation(n) if self.shuffle and self.batch_size < n else None
+        rows = np.arange(k * self.batch_size, min(n, (k + 1) * self.batch_size))
+        return random, order, rows if order is None else order[rows]
 
     def _step(self) -> None:
         """One step, as `core.epoch.Trainer.epoch` makes it."""
-        random, order = self._next_order()
-        batch = self.data.take(self._rows(order))
+        random, order, rows = self._next_rows()
+        batch = self.data.take(rows)
         loss, lr = math.nan, value_at(self.settings.lr, self.done, self.planned, self.epoch_losses)
         if batch.mass != 0:
             state, before = {k: v.copy() for k, v in self.state.items()}, self.net.buffers.copy()
@@ -326,13 +321,8 @@ class Session:
             self._total = self._counted = 0.0
         self._keep()
 
-    def _last(self) -> Step:
-        """The step that was made last."""
-        n = self.done - 1
-        return Step(n, *divmod(n, self.per_epoch), self._losses[n], self._rates[n])
-
     def _keep(self) -> None:
-        """A keyframe, if one is due; every second one is dropped where there are too many."""
+        """Save a keyframe if one is due; drop every second one if there are too many."""
         if self.done % self._every == 0:
             self._frames[self.done] = self._frame()
         if len(self._frames) > self.keyframes:

@@ -34,12 +34,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class Why:
-    """What `why` found: the right value, and the mis-steps that make the other one, the likeliest
-    first.
+    """The result of `why`: the right value and the mis-steps that give the other, likeliest first.
 
-    `what` is the number that was asked for: of a parameter ∂L/∂(it). `right` says that the reader's
-    is the value, rounded as it was given, `whole` that mis-steps were tried which need the step
-    to be made anew.
+    `what` names the number, ∂L/∂(it) for a parameter. `right` says that the reader's number is the
+    value, rounded; `whole` that the mis-steps that require recomputing the step were tried too.
     """
 
     what: str
@@ -62,13 +60,12 @@ class Why:
 
 
 def why(trace: Trace, address: str, mine: float | str) -> Why:
-    """The mis-step behind a number calculated by hand: of a parameter its gradient, of all else
-    the number itself.
+    """The mis-step behind a number calculated by hand, for a parameter behind its gradient.
 
-    What must be made anew from the input (rounding on the way, a bias forgotten, another slope) is
-    tried on batches of at most 8 rows and 250 outputs of layers. `mine` as text, "0.250", keeps its
-    last digits; a number counts as written. Raises ValueError for an address that names nothing or
-    a number that is none.
+    Mis-steps that require recomputing the step (rounding on the way, a bias forgotten, another
+    slope) are tried on batches of at most 8 rows and 250 outputs of layers. `mine` as text,
+    "0.250", keeps its last digits; a number counts as written. Raises ValueError for an address
+    that names nothing and for a `mine` that is not a number.
     """
     at = resolve(trace, address)
     if at.column is not None:
@@ -80,46 +77,42 @@ def why(trace: Trace, address: str, mine: float | str) -> Why:
     if not math.isfinite(number):
         raise ValueError(f"{mine!r} is no number: give it as 0.25 or as text '0.250'")
     value = explain(trace, address).value
-    near = 1.0000001 * 10.0 ** -_places(mine) + 16 * math.ulp(number)  # rounded, or cut off
+    tolerance = 1.0000001 * 10.0 ** -_places(mine) + 16 * math.ulp(number)  # rounded, or cut off
     right = abs(number - value) <= 0.5000001 * 10.0 ** -_places(mine)
     by_cause, whole = dict[str, Reason](), is_small(trace)
     for reason in [] if right else _reasons(trace, at, value, whole):
         if reason.cause == "neighbour" and _digits(mine) < 3:
             continue  # some other number always has these two digits
         off, best = abs(reason.value - number), by_cause.get(reason.cause)
-        if off <= near and (best is None or off < abs(best.value - number)):
+        if off <= tolerance and (best is None or off < abs(best.value - number)):
             by_cause[reason.cause] = reason
     what = f"∂L/∂{at}" if at.name in trace.net.shapes else str(at)
     return Why(what, number, value, right, tuple(by_cause.values()), whole)
 
 
 def is_small(trace: Trace) -> bool:
-    """Whether a step is small enough to be made anew with each mis-step."""
+    """Whether a step is small enough to be recomputed with each mis-step."""
     units = sum(trace.values[place.y].size for place in trace.places)
     return len(trace.batch) <= FEW_ROWS and units <= FEW_UNITS
 
 
 def _places(mine: float | str) -> int:
-    """How many places behind the point a number is given to."""
+    """The number of decimals that a number is written with."""
     mantissa, _, power = str(mine).lower().partition("e")
     return len(mantissa.partition(".")[2]) - int(power or 0)
 
 
 def _digits(mine: float | str) -> int:
-    """How many significant digits a number is given with."""
+    """The number of significant digits that a number is written with."""
     mantissa = str(mine).lower().partition("e")[0]
     return len(mantissa.strip("+- ").replace(".", "").lstrip("0"))
 
 
 def _reasons(trace: Trace, at: Address, value: float, whole: bool) -> Iterator[Reason]:
-    """Every mis-step that is known, the likeliest first."""
+    """Every mis-step that can be tried, the likeliest first."""
     yield from _scaled(trace, value)
-    yield from _update(trace, at)
-    if whole:
-        yield from _changed(trace, at)
-        yield from _rounded(trace, at)
-    yield from _factors(trace, at)
-    yield from _neighbours(trace, at)
+    for tried in (_update, *((_changed, _rounded) if whole else ()), _factors, _neighbours):
+        yield from tried(trace, at)
 
 
 def _scaled(trace: Trace, value: float) -> Iterator[Reason]:
@@ -152,30 +145,25 @@ def _update(trace: Trace, at: Address) -> Iterator[Reason]:
 
 
 def _changed(trace: Trace, at: Address) -> Iterator[Reason]:
-    """One number of another kind in the place of one: no activation, no bias, a slope elsewhere."""
+    """One number replaced by another: no activation, no bias, a slope taken elsewhere."""
     yield from _without_biases(trace, at)
     for place in trace.places:
-        if isinstance(place.layer, ElementwiseLayer | PReLU):
-            every = {str(one): float(trace[place.x][one.index]) for one in _outputs(trace, place)}
-            text = f"with z in the place of a in all of layer {place.name}"
-            yield from _with(trace, at, every, "activation", text)
-        for row in range(len(trace.batch)):
-            for j in range(trace[place.y].shape[1]):
-                one, unit = f"{place.y}[{row},{j}]", f"of {place.y}[{row},{j}]"
-                if not isinstance(place.layer, ElementwiseLayer | PReLU):
-                    continue
-                z, a = float(trace[place.x][row, j]), float(trace[place.y][row, j])
-                yield from _with(
-                    trace, at, {one: z}, "activation", f"with z in the place of a, {unit}"
-                )
-                symbol = one, f"{place.x}[{row},{j}]"
-                for value, words in _slopes(place, z, a):
-                    text = f"{words} {unit}"
-                    yield from _with(trace, at, {symbol: value}, "slope", text)
+        if not isinstance(place.layer, ElementwiseLayer | PReLU):
+            continue
+        inputs = {str(unit): float(trace[place.x][unit.index]) for unit in _outputs(trace, place)}
+        text = f"with z in the place of a in all of layer {place.name}"
+        yield _with(trace, at, inputs, "activation", text)
+        for unit in _outputs(trace, place):
+            z, a = (float(trace[name][unit.index]) for name in (place.x, place.y))
+            text = f"with z in the place of a, of {unit}"
+            yield _with(trace, at, {str(unit): z}, "activation", text)
+            symbol = str(unit), str(Address(place.x, unit.index))
+            for value, words in _slopes(place, z, a):
+                yield _with(trace, at, {symbol: value}, "slope", f"{words} of {unit}")
 
 
 def _slopes(place: Place, z: float, a: float) -> Iterator[tuple[float, str]]:
-    """What may stand in the place of an activation's slope, in words."""
+    """Values that may replace an activation's slope, in words."""
     layer = place.layer
     if isinstance(layer, ElementwiseLayer) and layer.formula and layer.slope_formula:
         value, slope = Formula.of(layer.formula), Formula.of(layer.slope_formula)
@@ -197,37 +185,32 @@ def _without_biases(trace: Trace, at: Address) -> Iterator[Reason]:
     for place in trace.places:
         if not isinstance(place.layer, Dense) or not place.layer.bias:
             continue
-        mine = {f"{place.name}.b[{j}]": 0.0 for j in range(len(place.p["b"]))}
-        for one in mine:
-            yield from _with(trace, at, {one: 0.0}, "bias", f"without the bias {one}")
-        yield from _with(trace, at, mine, "bias", f"without the biases of layer {place.name}")
-        every |= mine
-    yield from _with(trace, at, every, "bias", "without any bias")
+        biases = {f"{place.name}.b[{j}]": 0.0 for j in range(len(place.p["b"]))}
+        for bias in biases:
+            yield _with(trace, at, {bias: 0.0}, "bias", f"without the bias {bias}")
+        yield _with(trace, at, biases, "bias", f"without the biases of layer {place.name}")
+        every |= biases
+    yield _with(trace, at, every, "bias", "without any bias")
 
 
-def _with(
-    trace: Trace, at: Address, changed: Mapping[Any, float], cause: str, text: str
-) -> Iterator[Reason]:
-    """The number made anew with some numbers changed, if that changes it."""
-    paper = Paper(trace, EXACT, changed={**changed})
-    value = _made(paper, trace, at)
-    yield Reason(cause, text, value)
+def _with(trace: Trace, at: Address, changed: Mapping[Any, float], cause: str, text: str) -> Reason:
+    """The number recomputed with some numbers changed."""
+    return Reason(cause, text, _on_paper(Paper(trace, EXACT, changed=changed), at))
 
 
-def _made(paper: Paper, trace: Trace, at: Address) -> float:
-    """A number on this paper; of a parameter its gradient."""
-    if at.name in trace.net.shapes:
-        return paper.at(str(Address(derivative_of(at.name), at.index)))
-    return paper.at(str(at))
+def _on_paper(paper: Paper, at: Address) -> float:
+    """A number as this paper has it, or the gradient of a parameter."""
+    is_parameter = at.name in paper.trace.net.shapes
+    return paper.at(str(Address(derivative_of(at.name), at.index) if is_parameter else at))
 
 
 def _rounded(trace: Trace, at: Address) -> Iterator[Reason]:
     """Rounding on the way: one number alone, one kind of numbers, or every step."""
     for places in range(4, 0, -1):
-        for one in _outputs(trace):
-            value = round(float(trace[one.name][one.index]), places)
-            text = f"with {one} rounded to {value:g} on the way"
-            yield from _with(trace, at, {str(one): value}, "rounding", text)
+        for unit in _outputs(trace):
+            value = round(float(trace[unit.name][unit.index]), places)
+            text = f"with {unit} rounded to {value:g} on the way"
+            yield _with(trace, at, {str(unit): value}, "rounding", text)
         hidden = {place.y: places for place in trace.places[:-1] if place.y.endswith(".A")}
         kinds = {place.y.rpartition(".")[2] for place in trace.places}
         for which, words in (
@@ -235,14 +218,12 @@ def _rounded(trace: Trace, at: Address) -> Iterator[Reason]:
             ({"Z": places}, "pre-activations"),
             ({"A": places, "Z": places}, "activations and pre-activations"),
         ):  # fmt: skip
-            if not {name.rpartition(".")[2] for name in which} <= kinds:
-                continue
-            paper = Paper(trace, EXACT, which)
-            text = f"with all {words} rounded to {places} decimals on the way"
-            yield Reason("rounding", text, _made(paper, trace, at))
+            if {name.rpartition(".")[2] for name in which} <= kinds:
+                text = f"with all {words} rounded to {places} decimals on the way"
+                yield Reason("rounding", text, _on_paper(Paper(trace, EXACT, which), at))
     for digits in range(5, 1, -1):
         text = f"with every step rounded to {digits} significant digits"
-        yield Reason("rounding", text, _made(Paper(trace, digits), trace, at))
+        yield Reason("rounding", text, _on_paper(Paper(trace, digits), at))
 
 
 def _outputs(trace: Trace, *places: Place) -> Iterator[Address]:
@@ -272,8 +253,7 @@ def _symbol(one: Number) -> str:
 def _neighbours(trace: Trace, at: Address) -> Iterator[Reason]:
     """Another number of the same value: rows and columns confused, or the next one taken."""
     name = derivative_of(at.name) if at.name in trace.net.shapes else at.name
-    array = trace[name]
-    swapped = at.index[::-1]
+    array, swapped = trace[name], at.index[::-1]
     if len(at.index) == 2 and all(i < n for i, n in zip(swapped, array.shape, strict=True)):
         text = f"at {Address(at.name, swapped)}: rows and columns confused"
         yield Reason("transposed", text, float(array[swapped]))

@@ -2,13 +2,14 @@
 
 import ast
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .expression import FUNCTIONS, Formula, Index, Names, Text, indices, letters_of, meaning
+from .expression import FLOATS, Formula, Kind, Text, build, indices, letters_of, meaning, parsed
+
+Index = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -25,68 +26,51 @@ class Equation:
     own: str
     index: tuple[ast.expr, ...]
     formula: Formula
-    arrays: Names = field(default_factory=dict)
-    settings: Names = field(default_factory=dict)
+    arrays: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     symbols: Mapping[str, str] = field(default_factory=dict)
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     lengths: Mapping[str, int] = field(default_factory=dict)
 
     def match(self, index: Index) -> dict[str, int] | None:
-        """Each letter of the left side for one number's index; None where it does not fit."""
-        if self._plain is not None:
-            return dict(zip(self._plain, index, strict=True))
+        """Each letter of the left side for one number's index; None if the index does not fit."""
         at: dict[str, int] = {}
-        for pattern, i in zip(self.index, index, strict=True):
-            fitted = self._solved(pattern, i)
+        for part, table, i in zip(self.index, self._tables, index, strict=True):
+            fitted = {part.id: i} if isinstance(part, ast.Name) else table.get(i)
             if fitted is None or any(at.get(letter, j) != j for letter, j in fitted.items()):
                 return None
             at |= fitted
         return at
 
     @cached_property
-    def _plain(self) -> list[str] | None:
-        """The index, where it is nothing but different letters."""
-        letters = [part.id for part in self.index if isinstance(part, ast.Name)]
-        return letters if len(set(letters)) == len(self.index) else None
+    def _tables(self) -> list[dict[int, dict[str, int]]]:
+        return [{} if isinstance(part, ast.Name) else self._table(part) for part in self.index]
 
-    def _solved(self, pattern: ast.expr, i: int) -> Mapping[str, int] | None:
-        if isinstance(pattern, ast.Name):
-            return {pattern.id: i}
-        text = ast.unparse(pattern)
-        if text not in self._tables:
-            self._tables[text] = self._table(text)
-        return self._tables[text].get(i)
-
-    def _table(self, text: str) -> dict[int, dict[str, int]]:
-        """What each value of an index such as `3 + 2 * c + o` is made of."""
-        letters = sorted(letters_of(text))
-        value, table = meaning(text), dict[int, dict[str, int]]()
+    def _table(self, part: ast.expr) -> dict[int, dict[str, int]]:
+        """The letters behind each value of an index such as `3 + 2 * c + o`."""
+        letters = sorted(letters_of(ast.unparse(part)))
+        value, table = build(part), dict[int, dict[str, int]]()
         for choice in itertools.product(*(range(self.lengths[letter]) for letter in letters)):
             at = dict(zip(letters, choice, strict=True))
             table.setdefault(value(at, None), at)
         return table
 
-    @cached_property
-    def _tables(self) -> dict[str, dict[int, dict[str, int]]]:
-        return {}
-
 
 class EquationNumbers:
-    """The numbers of one equation, of any kind: `read(name, *index)` takes one from the trace, `of`
-    makes one of a float, `total` and `dot` add them up.
+    """The numbers of one equation, all of one kind; `read(name, *index)` takes one from the trace.
+
+    Where the equation adds up an array, `read_along(name, index)` takes all of them, with None at
+    the open place of the index.
     """
 
     def __init__(
-        self, one: Equation, read: Callable[..., Any], of: Callable[[float], Any] = float,
-        functions: Names = FUNCTIONS, total: Callable[[Sequence[Any]], Any] = math.fsum,
-        dot: Callable[[Sequence[Any], Sequence[Any]], Any] | None = None,
+        self, stated: Equation, read: Callable[..., Any], kind: Kind = FLOATS,
+        read_along: Callable[[str, tuple[int | None, ...]], Sequence[Any]] | None = None,
     ) -> None:  # fmt: skip
-        self.equation, self.read, self.of, self.functions = one, read, of, functions
-        self.total = total
-        self.dot = dot or (lambda a, b: total([x * y for x, y in zip(a, b, strict=True)]))
+        self.equation, self.read, self.kind, self.read_along = stated, read, kind, read_along
         self._constants = {
-            name: of(float(value))
-            for name, value in one.settings.items()
+            name: kind.of(float(value))
+            for name, value in stated.settings.items()
             if not isinstance(value, str)
         }
 
@@ -109,50 +93,51 @@ class EquationNumbers:
             return self.read(array, *index)
         if isinstance(array, tuple):
             return self.read(array[index[0]], *index[1:])
-        return self.of(float(array[index]))
+        return self.kind.of(float(array[index]))
 
     def along(self, name: str, index: tuple[int | None, ...]) -> Sequence[Any]:
         """The numbers of an array along the open place of an index."""
+        array = self.equation.arrays[name]
+        if self.read_along is not None and isinstance(array, str):
+            return self.read_along(array, index)
         count = self.size(name, index.index(None))
         return [self.at(name, tuple(k if i is None else i for i in index)) for k in range(count)]
 
     def drawn(self, values: Sequence[Any], at: Mapping[str, int]) -> Any:
-        """The value that the draw decided for: the one nearest to the trace's."""
-        index = tuple(meaning(ast.unparse(part))(at, self) for part in self.equation.index)
-        there = float(self.read(self.equation.value, *index))
-        return min(values, key=lambda value: abs(float(value) - there))
+        """The value that a random draw decided for: the one closest to the trace's."""
+        index = (build(part)(at, self) for part in self.equation.index)
+        traced = float(self.read(self.equation.value, *index))
+        return min(values, key=lambda value: abs(float(value) - traced))
 
 
 def equation(
     text: Text,
     array: Callable[[str], Any],
     setting: Callable[[str], Any],
-    shape: Callable[[Any], tuple[int, ...]],
+    trace: Any,
     symbols: Mapping[str, str] | None = None,
 ) -> Equation:
-    """An equation from its text: `array` and `setting` say what a name in it is in the trace, with
-    an index and without one, `shape` how large an array is.
+    """An equation from its text. `array` and `setting` say what a name in it is in the trace, with
+    an index and without one.
     """
     texts = (text,) if isinstance(text, str) else text
     left, show = texts[0].split(" = ", 1)
     stable = texts[-1].split(" = ", 1)[1]
-    target = ast.parse(left, mode="eval").body
+    target, own = parsed(left), left.partition("[")[0]
     index = indices(target) if isinstance(target, ast.Subscript) else []
-    own = left.partition("[")[0]
     used = _used_symbols(f"({show}, {stable})", symbols or {})
     names = _Names()
     for part in (left, show, stable, *used.values()):
-        names.visit(ast.parse(part))
+        names.visit(parsed(part))
     arrays, shapes, lengths = dict[str, Any](), dict[str, tuple[int, ...]](), dict[str, int]()
     for subscript in names.subscripts:
         owner = subscript.value
         if isinstance(owner, ast.Tuple):
             (letter,) = letters_of(ast.unparse(subscript.slice))
             lengths[letter] = len(owner.elts)
-        elif isinstance(owner, ast.Name) and owner.id != own:
-            name = owner.id
+        elif isinstance(owner, ast.Name) and (name := owner.id) != own:
             arrays[name] = array(name)
-            shapes[name] = shape(arrays[name])
+            shapes[name] = _shape(arrays[name], trace)
             for place, length in zip(indices(subscript), shapes[name], strict=True):
                 if isinstance(place, ast.Name):
                     lengths.setdefault(place.id, length)
@@ -161,6 +146,13 @@ def equation(
     settings = {letter: setting(letter) for letter in bare - {own}}
     formula = Formula(show, stable if stable != show else "")
     return Equation(array(own), own, tuple(index), formula, arrays, settings, used, shapes, lengths)
+
+
+def _shape(array: Any, trace: Any) -> tuple[int, ...]:
+    """The shape of an array, of a value by its name, or of several values."""
+    if isinstance(array, tuple):
+        return (len(array), *trace[array[0]].shape)
+    return tuple((trace[array] if isinstance(array, str) else array).shape)
 
 
 def _used_symbols(text: str, symbols: Mapping[str, str]) -> dict[str, str]:
@@ -180,11 +172,8 @@ class _Names(ast.NodeVisitor):
         self.bare = set[str]()
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
-        """An array; of its index only what has an index itself counts."""
-        self.subscripts.append(node)
-        for part in ast.walk(node.slice):
-            if isinstance(part, ast.Subscript):
-                self.subscripts.append(part)
+        """An array, and the arrays in its index."""
+        self.subscripts += [part for part in ast.walk(node) if isinstance(part, ast.Subscript)]
 
     def visit_Call(self, node: ast.Call) -> None:
         """A function of its arguments."""

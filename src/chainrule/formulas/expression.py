@@ -13,11 +13,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol
+from types import SimpleNamespace
+from typing import Any
 
 Names = Mapping[str, Any]
 Text = str | tuple[str, str]  # as a textbook has it, or that and what to compute in its place
-Index = tuple[int, ...]
 OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.Pow: operator.pow, ast.Gt: operator.gt, ast.Lt: operator.lt, ast.LtE: operator.le,
@@ -45,6 +45,22 @@ FUNCTIONS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
+class Kind:
+    """Numbers of one kind: how to make one of a float, their functions, sums, sums of products."""
+
+    of: Callable[[float], Any]
+    functions: Names
+    total: Callable[[Sequence[Any]], Any]
+    dot: Callable[[Sequence[Any], Sequence[Any]], Any]
+
+
+FLOATS = Kind(
+    float, FUNCTIONS, math.fsum, lambda a, b: math.fsum(x * y for x, y in zip(a, b, strict=True))
+)
+"""Python's floats and `math`; sums without intermediate rounding."""
+
+
+@dataclass(frozen=True)
 class Formula:
     """An expression of single numbers: the one that is shown, and the one that is run."""
 
@@ -68,87 +84,60 @@ class Formula:
 
 
 @cache
+def parsed(text: str) -> ast.expr:
+    """The syntax tree of an expression. It is shared: copy it before you change it."""
+    return ast.parse(text, mode="eval").body
+
+
+@cache
 def letters_of(expression: str) -> frozenset[str]:
     """The names in an expression."""
-    nodes = ast.walk(ast.parse(expression))
-    return frozenset(node.id for node in nodes if isinstance(node, ast.Name))
+    return _letters_in(parsed(expression))
 
 
-def evaluate(formula: Formula, names: Names, functions: Names | None = None) -> Any:
-    """The value of a formula for numbers of any kind by name, with functions for that kind."""
-    return meaning(formula.run)({}, Letters(names, FUNCTIONS if functions is None else functions))
+def _letters_in(tree: ast.expr) -> frozenset[str]:
+    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
 
 
-class Numbers(Protocol):
-    """Where an expression takes its numbers from, all of one kind."""
-
-    functions: Names
-
-    def setting(self, name: str, at: Mapping[str, int]) -> Any:
-        """The number of a name without index."""
-
-    def at(self, name: str, index: Index) -> Any:
-        """One number of an array."""
-
-    def along(self, name: str, index: tuple[int | None, ...]) -> Sequence[Any]:
-        """The numbers of an array along the one index that is None."""
-
-    def size(self, name: str, place: int) -> int:
-        """How many values an index of an array has."""
-
-    def total(self, terms: Sequence[Any]) -> Any:
-        """Their sum."""
-
-    def dot(self, a: Sequence[Any], b: Sequence[Any]) -> Any:
-        """The sum of their products."""
-
-    def drawn(self, values: Sequence[Any], at: Mapping[str, int]) -> Any:
-        """Which of the values a random draw decided for."""
+def evaluate(formula: Formula, names: Names) -> Any:
+    """The value of a formula for numbers by name."""
+    letters = SimpleNamespace(kind=FLOATS, setting=lambda name, _: names[name])
+    return meaning(formula.run)({}, letters)
 
 
-@dataclass
-class Letters:
-    """Single numbers by name."""
-
-    names: Names
-    functions: Names
-
-    def setting(self, name: str, at: Mapping[str, int]) -> Any:
-        """The number of a name."""
-        return self.names[name]
-
-
-Meaning = Callable[[Mapping[str, int], Any], Any]  # of the indices by letter, and the numbers
+Meaning = Callable[[Mapping[str, int], Any], Any]
+"""A function of the indices by letter, and of an `EquationNumbers` that has the numbers."""
 
 
 @cache
 def meaning(expression: str) -> Meaning:
     """An expression as a function of its indices and numbers."""
-    return _build(ast.parse(expression, mode="eval").body)
+    return build(parsed(expression))
 
 
-def _build(node: ast.expr) -> Meaning:
+def build(node: ast.expr) -> Meaning:
+    """A syntax tree as a function of its indices and numbers."""
     match node:
         case ast.Name(id=name):
             return lambda at, numbers: at[name] if name in at else numbers.setting(name, at)
         case ast.Constant(value=value):
             return lambda *_: value
         case ast.UnaryOp(operand=operand):
-            inner = _build(operand)
+            inner = build(operand)
             return lambda at, numbers: -inner(at, numbers)
         case (
             ast.BinOp(left=left, op=op, right=right)
             | ast.Compare(left=left, ops=[op], comparators=[right])
         ):
-            one, act, two = _build(left), OPERATORS[type(op)], _build(right)
+            one, act, two = build(left), OPERATORS[type(op)], build(right)
             return lambda at, numbers: act(one(at, numbers), two(at, numbers))
         case ast.IfExp(test=test, body=body, orelse=orelse):
-            holds, then, other = _build(test), _build(body), _build(orelse)
+            holds, then, other = build(test), build(body), build(orelse)
             return lambda at, numbers: (then if holds(at, numbers) else other)(at, numbers)
         case ast.Subscript(value=ast.Name(id=name)):
             return _number(name, indices(node))
         case ast.Subscript(value=ast.Tuple() as listed, slice=where):
-            items, place = ast.literal_eval(listed), _build(where)
+            items, place = ast.literal_eval(listed), build(where)
             return lambda at, numbers: items[place(at, numbers)]
         case ast.Call(func=ast.Name(id=name), args=args):
             return _call(name, args)
@@ -160,7 +149,7 @@ def _number(name: str, parts: Sequence[ast.expr]) -> Meaning:
     letters = [part.id for part in parts if isinstance(part, ast.Name)]
     if len(letters) == len(parts):  # nothing but letters, which is quicker
         return lambda at, numbers: numbers.at(name, tuple([at[letter] for letter in letters]))
-    index = [_build(part) for part in parts]
+    index = [build(part) for part in parts]
     return lambda at, numbers: numbers.at(name, tuple(i(at, numbers) for i in index))
 
 
@@ -168,33 +157,32 @@ def _call(name: str, args: Sequence[ast.expr]) -> Meaning:
     kind, _, letters = name.partition("_")
     if letters and kind in ("sum", "max"):
         return _reduced(kind, letters, args[0])
-    parts = [_build(part) for part in args]
+    parts = [build(part) for part in args]
     if name == "drawn":
         return lambda at, numbers: numbers.drawn([part(at, numbers) for part in parts], at)
-    return lambda at, numbers: numbers.functions[name](*(part(at, numbers) for part in parts))
+    return lambda at, numbers: numbers.kind.functions[name](*(p(at, numbers) for p in parts))
 
 
 def _reduced(kind: str, letters: str, body: ast.expr) -> Meaning:
     """The sum or the largest of an expression over every value of some indices."""
-    term, sources = _build(body), [source_of(body, letter) for letter in letters]
-    if kind == "sum" and len(letters) == 1 and (pair := _product(body, letters)) is not None:
-        first, second = pair
-        return lambda at, numbers: numbers.dot(first(at, numbers), second(at, numbers))
-    if kind == "sum" and len(letters) == 1 and (alone := _along(body, letters)) is not None:
-        return lambda at, numbers: numbers.total(alone(at, numbers))
+    term, sources = build(body), [source_of(body, letter) for letter in letters]
+    factors = [body]
+    if isinstance(body, ast.BinOp) and isinstance(body.op, ast.Mult):
+        factors = [body.left, body.right]
+    lines = [line for factor in factors if (line := _along(factor, letters)) is not None]
+    if kind == "sum" and len(letters) == 1 and len(lines) == len(factors):
+        return lambda at, numbers: (numbers.kind.dot if len(lines) == 2 else numbers.kind.total)(
+            *(line(at, numbers) for line in lines)
+        )
 
-    def terms(at: Mapping[str, int], numbers: Numbers) -> list[Any]:
+    def terms(at: Mapping[str, int], numbers: Any) -> list[Any]:
         ranges = [range(numbers.size(*source)) for source in sources]
-        inner = dict(at)
-        values = []
-        for index in itertools.product(*ranges):
-            inner.update(zip(letters, index, strict=True))
-            values.append(term(inner, numbers))
-        return values
+        choices = (dict(zip(letters, index, strict=True)) for index in itertools.product(*ranges))
+        return [term({**at, **choice}, numbers) for choice in choices]
 
     if kind == "max":
-        return lambda at, numbers: numbers.functions["max"](*terms(at, numbers))
-    return lambda at, numbers: numbers.total(terms(at, numbers))
+        return lambda at, numbers: numbers.kind.functions["max"](*terms(at, numbers))
+    return lambda at, numbers: numbers.kind.total(terms(at, numbers))
 
 
 def source_of(body: ast.expr, letter: str) -> tuple[str, int]:
@@ -207,26 +195,15 @@ def source_of(body: ast.expr, letter: str) -> tuple[str, int]:
     raise ValueError(f"{ast.unparse(body)} does not say how far {letter} runs")
 
 
-def _product(body: ast.expr, letter: str) -> tuple[Meaning, Meaning] | None:
-    """Both factors along the index, of a product of two numbers of arrays."""
-    if not (isinstance(body, ast.BinOp) and isinstance(body.op, ast.Mult)):
-        return None
-    first, second = _along(body.left, letter), _along(body.right, letter)
-    return None if first is None or second is None else (first, second)
-
-
 def _along(node: ast.expr, letter: str) -> Meaning | None:
-    """The numbers of an array along an index that stands alone in one place."""
+    """The numbers of an array along an index that stands on its own in one place only."""
     if not (isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)):
         return None
     name, parts = node.value.id, indices(node)
-    alone = [isinstance(part, ast.Name) and part.id == letter for part in parts]
-    if (
-        alone.count(True) != 1
-        or sum(letter in letters_of(ast.unparse(part)) for part in parts) != 1
-    ):
+    is_open = [isinstance(part, ast.Name) and part.id == letter for part in parts]
+    if is_open.count(True) != 1 or sum(letter in _letters_in(part) for part in parts) != 1:
         return None
-    index = [None if free else _build(part) for part, free in zip(parts, alone, strict=True)]
+    index = [None if free else build(part) for part, free in zip(parts, is_open, strict=True)]
     return lambda at, numbers: numbers.along(
         name, tuple(None if i is None else i(at, numbers) for i in index)
     )

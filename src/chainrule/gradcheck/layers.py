@@ -88,8 +88,9 @@ def _candidates(exam: Examination) -> Iterator[int]:
 
 
 def guesses() -> Iterator[Guess]:
-from ..core.elementwise_layer import ElementwiseLayer
-from .examination import Examination, Finding, first, names, number
+    """What may be used for each activation's derivative."""
+    classes: Mapping[str, Callable[..., ElementwiseLayer]] = ACTIVATIONS
+    for name, activation in classes.items():
         if name not in ("identity", "step", "hard_sigmoid", "hard_tanh"):
             for settings in SETTINGS.get(name, [()]):
                 yield from _guesses_of(activation(*settings))

@@ -1,5 +1,5 @@
-"""Numbers of four kinds for the formulas of a proof: Python's floats, 40 decimal digits, floats
-with a bound on what rounding may have done to them, and floats that know their own Python.
+"""Three more kinds of numbers for formulas: 40 decimal digits, floats with a bound on their
+rounding errors, and floats that carry the Python expression that computes them.
 """
 
 import math
@@ -8,27 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..formulas.expression import FUNCTIONS, Names
+from ..formulas.expression import FUNCTIONS, Kind
 
 DIGITS = 40
-
-
-@dataclass(frozen=True)
-class Kind:
-    """Numbers of one kind: how to make one of a float, their functions, and exact sums."""
-
-    of: Callable[[float], Any]
-    functions: Names
-    fsum: Callable[[Iterable[Any]], Any]
-    dot: Callable[[Sequence[Any], Sequence[Any]], Any]
-
-
-def floats() -> Kind:
-    """Python's floats and `math`; sums without rounding on the way."""
-    return Kind(
-        float, FUNCTIONS, math.fsum,
-        lambda a, b: math.fsum(x * y for x, y in zip(a, b, strict=True)),
-    )  # fmt: skip
+FEW = 16  # terms of a sum that is within 4u Σ|terms| however it is added
 
 
 def decimals() -> Kind:
@@ -81,14 +64,10 @@ class Rounded:
         slope = abs(n * self.value ** (n - 1)) if self.value or n >= 1 else 0.0
         return Rounded(value, slope * self.off + 2 * abs(value))
 
-    def __radd__(self, other: Any) -> "Rounded":
-        return rounded(other) + self
+    __radd__, __rmul__ = __add__, __mul__
 
     def __rsub__(self, other: Any) -> "Rounded":
         return rounded(other) - self
-
-    def __rmul__(self, other: Any) -> "Rounded":
-        return rounded(other) * self
 
     def __rtruediv__(self, other: Any) -> "Rounded":
         return rounded(other) / self
@@ -145,7 +124,7 @@ def _Phi(x: Any) -> Rounded:
     return Rounded(value, density * (z.off + 2 * abs(z.value)) + 3 * value)
 
 
-BOUNDED: dict[str, Any] = {
+_BOUNDED_FUNCTIONS: dict[str, Any] = {
     "exp": _through("exp", lambda _, f: f), "expm1": _through("expm1", lambda _, f: abs(f) + 1),
     "cos": _through("cos", lambda *_: 1.0, 1.0), "sin": _through("sin", lambda *_: 1.0, 1.0),
     "log": _through("log", lambda x, _: 1 / abs(x)), "tanh": _through("tanh", lambda *_: 1.0),
@@ -153,22 +132,45 @@ BOUNDED: dict[str, Any] = {
     "sigma": _through("sigma", lambda _, f: f), "softplus": _through("softplus", lambda *_: 1.0),
     "sign": lambda x: Rounded(float(FUNCTIONS["sign"](rounded(x).value))),
     "abs": lambda x: abs(rounded(x)), "phi": _phi, "Phi": _Phi,
-    "max": lambda *given: max(map(rounded, given), key=lambda one: one.value),
-    "min": lambda *given: min(map(rounded, given), key=lambda one: one.value),
+    "max": lambda *parts: max(map(rounded, parts), key=float),
+    "min": lambda *parts: min(map(rounded, parts), key=float),
     "ratio": lambda a, b: rounded(a) / b if rounded(a).value else Rounded(0.0),
 }  # fmt: skip
 
 
+def steps(n: int) -> float:
+    """How far rounding may move a sum of n terms, in u Σ|terms|."""
+    return 4.0 if n <= FEW else 2.0 * math.sqrt(n)
+
+
+def _bounded_total(terms: Sequence[Any]) -> Rounded:
+    """Σ terms; the last rounding of each term is part of the sum's own."""
+    terms = [rounded(term) for term in terms]
+    size = sum(abs(term.value) for term in terms)
+    before = sum(max(term.off - abs(term.value), 0.0) for term in terms)
+    return Rounded(math.fsum(term.value for term in terms), before + steps(len(terms)) * size)
+
+
+def _bounded_dot(a: Sequence[Any], b: Sequence[Any]) -> Rounded:
+    """Σ a·b of exact numbers."""
+    products = [float(x) * float(y) for x, y in zip(a, b, strict=True)]
+    return Rounded(math.fsum(products), steps(len(products)) * sum(map(abs, products)))
+
+
+BOUNDED = Kind(lambda x: Rounded(float(x)), _BOUNDED_FUNCTIONS, _bounded_total, _bounded_dot)
+"""Floats with a bound on their rounding errors, in units u = 2^-53."""
+
+
 class Written(float):
-    """A float, and the Python expression that makes it."""
+    """A float with the Python expression that computes it."""
 
     text: str
 
     def __new__(cls, value: float, text: str = "") -> "Written":
-        """`text` is the number itself unless given."""
-        made = super().__new__(cls, value)
-        made.text = text or (f"({float(value)!r})" if value < 0 else repr(float(value)))
-        return made
+        """`text` is the number itself unless it is passed."""
+        number = super().__new__(cls, value)
+        number.text = text or (f"({float(value)!r})" if value < 0 else repr(float(value)))
+        return number
 
     def __neg__(self) -> "Written":
         return Written(-float(self), f"(-{self.text})")
@@ -186,38 +188,42 @@ def _operation(sign: str, act: Callable[[float, float], float]) -> Callable[[Any
 
 
 for _name, _sign in {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**"}.items():
-    _made = _operation(_sign, getattr(operator, _name))
-    setattr(Written, f"__{_name}__", _made)
-    setattr(Written, f"__r{_name}__", lambda a, b, made=_made: made(b, a))
+    _act = _operation(_sign, getattr(operator, _name))
+    setattr(Written, f"__{_name}__", _act)
+    setattr(Written, f"__r{_name}__", lambda a, b, act=_act: act(b, a))
 
 
-class Named(list[Written]):
-    """A list that a script has a name for."""
+class NamedList(list[Any]):
+    """Numbers, or lists of them, that a script has a name for; "" if it has none."""
 
-    name = ""
+    def __init__(self, items: Iterable[Any], name: str) -> None:
+        super().__init__(items)
+        self.name = name
 
 
-def written() -> Kind:
-    """Floats that know their own Python."""
+def _function(name: str) -> Callable[..., Written]:
+    return lambda *parts: Written(
+        FUNCTIONS[name](*map(float, parts)), f"{name}({', '.join(map(_text, parts))})"
+    )
 
-    def function(name: str) -> Callable[..., Written]:
-        return lambda *given: Written(
-            FUNCTIONS[name](*map(float, given)), f"{name}({', '.join(map(_text, given))})"
-        )
 
-    def fsum(terms: Iterable[Any]) -> Written:
-        terms = terms if isinstance(terms, list) else list(terms)
-        if len(terms) == 1:
-            return Written(terms[0], _text(terms[0]))
-        listed = getattr(terms, "name", "") or f"[{', '.join(map(_text, terms))}]"
-        return Written(math.fsum(terms), f"fsum({listed})")
+def _written_total(terms: Sequence[Any]) -> Written:
+    if len(terms) == 1:
+        return Written(terms[0], _text(terms[0]))
+    listed = getattr(terms, "name", "") or f"[{', '.join(map(_text, terms))}]"
+    return Written(math.fsum(terms), f"fsum({listed})")
 
-    def dot(a: Sequence[Any], b: Sequence[Any]) -> Written:
-        terms = [x * y for x, y in zip(a, b, strict=True)]
-        names = getattr(a, "name", ""), getattr(b, "name", "")
-        if not all(names):
-            return fsum(terms)
-        return Written(math.fsum(terms), f"fsum([x * y for x, y in zip({', '.join(names)})])")
 
-    functions = {name: function(name) for name in FUNCTIONS}
-    return Kind(lambda x: x if isinstance(x, Written) else Written(x), functions, fsum, dot)
+def _written_dot(a: Sequence[Any], b: Sequence[Any]) -> Written:
+    terms = [x * y for x, y in zip(a, b, strict=True)]
+    names = getattr(a, "name", ""), getattr(b, "name", "")
+    if not all(names):
+        return _written_total(terms)
+    return Written(math.fsum(terms), f"fsum([x * y for x, y in zip({', '.join(names)})])")
+
+
+WRITTEN = Kind(
+    lambda x: x if isinstance(x, Written) else Written(x),
+    {name: _function(name) for name in FUNCTIONS}, _written_total, _written_dot,
+)  # fmt: skip
+"""Floats that carry the Python expression that computes them."""

@@ -1,13 +1,14 @@
-"""Central differences: the loss with one number a little larger and a little smaller, made anew
+"""Central differences: the loss with one number a little larger and a little smaller, recomputed
 from the input to L in plain Python.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..formulas.expression import Formula, Index, derivative_of, evaluate
-from .arithmetic import floats
+from ..formulas.equation import Index
+from ..formulas.expression import Formula, derivative_of, evaluate
 from .recompute import Recomputation
 
 STEP = 2.0**-18  # the cube root of u, relative to the number: truncation and rounding in balance
@@ -46,48 +47,47 @@ class Probe:
 
     def __init__(self, trace: Any) -> None:
         self.trace = trace
-        self.recomputed = Recomputation(trace, floats(), bounds=False)
+        self.recomputed = Recomputation(trace, bounds=False)
         self.forward = self._names()
         self.noise = self._noise()
 
     def _names(self) -> list[str]:
-        """What must be made anew for the loss, in order: no draws, nothing backwards."""
+        """The values that the loss is recomputed from, in order: no draws, no derivatives."""
         names = self.recomputed.names
+        skipped = ("dl_dZ", "dl_dYhat", "dYhat_dZ")
         forward = names[: names.index("L") + 1]
-        slopes = ("dl_dZ", "dl_dYhat", "dYhat_dZ")
-        return [n for n in forward if n not in slopes and not n.endswith(".M")]
+        return [name for name in forward if name not in skipped and not name.endswith(".M")]
 
     def _noise(self) -> float:
-        """What rounding may make of L: in the loss of each output, and in z before it, which a
-        small loss of a large z feels most.
+        """What rounding may change in L: in the loss of each output, and in the z before it, which
+        matters most for a small loss of a large z.
         """
-        recomputed, trace = Recomputation(self.trace, floats()), self.trace
+        recomputed, trace = Recomputation(self.trace), self.trace
         total = recomputed.number("L", ())[1] + recomputed.number("L_data", ())[1]
         slopes = trace.values[derivative_of(trace.output)]
         for r, row in enumerate(trace.values["l"].tolist()):
-            for k, _ in enumerate(row):
+            for k in range(len(row)):
                 total += float(trace.values["dL_dl"][r, 0]) * recomputed.number("l", (r, k))[1]
                 total += abs(float(slopes[r, k])) * recomputed.number(trace.output, (r, k))[1]
         return MARGIN * U * total
 
     def loss(self, name: str, index: tuple[int, ...], value: float) -> tuple[float, list[bool]]:
-        """(L, on which side of each kink the units are) with one parameter at another value."""
-        recomputed = self.recomputed
-        recomputed.begin({})  # what the trace has, not what was made anew before
-        recomputed.begin({name: _replaced(recomputed.all(name), index, value)})
-        for made in self.forward:
-            recomputed.fresh[made] = _made(recomputed, made, self.trace.values[made].shape)
+        """(L, the side of each kink that every unit is on) with another value of one parameter."""
+        recomputed, values = self.recomputed, self.trace.values
+        recomputed.begin({name: _replaced(self.trace[name].tolist(), index, value)})
+        for later in self.forward:
+            recomputed.fresh[later] = _recomputed(recomputed, later, values[later].shape)
         return float(recomputed.fresh["L"]), self._sides()
 
     def _sides(self) -> list[bool]:
-        """For each unit and kink of its layer or of the loss: on which side of it the unit is."""
-        trace, recomputed = self.trace, self.recomputed
-        sides = []
+        """For each unit and each kink of its layer or the loss, whether the unit is above it."""
+        trace, fresh, sides = self.trace, self.recomputed.fresh, list[bool]()
         for place in trace.places:
             for kink in place.layer.kinks:
-                sides += [z > kink for row in recomputed.all(place.x) for z in row]
+                X = fresh[place.x] if place.x in fresh else trace[place.x].tolist()
+                sides += [z > kink for row in X for z in row]
         for formula in map(Formula, trace.settings.loss.kinks):
-            for Z, Y in zip(recomputed.all(trace.output), recomputed.all("Y"), strict=True):
+            for Z, Y in zip(fresh[trace.output], trace["Y"].tolist(), strict=True):
                 pairs = zip(Z, Y, strict=True)
                 sides += [evaluate(formula, {"z": z, "y": y}) > 0 for z, y in pairs]
         return sides
@@ -98,41 +98,43 @@ class Probe:
         if f"{name}.penalty" in self.trace.values:
             slope += float(self.trace.values[f"{name}.penalty"][index])
         h = STEP * max(abs(float(self.trace[name][index])), 1.0)
-        found = self._at_step(name, index, slope, h)
-        if found.holds:
-            return found
+        coarse = self._at_step(name, index, slope, h)
+        if coarse.holds:
+            return coarse
         finer = self._at_step(name, index, slope, h / 16)  # curvature may be in the way
-        apart = abs(finer.difference - found.difference)  # which is what it explains
-        seen = max(abs(slope), abs(finer.difference), apart / NEAR)
-        return replace(finer, error=min(finer.error, abs(finer.difference - slope) / seen))
+        curvature = abs(finer.difference - coarse.difference)
+        size = max(abs(slope), abs(finer.difference), curvature / NEAR)
+        return replace(finer, error=min(finer.error, abs(finer.difference - slope) / size))
 
     def _at_step(self, name: str, index: tuple[int, ...], slope: float, h: float) -> Difference:
         at = float(self.trace[name][index])
-        (high, one), (low, other) = (self.loss(name, index, at + s * h) for s in (1.0, -1.0))
+        high, sides_above = self.loss(name, index, at + h)
+        low, sides_below = self.loss(name, index, at - h)
         difference = (high - low) / (2.0 * h)
         noise = self.noise + MARGIN * U * max(abs(high), abs(low))
-        seen = max(abs(slope), abs(difference), noise / h / NEAR, 1e-300)
+        size = max(abs(slope), abs(difference), noise / h / NEAR, 1e-300)
         address = f"{name}[{','.join(map(str, index))}]"
-        crossed = one != other or (self.trace.settings.penalty is not None and abs(at) < h)
-        return Difference(address, slope, difference, h, abs(difference - slope) / seen, crossed)
+        penalised = self.trace.settings.penalty is not None
+        kink = sides_above != sides_below or (penalised and abs(at) < h)
+        return Difference(address, slope, difference, h, abs(difference - slope) / size, kink)
 
 
-def _replaced(lists: Any, index: tuple[int, ...], value: float) -> Any:
+def _replaced(lists: Any, index: Sequence[int], value: float) -> Any:
     """The lists with another number at one place; the others are shared."""
     if not index:
         return value
     i, *rest = index
-    return [_replaced(one, tuple(rest), value) if k == i else one for k, one in enumerate(lists)]
+    return [_replaced(part, rest, value) if k == i else part for k, part in enumerate(lists)]
 
 
-def _made(recomputed: Recomputation, name: str, shape: Index, at: Index = ()) -> Any:
+def _recomputed(recomputed: Recomputation, name: str, shape: Index, at: Index = ()) -> Any:
     """A value recomputed, as nested lists."""
     if len(at) == len(shape):
         return recomputed.number(name, at)[0]
-    return [_made(recomputed, name, shape, (*at, i)) for i in range(shape[len(at)])]
+    return [_recomputed(recomputed, name, shape, (*at, i)) for i in range(shape[len(at)])]
 
 
 def cost(trace: Any) -> int:
-    """How many numbers a loss anew takes."""
+    """How many numbers must be recomputed for one loss."""
     names = list(trace.values)
     return sum(math.prod(trace.values[n].shape) for n in names[: names.index("L") + 1])

@@ -12,12 +12,14 @@ from dataclasses import fields
 from typing import Any
 
 from ..formulas.expression import FUNCTIONS, Formula, Text, derivative_of
-from .arithmetic import Named, Written, written
-from .recompute import Recomputation
+from .arithmetic import WRITTEN, NamedList, Written
+from .recompute import Recomputation, Slice, line
 
 LINES = 20
 WIDTH = 20_000  # characters that the numbers of a script may take
 HELPERS = {
+    "each": "each = lambda f, *M: [[f(*v) for v in zip(*rows)] for rows in zip(*M)]",
+    "dot": "dot = lambda A, B: [[fsum(a * b for a, b in zip(r, c)) for c in zip(*B)] for r in A]",
     "sigma": "sigma = lambda z: 1 / (1 + exp(-z)) if z >= 0 else exp(z) / (1 + exp(z))",
     "softplus": "softplus = lambda z: max(z, 0.0) + log1p(exp(-abs(z)))",
     "Phi": "Phi = lambda z: erfc(-z * sqrt(0.5)) / 2",
@@ -26,8 +28,6 @@ HELPERS = {
     "sign": "sign = lambda x: (x > 0) - (x < 0)",
 }
 PRODUCT = "sum_i(X[r,i] * W[i,j])"
-EACH = "each = lambda f, *M: [[f(*v) for v in zip(*rows)] for rows in zip(*M)]"
-DOT = "dot = lambda A, B: [[fsum(a * b for a, b in zip(r, c)) for c in zip(*B)] for r in A]"
 
 
 def to_python(trace: Any, address: str) -> str:
@@ -40,21 +40,21 @@ def to_python(trace: Any, address: str) -> str:
         raise ValueError(f"{address} is a sum over columns: ask for one number, such as X[0,0]")
     if name in trace.net.shapes:
         name = derivative_of(name)
-    whole = _whole(trace, name, index)
-    if whole is not None and len(whole) <= LINES and sum(map(len, whole)) <= WIDTH:
-        return "\n".join(whole) + "\n"
-    return "\n".join(_alone(trace, name, index)) + "\n"
+    script = _whole(trace, name, index)
+    if not script or len(script) > LINES or sum(map(len, script)) > WIDTH:
+        script = _alone(trace, name, index)
+    return "\n".join(script) + "\n"
 
 
 def _plain(trace: Any) -> bool:
-    """Whether the step has nothing but Dense layers, activations without numbers of their own and a
-    loss that states its formulas, with the same settings for every output.
+    """Whether the step has only Dense layers, activations without parameters, and a loss that
+    states its formulas and has the same settings for every output.
     """
     loss = trace.settings.loss
     plain = all(_dense(trace, place) or _activation(trace, place) for place in trace.places)
-    stated = all((loss.formula, loss.slope_formula, loss.link_formula))
-    settings = [getattr(loss, field.name) for field in fields(loss)]
-    return plain and stated and not any(isinstance(value, tuple) for value in settings)
+    stated = loss.formula and loss.slope_formula and loss.link_formula
+    by_output = any(isinstance(getattr(loss, field.name), tuple) for field in fields(loss))
+    return bool(plain and stated and not by_output)
 
 
 def _dense(trace: Any, place: Any) -> bool:
@@ -69,35 +69,38 @@ def _activation(trace: Any, place: Any) -> Any:
     return layer if getattr(layer, "formula", "") and getattr(layer, "slope_formula", "") else None
 
 
-def _whole(trace: Any, name: str, index: tuple[int, ...]) -> list[str] | None:
-    """The step from its input to the number; None where it is not that simple."""
+def _whole(trace: Any, name: str, index: tuple[int, ...]) -> list[str]:
+    """The step from its input to the number; [] if it is not that simple."""
     steps = list(_steps(trace)) if _plain(trace) else []
-    made = [line.partition(" = ")[0] for line in steps]
-    if _variable(name) not in made:
-        return None
-    where = "".join(f"[{i}]" for i in index)
-    body = steps[: made.index(_variable(name)) + 1]
-    return _complete([*body, f"print({_variable(name)}{where})"])
+    variables = [step.partition(" = ")[0] for step in steps]
+    if _variable(name) not in variables:
+        return []
+    place = "".join(f"[{i}]" for i in index)
+    body = steps[: variables.index(_variable(name)) + 1]
+    return _complete([*body, f"print({_variable(name)}{place})"])
 
 
 def _complete(lines: list[str]) -> list[str]:
     """The lines that the last one needs, below the functions that they call."""
     body = _needed(lines)
-    called = {"each": EACH, "dot": DOT} | HELPERS
-    used = [line for word, line in called.items() if any(f"{word}(" in one for one in body)]
-    words = re.findall(r"\w+", " ".join([*used, *body]))
-    return ["from math import *"] * any(word in vars(math) for word in words) + [*used, *body]
+    used = [helper for name, helper in HELPERS.items() if f"{name}(" in "\n".join(body)]
+    words = _words(" ".join([*used, *body]))
+    return ["from math import *"] * bool(words & vars(math).keys()) + [*used, *body]
 
 
 def _needed(lines: list[str]) -> list[str]:
-    """The last line, and those that make what it names."""
-    wanted, kept = set(re.findall(r"\w+", lines[-1])), [lines[-1]]
-    for line in reversed(lines[:-1]):
-        name, _, value = line.partition("  # ")[0].partition(" = ")
+    """The last line, and the lines that compute what it names."""
+    wanted, needed = _words(lines[-1]), [lines[-1]]
+    for statement in reversed(lines[:-1]):
+        name, _, value = statement.partition("  # ")[0].partition(" = ")
         if name in wanted:
-            kept.append(line)
-            wanted |= set(re.findall(r"\w+", value))
-    return kept[::-1]
+            needed.append(statement)
+            wanted |= _words(value)
+    return needed[::-1]
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text))
 
 
 def _variable(name: str) -> str:
@@ -197,12 +200,12 @@ def _alone(trace: Any, name: str, index: tuple[int, ...]) -> list[str]:
 
 
 class Copied(Recomputation):
-    """Rules whose numbers know the Python that makes them; what they read becomes a line, unless
-    `named` is False.
+    """Recomputes numbers that carry their Python; what they read becomes a line of the script,
+    unless `named` is False.
     """
 
     def __init__(self, trace: Any, *, named: bool = True) -> None:
-        super().__init__(trace, written(), bounds=False)
+        super().__init__(trace, WRITTEN, bounds=False)
         self.named, self._lines = named, dict[str, tuple[str, str]]()
 
     @property
@@ -213,28 +216,23 @@ class Copied(Recomputation):
         ]
 
     def at(self, name: str, *index: int) -> Any:
-        """One number of a value."""
         where = f"{name}[{','.join(map(str, index))}]" if index else name
         return self._written(name, where, float(self.trace[name][index]))
 
-    def all(self, name: str) -> Any:
-        """Every number of a value."""
-        return self._written(name, name, self.trace[name].tolist())
-
-    def row(self, name: str, i: int) -> Any:
-        """One row of a matrix."""
-        return self._written(name, f"{name}[{i},:]", self.trace[name][i].tolist())
-
-    def column(self, name: str, j: int) -> Any:
-        """One column of a matrix."""
-        return self._written(name, f"{name}[:,{j}]", self.trace[name][:, j].tolist())
+    def along(self, name: str, index: Slice) -> Any:
+        where, array, (first, *rest) = name, self.trace[name], index
+        if rest and first is not None:
+            where, array, index = f"{name}[{first},:]", array[first], tuple(rest)
+        elif len(rest) == 1:
+            where, array, index = f"{name}[:,{rest[0]}]", array[:, rest[0]], (None,)
+        return line(self._written(name, where, array.tolist()), index)
 
     def _written(self, name: str, where: str, value: Any) -> Any:
-        """The value, its variable and line."""
+        """The value, which knows its variable; its line is added to the script."""
         if self.named and where not in self._lines:
             variable = _variable(name)
-            taken = sum(w == name or w.startswith(f"{name}[") for w in self._lines)
-            self._lines[where] = (f"{variable}_{taken}" if taken else variable, repr(value))
+            count = sum(w == name or w.startswith(f"{name}[") for w in self._lines)
+            self._lines[where] = (f"{variable}_{count}" if count else variable, repr(value))
         return _named(value, self._lines[where][0] if self.named else "")
 
 
@@ -242,6 +240,5 @@ def _named(lists: Any, name: str) -> Any:
     """Numbers in lists that know where they stand in a variable."""
     if not isinstance(lists, list):
         return Written(lists, name)
-    found = Named(_named(one, f"{name}[{i}]" if name else "") for i, one in enumerate(lists))
-    found.name = name
-    return found
+    parts = (_named(part, f"{name}[{i}]" if name else "") for i, part in enumerate(lists))
+    return NamedList(parts, name)

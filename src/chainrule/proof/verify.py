@@ -1,27 +1,27 @@
-"""The proof of a trace: every number of it made anew, three ways.
-
-In plain Python's floats, in 40 digits, and, for what is a derivative of the loss, by central
-differences of the loss. No NumPy and nothing of `core`.
+"""The proof of a trace: every number recomputed in plain Python's floats and in 40 digits, and the
+derivatives of the loss by central differences too. No NumPy and nothing of `core`.
 """
 
 import math
 import random
 import sys
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from ..formulas.expression import derivative_of
-from .arithmetic import decimals, floats
+from .arithmetic import decimals
 from .differences import Difference, Probe, cost
-from .recompute import Recomputation, places_of
+from .recompute import Recomputation
 
 U = 2.0**-53
 LARGEST = sys.float_info.max
 TINY = sys.float_info.min  # below it a product keeps few digits or none
-MOST = 100_000  # multiply-adds of a step up to which every number is made anew
-DRAWN = 200  # numbers that are drawn beyond
-EFFORT = 200_000  # numbers made anew for central differences
+MOST = 100_000  # multiply-adds of a step up to which every number is recomputed
+DRAWN = 200  # numbers drawn from a larger step
+EFFORT = 200_000  # numbers recomputed for central differences
 PAIRS = 20_000_000  # multiply-adds for them
 
 Place = tuple[str, tuple[int, ...]]  # the name of a value, an index
@@ -29,7 +29,7 @@ Place = tuple[str, tuple[int, ...]]  # the name of a value, an index
 
 @dataclass(frozen=True)
 class Check:
-    """One number: in the trace, made anew in floats and in 40 digits, and how far off it may be."""
+    """One number: in the trace, recomputed in floats and in 40 digits, and its allowed error."""
 
     address: str
     value: float
@@ -40,7 +40,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether the number is what it should be, but for rounding."""
+        """Whether the number is right, except for rounding."""
         if not math.isfinite(self.value):
             return math.isinf(self.value) and self.allowed == math.inf
         near = abs(self.value - self.scalar) <= 2 * self.allowed + math.ulp(self.value)
@@ -67,7 +67,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found. True where every number that was made anew is what it should be."""
+    """The result of `verify`: true if every recomputed number agrees with the trace."""
 
     checks: tuple[Check, ...] = field(repr=False)
     differences: tuple[Difference, ...] = field(repr=False)
@@ -80,7 +80,7 @@ class Verification:
 
     @property
     def failures(self) -> tuple[Check, ...]:
-        """The numbers that are not, in the order in which they were computed."""
+        """The numbers that do not agree, in the order in which they were computed."""
         return tuple(check for check in self.checks if not check.holds)
 
     @property
@@ -114,78 +114,59 @@ class Verification:
 
 
 def verify(trace: Any, *addresses: str, seed: int = 0) -> Verification:
-    """Make the numbers of a trace anew: all of a small step, of a large one these and 200 drawn.
+    """Recompute the numbers of a trace: all of a small step, or these and 200 drawn of a large one.
 
     Raises ValueError for an address that names nothing.
     """
-    asked = tuple(trace.find(address) for address in addresses)
-    scalar = Recomputation(trace, floats(), bounds=False)
-    exact = Recomputation(trace, decimals())
+    required = [trace.find(address) for address in addresses]
+    scalar, exact = Recomputation(trace, bounds=False), Recomputation(trace, decimals())
     names = exact.names
     unknown = tuple(name for name in trace.values if name not in {*names, "Y"})
-    every = sum(math.prod(trace.values[name].shape) for name in names)
+    count = sum(trace.values[name].size for name in names)
+    chosen: list[Place] = []
+    positions: Sequence[int] = range(count)
     if multiply_adds(trace) > MOST:
-        drawn = random.Random(seed).sample(range(every), min(DRAWN, every))
-        first = [place for place in (_slope(one, trace) for one in asked) if place[0] in names]
-        chosen = [*first, *_numbered(trace, names, sorted(drawn))]
-    else:
-        chosen = list(_all(trace, names))
+        shapes = trace.net.shapes  # a parameter is proven by its gradient
+        places = [(derivative_of(n) if n in shapes else n, index) for n, index in required]
+        chosen = [place for place in places if place[0] in names]
+        positions = sorted(random.Random(seed).sample(positions, min(DRAWN, count)))
+    chosen += _numbered(trace, names, positions)
     checks = tuple(_check(trace, scalar, exact, name, at) for name, at in chosen)
-    differences = () if unknown else _differences(trace, asked, seed)
-    return Verification(checks, differences, every, trace.net.theta.size, unknown)
+    differences = () if unknown else _differences(trace, required, seed)
+    return Verification(checks, differences, count, trace.net.theta.size, unknown)
 
 
-def _differences(trace: Any, asked: tuple[Place, ...], seed: int) -> tuple[Difference, ...]:
+def _differences(trace: Any, required: list[Place], seed: int) -> tuple[Difference, ...]:
     """Central differences of all parameters, or of these and as many drawn as the effort allows."""
-    names, size = list(trace.net.shapes), int(trace.net.theta.size)
+    parameter_of = {derivative_of(name): name for name in trace.net.shapes}
+    size = int(trace.net.theta.size)
     most = min(EFFORT // cost(trace), PAIRS // (1 + multiply_adds(trace) // 3)) // 2
-    chosen = [place for place in asked if place[0] in names and size > most][:most]
-    count = min(size, most) - len(chosen)
-    chosen += _parameters(trace, sorted(random.Random(seed).sample(range(size), max(0, count))))
+    chosen = [place for place in required if place[0] in trace.net.shapes and size > most][:most]
+    count = max(0, min(size, most) - len(chosen))
+    positions = sorted(random.Random(seed).sample(range(size), count))
+    slopes = _numbered(trace, list(parameter_of), positions)
+    chosen += [(parameter_of[name], index) for name, index in slopes]
     probe = Probe(trace) if chosen else None
     return tuple(probe.difference(name, at) for name, at in dict.fromkeys(chosen) if probe)
 
 
-def _parameters(trace: Any, numbers: list[int]) -> Iterator[Place]:
-    """The parameters with these numbers in theta."""
-    slopes = {derivative_of(name): name for name in trace.net.shapes}
-    for name, at in _numbered(trace, list(slopes), numbers):
-        yield slopes[name], at
-
-
 def multiply_adds(trace: Any) -> int:
     """About how many multiply-adds the step took."""
-    sizes: list[int] = [math.prod(place.p["W"].shape) for place in trace.places if "W" in place.p]
-    return 3 * len(trace.batch) * sum(sizes)
+    weights: int = sum(place.p["W"].size for place in trace.places if "W" in place.p)
+    return 3 * len(trace.batch) * weights
 
 
-def _slope(place: Place, trace: Any) -> Place:
-    """A parameter's gradient in its place: that is what is made anew of it."""
-    name, at = place
-    return (derivative_of(name), at) if name in trace.net.shapes else place
-
-
-def _numbered(trace: Any, names: list[str], numbers: list[int]) -> Iterator[Place]:
-    """The numbers of these values that have these numbers in a row, smallest first."""
-    start, left = 0, iter(numbers)
-    wanted = next(left, None)
-    for name in names:
-        shape = trace.values[name].shape
-        size = math.prod(shape)
-        while wanted is not None and wanted < start + size:
-            at, rest = [], wanted - start
-            for length in reversed(shape):
-                rest, i = divmod(rest, length)
-                at.append(i)
-            yield name, tuple(reversed(at))
-            wanted = next(left, None)
-        start += size
-
-
-def _all(trace: Any, names: list[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    for name in names:
-        for at in places_of(trace[name].shape):
-            yield name, at
+def _numbered(trace: Any, names: Sequence[str], positions: Iterable[int]) -> Iterator[Place]:
+    """The numbers at these positions of the values when these stand one after the other."""
+    ends = list(accumulate(trace.values[name].size for name in names))
+    for position in positions:
+        nth = bisect_right(ends, position)
+        array = trace.values[names[nth]]
+        rest, index = position - ends[nth] + array.size, list[int]()
+        for length in reversed(array.shape):
+            rest, i = divmod(rest, length)
+            index.insert(0, i)
+        yield names[nth], tuple(index)
 
 
 def _overflows(exact: Recomputation, name: str, at: tuple[int, ...], value: float) -> bool:

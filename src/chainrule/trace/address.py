@@ -7,7 +7,7 @@ Every index starts at 0; the row may be left out where the batch has one.
 import re
 from dataclasses import dataclass
 
-from .places import Traced
+from .places import StepNumbers
 
 FORMS = '"0.W[2,1]", "2.b[0]", "layer 1 unit 3 row 17", "row 17", "input \\"Age\\" row 17", "loss"'
 _VALUE = re.compile(r"(?P<name>[A-Za-z0-9_.]+)\s*(?:\[(?P<index>[-0-9,\s]*)\])?")
@@ -51,60 +51,48 @@ class Address:
         return f"{self.name}[{','.join(map(str, self.index))}]" if self.index else self.name
 
 
-def resolve(trace: Traced, text: str) -> Address:
+def resolve(trace: StepNumbers, text: str) -> Address:
     """The number that a text names. Raises ValueError, in one sentence, for what is not there."""
     if not isinstance(text, str) or len(text) > 1000:
         raise ValueError(f"an address is {str(text)[:40]!r}: write it like {FORMS}")
-    asked = text.strip()
-    words = _SENTENCE.fullmatch(asked)
-    if words is not None and asked:
+    written = text.strip()
+    words = _SENTENCE.fullmatch(written)
+    if words is not None and written:
         return _sentence(trace, words.groupdict())
-    found = _VALUE.fullmatch(asked)
-    name = None if found is None else _known(trace, found["name"])
-    if found is None or name is None:
+    match = _VALUE.fullmatch(written)
+    if match is None or match["name"] not in {*trace.values, *trace.numbers}:
         raise ValueError(f"{text!r} names nothing in this trace: write it like {FORMS}")
-    given = [part.strip() for part in (found["index"] or "").split(",")] if found["index"] else []
-    if not all(re.fullmatch(r"-?[0-9]{1,9}", part) for part in given):
+    index = [part.strip() for part in match["index"].split(",")] if match["index"] else []
+    if not all(re.fullmatch(r"-?[0-9]{1,9}", part) for part in index):
         raise ValueError(f"{text!r} has no whole numbers as its indices: write it like {FORMS}")
-    return _indexed(trace, name, [int(part) for part in given])
+    return _indexed(trace, match["name"], [int(part) for part in index])
 
 
-def _known(trace: Traced, name: str) -> str | None:
-    return name if name in trace.values or name in trace.numbers else None
-
-
-def _sentence(trace: Traced, said: dict[str, str | None]) -> Address:
-    row = None if said["row"] is None else int(said["row"][:9])
-    if said["layer"] is not None:
-        places = {place.name: place for place in trace.places}
-        if said["layer"] not in places:
-            raise ValueError(f"there is no layer {said['layer']}: layers are {', '.join(places)}")
-        return _indexed(
-            trace, places[said["layer"]].y, _rows(trace, row, int((said["unit"] or "0")[:9]))
-        )
-    column = said["quoted"] if said["quoted"] is not None else said["input"]
-    if column is not None:
-        known = trace.columns
-        if column not in known:
-            raise ValueError(f'there is no input "{column}": inputs are {", ".join(known)}')
-        (r,) = _indexed(trace, "l", _rows(trace, row, 0)).index[:1]
-        return Address("X", (r,), column)
-    if said["loss"] is not None and row is None:
+def _sentence(trace: StepNumbers, words: dict[str, str | None]) -> Address:
+    """The number that a sentence names by its layer, input, loss or prediction, and its row."""
+    layer = words["layer"]
+    column = words["input"] if words["quoted"] is None else words["quoted"]
+    y_by_layer = {place.name: place.y for place in trace.places}
+    if layer is not None and layer not in y_by_layer:
+        raise ValueError(f"there is no layer {layer}: layers are {', '.join(y_by_layer)}")
+    if column is not None and column not in trace.columns:
+        raise ValueError(f'there is no input "{column}": inputs are {", ".join(trace.columns)}')
+    if words["loss"] and words["row"] is None:
         return Address("L", ())
-    rows = _rows(trace, row)
-    if said["loss"]:
-        return _indexed(trace, "l", rows)
-    chosen = _indexed(trace, "Yhat", [*rows, 0]).index[0]
-    return Address("Yhat", (chosen, int(trace["Yhat"][chosen].argmax())))  # its largest output
-
-
-def _rows(trace: Traced, row: int | None, *unit: int) -> list[int]:
-    if row is None and len(trace.batch) > 1:
+    if words["row"] is None and len(trace.batch) > 1:
         raise ValueError(f"this trace has {len(trace.batch)} rows: say which, such as row 0")
-    return [row or 0, *unit]
+    row, unit = (int((words[key] or "0")[:9]) for key in ("row", "unit"))
+    if layer is not None:
+        return _indexed(trace, y_by_layer[layer], [row, unit])
+    if words["loss"]:
+        return _indexed(trace, "l", [row])
+    if column is not None:
+        return Address("X", _indexed(trace, "l", [row, 0]).index[:1], column)
+    row, _ = _indexed(trace, "Yhat", [row, 0]).index
+    return Address("Yhat", (row, int(trace["Yhat"][row].argmax())))  # its largest output
 
 
-def _indexed(trace: Traced, name: str, index: list[int]) -> Address:
+def _indexed(trace: StepNumbers, name: str, index: list[int]) -> Address:
     """The address of one number of a value; indices of length 1 may be left out."""
     shape = trace[name].shape
     if len(index) < len(shape):
@@ -114,13 +102,10 @@ def _indexed(trace: Traced, name: str, index: list[int]) -> Address:
                 f'"{name}" has shape {shape}: say which number, such as '
                 f"{name}[{','.join('0' for _ in shape)}]"
             )
-        if len(index) != len(missing) or len(index) == 0:
-            index = [*index, *[0] * (len(shape) - len(index))]
-        else:
-            full = [0] * len(shape)
-            for place, i in zip(missing, index, strict=True):
-                full[place] = i
-            index = full
+        if len(missing) < len(index):
+            missing = list(range(len(index)))
+        chosen = dict(zip(missing, index, strict=True))
+        index = [chosen.get(place, 0) for place in range(len(shape))]
     if len(index) != len(shape) or not all(0 <= i < n for i, n in zip(index, shape, strict=True)):
         raise ValueError(
             f'{name}[{",".join(map(str, index))}] does not exist: "{name}" has shape {shape}, '

@@ -1,9 +1,9 @@
-"""Every number of a trace by its equation: what the layers, the loss and the optimizer state about
-themselves, with the names of their numbers in this trace.
+"""The equation of every number of a trace, as the layers, the loss and the optimizer state it, with
+the names of its numbers in this trace.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from itertools import chain
@@ -13,8 +13,8 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..formulas.equation import Equation, equation
-from ..formulas.expression import Text, derivative_of, indexed
-from .places import Place, Traced
+from ..formulas.expression import Formula, Text, derivative_of, indexed
+from .places import Place, StepNumbers
 
 OUTPUT = {"z": "[r,k]", "y": "[r,k]", "p": "[r,k]"}  # the letters of a loss, of one output
 PENALISED = (
@@ -25,10 +25,11 @@ CROSSED = {"p": "[r,a]", "q": "[r,b]"}  # of one output and another
 
 
 def equations(
-    trace: Traced, of_layers: Mapping[str, Sequence[Equation]]
+    trace: StepNumbers, of_layers: Mapping[str, Sequence[Equation]]
 ) -> dict[str, list[Equation]]:
-    """The equations of each value by its name; none for what was given, or is not stated. Raises
-    ValueError for a loss or an optimizer that names what does not exist.
+    """The equations of each value by its name; inputs and values without a statement have none.
+
+    Raises ValueError for a loss or an optimizer that names something unknown.
     """
     by_value: dict[str, list[Equation]] = {}
     for stated in (*chain(*of_layers.values()), *_of_loss(trace), *_of_update(trace)):
@@ -37,8 +38,8 @@ def equations(
     return by_value
 
 
-def of_layer(trace: Traced, place: Place) -> Iterator[Equation]:
-    """The equations of one layer. Raises ValueError for one that names what does not exist."""
+def of_layer(trace: StepNumbers, place: Place) -> Iterator[Equation]:
+    """The equations of one layer. Raises ValueError for one that names something unknown."""
     for text in place.layer.equations(trace[place.x].shape[1]):
         with _stated_by(place.layer, text):
             stated = _of_place(trace, place, text)
@@ -47,7 +48,7 @@ def of_layer(trace: Traced, place: Place) -> Iterator[Equation]:
 
 @contextmanager
 def _stated_by(owner: object, text: Text) -> Iterator[None]:
-    """What goes wrong while a text is read, as a sentence that names its class."""
+    """Turn a failure to read a text into a sentence that names the class which states it."""
     try:
         yield
     except (AttributeError, KeyError, SyntaxError, TypeError, ValueError) as error:
@@ -55,7 +56,7 @@ def _stated_by(owner: object, text: Text) -> Iterator[None]:
         raise ValueError(f"{name} states {text!r}, which cannot be read: {error}") from error
 
 
-def _of_place(trace: Traced, place: Place, text: Text) -> Iterator[Equation]:
+def _of_place(trace: StepNumbers, place: Place, text: Text) -> Iterator[Equation]:
     layer, name = place.layer, place.name
     special: dict[str, Any] = {
         layer.takes: place.x,
@@ -77,47 +78,37 @@ def _of_place(trace: Traced, place: Place, text: Text) -> Iterator[Equation]:
             return math.pi
         return f"{name}.{letter}" if letter in place.p else getattr(layer, letter)
 
-    stated = equation(text, array, setting, _shapes(trace))
+    stated = equation(text, array, setting, trace)
     if isinstance(stated.value, str):
         return iter([stated])
     # one for each branch, which the first index counts
     return (replace(stated, value=value, index=stated.index[1:]) for value in stated.value)
 
 
-def _shapes(trace: Traced) -> Callable[[Any], tuple[int, ...]]:
-    def shape(array: Any) -> tuple[int, ...]:
-        if isinstance(array, tuple):
-            return (len(array), *trace[array[0]].shape)
-        return tuple((trace[array] if isinstance(array, str) else array).shape)
-
-    return shape
-
-
-def _of_loss(trace: Traced) -> Iterator[Equation]:
+def _of_loss(trace: StepNumbers) -> Iterator[Equation]:
     """ŷ, l and its derivatives of one output; each row's share; L."""
     loss, batch, symbols = trace.settings.loss, trace.batch, dict(trace.settings.loss.symbols)
-    arrays = {"z": trace.output, "Z": trace.output, "y": "Y", "p": "Yhat", "q": "Yhat"}
     numbers: dict[str, Any] = {"n": len(batch), "L_data": "L_data", "penalty": "penalty"}
-    known: dict[str, Any] = {**arrays, "weight": batch.weight}
-    known["dZ"] = derivative_of(trace.output)
+    arrays: dict[str, Any] = dict.fromkeys("zZ", trace.output) | dict.fromkeys("pq", "Yhat")
+    arrays |= {"y": "Y", "weight": batch.weight, "dZ": derivative_of(trace.output)}
     for field in fields(loss):
         value = getattr(loss, field.name)
         if isinstance(value, tuple):  # one for each output
-            known[field.name] = np.array(value)
+            arrays[field.name] = np.array(value)
             symbols = {s: indexed(text, {field.name: "[k]"}) for s, text in symbols.items()}
 
     def setting(letter: str) -> Any:
         return numbers[letter] if letter in numbers else getattr(loss, letter)
 
+    def array(own: str) -> Any:
+        return arrays.get(own, own)
+
     def stated(left: str, right: Text, places: Mapping[str, str] = OUTPUT) -> Iterator[Equation]:
-        texts = (right,) if isinstance(right, str) else right
-        if texts[0]:
+        formula = Formula.of(right)
+        if formula.show:
+            show, run = (f"{left} = {indexed(f, places)}" for f in (formula.show, formula.run))
             with _stated_by(loss, right):
-                whole = tuple(f"{left} = {indexed(text, places)}" for text in texts)
-                bound = equation(
-                    (whole[0], whole[-1]), lambda own: known.get(own, own), setting,
-                    _shapes(trace), symbols,
-                )  # fmt: skip
+                bound = equation((show, run), array, setting, trace, symbols)
             yield bound
 
     yield from stated("Yhat[r,k]", loss.link_formula)
@@ -135,17 +126,17 @@ def _of_loss(trace: Traced) -> Iterator[Equation]:
     yield from stated("L", "L_data + penalty" if "penalty" in trace.values else "L_data", {})
 
 
-def _of_update(trace: Traced) -> Iterator[Equation]:
+def _of_update(trace: StepNumbers) -> Iterator[Equation]:
     """The penalty and the norm of all parameters; what the update made of each."""
     net, penalty, values = trace.net, trace.settings.penalty, trace.values
     rates, decays = net.views(net.lr_factor), net.views(net.decay_factor)
-    known: dict[str, Any] = {}
+    arrays: dict[str, Any] = {name: name for name in values}
     costs, squares = list[str](), list[str]()
     for p, name in enumerate(net.shapes):
         letters = "ijkm"[: len(net.shapes[name])]
         at = f"[{','.join(letters)}]" if letters else ""
-        known |= {f"theta{p}": name, f"f{p}": decays[name], f"g{p}": derivative_of(name)}
-        known |= {f"c{p}": f"{name}.penalty"}
+        arrays |= {f"theta{p}": name, f"f{p}": decays[name], f"g{p}": derivative_of(name)}
+        arrays |= {f"c{p}": f"{name}.penalty"}
         total = f"sum_{letters}" if letters else ""
         costs.append(f"{total}(f{p}{at} * (l1 * abs(theta{p}{at}) + l2 * theta{p}{at}**2 / 2))")
         cost = f" + c{p}{at}" if penalty is not None else ""
@@ -159,25 +150,20 @@ def _of_update(trace: Traced) -> Iterator[Equation]:
         "clip": ("clip = min(1, limit / norm)", "clip = min(1, limit / norm) if norm > 0 else 1"),
     }
     for name in stated.keys() & values.keys():
-        yield equation(
-            stated[name], lambda own: known.get(own, own), numbers.__getitem__, _shapes(trace)
-        )
+        yield equation(stated[name], arrays.__getitem__, numbers.__getitem__, trace)
 
 
 def _of_parameter(
-    trace: Traced, name: str, at: str, lr: Array, factor: Array
+    trace: StepNumbers, name: str, at: str, lr: Array, factor: Array
 ) -> Iterator[Equation]:
     """Penalty, clipping, the optimizer's stages, the new number."""
     optimizer, penalty, values = trace.settings.optimizer, trace.settings.penalty, trace.values
-    known: dict[str, Any] = {"theta": name, "gradient": derivative_of(name), "lr": lr, "f": factor}
-    known |= {"decay": trace.decay * factor, "change": f"{name}.delta"}
-    known |= {key[len(name) + 1 :]: key for key in values if key.startswith(f"{name}.")}
-    numbers = known | {"t": int(trace.state["t"]) + 1 if "t" in trace.state else 0}
+    arrays: dict[str, Any] = {"theta": name, "gradient": derivative_of(name), "lr": lr, "f": factor}
+    arrays |= {"decay": trace.decay * factor, "change": f"{name}.delta"}
+    arrays |= {key[len(name) + 1 :]: key for key in values if key.startswith(f"{name}.")}
+    numbers = arrays | {"t": int(trace.state["t"]) + 1 if "t" in trace.state else 0}
     numbers |= {"scale": "clip" if "clip" in values else 1.0}
-    if penalty is None:
-        numbers |= {"penalty": 0.0}
-    else:
-        numbers |= {"l1": penalty.l1, "l2": penalty.l2}
+    numbers |= {"penalty": 0.0} if penalty is None else {"l1": penalty.l1, "l2": penalty.l2}
 
     def setting(letter: str) -> Any:
         return numbers[letter] if letter in numbers else getattr(optimizer, letter)
@@ -186,7 +172,7 @@ def _of_parameter(
     gradient = PENALISED if changed else (("g", "gradient"),)
     for stage, formula in (*gradient, *optimizer.stages, ("after", "theta + change")):
         if f"{name}.{stage}" in values:
+            text = f"{stage}{at} = {indexed(formula, dict.fromkeys(arrays, at))}"
             with _stated_by(optimizer, formula):
-                text = f"{stage}{at} = {indexed(formula, dict.fromkeys(known, at))}"
-                stated = equation(text, known.__getitem__, setting, _shapes(trace))
-            yield stated
+                bound = equation(text, arrays.__getitem__, setting, trace)
+            yield bound

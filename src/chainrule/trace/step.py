@@ -6,7 +6,7 @@ it, "0.W.g", "0.W.delta", "0.W.after". All arithmetic is that of `core`, in floa
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -35,7 +35,7 @@ from ..formulas.equation import Equation
 from ..formulas.expression import Formula, derivative_of, evaluate
 from .address import resolve
 from .equations import equations, of_layer
-from .places import Place
+from .places import Place, StepNumbers
 
 
 class Cells(Protocol):
@@ -55,59 +55,18 @@ class Cells(Protocol):
         """Each cell of one row on its way to X."""
 
 
-@dataclass(frozen=True)
-class Trace:
-    """What `trace_step` saw. `values` holds every number by name, in the order of computation.
-
-    `net` is the network before the step, `places` its layers in order, `rows` the cells of each row
-    on their way through the preparation, where there is one, `unit` the name of a target that is a
-    number, and how much of it a raw output of 1 is. `start` is where the random numbers stood
-    before the step.
-    """
-
-    net: Network
-    settings: StepSettings
-    batch: Batch
-    lr: float
-    decay: float
-    state: Mapping[str, Array]
-    start: Any
-    places: tuple[Place, ...]
-    values: Mapping[str, Array]
-    features: tuple[str, ...]
-    rows: tuple[Sequence[Any], ...] = field(default=(), repr=False)
-    unit: tuple[str, float] = ("", 1.0)
+@dataclass(frozen=True, repr=False)
+class Trace(StepNumbers):
+    """One training step with every number named, as `trace_step` returns it."""
 
     @property
     def loss(self) -> float:
         """L, penalty included."""
         return float(self.values["L"])
 
-    @property
-    def output(self) -> str:
-        """The name of the raw output, where the layers end and the loss begins."""
-        return self.places[-1].y
-
-    @property
-    def clip_scale(self) -> float:
-        """What clipping multiplied the gradient by."""
-        return float(self.values.get("clip", 1.0))
-
-    @property
-    def numbers(self) -> dict[str, Array]:
-        """The parameters and buffers before the step, by name."""
-        return {name: self.net[name] for name in (*self.net.shapes, *self.net.buffer_shapes)}
-
-    @property
-    def columns(self) -> dict[str, list[int]]:
-        """The columns of X that each input of the table became, by the input's name."""
-        if not self.rows:
-            return {name: [i] for i, name in enumerate(self.features)}
-        return {cell.column: list(cell.places) for cell in self.rows[0]}
-
     @cached_property
     def equations(self) -> dict[str, list[Equation]]:
-        """The equations of each value, by name; none for what was given, or is not stated."""
+        """The equations of each value, by name. What was given or is not stated has none."""
         return equations(self, self.stated)
 
     @cached_property
@@ -116,15 +75,9 @@ class Trace:
         return {place.name: list(of_layer(self, place)) for place in self.places}
 
     def find(self, address: str) -> tuple[str, tuple[int, ...]]:
-        """(name, index) of the number at an address. Raises ValueError where there is none."""
-        found = resolve(self, address)
-        return found.name, found.index
-
-    def __getitem__(self, name: str) -> Array:
-        """A value, parameter or buffer by name."""
-        if name in self.values:
-            return self.values[name]
-        return self.net[name]
+        """(name, index) of the number at an address. Raises ValueError if there is none."""
+        number = resolve(self, address)
+        return number.name, number.index
 
     @property
     def theta_after(self) -> Array:
@@ -172,36 +125,28 @@ def trace_step(
     generator, _ = make_rng(rng)
     start = generator.bit_generator.state
     before = start_state(optimizer, twin.theta, state)
-    with np.errstate(all="ignore"):  # what overflows is found and named below
-        writer = _Writer(twin, settings, batch)
-        writer.forward(generator)
-        writer.backward()
-        writer.update(before, value_at(lr, step, steps), value_at(optimizer.decay, step, steps))
+    rate, decay = value_at(lr, step, steps), value_at(optimizer.decay, step, steps)
+    recorded = _Recorder(twin, settings, batch).record(generator, before, rate, decay)
     return Trace(
-        twin, settings, batch, writer.lr, writer.decay, before, start,
-        tuple(writer.places.values()), writer.values, features, rows, _unit(preparation),
+        twin, settings, batch, rate, decay, before, start,
+        tuple(recorded.places.values()), recorded.values, features, rows, _unit(preparation),
     )  # fmt: skip
 
 
 def replay(trace: Trace) -> list[str]:
-    """Make the step again from what it was given; the names of the values that have other bits.
+    """Repeat the step from its inputs; return the names of the values that have other bits.
 
-    [] where every number is the same to the last bit.
+    The list is empty if every number is the same to the last bit.
     """
-    settings, batch = trace.settings, trace.batch
-    net = trace.net.copy()
-    generator = getattr(np.random, trace.start["bit_generator"])()
-    generator.state = trace.start
-    writer = _Writer(net, settings, batch)
-    with np.errstate(all="ignore"):
-        writer.forward(np.random.Generator(generator))
-        writer.backward()
-        before = start_state(settings.optimizer, net.theta, dict(trace.state))
-        writer.update(before, trace.lr, trace.decay)
-    again = {name: value.tobytes() for name, value in writer.values.items()}
-    names = dict.fromkeys((*trace.values, *again))
-    return [n for n in names if n not in again or n not in trace.values
-            or trace.values[n].tobytes() != again[n]]  # fmt: skip
+    net, optimizer = trace.net.copy(), trace.settings.optimizer
+    bits = getattr(np.random, trace.start["bit_generator"])()
+    bits.state = trace.start
+    before = start_state(optimizer, net.theta, dict(trace.state))
+    again = _Recorder(net, trace.settings, trace.batch).record(
+        np.random.Generator(bits), before, trace.lr, trace.decay
+    )
+    old, new = ({n: v.tobytes() for n, v in run.values.items()} for run in (trace, again))
+    return [name for name in old | new if old.get(name) != new.get(name)]
 
 
 def _prepared(
@@ -222,15 +167,24 @@ def _unit(preparation: Cells | None) -> tuple[str, float]:
     return (str(name), float(scale)) if name and scale else ("", 1.0)
 
 
-class _Writer:
-    """Makes the step, and writes each number down as it is made."""
+class _Recorder:
+    """Makes the step and records each number."""
 
     def __init__(self, net: Network, settings: StepSettings, batch: Batch) -> None:
         self.net, self.settings, self.batch = net, settings, batch
-        self.places = dict[str, Place]()
-        self.values = dict[str, Array]()
-        names = (*net.shapes, *net.buffer_shapes)
-        self.p = {name: net[name] for name in names}
+        self.places, self.values = dict[str, Place](), dict[str, Array]()
+        self.p = {name: net[name] for name in (*net.shapes, *net.buffer_shapes)}
+
+    def record(
+        self, rng: np.random.Generator, before: State, lr: float, decay: float
+    ) -> "_Recorder":
+        """The whole step, from the optimizer's state before it. Raises Diverged."""
+        with np.errstate(all="ignore"):  # `_check` names what overflows
+            self.forward(rng)
+            self.backward()
+            self.update(before, lr, decay)
+        self._check()
+        return self
 
     def forward(self, rng: np.random.Generator) -> None:
         """X, every layer, the loss."""
@@ -293,17 +247,14 @@ class _Writer:
                 dY = place.layer.combine_dX(dY, inputs)
             else:
                 dY, grads = place.layer.backward(place.p, place.cache, dY)
-                self.values |= {
-                    derivative_of(f"{place.name}.{name}"): grads[name] for name in grads
-                }
+                self.values |= {derivative_of(f"{place.name}.{k}"): v for k, v in grads.items()}
         return dY
 
     def update(self, before: State, lr: float, decay: float) -> None:
         """Penalty, clipping, the optimizer, the new numbers."""
         net, penalty, optimizer = self.net, self.settings.penalty, self.settings.optimizer
-        grad = np.concatenate(
-            [np.zeros(0), *(self.values[derivative_of(n)].ravel() for n in net.shapes)]
-        )
+        slopes = [self.values[derivative_of(name)].ravel() for name in net.shapes]
+        grad = np.concatenate([np.zeros(0), *slopes])
         if penalty is not None:
             slope = penalty.grad(net.theta, net.decay_factor)
             self._write("penalty", slope)
@@ -314,7 +265,6 @@ class _Writer:
             self.values["norm"] = np.asarray(norm)
             self.values["clip"] = np.asarray(min(1.0, self.settings.clip / norm) if norm else 1.0)
         self._write("g", grad)
-        self.lr, self.decay = lr, decay
         rate, shrink = lr * net.lr_factor, decay * net.decay_factor
         state = {key: value.copy() for key, value in before.items()}
         delta = optimizer.update(grad, state, net.theta, rate, shrink)
@@ -333,12 +283,9 @@ class _Writer:
                 continue  # its inner layers have places of their own
             buffers = {name: p.copy() for name, p in place.p.items()}
             place.layer.absorb(buffers, place.cache)
-            self.values |= {
-                f"{place.name}.{name}.after": buffers[name]
-                for name in buffers
-                if f"{place.name}.{name}" in net.buffer_shapes
-            }
-        self._check()
+            for name, buffer in buffers.items():
+                if f"{place.name}.{name}" in net.buffer_shapes:
+                    self.values[f"{place.name}.{name}.after"] = buffer
 
     def _check(self) -> None:
         for name, array in self.values.items():

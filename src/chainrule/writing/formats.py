@@ -13,9 +13,9 @@ class Format:
     """Writes blocks; a subclass has a method for each kind of block, named after it."""
 
     mathematics: type[Writer] = Writer
-    between, end = "\n", ""  # blocks, and after the last
-    inline = "%s"  # mathematics within words
-    note_after = " (%s)"  # an equation
+    between, end = "\n", ""  # between blocks, and after the last
+    inline = paragraph = "%s"  # mathematics within words; prose
+    equals, displayed, note_after = " = ", "%s%s", " (%s)"  # an equation: its sides and its note
 
     def __init__(self, notation: Notation | None = None) -> None:
         self.writer = self.mathematics(notation or Notation())
@@ -47,31 +47,28 @@ class Format:
         address = Writer(self.writer.notation).named(block.address) if block.address else ""
         return self.words(f"{block.text} {address}".rstrip())
 
-    def sides(self, block: Equation) -> str:
-        """side = side = …"""
-        return " = ".join(map(self.writer, block.sides))
+    def prose(self, block: Prose) -> str:
+        """A paragraph."""
+        return self.paragraph % self.words(block.text)
 
-    def remark(self, block: Equation) -> str:
-        """What stands after an equation, if it has a note."""
-        return self.note_after % self.words(block.note) if block.note else ""
+    def equation(self, block: Equation) -> str:
+        """side = side = …, and its note."""
+        note = self.note_after % self.words(block.note) if block.note else ""
+        return self.displayed % (self.equals.join(map(self.writer, block.sides)), note)
+
+    def rows(self, block: Table, between: str) -> list[str]:
+        """The names of a table's columns, then its rows, each as a line of cells."""
+        return [between.join(map(self.cell, row)) for row in (block.columns, *block.rows)]
 
 
 class Text(Format):
     """For a terminal: equations in columns, no markup."""
 
-    note_after = "   (%s)"
+    paragraph, displayed, note_after = "  %s", "  %s%s", "   (%s)"
 
     def heading(self, block: Heading) -> str:
         """A line, after an empty one within a page."""
         return "\n" * (block.level > 2) + self.line(block)
-
-    def prose(self, block: Prose) -> str:
-        """One line."""
-        return f"  {block.text}"
-
-    def equation(self, block: Equation) -> str:
-        """One line, the note in parentheses."""
-        return f"  {self.sides(block)}{self.remark(block)}"
 
     def table(self, block: Table) -> str:
         """Columns as wide as their widest cell."""
@@ -89,19 +86,11 @@ class Markdown(Format):
 
     mathematics = Latex
     between, end = "\n\n", "\n"
-    inline = "$%s$"
+    inline, displayed = "$%s$", "$%s$%s"
 
     def heading(self, block: Heading) -> str:
         """As many # as its level."""
         return f"{'#' * block.level} {self.line(block)}"
-
-    def prose(self, block: Prose) -> str:
-        """A paragraph."""
-        return self.words(block.text)
-
-    def equation(self, block: Equation) -> str:
-        """A paragraph, the note in parentheses."""
-        return f"${self.sides(block)}${self.remark(block)}"
 
     def rule(self, block: Table) -> str:
         """The line below the names of the columns."""
@@ -110,8 +99,7 @@ class Markdown(Format):
 
     def table(self, block: Table) -> str:
         """A pipe table under its title."""
-        rows = [block.columns, *block.rows]
-        lines = [f"| {' | '.join(map(self.cell, row))} |" for row in rows]
+        lines = [f"| {line} |" for line in self.rows(block, " | ")]
         lines.insert(1, self.rule(block))
         title = f"**{self.words(block.title)}**\n\n" if block.title else ""
         return title + "\n".join(lines)
@@ -127,8 +115,7 @@ class LatexBody(Format):
 
     mathematics = Latex
     end = "\n"
-    inline = "$%s$"
-    note_after = r"\quad\text{(%s)}"
+    inline, displayed, note_after = "$%s$", r"\[ %s%s \]", r"\quad\text{(%s)}"
     signs = {"←": r"\leftarrow", "·": r"\cdot", "∂": r"\partial", "ŷ": r"\hat y", "Σ": r"\Sigma"}
     escapes = str.maketrans(
         {c: rf"\{c}" for c in "&%$#_{}"} | {c: f"${sign}$" for c, sign in signs.items()}
@@ -141,19 +128,10 @@ class LatexBody(Format):
         """The start of a paragraph."""
         return rf"\paragraph{{{self.line(block)}}}"
 
-    def prose(self, block: Prose) -> str:
-        """Plain text."""
-        return self.words(block.text)
-
-    def equation(self, block: Equation) -> str:
-        """A displayed equation, the note behind it."""
-        return rf"\[ {self.sides(block)}{self.remark(block)} \]"
-
     def table(self, block: Table) -> str:
         """A tabular."""
-        rows = [block.columns, *block.rows]
         columns = "".join("r" if i in block.numeric else "l" for i in range(len(block.columns)))
-        body = " \\\\\n".join(" & ".join(map(self.cell, row)) for row in rows)
+        body = " \\\\\n".join(self.rows(block, " & "))
         return f"\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}"
 
 
@@ -161,8 +139,9 @@ class Html(Format):
     """For the body of a page, equations in MathML."""
 
     mathematics = MathML
-    end = "\n"
-    note_after = "<mtext>  (%s)</mtext>"
+    end, paragraph = "\n", "<p>%s</p>"
+    equals, note_after = "<mo>=</mo>", "<mtext>  (%s)</mtext>"
+    displayed = '<math display="block"><mrow>%s%s</mrow></math>'
 
     def words(self, text: str) -> str:
         return escape(text)
@@ -170,15 +149,6 @@ class Html(Format):
     def heading(self, block: Heading) -> str:
         """h2 or h3."""
         return f"<h{block.level}>{self.line(block)}</h{block.level}>"
-
-    def prose(self, block: Prose) -> str:
-        """A paragraph."""
-        return f"<p>{self.words(block.text)}</p>"
-
-    def equation(self, block: Equation) -> str:
-        """A displayed equation, the note behind it."""
-        sides = "<mo>=</mo>".join(map(self.writer, block.sides))
-        return f'<math display="block"><mrow>{sides}{self.remark(block)}</mrow></math>'
 
     def number(self, value: float) -> str:
         return f"<math>{self.writer(number(value), ATOM)}</math>"

@@ -43,6 +43,5 @@ def text_labels(trace: Trace, by: str = "unit") -> dict[str, str]:
 def _order(place: Place, by: str) -> list[tuple[int, ...]]:
     """The indices of W in the order in which a text numbers the weights."""
     n_in, n_out = place.p["W"].shape
-    if by == "unit":
-        return [(i, j) for j, i in np.ndindex(n_out, n_in)]
-    return list(np.ndindex(n_in, n_out))
+    by_input = list(np.ndindex(n_in, n_out))
+    return sorted(by_input, key=lambda index: index[::-1]) if by == "unit" else by_input

@@ -1,13 +1,15 @@
-"""Mathematics as Python's own syntax trees, written as plain text, LaTeX or MathML.
+"""Mathematics as Python's own syntax trees, and how they are written, here as plain text.
 
-A name is a letter of a formula ("beta1", "z"), an address ("0.W[2,1]"), or a label of a text
+A name is a letter of a formula ("beta1", "z"), an address ("0.W[2,1]"), or a textbook's label
 ("w_5", "h_1"). A call of ∂ with two names is a derivative.
 """
 
 import ast
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from functools import reduce
 
-from ..formulas.expression import Formula, evaluate
+from ..formulas.expression import Formula, evaluate, parsed
 from ..trace.notation import ADDRESS, Notation
 
 Expression = ast.expr
@@ -41,15 +43,13 @@ SUM, PRODUCT, MINUS, POWER, ATOM = range(5)  # how tightly an expression holds t
 
 
 def parse(formula: Formula, values: Mapping[str, float] | None = None) -> Expression:
-    """What a formula shows; where floats cannot compute that of these values, what it runs."""
-    text = formula.show
-    if values is not None and formula.stable and not _computes(formula, values):
-        text = formula.stable
-    return ast.parse(text, mode="eval").body
+    """What a formula shows, or what it runs if floats cannot compute the former of these values."""
+    stable = values is not None and formula.stable and not _computes(formula, values)
+    return parsed(formula.stable if stable else formula.show)
 
 
 def _computes(formula: Formula, values: Mapping[str, float]) -> bool:
-    """Whether what a formula shows comes to what it runs, but for a little rounding."""
+    """Whether what a formula shows is, up to a little rounding, what it runs."""
     try:
         shown, run = (evaluate(Formula(text), values) for text in (formula.show, formula.run))
     except (ArithmeticError, ValueError, KeyError):
@@ -72,13 +72,6 @@ def slope(top: str, bottom: str) -> Expression:
     return ast.Call(ast.Name("∂"), [name(top), name(bottom)], [])
 
 
-def _between(parts: Sequence[Expression], operator: ast.operator) -> Expression:
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = ast.BinOp(whole, operator, part)
-    return whole
-
-
 def rename(expression: Expression, names: Mapping[str, str]) -> Expression:
     """The expression with other names for its letters."""
 
@@ -86,22 +79,22 @@ def rename(expression: Expression, names: Mapping[str, str]) -> Expression:
         def visit_Name(self, node: ast.Name) -> ast.expr:
             return name(names.get(node.id) or node.id)
 
-    renamed: Expression = Renamed().visit(expression)
+    renamed: Expression = Renamed().visit(deepcopy(expression))
     return renamed
 
 
 def add(parts: Sequence[Expression]) -> Expression:
     """part + part + …"""
-    return _between(parts, ast.Add())
+    return reduce(lambda left, right: ast.BinOp(left, ast.Add(), right), parts)
 
 
 def multiply(parts: Sequence[Expression]) -> Expression:
     """part · part · …"""
-    return _between(parts, ast.Mult())
+    return reduce(lambda left, right: ast.BinOp(left, ast.Mult(), right), parts)
 
 
 def fill(expression: Expression, values: Mapping[str, float]) -> Expression:
-    """The expression with numbers for its letters; of a case distinction what applies."""
+    """The expression with numbers for its letters and the case that applies of each distinction."""
 
     class Filled(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> ast.expr:
@@ -115,13 +108,19 @@ def fill(expression: Expression, values: Mapping[str, float]) -> Expression:
         def visit_Call(self, node: ast.Call) -> ast.expr:
             return ast.Call(node.func, [self.visit(part) for part in node.args], [])
 
-    copy = ast.parse(ast.unparse(expression), mode="eval").body
-    filled: ast.expr = Filled().visit(copy)
+    filled: ast.expr = Filled().visit(deepcopy(expression))
     return filled
 
 
 class Writer:
-    """Writes an expression; what differs between the formats is in the subclasses."""
+    """Writes an expression as plain text. Another format has other shapes, each a text with %s for
+    what stands in it, and its own methods where a shape does not say enough.
+    """
+
+    group, absolute, cases, derivative = "(%s)", "|%s|", "%s if %s else %s", "∂%s/∂%s"
+    letter, sign, minus, comma, times = "%s", " %s ", "-", ", ", " · "
+    fraction = "%s / %s", PRODUCT, POWER, PRODUCT
+    """Its shape, how tightly top and bottom must hold together, how tightly it does itself."""
 
     def __init__(self, notation: Notation) -> None:
         self.notation = notation
@@ -129,26 +128,28 @@ class Writer:
     def __call__(self, node: ast.AST, least: int = SUM) -> str:
         """The expression, in parentheses if it holds less tightly than `least`."""
         text, level = self.write(node)
-        return text if level >= least else self.group(text)
+        return text if level >= least else self.group % text
 
     def write(self, node: ast.AST) -> tuple[str, int]:
         """(the text of an expression, how tightly it holds together)."""
-        if isinstance(node, ast.BinOp):
-            return self.binary(node)
-        if isinstance(node, ast.UnaryOp):
-            return self.sign("-") + self(node.operand, POWER), MINUS
-        if isinstance(node, ast.Constant):
-            value = float(str(node.value))
-            return self.digits(self.notation.number(value)), ATOM if value >= 0 else MINUS
-        if isinstance(node, ast.IfExp):
-            return self.cases(self(node.body), self(node.test), self(node.orelse)), SUM
-        if isinstance(node, ast.Compare):
-            sign = COMPARED[type(node.ops[0])]
-            return self(node.left) + self.compared(sign) + self(node.comparators[0]), SUM
-        if isinstance(node, ast.Call):
-            return self.call(node)
-        assert isinstance(node, ast.Name)
-        return self.named(node.id), ATOM
+        match node:
+            case ast.BinOp():
+                return self.binary(node)
+            case ast.UnaryOp(operand=operand):
+                return self.minus + self(operand, POWER), MINUS
+            case ast.Constant(value=value):
+                value = float(str(value))
+                return self.digits(self.notation.number(value)), ATOM if value >= 0 else MINUS
+            case ast.IfExp(body=body, test=test, orelse=orelse):
+                return self.cases % (self(body), self(test), self(orelse)), SUM
+            case ast.Compare(left=left, ops=[op], comparators=[right]):
+                sign = self.sign % self.chosen(COMPARED[type(op)])
+                return self(left) + sign + self(right), SUM
+            case ast.Call(func=ast.Name(id=function), args=parts):
+                return self.call(function, parts)
+            case ast.Name(id=text):
+                return self.named(text), ATOM
+        raise TypeError(f"{ast.unparse(node)} is no formula")
 
     def binary(self, node: ast.BinOp) -> tuple[str, int]:
         """A sum, difference, product, quotient or power."""
@@ -156,73 +157,51 @@ class Writer:
             return self.power(self(node.left, ATOM), self(node.right)), POWER
         if isinstance(node.op, ast.Mult):
             first = POWER if isinstance(node.left, ast.Constant) else PRODUCT  # (-2) · 3
-            return self(node.left, first) + self.times() + self(node.right, POWER), PRODUCT
+            return self(node.left, first) + self.times + self(node.right, POWER), PRODUCT
         if isinstance(node.op, ast.Div):
-            return self.fraction(node.left, node.right)
-        right = self(node.right, PRODUCT)
-        if isinstance(node.right, ast.Constant):  # 1 - (-2)
-            right = self(node.right, POWER)
-        return self(node.left) + self.sign(f" {'+-'[isinstance(node.op, ast.Sub)]} ") + right, SUM
+            shape, top, bottom, level = self.fraction
+            return shape % (self(node.left, top), self(node.right, bottom)), level
+        least = POWER if isinstance(node.right, ast.Constant) else PRODUCT  # 1 - (-2)
+        sign = self.sign % ("-" if isinstance(node.op, ast.Sub) else "+")
+        return self(node.left) + sign + self(node.right, least), SUM
 
-    def call(self, node: ast.Call) -> tuple[str, int]:
+    def call(self, function: str, arguments: Sequence[Expression]) -> tuple[str, int]:
         """A function of its arguments."""
-        assert isinstance(node.func, ast.Name)
-        function, parts = node.func.id, node.args
-        if function == "∂":
-            return self.derivative(self(parts[0]), self(parts[1])), ATOM
-        if function == "exp":
-            return self.power(self.letter(("e", "e")), self(parts[0])), POWER
-        if function == "sqrt":
-            return self.root(self(parts[0])), ATOM
-        if function == "abs":
-            return self.absolute(self(parts[0])), ATOM
-        inside = self.comma().join(self(part) for part in parts)
-        return self.letter(FUNCTIONS[function]) + self.group(inside), ATOM
+        parts = [self(argument) for argument in arguments]
+        match function:
+            case "∂":
+                return self.derivative % tuple(parts), ATOM
+            case "exp":
+                return self.power(self.letter % "e", parts[0]), POWER
+            case "sqrt":
+                return self.root(parts[0]), ATOM
+            case "abs":
+                return self.absolute % parts[0], ATOM
+        named = self.letter % self.chosen(FUNCTIONS[function])
+        return named + self.group % self.comma.join(parts), ATOM
 
     def named(self, text: str) -> str:
         """A letter, an address or a label."""
-        if text in LETTERS:
-            return self.letter(LETTERS[text])
-        if text.isidentifier() and "_" not in text:
-            return self.letter((text, text))
-        found = ADDRESS.fullmatch(text)
-        if found is not None and found["stage"]:
-            base = f"{found['layer']}.{found['own']}[{found['index']}]"
+        if text in LETTERS or (text.isidentifier() and "_" not in text):
+            return self.letter % self.chosen(LETTERS.get(text, (text, text)))
+        match = ADDRESS.fullmatch(text)
+        if match is not None and match["stage"]:
+            base = f"{match['layer']}.{match['own']}[{match['index']}]"
             if base in self.notation.labels:
-                return self.staged(found["stage"], self.symbol(self.notation.labels[base]))
+                return self.staged(match["stage"], self.symbol(self.notation.labels[base]))
         return self.symbol(self.notation.address(text))
+
+    def chosen(self, pair: tuple[str, str]) -> str:
+        """A sign that is given as plain text and as LaTeX."""
+        return pair[0]
 
     def staged(self, stage: str, parameter: str) -> str:
         """What the update made of a parameter that has a label: Δw₅, new w₅, m(w₅)."""
         return STAGES[stage] + parameter if stage in STAGES else f"{stage}({parameter})"
 
-    def group(self, text: str) -> str:
-        """In parentheses."""
-        return f"({text})"
-
     def digits(self, text: str) -> str:
         """A number."""
         return text
-
-    def sign(self, text: str) -> str:
-        """Plus or minus."""
-        return text
-
-    def comma(self) -> str:
-        """Between the arguments of a function."""
-        return ", "
-
-    def times(self) -> str:
-        """Between factors."""
-        return " · "
-
-    def letter(self, pair: tuple[str, str]) -> str:
-        """A letter or function, given as plain text and as LaTeX."""
-        return pair[0]
-
-    def compared(self, pair: tuple[str, str]) -> str:
-        """A sign of comparison, given as plain text and as LaTeX."""
-        return f" {pair[0]} "
 
     def symbol(self, text: str) -> str:
         """An address or label; "w_5" is w₅."""
@@ -230,27 +209,11 @@ class Writer:
         return base + index.translate(BELOW) if index.isdecimal() else text
 
     def power(self, base: str, exponent: str) -> str:
-        """base to the exponent."""
+        """The base to the exponent."""
         if exponent == "2":
             return f"{base}²"
-        return f"{base}^{exponent if exponent.isalnum() else self.group(exponent)}"
-
-    def fraction(self, top: ast.expr, bottom: ast.expr) -> tuple[str, int]:
-        """top over bottom."""
-        return f"{self(top, PRODUCT)} / {self(bottom, POWER)}", PRODUCT
-
-    def derivative(self, top: str, bottom: str) -> str:
-        """∂top over ∂bottom."""
-        return f"∂{top}/∂{bottom}"
+        return f"{base}^{exponent if exponent.isalnum() else self.group % exponent}"
 
     def root(self, inside: str) -> str:
         """The square root."""
         return f"√{inside}" if inside.isalnum() else f"√({inside})"
-
-    def absolute(self, inside: str) -> str:
-        """The absolute value."""
-        return f"|{inside}|"
-
-    def cases(self, one: str, test: str, other: str) -> str:
-        """one where the test holds, else the other."""
-        return f"{one} if {test} else {other}"

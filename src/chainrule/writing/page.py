@@ -2,11 +2,12 @@
 
 import ast
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ..chain.contributions import Contributions
 from ..chain.explain import explain
 from ..chain.explanation import Explanation, Number, Path, Sum
+from ..trace.address import Address
 from .blocks import Block, Cell, Equation, Heading, Prose, Table
 from .mathematics import Expression, add, fill, multiply, name, number, parse, rename, slope
 
@@ -14,10 +15,11 @@ TERMS = 6  # of a sum that are written out
 Seen = Callable[[Number], Number]  # a number as it is, or as rounded on paper
 
 
-def page(explanation: Explanation, seen: Seen | None = None) -> Iterator[Block]:
-    """The blocks of an explanation; `seen` changes each number before it is written."""
-    see = seen or (lambda one: one)
-    yield _title(explanation)
+def page(explanation: Explanation, see: Seen = lambda one: one) -> Iterator[Block]:
+    """The blocks of an explanation; `see` changes each number before it is written."""
+    parameter = explanation.address.name in explanation.trace.net.shapes
+    what = "How the loss changes with" if parameter else "What makes"
+    yield Heading(what, str(explanation.address), level=2)
     if explanation.made is not None:
         yield from _output(explanation, see)
         yield equation(see(explanation.made))
@@ -29,15 +31,22 @@ def page(explanation: Explanation, seen: Seen | None = None) -> Iterator[Block]:
         yield from _forward(explanation, see)
         yield from _backward(explanation, see)
         yield from _paths(explanation)
-        yield from _rows(explanation)
-        yield from _proof(explanation)
+        if explanation.sum is not None:
+            yield Heading("What each row adds")
+            yield _summed("row", "share of the gradient", explanation.sum)
+        yield from _equations("Simplified, and before", explanation.proof)
     elif explanation.sum is not None:
         yield from _cell(explanation)
         yield total(str(explanation.address), explanation.sum, see)
-    if explanation.steps:
-        yield Heading("The update")
-        for step in explanation.steps:
-            yield equation(see(step))
+    yield from _equations("The update", map(see, explanation.steps))
+
+
+def _equations(heading: str, numbers: Iterable[Number]) -> Iterator[Block]:
+    """Numbers under a heading, if there are any."""
+    equations = [equation(number) for number in numbers]
+    if equations:
+        yield Heading(heading)
+        yield from equations
 
 
 def _output(explanation: Explanation, see: Seen) -> Iterator[Block]:
@@ -46,20 +55,26 @@ def _output(explanation: Explanation, see: Seen) -> Iterator[Block]:
     if at.name not in ("Yhat", "l") or len(at.index) != 2:
         return
     lines, name = list[Block](), trace.output
-    made_by = {place.y: place for place in trace.places}
-    while name in made_by:
-        one = explain(trace, f"{name}[{at.index[0]},{at.index[1]}]")
-        if one.sum is not None:
-            lines.append(total(str(one.address), one.sum, see))
+    input_of = {place.y: place.x for place in trace.places}
+    while name in input_of:
+        unit = explain(trace, str(Address(name, at.index)))
+        lines += _unit(unit, see)
+        if unit.sum is not None:
             break
-        if one.made is not None:
-            lines.append(equation(see(one.made)))
-        name = made_by[name].x
+        name = input_of[name]
     yield from reversed(lines)
 
 
+def _unit(explanation: Explanation, see: Seen) -> Iterator[Block]:
+    """The formula or the sum that makes a unit."""
+    if explanation.made is not None:
+        yield equation(see(explanation.made))
+    elif explanation.sum is not None:
+        yield total(str(explanation.address), explanation.sum, see)
+
+
 def _inputs(explanation: Explanation, inputs: Contributions) -> Iterator[Block]:
-    """What each input added to a prediction, by three accounts, and what they leave over."""
+    """What each input added to a prediction, by three methods, and the error of each."""
     name, scale = explanation.trace.unit
     what = name if name and inputs.against is None else f"the raw output {inputs.output}"
     if inputs.against is not None:
@@ -70,7 +85,7 @@ def _inputs(explanation: Explanation, inputs: Contributions) -> Iterator[Block]:
         return [name, *("–" if value is None else scale * value for value in values)]
 
     rows = [row(part.name, part.exact, part.integrated, part.gradient) for part in inputs.largest]
-    gaps = (inputs.gaps[account] for account in ("exact", "integrated", "gradient"))
+    gaps = (inputs.gaps[method] for method in ("exact", "integrated", "gradient"))
     header = ("input", "along the paths", "integrated gradients", "gradient × input")
     yield Table("", header, [*rows, row("left over", *gaps)], frozenset({1, 2, 3}))
 
@@ -87,13 +102,6 @@ def _cell(explanation: Explanation) -> Iterator[Block]:
     yield Prose(f"The cell {raw} becomes {steps}.")
 
 
-def _title(explanation: Explanation) -> Heading:
-    """What the number is, in words."""
-    parameter = explanation.address.name in explanation.trace.net.shapes
-    what = "How the loss changes with" if parameter else "What makes"
-    return Heading(what, str(explanation.address), level=2)
-
-
 def equation(one: Number) -> Equation:
     """symbol = formula = the formula with numbers = value."""
     sides: list[Expression] = [_symbol(one)]
@@ -108,15 +116,12 @@ def equation(one: Number) -> Equation:
 
 def total(symbol: str, whole: Sum, see: Seen) -> Equation:
     """symbol = Σ of the parts = their numbers = value."""
-    listed = [see(part) for part in whole.parts[:TERMS]]
-    formulas, numbers = list[Expression](), list[Expression]()
-    for part in listed:
-        formula, with_numbers = _part(part)
-        formulas.append(formula)
-        numbers.append(with_numbers)
+    listed = whole.parts[:TERMS]
+    pairs = [_part(see(part)) for part in listed]
+    formulas, numbers = [formula for formula, _ in pairs], [filled for _, filled in pairs]
     if len(listed) < whole.count:
         formulas.append(name(f"({whole.count - len(listed)} more)"))
-        numbers.append(number(whole.value - sum(part.value for part in whole.parts[:TERMS])))
+        numbers.append(number(whole.value - sum(part.value for part in listed)))
     result = see(Number(symbol, whole.value))
     sides = (name(symbol), add(formulas), add(numbers), number(result.value))
     return Equation(sides, result.note)
@@ -140,21 +145,15 @@ def _symbol(one: Number) -> Expression:
 
 def _forward(explanation: Explanation, see: Seen) -> Iterator[Block]:
     """The units on the largest path, from the input to the loss."""
-    trace, shown = explanation.trace, list[str]()
-    for factor in reversed(explanation.factors):
-        for symbol in reversed(factor.symbol):
-            owned = symbol.partition("[")[0]
-            if symbol != "L" and owned not in (*trace.net.shapes, "X") and symbol not in shown:
-                shown.append(symbol)
+    trace, factors = explanation.trace, reversed(explanation.factors)
+    symbols = dict.fromkeys(symbol for factor in factors for symbol in reversed(factor.symbol))
+    inputs = (*trace.net.shapes, "X", "L")
+    shown = [symbol for symbol in symbols if symbol.partition("[")[0] not in inputs]
     if not shown:
         return
     yield Heading("Forwards" + (f", row {explanation.row}" if len(trace.batch) > 1 else ""))
     for address in shown:
-        one = explain(trace, address)
-        if one.made is not None:
-            yield equation(see(one.made))
-        elif one.sum is not None:
-            yield total(address, one.sum, see)
+        yield from _unit(explain(trace, address), see)
 
 
 def _backward(explanation: Explanation, see: Seen) -> Iterator[Block]:
@@ -164,15 +163,14 @@ def _backward(explanation: Explanation, see: Seen) -> Iterator[Block]:
         return
     which = "" if explanation.count < 2 else f", along the largest of {explanation.count} paths"
     yield Heading(f"Backwards{which}")
-    for factor in largest.factors:
-        yield equation(see(factor))
-    yield _product(explanation, largest, see)
+    factors = [see(factor) for factor in largest.factors]
+    yield from map(equation, factors)
+    yield _product(explanation, largest, factors, see)
 
 
-def _product(explanation: Explanation, path: Path, see: Seen) -> Equation:
+def _product(explanation: Explanation, path: Path, factors: list[Number], see: Seen) -> Equation:
     """∂L/∂ = the product of the factors = value."""
-    factors, bottom = [see(factor) for factor in path.factors], path.factors[-1].symbol[1]
-    whole = see(Number(("L", bottom), path.product))
+    whole = see(Number(("L", path.factors[-1].symbol[1]), path.product))
     symbol = _symbol(whole) if explanation.count < 2 else name("product")
     numbers = [number(f.value) for f in factors]
     value = whole.value
@@ -187,44 +185,17 @@ def _paths(explanation: Explanation) -> Iterator[Block]:
         return
     which = f" of row {explanation.row}" if len(explanation.trace.batch) > 1 else ""
     yield Heading(f"All {explanation.count} paths{which}")
-    rows = []
+    parts = []
     for path in explanation.paths:
         units = [factor.symbol[1] for factor in path.factors if isinstance(factor.symbol, tuple)]
-        rows.append((" ← ".join(units), path.product))
-    whole = sum(path.product for path in explanation.paths) + explanation.rest
-    yield _summed(
-        "from the output back", "product", rows, explanation.count, explanation.rest, whole
-    )
+        parts.append(Number(" ← ".join(units), path.product))
+    whole = sum(part.value for part in parts) + explanation.rest
+    every = Sum(tuple(parts), explanation.count, explanation.rest, whole)
+    yield _summed("from the output back", "product", every)
 
 
-def _rows(explanation: Explanation) -> Iterator[Block]:
-    """What each row of the batch adds."""
-    if explanation.sum is None:
-        return
-    yield Heading("What each row adds")
-    rows = [(str(part.symbol), part.value) for part in explanation.sum.parts]
-    yield _summed(
-        "row",
-        "share of the gradient",
-        rows,
-        explanation.sum.count,
-        explanation.sum.rest,
-        explanation.value,
-    )
-
-
-def _summed(
-    name: str, share: str, rows: list[tuple[str, float]], count: int, rest: float, whole: float
-) -> Table:
+def _summed(name: str, share: str, whole: Sum) -> Table:
     """The parts of a sum that are listed, what all others add, and the sum."""
-    others = [(f"all {count - len(rows)} others", rest)] if count > len(rows) else []
-    return Table("", (name, share), [*rows, *others, ("sum", whole)], frozenset({1}))
-
-
-def _proof(explanation: Explanation) -> Iterator[Block]:
-    """The simplified derivative beside the product it stands for."""
-    if not explanation.proof:
-        return
-    yield Heading("Simplified, and before")
-    for one in explanation.proof:
-        yield equation(one)
+    rows = [(str(part.symbol), part.value) for part in whole.parts]
+    others = [(f"all {whole.count - len(rows)} others", whole.rest)] * (whole.count > len(rows))
+    return Table("", (name, share), [*rows, *others, ("sum", whole.value)], frozenset({1}))

@@ -1,5 +1,6 @@
 """An explanation as plain text, Markdown, LaTeX, HTML or JSON."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -33,6 +34,7 @@ to_latex, to_html = partial(write, LatexBody), partial(write, Html)
 
 FIELDS = {
     Explanation: "address value row made sum paths count rest proof steps blocked inputs".split(),
+    Number: ["symbol", "value", "formula", "names", "note"],
     Sum: ["parts", "count", "rest"],
     Path: ["factors", "product"],
     Contributions: ["output", "against", "parts", "gaps"],
@@ -48,33 +50,28 @@ def to_json(explanation: Explanation) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Number):
-        names = {
-            k: {"value": v.value, "address": v.address or None} for k, v in value.names.items()
-        }
-        return {
-            "symbol": _plain(value.symbol),
-            "value": value.value,
-            "formula": value.formula and value.formula.show,
-            "names": names,
-            "note": value.note,
-        }
+    if isinstance(value, Term):
+        return {"value": value.value, "address": value.address or None}
     if type(value) in FIELDS:
         return {name: _plain(getattr(value, name)) for name in FIELDS[type(value)]}
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, Formula):
+        return value.show
     return str(value) if isinstance(value, Address) else value
 
 
-def _seen(found: Explanation, notation: Notation, paper: Rounding | None) -> Seen:
+def _seen(explanation: Explanation, notation: Notation, paper: Rounding | None) -> Seen:
     """How each number is written: on paper, as half squares."""
-    squared = type(found.trace.settings.loss) is SquaredError and notation.half_squares
+    squared = type(explanation.trace.settings.loss) is SquaredError and notation.half_squares
+    shown = _halved if squared else lambda number: number
+    if paper is None:
+        return shown
 
-    def seen(one: Number) -> Number:
-        exact = _halved(one) if squared else one
-        if paper is None:
-            return exact
-        rounded = _halved(paper(one)) if squared else paper(one)
+    def seen(number: Number) -> Number:
+        exact, rounded = shown(number), shown(paper(number))
         return replace(rounded, note=exact.note or paper.lost(exact, rounded.value))
 
     return seen

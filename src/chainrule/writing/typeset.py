@@ -1,152 +1,106 @@
 """Mathematics for a typesetter (LaTeX) and for a browser (MathML)."""
 
-import ast
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from html import escape
 
 from ..trace.notation import ADDRESS
-from .mathematics import ATOM, POWER, Writer
+from .mathematics import ATOM, POWER, SUM, Writer
 
+# Values of a trace: plain text, LaTeX.
 VALUES = {
-    "Yhat": r"\hat y",
-    "l": r"\ell",
-    "dL_dl": r"\partial L/\partial\ell",
-    "X": "X",
-    "dl_dZ": r"\partial\ell/\partial z",
-}
-STAGES = {"m_hat": r"\hat m", "v_hat": r"\hat v", "delta": r"\Delta", "after": r"\text{new }",
-          "m_before": "m_{t-1}", "v_before": "v_{t-1}", "s_before": "s_{t-1}",
-          "penalty": "P'"}  # fmt: skip
+    "Yhat": ("ŷ", r"\hat y"), "l": ("l", r"\ell"), "dL_dl": ("∂L/∂l", r"\partial L/\partial\ell"),
+    "X": ("X", "X"), "dl_dZ": ("∂l/∂z", r"\partial\ell/\partial z"),
+}  # fmt: skip
 
 
-def is_slope(own: str) -> bool:
-    """Whether a name is that of dL/d(something): "dW", "dZ", but not "dL_dl"."""
-    return own.startswith("d") and own[1:2].isupper() and "_" not in own
+class Typeset(Writer, ABC):
+    """Addresses and labels with their layer above and their index below."""
+
+    slope, in_stage = "%s", "%s(%s)"
+    stages: Mapping[str, str] = {}
+
+    def symbol(self, text: str) -> str:
+        match = ADDRESS.fullmatch(text)
+        if match is not None and (match["layer"] or match["index"] or match["own"] in VALUES):
+            keys = ("own", "layer", "index", "stage")
+            own, layer, index, stage = (part or "" for part in match.group(*keys))
+        else:
+            (own, _, index), layer, stage = text.partition("_"), "", ""
+        if own.startswith("d") and own[1:2].isupper() and "_" not in own and not stage:
+            return self.slope % self.indexed(self.chosen((own[1:], own[1:])), layer, index)
+        whole = self.indexed(self.chosen(VALUES.get(own, (own, own))), layer, index)
+        return self.in_stage % (self.stages.get(stage, stage), whole) if stage else whole
+
+    @abstractmethod
+    def indexed(self, name: str, layer: str, index: str) -> str:
+        """A name with its layer and index, "" for what it lacks."""
 
 
-def parts(text: str) -> tuple[str, str, str, str]:
-    """(name, layer, index, stage) of an address or a label; "" for what it has not."""
-    found = ADDRESS.fullmatch(text)
-    if found is not None and (found["layer"] or found["index"] or found["own"] in VALUES):
-        return found["own"], found["layer"] or "", found["index"] or "", found["stage"] or ""
-    base, _, index = text.partition("_")
-    return base, "", index, ""
-
-
-class Latex(Writer):
+class Latex(Typeset):
     r"""`\frac{\partial L}{\partial W^{(0)}_{2,1}} = …`"""
 
-    def group(self, text: str) -> str:
-        return rf"\left({text}\right)"
+    group, absolute, times = r"\left(%s\right)", r"\left|%s\right|", r" \cdot "
+    cases = r"\begin{cases} %s & \text{if } %s \\ %s & \text{else} \end{cases}"
+    derivative, slope = r"\frac{\partial %s}{\partial %s}", r"\tfrac{\partial L}{\partial %s}"
+    fraction = r"\frac{%s}{%s}", SUM, SUM, POWER
+    stages = {"m_hat": r"\hat m", "v_hat": r"\hat v", "delta": r"\Delta", "after": r"\text{new }",
+              "m_before": "m_{t-1}", "v_before": "v_{t-1}", "s_before": "s_{t-1}",
+              "penalty": "P'"}  # fmt: skip
+
+    def chosen(self, pair: tuple[str, str]) -> str:
+        return pair[1]
 
     def digits(self, text: str) -> str:
         mantissa, e, power = text.partition("e")
         return rf"{mantissa}\cdot 10^{{{int(power)}}}" if e else text.replace("∞", r"\infty")
 
-    def times(self) -> str:
-        return r" \cdot "
-
-    def letter(self, pair: tuple[str, str]) -> str:
-        return pair[1]
-
-    def compared(self, pair: tuple[str, str]) -> str:
-        return f" {pair[1]} "
-
-    def symbol(self, text: str) -> str:
-        own, layer, index, stage = parts(text)
-        name = VALUES.get(own, own.replace("_", r"\_"))
-        if is_slope(own) and not stage:
-            return rf"\tfrac{{\partial L}}{{\partial {self._indexed(own[1:], layer, index)}}}"
-        whole = self._indexed(name, layer, index)
-        return rf"{STAGES.get(stage, stage)}({whole})" if stage else whole
-
     def staged(self, stage: str, parameter: str) -> str:
-        return rf"{STAGES.get(stage, stage)}\left({parameter}\right)"
+        return self.stages.get(stage, stage) + self.group % parameter
 
-    def _indexed(self, name: str, layer: str, index: str) -> str:
-        above = f"^{{({layer})}}" if layer else ""
-        return f"{name}{above}_{{{index}}}" if index else f"{name}{above}"
+    def indexed(self, name: str, layer: str, index: str) -> str:
+        above, below = f"^{{({layer})}}" * bool(layer), f"_{{{index}}}" * bool(index)
+        return name.replace("_", r"\_") + above + below
 
     def power(self, base: str, exponent: str) -> str:
         return f"{base}^{{{exponent}}}"
 
-    def fraction(self, top: ast.expr, bottom: ast.expr) -> tuple[str, int]:
-        return rf"\frac{{{self(top)}}}{{{self(bottom)}}}", POWER
-
-    def derivative(self, top: str, bottom: str) -> str:
-        return rf"\frac{{\partial {top}}}{{\partial {bottom}}}"
-
     def root(self, inside: str) -> str:
         return rf"\sqrt{{{inside}}}"
 
-    def absolute(self, inside: str) -> str:
-        return rf"\left|{inside}\right|"
 
-    def cases(self, one: str, test: str, other: str) -> str:
-        rows = rf"{one} & \text{{if }} {test} \\ {other} & \text{{else}}"
-        return rf"\begin{{cases}} {rows} \end{{cases}}"
-
-
-class MathML(Writer):
+class MathML(Typeset):
     """`<mfrac><mrow><mo>∂</mo>…`, the mathematics of HTML."""
 
-    def group(self, text: str) -> str:
-        return f"<mrow><mo>(</mo>{text}<mo>)</mo></mrow>"
+    group = "<mrow><mo>(</mo>%s<mo>)</mo></mrow>"
+    absolute = "<mrow><mo>|</mo>%s<mo>|</mo></mrow>"
+    cases = "<mrow>%s<mtext> if </mtext>%s<mtext> else </mtext>%s</mrow>"
+    derivative = "<mfrac><mrow><mo>∂</mo>%s</mrow><mrow><mo>∂</mo>%s</mrow></mfrac>"
+    slope = derivative % ("<mi>L</mi>", "%s")
+    fraction = "<mfrac><mrow>%s</mrow><mrow>%s</mrow></mfrac>", SUM, SUM, ATOM
+    letter, sign, minus = "<mi>%s</mi>", "<mo>%s</mo>", "<mo>-</mo>"
+    comma, times = "<mo>,</mo>", "<mo>·</mo>"
+    in_stage = f"<mrow><mi>%s</mi>{group}</mrow>"
+
+    def chosen(self, pair: tuple[str, str]) -> str:
+        return escape(pair[0])
 
     def digits(self, text: str) -> str:
-        minus, digits = ("<mo>-</mo>", text[1:]) if text.startswith("-") else ("", text)
+        minus, digits = (self.minus, text[1:]) if text.startswith("-") else ("", text)
         return f"<mrow>{minus}<mn>{digits}</mn></mrow>"
 
-    def sign(self, text: str) -> str:
-        return f"<mo>{text.strip()}</mo>"
-
-    def comma(self) -> str:
-        return "<mo>,</mo>"
-
-    def times(self) -> str:
-        return "<mo>·</mo>"
-
-    def letter(self, pair: tuple[str, str]) -> str:
-        return f"<mi>{escape(pair[0])}</mi>"
-
-    def compared(self, pair: tuple[str, str]) -> str:
-        return f"<mo>{escape(pair[0])}</mo>"
-
-    def symbol(self, text: str) -> str:
-        own, layer, index, stage = parts(text)
-        if is_slope(own) and not stage:
-            return self.derivative("<mi>L</mi>", self._indexed(own[1:], layer, index))
-        known = {"Yhat": "ŷ", "dL_dl": "∂L/∂l", "dl_dZ": "∂l/∂z"}
-        whole = self._indexed(known.get(own, own), layer, index)
-        return f"<mrow><mi>{stage}</mi>{self.group(whole)}</mrow>" if stage else whole
-
     def staged(self, stage: str, parameter: str) -> str:
-        known = {"delta": "Δ", "after": "new"}
-        return f"<mrow><mi>{known.get(stage, stage)}</mi>{parameter}</mrow>"
+        sign = {"delta": "Δ", "after": "new"}.get(stage, stage)
+        return f"<mrow><mi>{sign}</mi>{parameter}</mrow>"
 
-    def _indexed(self, name: str, layer: str, index: str) -> str:
-        shown = f"<mi>{escape(name)}</mi>"
+    def indexed(self, name: str, layer: str, index: str) -> str:
         below, above = f"<mrow><mn>{index}</mn></mrow>", f"<mrow><mo>({layer})</mo></mrow>"
-        if layer and index:
-            return f"<msubsup>{shown}{below}{above}</msubsup>"
-        if index:
-            return f"<msub>{shown}{below}</msub>"
-        return f"<msup>{shown}{above}</msup>" if layer else shown
+        kind = "sub" * bool(index) + "sup" * bool(layer)
+        inside = f"<mi>{name}</mi>" + below * bool(index) + above * bool(layer)
+        return f"<m{kind}>{inside}</m{kind}>" if kind else inside
 
     def power(self, base: str, exponent: str) -> str:
         return f"<msup><mrow>{base}</mrow><mrow>{exponent}</mrow></msup>"
 
-    def fraction(self, top: ast.expr, bottom: ast.expr) -> tuple[str, int]:
-        return f"<mfrac><mrow>{self(top)}</mrow><mrow>{self(bottom)}</mrow></mfrac>", ATOM
-
-    def derivative(self, top: str, bottom: str) -> str:
-        d = "<mo>∂</mo>"
-        return f"<mfrac><mrow>{d}{top}</mrow><mrow>{d}{bottom}</mrow></mfrac>"
-
     def root(self, inside: str) -> str:
         return f"<msqrt>{inside}</msqrt>"
-
-    def absolute(self, inside: str) -> str:
-        return f"<mrow><mo>|</mo>{inside}<mo>|</mo></mrow>"
-
-    def cases(self, one: str, test: str, other: str) -> str:
-        return f"<mrow>{one}<mtext> if </mtext>{test}<mtext> else </mtext>{other}</mrow>"
