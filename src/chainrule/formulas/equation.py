@@ -52,10 +52,9 @@ class Equation:
     def _solved(self, pattern: ast.expr, i: int) -> Mapping[str, int] | None:
         if isinstance(pattern, ast.Name):
             return {pattern.id: i}
-        text = ast.unparse(pattern)
-        if text not in self._tables:
-            self._tables[text] = self._table(text)
-        return self._tables[text].get(i)
+        if pattern not in self._tables:
+            self._tables[pattern] = self._table(ast.unparse(pattern))
+        return self._tables[pattern].get(i)
 
     def _table(self, text: str) -> dict[int, dict[str, int]]:
         """What each value of an index such as `3 + 2 * c + o` is made of."""
@@ -67,8 +66,15 @@ class Equation:
         return table
 
     @cached_property
-    def _tables(self) -> dict[str, dict[int, dict[str, int]]]:
+    def _tables(self) -> dict[ast.expr, dict[int, dict[str, int]]]:
         return {}
+
+    @cached_property
+    def reads(self) -> set[str]:
+        """The values of the trace that its numbers are made of."""
+        named = [*self.arrays.values(), *self.settings.values()]
+        return {name for one in named for name in (one if isinstance(one, tuple) else (one,))
+                if isinstance(name, str)}  # fmt: skip
 
 
 class EquationNumbers:

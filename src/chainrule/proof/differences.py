@@ -4,6 +4,7 @@ from the input to L in plain Python.
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from ..formulas.expression import Formula, Index, derivative_of, evaluate
@@ -74,10 +75,32 @@ class Probe:
         """(L, on which side of each kink the units are) with one parameter at another value."""
         recomputed = self.recomputed
         recomputed.begin({})  # what the trace has, not what was made anew before
-        recomputed.begin({name: _replaced(recomputed.all(name), index, value)})
-        for made in self.forward:
-            recomputed.fresh[made] = _made(recomputed, made, self.trace.values[made].shape)
+        changed = _replaced(recomputed.all(name), index, value)
+        recomputed.begin(self._unchanged | {name: changed})
+        self._recompute(self._depend_on(name))
         return float(recomputed.fresh["L"]), self._sides()
+
+    @cached_property
+    def _unchanged(self) -> dict[str, Any]:
+        """Every value from the input to L, recomputed from the parameters as they are."""
+        self.recomputed.begin({})
+        self._recompute(self.forward)
+        return self.recomputed.fresh
+
+    def _recompute(self, names: list[str]) -> None:
+        fresh = self.recomputed.fresh
+        for name in names:
+            fresh.pop(name, None)
+        for name in names:
+            fresh[name] = _made(self.recomputed, name, self.trace.values[name].shape)
+
+    def _depend_on(self, name: str) -> list[str]:
+        """The values between a parameter and L that change with it, in order."""
+        changing = {name}
+        for value in self.forward:
+            if any(changing & one.reads for one in self.trace.equations.get(value, ())):
+                changing.add(value)
+        return [value for value in self.forward if value in changing]
 
     def _sides(self) -> list[bool]:
         """For each unit and kink of its layer or of the loss: on which side of it the unit is."""
