@@ -9,7 +9,7 @@ STRICT := $(addprefix src/chainrule/,core training trace chain proof writing gra
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-portable bench clean
+.PHONY: help demo test test-portable bench clean lint types
 
 help: ## list these verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -18,10 +18,20 @@ demo: .venv/.base ## install, train a network on a real table, and show what it 
 	@$(BIN)/chainrule demo
 
 test: .venv/.dev ## everything the CI runs: lint, format, types, tests
+	@$(BIN)/python -m compileall -q src
+	@$(MAKE) --no-print-directory -j 4 lint types kernels-float64 kernels-float32
+	$(ONE_THREAD) $(BIN)/pytest -n 2 --dist worksteal
+
+lint:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types:
 	$(BIN)/mypy $(STRICT)
-	$(ONE_THREAD) $(BIN)/pytest -n 2 --dist loadfile
+
+# Both workers would compile the kernels at the same moment if they were not there yet.
+kernels-%:
+	@$(BIN)/python -c 'import chainrule; chainrule.load_engine("$*")'
 
 test-portable: .venv/.dev ## the tests again, with the kernels of other processors
 	$(ONE_THREAD) $(BIN)/python tests/support/portable.py $(PYTEST)
@@ -56,7 +66,9 @@ clean: ## remove the environment, caches and builds
 
 .venv/.dev: .venv/.made pyproject.toml
 	@echo "installing chainrule and its test tools into .venv (about a minute, once)"
-	@$(PIP) -e '.[dev]' && touch .venv/.base $@
+	@$(PIP) --no-compile -e '.[dev]'
+	@$(BIN)/python -m compileall -q -j 0 -x '/tests?/' .venv/lib || true
+	@touch .venv/.base $@
 
 .venv/.bench: .venv/.made pyproject.toml
 	@echo "installing chainrule and what it is compared with into .venv (some minutes, once)"

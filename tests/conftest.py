@@ -16,8 +16,15 @@ os.environ["MPLBACKEND"] = "Agg"
 
 SHARED = Path(__file__).parents[2] / "shared"
 
+LONGEST = ("test_docs.py", "test_examples.py")
+
 settings.register_profile("ci", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("ci")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests come first: no worker is left alone with one of them at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session")

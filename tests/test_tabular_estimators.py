@@ -26,9 +26,9 @@ ROWS = "the held-out rows are drawn from the rows: a weight of 2 is no second ro
 
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks(
-    [cr.TabularClassifier(max_iter=60, random_state=0),
+    [cr.TabularClassifier(n_members=2, max_iter=60, random_state=0),
      cr.TabularClassifier(preset="simple", max_iter=60, random_state=0),
-     cr.TabularClassifier(preset="ensemble", n_members=6, max_iter=40, metric="log_loss",
+     cr.TabularClassifier(preset="ensemble", n_members=2, max_iter=40, metric="log_loss",
                           random_state=0),
      cr.TabularRegressor(max_iter=60, random_state=0),
      cr.TabularRegressor(preset="simple", max_iter=60, random_state=0),

@@ -98,7 +98,7 @@ def suite(variables: Variables) -> int:
     if shown:
         return shown
     sys.stdout.flush()
-    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *sys.argv[1:]]
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", *sys.argv[1:]]
     return subprocess.run(command, env=environment).returncode
 
 

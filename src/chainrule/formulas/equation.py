@@ -55,6 +55,13 @@ class Equation:
             table.setdefault(value(at, None), at)
         return table
 
+    @cached_property
+    def reads(self) -> set[str]:
+        """The values of the trace that its numbers are computed from."""
+        sources = [*self.arrays.values(), *self.settings.values()]
+        names = itertools.chain(*(s if isinstance(s, tuple) else (s,) for s in sources))
+        return {name for name in names if isinstance(name, str)}
+
 
 class EquationNumbers:
     """The numbers of one equation, all of one kind; `read(name, *index)` takes one from the trace.

@@ -5,6 +5,7 @@ from the input to L in plain Python.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from ..formulas.equation import Index
@@ -73,11 +74,33 @@ class Probe:
 
     def loss(self, name: str, index: tuple[int, ...], value: float) -> tuple[float, list[bool]]:
         """(L, the side of each kink that every unit is on) with another value of one parameter."""
-        recomputed, values = self.recomputed, self.trace.values
-        recomputed.begin({name: _replaced(self.trace[name].tolist(), index, value)})
-        for later in self.forward:
-            recomputed.fresh[later] = _recomputed(recomputed, later, values[later].shape)
+        recomputed = self.recomputed
+        changed = _replaced(self.trace[name].tolist(), index, value)
+        recomputed.begin(self._unchanged | {name: changed})
+        self._recompute(self._dependent_on(name))
         return float(recomputed.fresh["L"]), self._sides()
+
+    @cached_property
+    def _unchanged(self) -> dict[str, Any]:
+        """Every value from the input to L, recomputed from the parameters as they are."""
+        self.recomputed.begin({})
+        self._recompute(self.forward)
+        return self.recomputed.fresh
+
+    def _recompute(self, names: list[str]) -> None:
+        fresh = self.recomputed.fresh
+        for name in names:
+            fresh.pop(name, None)
+        for name in names:
+            fresh[name] = _recomputed(self.recomputed, name, self.trace.values[name].shape)
+
+    def _dependent_on(self, name: str) -> list[str]:
+        """The values between a parameter and L that change with it, in order."""
+        changing = {name}
+        for value in self.forward:
+            if any(changing & one.reads for one in self.trace.equations.get(value, ())):
+                changing.add(value)
+        return [value for value in self.forward if value in changing]
 
     def _sides(self) -> list[bool]:
         """For each unit and each kink of its layer or the loss, whether the unit is above it."""

@@ -7,7 +7,6 @@ held out is not used.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
 
 from ..core.arrays import Array
 from ..core.losses import SoftmaxCrossEntropy
@@ -42,6 +41,8 @@ def temperature(Z: Array, y: Array, weight: Array | None) -> float:
     Labels are smoothed by 1 / (n + 1), as if there were one more row of unknown class: a few rows
     without a mistake do not make the network certain. Guo et al. 2017.
     """
+    from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
+
     loss = SoftmaxCrossEntropy(label_smoothing=1.0 / (len(Z) + 1))
 
     def log_loss(log_t: float) -> float:
