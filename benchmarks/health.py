@@ -29,7 +29,7 @@ def trained(net: cr.Network, loss: Any, data: Any, epochs: int, engine: str, kee
         net, loss, cr.Adam(), *data, epochs=epochs, batch_size=64, lr=1e-3, rng=0, engine=engine
     ):
         if keep:
-            health.see(record)
+            health.update(record)
     LOOKS[engine] = len(health.history) if keep else LOOKS[engine]
     return perf_counter() - started
 

@@ -132,7 +132,7 @@ def test_contributions_lead_from_the_average_row_to_this_one(target: str, preset
         assert float(document["true"]) == pytest.approx(true)
     else:
         assert document["true"] == true
-    assert document["answer"] == run.model().predict(made_up())[5]
+    assert document["prediction"] == run.model().predict(made_up())[5]
 
 
 def test_rows_that_are_not_there_are_refused() -> None:

@@ -13,7 +13,7 @@ from support.compiled_cases import Case, cases
 from test_trace import ROWS, alice, traced
 
 import chainrule as cr
-from chainrule.chain.explain import MOST, explain
+from chainrule.chain.explain import MAX_LISTED, explain
 from chainrule.chain.explanation import FEW, Explanation, Sum
 from chainrule.formulas.expression import derivative_of, evaluate
 from chainrule.proof.arithmetic import steps
@@ -62,7 +62,7 @@ def terms_within(found: Explanation) -> float:
     return whole
 
 
-def check_sum(found: Sum, most: int = MOST) -> None:
+def check_sum(found: Sum, most: int = MAX_LISTED) -> None:
     assert adds_up([part.value for part in found.parts] + [found.rest], found.value)
     assert len(found.parts) == (found.count if found.count <= FEW else most)
 
@@ -91,7 +91,7 @@ def test_every_name_of_a_trace_is_explained() -> None:
         assert found.value == pytest.approx(float(value[index]), rel=1e-12)
         lines = found.to_text(cr.Notation(digits=6)).splitlines()
         assert len(lines) > 1, name
-        for one in filter(None, (found.made, *found.steps)):
+        for one in filter(None, (found.equation, *found.steps)):
             if one.formula is not None:
                 numbers = {letter: term.value for letter, term in one.names.items()}
                 made = evaluate(one.formula, numbers)
@@ -105,7 +105,7 @@ def test_a_gradient_of_zero_shows_the_factor_that_is_zero() -> None:
     trace = trace_step(net, cr.SquaredError(), cr.SGD(), [[1.0, 0.0]], [2.0], lr=0.1)
     for address, zeros in (("0.W[0,1]", 1), ("0.W[1,1]", 2), ("dX[0,0]", 1)):
         found = explain(trace, address)
-        assert found.value == found.count == 0
+        assert found.value == found.path_count == 0
         assert found.paths == ()
         values = [factor.value for factor in found.factors]
         assert values.count(0.0) == zeros
@@ -157,7 +157,7 @@ def test_a_parameters_paths_and_rows_come_to_its_gradient(case: Case) -> None:
         by_row = found.sum.parts[row].value if found.sum else found.value
         products = [path.product for path in found.paths]
         assert adds_up([*products, found.rest], by_row, terms_within(found))
-        assert len(found.paths) == (found.count if found.count <= FEW else MOST)
+        assert len(found.paths) == (found.path_count if found.path_count <= FEW else MAX_LISTED)
         check_products(found)
         if found.sum is not None:
             check_sum(found.sum)
@@ -254,12 +254,12 @@ def test_too_many_paths_are_summed_up() -> None:
     net = cr.Network.mlp([5, 9, 9, 3], "tanh", rng=0)
     X = np.random.default_rng(0).normal(size=(70, 5))
     trace = trace_step(net, cr.SoftmaxCrossEntropy(), cr.SGD(), X, np.arange(70) % 3, lr=0.1)
-    found = explain(trace, "0.W[1,2]", most=5)
-    assert (len(found.paths), found.count) == (27, 27)
+    found = explain(trace, "0.W[1,2]", max_listed=5)
+    assert (len(found.paths), found.path_count) == (27, 27)
     deep = cr.Network.mlp([5, 9, 9, 9, 3], "tanh", rng=0)
     trace = trace_step(deep, cr.SoftmaxCrossEntropy(), cr.SGD(), X, np.arange(70) % 3, lr=0.1)
-    found = explain(trace, "0.W[1,2]", most=5)
-    assert (len(found.paths), found.count) == (5, 9 * 9 * 3)
+    found = explain(trace, "0.W[1,2]", max_listed=5)
+    assert (len(found.paths), found.path_count) == (5, 9 * 9 * 3)
     rows = found.sum
     assert rows is not None
     assert (len(rows.parts), rows.count) == (5, 70)
@@ -271,7 +271,7 @@ def test_too_many_paths_are_summed_up() -> None:
 def test_the_largest_paths_are_the_largest_of_all() -> None:
     net = cr.Network.mlp([2, 6, 6, 6, 2], "sigmoid", rng=3)
     trace = trace_step(net, cr.SquaredError(), cr.SGD(), [[0.3, -0.8]], [[1.0, 0.0]], lr=0.1)
-    found = explain(trace, "0.b[4]", most=7)
+    found = explain(trace, "0.b[4]", max_listed=7)
     v = trace.values
     slopes = {i: v[f"{i}.A"][0] * (1 - v[f"{i}.A"][0]) for i in (1, 3, 5)}
     every = [
@@ -281,7 +281,7 @@ def test_the_largest_paths_are_the_largest_of_all() -> None:
     ]  # fmt: skip
     largest = sorted(every, key=abs, reverse=True)[:7]
     np.testing.assert_allclose([path.product for path in found.paths], largest, rtol=1e-13)
-    assert found.count == len(every)
+    assert found.path_count == len(every)
 
 
 @pytest.mark.parametrize(
@@ -365,9 +365,9 @@ def test_a_gradient_is_explained_like_its_parameter() -> None:
     assert page.index("2.Z[0,0] =") < page.index("Yhat[0,0] =")
 
 
-@pytest.mark.parametrize("how", [{"most": 0}, {"most": 1.5}, {"row": 1.5}, {"row": -1}])
+@pytest.mark.parametrize("how", [{"max_listed": 0}, {"max_listed": 1.5}, {"row": 1.5}, {"row": -1}])
 def test_odd_settings(how: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"explain most is|there is no row .*rows 0 to 0"):
+    with pytest.raises(ValueError, match=r"explain max_listed is|there is no row .*rows 0 to 0"):
         explain(alice(), "L", **how)
 
 

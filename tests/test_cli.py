@@ -230,7 +230,7 @@ def test_predict_warns_of_new_categories(folder: Path, tmp_path: Path) -> None:
 
 def test_evaluate_gives_the_scores_of_the_test(folder: Path) -> None:
     told = document("evaluate", "flowers.safetensors", "fresh.csv", cwd=folder)
-    assert told["test"] == told["stored"]
+    assert told["test"] == told["model_test"]
     assert told["rows"] == np.sum(told["confusion"]) == 40
     right = np.trace(told["confusion"]) / 40
     assert told["test"]["accuracy"] == pytest.approx(right)
@@ -312,7 +312,7 @@ def test_report(table: str, target: str, own: list[str], folder: Path, tmp_path:
     assert "Dropout passes its input through" in page
     for setting in ("weight decay", "patience", "threads", "half a cosine", "preset"):
         assert setting in page
-    assert told["training"]["told"] in page
+    assert told["training"]["ending"] in page
     metric = "accuracy" if target == "kind" else "rmse"
     assert score(metric, told["test"][metric]) in page
 

@@ -43,7 +43,7 @@ def test_the_account_adds_up_to_the_models_answer(folder: Path, table: str) -> N
     assert model.schema is not None
     rows = read_table(folder / f"{table}.csv", reading=model.schema.reading)
     answer = model.predict(rows).tolist()[6]
-    assert told["answer"] == (pytest.approx(answer, rel=1e-12) if table == "slope" else answer)
+    assert told["prediction"] == (pytest.approx(answer, rel=1e-12) if table == "slope" else answer)
     if table == "slope":
         assert told["end"] == pytest.approx(answer, rel=1e-9)
         assert told["probability"] is None

@@ -132,7 +132,7 @@ def test_train_says_what_was_done(trained: Trained) -> None:
     )
     assert all(0 <= epoch < training["epochs"] for epoch in training["best_epochs"])
     assert training["stopped"] == "epochs"
-    assert training["told"].startswith(f"All {training['epochs']} epochs done; kept")
+    assert training["ending"].startswith(f"All {training['epochs']} epochs done; kept")
     assert told["engine"] == ("readable" if trained.preset == "simple" else "compiled")
     assert told["seconds_of"].keys() >= {"training", "gradient boosting", "linear model"}
     assert told["seconds"] == told["seconds_of"]["training"]
@@ -159,7 +159,7 @@ def test_worst_rows_are_those_of_the_model(trained: Trained) -> None:
     answers = model.predict(trained.read()).tolist()
     truth = trained.read().columns[trained.target].tolist()
     there = [[truth[row["row"] - 1], answers[row["row"] - 1]] for row in rows]
-    told = [[row["true"], row["answer"]] for row in rows]
+    told = [[row["true"], row["prediction"]] for row in rows]
     if trained.told["classes"] is None:
         np.testing.assert_allclose(there, told, rtol=1e-6, atol=1e-6)
         sizes = [abs(row["error"]) for row in rows]
@@ -188,13 +188,13 @@ def test_scores_are_the_same_everywhere(trained: Trained) -> None:
         assert score(metric, value) in page
         assert score(metric, value) in shown
     assert told["verdict"] in page
-    assert told["training"]["told"] in page
+    assert told["training"]["ending"] in page
 
 
 def test_evaluate_on_the_test_rows_gives_the_scores_of_the_test(trained: Trained) -> None:
     found = trained.document("evaluate", "fresh.csv")
-    assert found["stored"] == trained.told["test"]
-    assert found["test"] == pytest.approx(found["stored"], rel=CLOSE)
+    assert found["model_test"] == trained.told["test"]
+    assert found["test"] == pytest.approx(found["model_test"], rel=CLOSE)
     assert (found["interval"] or {}) == pytest.approx(trained.told["interval"] or {}, rel=CLOSE)
     text = trained.text("evaluate", "fresh.csv")
     assert "on its own test rows" in text
@@ -245,7 +245,7 @@ def test_explain_adds_up_to_the_answer(trained: Trained) -> None:
     where = ["--file", "fresh.csv", "--row", 3]
     found, model = trained.document("explain", *where), trained.model()
     answer = model.predict(trained.read()).tolist()[2]
-    assert found["answer"] == (answer if model.classes else pytest.approx(answer, rel=1e-12))
+    assert found["prediction"] == (answer if model.classes else pytest.approx(answer, rel=1e-12))
     added = sum(
         part["integrated" if part["exact"] is None else "exact"] for part in found["contributions"]
     )
@@ -254,7 +254,7 @@ def test_explain_adds_up_to_the_answer(trained: Trained) -> None:
         P = model.predict_proba(trained.read())[2]
         assert found["probability"] == pytest.approx(P.max(), rel=1e-12)
     else:
-        assert found["end"] == pytest.approx(found["answer"], rel=1e-6)
+        assert found["end"] == pytest.approx(found["prediction"], rel=1e-6)
     text = trained.text("explain", *where)
     assert "So the model answers" in text
     assert "add up to the output" in text

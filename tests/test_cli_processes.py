@@ -66,8 +66,8 @@ def test_signal_keeps_the_best_epoch(number: int, code: int, folder: Path) -> No
     assert ended == code, terminal.seen
     told = json.loads(out)
     assert told["training"]["stopped"] == "interrupted"
-    assert told["training"]["told"].startswith("Stopped by you after ")
-    assert told["training"]["told"].endswith(f"epoch {told['training']['best_epoch'] + 1}")
+    assert told["training"]["ending"].startswith("Stopped by you after ")
+    assert told["training"]["ending"].endswith(f"epoch {told['training']['best_epoch'] + 1}")
     model = chainrule.load(folder / "kept.safetensors")
     assert model.facts["best_epoch"] == told["training"]["best_epoch"]
     assert told["test"] == model.facts["test"]["network"]
@@ -144,7 +144,7 @@ def test_divergence_after_an_epoch_keeps_the_best(tmp_path: Path) -> None:
     )  # fmt: skip
     told = json.loads(done.out)
     assert (done.code, told["training"]["stopped"]) == (1, "diverged")
-    assert told["training"]["told"].startswith("Diverged after ")
+    assert told["training"]["ending"].startswith("Diverged after ")
     assert "lower the learning rate" in told["warnings"][0]
     assert told["training"]["epochs"] > 0
     model = chainrule.load(tmp_path / "m.st")
@@ -335,5 +335,5 @@ def test_real_table_there_and_back(
     answers = ok("predict", model, data / name, cwd=tmp_path)
     assert answers.count("\n") == told["rows"]["table"] + 1
     assert answers.startswith(f"row,{target}\n")
-    assert document("evaluate", model, data / name, cwd=tmp_path)["stored"] == told["test"]
+    assert document("evaluate", model, data / name, cwd=tmp_path)["model_test"] == told["test"]
     assert f"predicts {target}" in ok("info", model, cwd=tmp_path)

@@ -189,7 +189,9 @@ def test_divergence_keeps_the_best_epochs(
     result = call(*ALONE, "--out", tmp_path / "m.st", "--json", cwd=folder)
     told = json.loads(result.stdout)
     assert (result.exit_code, told["training"]["stopped"]) == (1, "diverged")
-    assert told["training"]["told"] == "Diverged after 1 epoch; kept each network's best epoch (1)"
+    assert (
+        told["training"]["ending"] == "Diverged after 1 epoch; kept each network's best epoch (1)"
+    )
     assert told["warnings"] == [f"network {m}: the numbers burst" for m in (1, 2, 3, 4)]
     assert cr.load(tmp_path / "m.st").facts["test"]["network"] == told["test"]
 
@@ -236,7 +238,7 @@ def test_signal_keeps_the_best_epochs_of_all_networks(
     assert ended == code, one.seen
     told, members = json.loads(out), {"strong": 4, "ensemble": 16}[preset]
     assert told["training"]["stopped"] == "interrupted"
-    assert told["training"]["told"].startswith("Stopped by you after ")
+    assert told["training"]["ending"].startswith("Stopped by you after ")
     best = told["training"]["best_epochs"]
     assert len(best) == members
     assert all(0 <= epoch < told["training"]["epochs"] for epoch in best)

@@ -23,7 +23,7 @@ def test_dead_and_saturated_units_are_counted() -> None:
     net = cr.Network(3, [cr.Dense(4), cr.ReLU(), cr.Dense(4), cr.Sigmoid(), cr.Dense(1)], rng=0)
     net["0.b"] = [0.0, 0.0, 0.0, -100.0]
     net["2.b"] = [20.0, -20.0, 0.0, 0.0]
-    seen = Health(net, cr.SquaredError(), X, Y).look(0).layers
+    seen = Health(net, cr.SquaredError(), X, Y).measure(0).layers
     assert seen["1"].dead == 0.25
     assert seen["3"].saturated == 0.5
     assert seen["3"].dead == 0.0
@@ -36,7 +36,7 @@ def test_diagnose_judges_units_as_health_does() -> None:
     net = cr.Network(3, [cr.Dense(4), inside, cr.Sigmoid(), cr.Dense(1)], rng=0)
     net["1.0.b"] = [0.0, 0.0, -100.0, -100.0]
     net["1.2.b"] = [20.0, 0.0, 0.0, 0.0]
-    seen = Health(net, cr.SquaredError(), X[:64], Y[:64]).look(0).layers
+    seen = Health(net, cr.SquaredError(), X[:64], Y[:64]).measure(0).layers
     assert seen["1.1"].dead == 0.5
     (relu,) = symptoms.relus(net, X[:64])
     assert (relu.name, relu.number, relu.dead) == ("1.1", 1, seen["1.1"].dead)
@@ -47,7 +47,7 @@ def test_diagnose_judges_units_as_health_does() -> None:
 def test_a_unit_that_is_nan_is_not_dead() -> None:
     net = cr.Network(3, [cr.Dense(2), cr.ReLU(), cr.Dense(1)], rng=0)
     net["0.b"] = [np.nan, -100.0]
-    assert Health(net, cr.SquaredError(), X, Y).look(0).layers["1"].dead == 0.5
+    assert Health(net, cr.SquaredError(), X, Y).measure(0).layers["1"].dead == 0.5
 
 
 def test_gradients_and_updates() -> None:
@@ -55,12 +55,12 @@ def test_gradients_and_updates() -> None:
     health = Health(net, cr.SquaredError(), X[:8], Y[:8])
     trace = cr.trace_step(net, cr.SquaredError(), cr.SGD(), X[:8], Y[:8], lr=0.1)
     before = np.linalg.norm(np.append(net["0.W"], net["0.b"]))
-    first = health.look(0).layers
+    first = health.measure(0).layers
     whole = np.append(trace.values["0.dW"], trace.values["0.db"])
     assert first["0"].gradient == pytest.approx(np.linalg.norm(whole), rel=1e-12)
     assert first["0"].update == 0.0
     net["0.W"] = net["0.W"] + 0.1
-    assert health.look(2).layers["0"].update == pytest.approx(
+    assert health.measure(2).layers["0"].update == pytest.approx(
         0.1 * np.sqrt(6) / before / 2, rel=1e-12
     )
 
@@ -75,7 +75,7 @@ def test_in_the_loop(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     health = Health(net, loss, X, Y, share=1.0)
     steps = cr.train(net, loss, cr.Adam(), X, Y, epochs=200, lr=0.01, rng=0, engine=engine)
     for one in steps:
-        health.see(one)
+        health.update(one)
     assert len(health.history) > 1
     assert set(health.history[0].layers) == {"0", "1", "2"}
     assert all(seen.layers["0"].update for seen in health.history[1:])
@@ -89,16 +89,16 @@ def test_it_keeps_to_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
     health = Health(net, cr.SquaredError(), X, Y, share=0.03)
     for epoch in range(300):
         before = health.spent
-        health.see(record(epoch, 0.002))
+        health.update(record(epoch, 0.002))
         assert health.spent == before or before <= 0.03 * health.trained
     assert 0 < len(health.history) < 300
     none = Health(net, cr.SquaredError(), X, Y)
-    assert none.see(record(0, 1e-6)) is None
+    assert none.update(record(0, 1e-6)) is None
 
 
 def test_residuals_and_own_alpha() -> None:
     layers = [cr.Residual((cr.Dense(3), cr.PReLU())), cr.LayerNorm(), cr.Dense(1)]
-    seen = Health(cr.Network(3, layers, rng=0), cr.SquaredError(), X, Y).look(0).layers
+    seen = Health(cr.Network(3, layers, rng=0), cr.SquaredError(), X, Y).measure(0).layers
     assert seen["0.1"].dead == 0.0
     assert seen["0.1"].gradient is not None
     assert seen["1"].dead is None

@@ -136,11 +136,13 @@ def test_predict_evaluate_explain(name: str, file: Path) -> None:
     same_scores(name, document("evaluate", file, TABLE)["test"])
     row = document("explain", file, "--file", TABLE, "--row", "1")
     if proba:
-        assert row["answer"] == told["predictions"][0]
+        assert row["prediction"] == told["predictions"][0]
         close(name, [row["probability"]], [max(told["probabilities"][0])])
     else:
         largest = np.abs(told["predictions"]).max()  # row 1 alone may be a small number
-        close(name, [row["answer"], row["end"], largest], [told["predictions"][0]] * 2 + [largest])
+        close(
+            name, [row["prediction"], row["end"], largest], [told["predictions"][0]] * 2 + [largest]
+        )
 
 
 @pytest.mark.parametrize("name", having("outputs"))

@@ -98,7 +98,7 @@ def test_paper_takes_every_path() -> None:
     assert cr.Paper(trace, 17).at("0.dW[1,2]") == pytest.approx(exact, rel=1e-12)
     wide = cr.Network.mlp([2, 80, 80, 80, 1], "tanh", rng=0)
     step = cr.trace_step(wide, cr.SquaredError(), cr.SGD(), [[1.0, 2.0]], [0.5], lr=0.1)
-    assert cr.explain(step, "2.W[0,0]").count == 80
+    assert cr.explain(step, "2.W[0,0]").path_count == 80
     with pytest.raises(ValueError, match="0.W.0,0. has 6400 paths: rounding at every step is for"):
         cr.Paper(step, 4).at("0.dW[0,0]")
 

@@ -82,7 +82,7 @@ def test_the_trace_is_of_the_step_that_comes() -> None:
     later = one.trace(step=11)
     one.seek(11)
     np.testing.assert_array_equal(later.net.theta, one.net.theta)
-    found = one.explain("0.W[1,2]", sample=3, step=7)
+    found = one.explain("0.W[1,2]", row=3, step=7)
     assert (found.row, found.value) == (3, trace.values["0.dW"][1, 2])
 
 

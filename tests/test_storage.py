@@ -397,4 +397,4 @@ class Settled(Layer):
 def test_annotations_that_cannot_be_read_check_nothing(tmp_path: Path) -> None:
     for layer in (Vague(3), Settled((1, "two", None))):
         save(net_of(layer), tmp_path / "m")
-        assert load(tmp_path / "m", own=[Vague, Settled]).layers == (layer,)
+        assert load(tmp_path / "m", custom=[Vague, Settled]).layers == (layer,)

@@ -164,9 +164,9 @@ def test_what_cannot_be_moved_is_refused(case: str, tmp_path: Path) -> None:
     file = save(Network(4, layers, rng=0), tmp_path / "m")
     old = with_header(file, older(header_of(file)))
     with pytest.raises(ModelFileError, match=message) as told:
-        load(old, own=[Twice])
+        load(old, custom=[Twice])
     assert str(told.value).count(": ") == 2
-    assert load(file, own=[Twice]).layers == tuple(layers)
+    assert load(file, custom=[Twice]).layers == tuple(layers)
 
 
 def older(header: Any, form: int = 2) -> Any:

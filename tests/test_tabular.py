@@ -68,7 +68,7 @@ def options() -> dict[str, tuple[dict[str, Any], Callable[[TableRun], bool]]]:
         "roles": ({"roles": {"w": "category"}, "drop": ["z", "who", "when"]},
                   lambda r: any(name.startswith("w=") for name in names(r))),
         "weight": ({"weight": "w"}, lambda r: r.members[0].rows.weight is not None),
-        "metric": ({"metric": "auc"}, lambda r: r.judged_by == "auc"),
+        "metric": ({"metric": "auc"}, lambda r: r.test_metric == "auc"),
         "class weight": ({"class_weight": "balanced"},
                          lambda r: r.members[0].rows.weight is not None),
         "valid": ({"valid": 0.5}, lambda r: abs(r.rows["valid"] - r.rows["train"]) <= 2),

@@ -112,7 +112,7 @@ def test_a_break_leaves_the_best_so_far() -> None:
         if record.epoch == 4:
             break
     assert len(run.records) == 5
-    assert run.ended == "interrupted"
+    assert run.stopped == "interrupted"
     seen = [[member.net.theta.copy() for member in whole.members] for _ in whole.train()]
     for m, member in enumerate(run.members):
         assert member.best.epoch <= 4
@@ -132,7 +132,7 @@ def test_a_time_limit_makes_epochs_fewer_and_ends_the_schedule() -> None:
     assert any("the time limit of 1 s leaves 3 of 3 networks, " in note for note in run.notes)
     unhurried = made(time_limit=1e6)
     assert len(list(unhurried.train())) == 12
-    assert unhurried.ended == "epochs"
+    assert unhurried.stopped == "epochs"
     assert unhurried.notes == []
 
 
@@ -167,8 +167,8 @@ def test_a_time_limit_that_is_up_ends_it(monkeypatch: pytest.MonkeyPatch) -> Non
     next(records)
     run.time_limit = 1e-9
     assert list(records) == []
-    assert run.ended == "time"
-    assert run.outcome().told.startswith("Time ran out after 1 epoch; kept each network's best")
+    assert run.stopped == "time"
+    assert run.outcome().ending.startswith("Time ran out after 1 epoch; kept each network's best")
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -176,7 +176,7 @@ def test_patience_ends_it(preset: str) -> None:
     run = made(preset=preset, members=1, hidden=(8,), epochs=400, patience=3, metric="log_loss")
     losses = [record.monitored for record in run.train()]
     assert len(losses) < 400
-    assert run.ended == "patience"
+    assert run.stopped == "patience"
     assert len(losses) - 1 - run.members[0].best.epoch == 3
     assert run.members[0].best.loss == min(losses)
 
@@ -204,13 +204,13 @@ def test_what_diverges_keeps_its_best_epoch(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("chainrule.tabular.member.train", diverging)
     run = made("x")
     list(run.train())
-    assert run.ended == "diverged"
+    assert run.stopped == "diverged"
     assert np.isfinite(run.net.theta).all()
     why = "training diverged at epoch 3: the loss became nan"
     assert run.divergences == [f"network {m}: {why}" for m in (1, 2, 3)]
     outcome = run.outcome()
     assert outcome.warnings[0] == f"network 1: {why}"
-    assert outcome.told.startswith("Diverged after 3 epochs; kept each network's best epoch (")
+    assert outcome.ending.startswith("Diverged after 3 epochs; kept each network's best epoch (")
 
 
 @pytest.mark.parametrize("limit", [None, 1e6])
@@ -231,9 +231,11 @@ def test_one_that_diverges_does_not_end_the_others(
         if limit and record.epoch == 5:
             run.time_limit = 1e-9
     outcome = run.outcome()
-    assert outcome.ended == ("time" if limit else "epochs")
-    assert outcome.told.startswith("Time ran out after 6" if limit else "All 12 epochs done; kept")
-    assert outcome.told.endswith("; 1 of 3 networks diverged")
+    assert outcome.stopped == ("time" if limit else "epochs")
+    assert outcome.ending.startswith(
+        "Time ran out after 6" if limit else "All 12 epochs done; kept"
+    )
+    assert outcome.ending.endswith("; 1 of 3 networks diverged")
     assert exit_code(outcome) == 1
 
 

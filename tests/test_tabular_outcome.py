@@ -112,7 +112,7 @@ def test_the_model_scores_the_test_rows_as_the_outcome_says(whole: Outcome) -> N
 def test_the_page_says_what_the_outcome_says(whole: Outcome) -> None:
     report = training_report(whole, command=["chainrule", "train", "a b.csv"])
     page = report_html(report)
-    for told in (whole.verdict, whole.told, whole.layers, *whole.reasons.values()):
+    for told in (whole.verdict, whole.ending, whole.layers, *whole.reasons.values()):
         assert re.sub("<[^>]+>", "", told) in page.replace("&quot;", '"').replace("&#x27;", "'")
     assert "chainrule train &#x27;a b.csv&#x27;" in page
     assert "Its worst rows" in [section.heading for section in report.sections]
@@ -134,7 +134,7 @@ def test_the_worst_rows_are_the_worst_and_have_the_numbers_of_their_file() -> No
     for row in outcome.worst:
         place = row["row"] - 1
         assert row["true"] == table.columns["y"][place]
-        assert row["answer"] == outcome.model.predict(table)[place]
+        assert row["prediction"] == outcome.model.predict(table)[place]
         assert row["probability"] == pytest.approx(right[place])
     assert document(outcome)["worst_rows"] == list(outcome.worst)
 
@@ -150,8 +150,8 @@ def test_the_worst_rows_of_numbers_of_a_test_table() -> None:
     assert len(others) == 3
     answers = outcome.model.predict(odd)
     for row in outcome.worst:
-        assert row["answer"] == pytest.approx(answers[row["row"] - 1])
-        assert row["error"] == pytest.approx(row["answer"] - z[row["row"] - 1])
+        assert row["prediction"] == pytest.approx(answers[row["row"] - 1])
+        assert row["error"] == pytest.approx(row["prediction"] - z[row["row"] - 1])
         assert row["true"] == pytest.approx(z[row["row"] - 1])
 
 
@@ -188,8 +188,8 @@ def test_how_it_ended_is_told_with_epochs_counted_from_1(
     outcome = replace(
         whole, model=model, ended=ended, records=[record._replace(epoch=e) for e in range(epochs)]
     )
-    assert outcome.told == told
-    assert document(outcome)["training"]["told"] == told
+    assert outcome.ending == told
+    assert document(outcome)["training"]["ending"] == told
     assert document(outcome)["training"]["stopped"] == ended
 
 
@@ -213,8 +213,8 @@ def test_the_ending_of_a_run_is_that_of_its_outcome(ended: str) -> None:
     run = built(made_up(), **settings)
     go(run)
     outcome = run.outcome(compared=False)
-    assert outcome.ended == ended
-    assert outcome.told.startswith(told)
+    assert outcome.stopped == ended
+    assert outcome.ending.startswith(told)
 
 
 def test_losses_are_those_of_the_kept_epochs() -> None:

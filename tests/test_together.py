@@ -145,9 +145,9 @@ def test_ctrl_c_in_an_epoch_leaves_a_run_that_can_be_told_of(
         interrupting(patched, result=result)
         with pytest.raises(KeyboardInterrupt):
             list(run.train())
-    assert run.ended == "interrupted"
+    assert run.stopped == "interrupted"
     outcome = run.outcome(compared=False)
-    told = outcome.told
+    told = outcome.ending
     assert outcome.to_dict()["training"]["stopped"] == "interrupted"
     assert told.startswith(f"Stopped by you after {len(run.records)} epoch")
     best = outcome.model.facts["best_epochs"]

@@ -36,7 +36,7 @@ def test_every_number_of_every_network_is_proven(case: Case) -> None:
     found = verify(trace)
     assert found, str(found)
     assert found.unknown == ()
-    assert len(found.checks) == found.count
+    assert len(found.checks) == found.numbers
     assert str(found).startswith("proven: ")
 
 
@@ -154,7 +154,7 @@ def test_long_sums_of_one_sign_are_proven() -> None:
         trace = trace_step(net, cr.SquaredError(), cr.SGD(), X, np.zeros(rows), lr=0.01)
         found = verify(trace)
         assert found, str(found)
-        assert len(found.checks) == found.count
+        assert len(found.checks) == found.numbers
 
 
 @SLOW
@@ -220,7 +220,7 @@ def test_a_large_step_is_drawn_from() -> None:
     assert found
     assert [check.address for check in found.checks][0] == "0.dW[3,7]"
     assert len(found.checks) == DRAWN + 1
-    assert f"{DRAWN + 1} numbers of {found.count}, drawn by seed" in str(found)
+    assert f"{DRAWN + 1} numbers of {found.numbers}, drawn by seed" in str(found)
     assert ("no central differences" in str(found)) == (not found.differences)
     again, other = verify(trace, seed=0), verify(trace, seed=1)
     assert [c.address for c in again.checks] == [c.address for c in found.checks[1:]]

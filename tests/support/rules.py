@@ -16,11 +16,11 @@ PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "mars
 # What the rooms that read a training step may import of ours, besides themselves.
 READERS = {
     "trace": {"core", "formulas"},
-    "chain": {"core", "formulas", "trace"},
-    "proof": {"formulas"},
+    "chain": {"core", "formulas", "renamed", "trace"},
+    "proof": {"formulas", "renamed"},
     "writing": {"core", "formulas", "trace", "chain"},
     "gradcheck": {"core"},
-    "diagnosing": {"core"},
+    "diagnosing": {"core", "renamed", "writing"},
 }
 # Who may import the rooms that only users start, besides themselves.
 STARTED = {

@@ -11,6 +11,7 @@ from ..core.arrays import Array
 from ..core.checks import require_count
 from ..core.layers import Dense
 from ..formulas.expression import Formula, derivative_of
+from ..renamed import renamed_arguments
 from ..trace.address import Address, resolve
 from ..trace.places import Place
 from ..trace.step import Trace
@@ -18,19 +19,23 @@ from .explanation import FEW, Explanation, Number, Path, Term, add_up, term
 from .numbers import Filled, input_column, number, of_value, share_note, update
 from .paths import Hop, UnitPath, largest_paths
 
-MOST = 8  # parts listed before "all others", if not all are listed
+MAX_LISTED = 8  # parts listed before "all others", if not all are listed
 U = 2.0**-53
 MANY = 4096  # paths of which all can be listed
 
 
-def explain(trace: Trace, address: str, *, row: int | None = None, most: int = MOST) -> Explanation:
+@renamed_arguments(most="max_listed")
+def explain(
+    trace: Trace, address: str, *, row: int | None = None, max_listed: int = MAX_LISTED
+) -> Explanation:
     """The chain behind one number of a trace.
 
-    `row` is the row whose paths are shown, by default the one that adds most. `most` is the number
-    of parts listed if there are too many. Raises ValueError for an address that names nothing.
+    `row` is the row whose paths are shown, by default the one that adds most. If there are too many
+    paths or parts of a sum to list them all, the `max_listed` largest are listed. Raises ValueError
+    for an address that names nothing.
     """
     at = resolve(trace, address)
-    require_count("explain", "most", most)
+    require_count("explain", "max_listed", max_listed)
     last = len(trace.batch) - 1
     if row is not None and not (isinstance(row, int | np.integer) and 0 <= row <= last):
         raise ValueError(f"there is no row {row!r}: this trace has rows 0 to {last}")
@@ -39,13 +44,13 @@ def explain(trace: Trace, address: str, *, row: int | None = None, most: int = M
         return input_column(trace, at, at.column)
     slopes = {derivative_of(name): name for name in trace.net.shapes}
     if at.name in trace.net.shapes or at.name in slopes:
-        return _parameter(trace, Address(slopes.get(at.name, at.name), at.index), row, most)
+        return _parameter(trace, Address(slopes.get(at.name, at.name), at.index), row, max_listed)
     if at.name in value_of:
-        return _slope(trace, at, value_of[at.name], most)
-    return of_value(trace, at, most)
+        return _slope(trace, at, value_of[at.name], max_listed)
+    return of_value(trace, at, max_listed)
 
 
-def _parameter(trace: Trace, at: Address, row: int | None, most: int) -> Explanation:
+def _parameter(trace: Trace, at: Address, row: int | None, max_listed: int) -> Explanation:
     """The gradient of a parameter: each row's share of it, the paths of one row, the update."""
     place = next(place for place in trace.places if place.name == at.owner.name)
     value = float(trace.values[derivative_of(at.name)][at.index])
@@ -54,21 +59,21 @@ def _parameter(trace: Trace, at: Address, row: int | None, most: int) -> Explana
     first = _local(trace, place, at, chosen)
     parts = [Number(f"row {r}", share) for r, share in enumerate(by_row.tolist())]
     return replace(
-        _along(trace, at, place.y, first, chosen, float(by_row[chosen]), most, place),
-        value=value, sum=add_up(parts, value, most) if len(parts) > 1 else None,
+        _along(trace, at, place.y, first, chosen, float(by_row[chosen]), max_listed, place),
+        value=value, sum=add_up(parts, value, max_listed) if len(parts) > 1 else None,
         steps=update(trace, at),
     )  # fmt: skip
 
 
-def _slope(trace: Trace, at: Address, name: str, most: int) -> Explanation:
+def _slope(trace: Trace, at: Address, name: str, max_listed: int) -> Explanation:
     """The derivative of the loss by a unit of one row: its paths."""
     row, unit = at.index
     first = np.eye(trace[name].shape[1])[unit]
-    return _along(trace, at, name, first, row, float(trace[at.name][at.index]), most)
+    return _along(trace, at, name, first, row, float(trace[at.name][at.index]), max_listed)
 
 
 def _along(
-    trace: Trace, at: Address, name: str, first: Array, row: int, value: float, most: int,
+    trace: Trace, at: Address, name: str, first: Array, row: int, value: float, max_listed: int,
     place: Place | None = None,
 ) -> Explanation:  # fmt: skip
     """What all paths of one row from the units of a value to the loss add up to; `first` is what
@@ -83,13 +88,13 @@ def _along(
             last = [_local_slope(trace, place, target, unit, str(at), slope)]
         return Path((*_loss_factors(trace, units, row), *hops, *last), units.product)
 
-    listed = min(max(FEW, most), MANY)
+    listed = min(max(FEW, max_listed), MANY)
     largest, count = largest_paths(trace, name, first, row, listed)
-    paths = tuple(path(units) for units in (largest if count <= listed else largest[:most]))
+    paths = tuple(path(units) for units in (largest if count <= listed else largest[:max_listed]))
     blocked = () if count else largest_paths(trace, name, first, row, 1, blocked=True)[0]
     rest = value - math.fsum(one.product for one in paths) if count > len(paths) else 0.0
     return Explanation(
-        trace, at, value, row, paths=paths, count=count, rest=rest, proof=_proof(trace, row),
+        trace, at, value, row, paths=paths, path_count=count, rest=rest, proof=_proof(trace, row),
         blocked=path(blocked[0]) if blocked else None,
     )  # fmt: skip
 

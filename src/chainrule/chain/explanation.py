@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..core.showing import show
 from ..formulas.expression import Formula, derivative_of
+from ..renamed import RenamedAttribute
 from ..trace.address import Address
 from ..trace.notation import Notation
 from ..trace.step import Trace
@@ -77,27 +78,28 @@ class Path:
 class Explanation:
     """Why a number is what it is.
 
-    `value` is the number itself, or dL/d(parameter) for a parameter. `made` is the formula that
-    computes it, `sum` the sum that it is. `paths` are all paths of one row to it, or the largest,
-    with `rest` for the others. `factors` are those of the largest path or, if every path has a
-    factor of 0, of `blocked`, a path with the fewest of them. `steps` is the update: penalty,
-    clipping, optimizer, the new number. `proof` is, for each output, a product after and before it
-    is simplified. `inputs` is what each input added to a prediction.
+    `value` is the number itself, or dL/d(parameter) for a parameter. `equation` computes it, `sum`
+    is the sum that it is. `paths` are all `path_count` paths of one row to it, or the largest, with
+    `rest` for the others. `factors` are those of the largest path or, if every path has a factor of
+    0, of `blocked`, a path with the fewest of them. `steps` is the update: penalty, clipping,
+    optimizer, the new number. `proof` is, for each output, a product after and before it is
+    simplified. `inputs` is what each input added to a prediction.
     """
 
     trace: Trace = field(repr=False)
     address: Address
     value: float
     row: int | None = None
-    made: Number | None = None
+    equation: Number | None = None
     sum: Sum | None = None
     paths: tuple[Path, ...] = ()
-    count: int = 0
+    path_count: int = 0
     rest: float = 0.0
     proof: tuple[Number, ...] = ()
     steps: tuple[Number, ...] = ()
     blocked: Path | None = None
     inputs: Contributions | None = None
+    made, count = RenamedAttribute("equation"), RenamedAttribute("path_count")
 
     def __str__(self) -> str:
         return self.to_text()
@@ -142,10 +144,10 @@ def term(trace: Trace, name: str, *index: int) -> Term:
     return Term(float(trace[name][index]), str(Address(name, index)))
 
 
-def add_up(parts: Sequence[Number], value: float, most: int) -> Sum:
+def add_up(parts: Sequence[Number], value: float, max_listed: int) -> Sum:
     """All parts of a sum or, if there are many, the largest and what the others add."""
     listed = list(parts)
     if len(listed) > FEW:
-        listed = sorted(listed, key=lambda part: -abs(part.value))[:most]
+        listed = sorted(listed, key=lambda part: -abs(part.value))[:max_listed]
     rest = value - math.fsum(part.value for part in listed) if len(listed) < len(parts) else 0.0
     return Sum(tuple(listed), len(parts), rest, value)

@@ -26,15 +26,17 @@ ALL_PARAMETERS = {
 }
 
 
-def of_value(trace: Trace, at: Address, most: int) -> Explanation:
+def of_value(trace: Trace, at: Address, max_listed: int) -> Explanation:
     """The formula or the sum behind one number; a note for what was given."""
     value, row = float(trace[at.name][at.index]), _row(trace, at)
     note = _note(trace, at)
     if at.name in ("L", "L_data"):
-        return Explanation(trace, at, value, sum=add_up(_loss_parts(trace, at.name), value, most))
+        return Explanation(
+            trace, at, value, sum=add_up(_loss_parts(trace, at.name), value, max_listed)
+        )
     if note is not None:
         return Explanation(trace, at, value, row, Number(str(at), value, note=note))
-    made = _made(trace, at, value, most)
+    made = _made(trace, at, value, max_listed)
     if isinstance(made, Sum):
         return Explanation(trace, at, value, row, sum=made)
     inputs = prediction(trace, *at.index) if at.name == "Yhat" else None
@@ -62,11 +64,11 @@ def _note(trace: Trace, at: Address) -> str | None:
     return None if known else "given"
 
 
-def _made(trace: Trace, at: Address, value: float, most: int) -> Number | Sum:
+def _made(trace: Trace, at: Address, value: float, max_listed: int) -> Number | Sum:
     """The number by its equation."""
     for one in trace.equations.get(at.name, []):
         if (letters := one.match(at.index)) is not None:
-            return Filled(trace, one, letters).made(str(at), value, most)
+            return Filled(trace, one, letters).made(str(at), value, max_listed)
     return Number(str(at), value)
 
 
@@ -93,7 +95,7 @@ class Filled:
         self.trace, self.equation, self.at = trace, stated, dict(at)
         self.numbers = EquationNumbers(stated, lambda name, *index: float(trace[name][index]))
 
-    def made(self, symbol: str, value: float, most: int) -> Number | Sum:
+    def made(self, symbol: str, value: float, max_listed: int) -> Number | Sum:
         """The number: a sum of the terms on the right side, or a formula."""
         formula = self.equation.formula
         shown, run = addends(formula.show), addends(formula.run)
@@ -104,7 +106,7 @@ class Filled:
             for at in self._choices(letters, body):
                 self.at = at
                 parts.append(self.number("", None, body, computed))
-        return add_up(parts, value, most)
+        return add_up(parts, value, max_listed)
 
     def number(
         self, symbol: str | tuple[str, str], value: float | None, shown: str, run: str

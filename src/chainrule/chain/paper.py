@@ -86,9 +86,9 @@ class Paper:
         given = (*self.trace.net.shapes, *self.trace.net.buffer_shapes, "X", "Y", "dL_dl")
         if at.name in given or at.own == "M" or at.own.endswith("_before"):
             return float(self.trace[at.name][at.index])
-        exact = explain(self.trace, address, most=ALL)
-        if exact.made is not None:
-            return exact.value if exact.made.formula is None else self.value(exact.made)
+        exact = explain(self.trace, address, max_listed=ALL)
+        if exact.equation is not None:
+            return exact.value if exact.equation.formula is None else self.value(exact.equation)
         if exact.sum is not None:
             return self.round(_kind(address), sum(self.value(part) for part in exact.sum.parts))
         gradients = {derivative_of(name): name for name in self.trace.net.shapes}
@@ -101,10 +101,11 @@ class Paper:
         """The sum over all paths of all rows, each factor and product rounded."""
         products = []
         for row in range(len(self.trace.batch)):
-            of_row = explain(self.trace, str(at), row=row, most=ALL)
-            if of_row.count > len(of_row.paths):
+            of_row = explain(self.trace, str(at), row=row, max_listed=ALL)
+            if of_row.path_count > len(of_row.paths):
                 raise ValueError(
-                    f"{at} has {of_row.count} paths: rounding at every step is for at most {MANY}"
+                    f"{at} has {of_row.path_count} paths: rounding at every step is for at most "
+                    f"{MANY}"
                 )
             for path in of_row.paths:
                 product = math.prod(self.value(factor) for factor in path.factors)

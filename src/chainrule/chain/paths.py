@@ -63,7 +63,7 @@ Slopes = Callable[[Array], Array]
 
 
 def largest_paths(
-    trace: Trace, start: str, first: Array, row: int, most: int, blocked: bool = False
+    trace: Trace, start: str, first: Array, row: int, max_listed: int, blocked: bool = False
 ) -> tuple[list[UnitPath], int]:
     """(the paths of the largest product, how many there are in all) from the units of a value to L.
 
@@ -87,11 +87,11 @@ def largest_paths(
             dX = place.layer.backward(place.p, place.cache, dY)[0]  # by this layer alone
             ends.append((place.x, passable(dX[row]), place))
         else:
-            levels[place.y] = _next(place, levels, sources, row, most, passable)
+            levels[place.y] = _next(place, levels, sources, row, max_listed, passable)
     if trace.output in levels:
         slopes = trace.values[derivative_of(trace.output)][row]
         ends.append((trace.output, passable(slopes), None))
-    paths, total = _collect(trace, levels, ends, row, most)
+    paths, total = _collect(trace, levels, ends, row, max_listed)
     return [replace(path, product=0.0) for path in paths] if blocked else paths, total
 
 
@@ -124,7 +124,7 @@ def jacobian(place: Place, row: int, n: int) -> Array:
 
 
 def _next(
-    place: Place, levels: dict[str, _Level], sources: list[str], row: int, most: int,
+    place: Place, levels: dict[str, _Level], sources: list[str], row: int, max_listed: int,
     passable: Slopes,
 ) -> _Level:  # fmt: skip
     """The best paths to each unit of a layer's output."""
@@ -144,8 +144,8 @@ def _next(
         products.append(longer)
         origins.append(np.stack(np.broadcast_arrays(s, slot, unit, longer)[:3]))
     best, origin = np.concatenate(products), np.concatenate(origins, axis=1)
-    if len(best) > most:
-        chosen = np.argpartition(-np.abs(best), most - 1, axis=0)[:most]
+    if len(best) > max_listed:
+        chosen = np.argpartition(-np.abs(best), max_listed - 1, axis=0)[:max_listed]
         best = np.take_along_axis(best, chosen, axis=0)
         origin = np.take_along_axis(origin, chosen[None], axis=1)
     return _Level(best, sources, origin, np.sum(counts, axis=0))
@@ -153,7 +153,7 @@ def _next(
 
 def _collect(
     trace: Trace, levels: dict[str, _Level], ends: list[tuple[str, Array, Place | None]],
-    row: int, most: int,
+    row: int, max_listed: int,
 ) -> tuple[list[UnitPath], int]:  # fmt: skip
     """The best of all paths that ended, walked back to where they began."""
     place_of = {place.y: place for place in trace.places}
@@ -165,7 +165,7 @@ def _collect(
             product = float(level.products[slot, unit] * slopes[unit])
             ended.append((product, name, slot, unit, float(slopes[unit]), mixing))
     ended.sort(key=lambda end: -abs(end[0]))
-    for product, name, slot, unit, slope, mixing in ended[:most]:
+    for product, name, slot, unit, slope, mixing in ended[:max_listed]:
         hops: list[Hop] = [] if mixing is None else [Hop(mixing, mixing.x, unit, None, slope)]
         output = unit if mixing is None else None
         while (level := levels[name]).sources:

@@ -20,6 +20,7 @@ from ..core.nonfinite import Diverged
 from ..core.optimizers import Optimizer, State
 from ..core.penalty import Penalty
 from ..core.schedules import Schedule, value_at
+from ..renamed import renamed_arguments
 from ..trace.step import Cells, Trace, trace_step
 from .explain import explain
 from .explanation import Explanation
@@ -189,13 +190,12 @@ class Session:
             steps=self.planned,
         )  # fmt: skip
 
-    def explain(
-        self, address: str, sample: int | None = None, step: int | None = None
-    ) -> Explanation:
-        """The chain behind a number of the step that comes next, or of another; `sample` is the row
+    @renamed_arguments(sample="row")
+    def explain(self, address: str, row: int | None = None, step: int | None = None) -> Explanation:
+        """The chain behind a number of the step that comes next, or of another; `row` is the row
         of its batch.
         """
-        return explain(self.trace(step), address, row=sample)
+        return explain(self.trace(step), address, row=row)
 
     def predict(self, X: ArrayLike) -> Array:
         """Ŷ = link(Z) (n, n_out) as the network stands."""

@@ -236,7 +236,7 @@ def _outputs(trace: Trace, *places: Place) -> Iterator[Address]:
 def _factors(trace: Trace, at: Address) -> Iterator[Reason]:
     """A factor of the largest path left out."""
     explanation = explain(trace, str(at))
-    if explanation.count != 1 or len(trace.batch) > 1:
+    if explanation.path_count != 1 or len(trace.batch) > 1:
         return
     for places in range(4, 0, -1):
         value = math.prod(round(factor.value, places) for factor in explanation.factors)

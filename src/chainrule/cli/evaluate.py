@@ -30,9 +30,10 @@ def evaluate(model_file: str, file: str, table_name: str | None, as_json: bool) 
     notes = [*table.notes, *unseen_notes(model.preparation, table), *lost]
     if table.sha256() == model.facts.get("data_sha256"):
         notes.append("this is the table it was trained on: most of these rows are no test")
+    own_scores = model.facts.get("test", {}).get("network")  # "stored" until the next version
     document = {
         "task": model.task, "target": model.schema.target, "source": table.source,
-        "rows": len(counted), "test": scores, "stored": model.facts.get("test", {}).get("network"),
+        "rows": len(counted), "test": scores, "model_test": own_scores, "stored": own_scores,
         "interval": model.coverage(table), "classes": model.classes,
         "confusion": model.confusion(table).tolist() if model.classes else None, "notes": notes,
     }  # fmt: skip
@@ -42,7 +43,7 @@ def evaluate(model_file: str, file: str, table_name: str | None, as_json: bool) 
 def _show(document: dict[str, Any]) -> None:
     from .screen import screen
 
-    console, scores, own_scores = screen(), document["test"], document["stored"]
+    console, scores, own_scores = screen(), document["test"], document["model_test"]
     console.print(f"{clean(document['source'])}: {plural(document['rows'], 'row')} scored")
     console.show_notes(document["notes"])
     console.heading(f"How well {document['target']} is predicted")

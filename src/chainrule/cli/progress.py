@@ -106,7 +106,7 @@ class _Lines(_Silence):
             done = f"{record.epoch + 1:,} of at most {self.run.preset.epochs:,} epochs done"
             line = f"{done}: loss {number(record.loss)}"
             if record.valid_loss is not None:
-                line += f", {self.run.watched} {number(record.valid_loss)}"
+                line += f", {self.run.valid_loss_name} {number(record.valid_loss)}"
             click.echo(line, err=True)
 
 

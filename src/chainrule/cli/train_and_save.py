@@ -162,8 +162,8 @@ def show_outcome(console: Screen, outcome: Outcome, *, brief: bool = False) -> N
     facts = outcome.model.facts
     if not brief:
         console.heading(f"Trained in {number(facts['seconds'], 2)} s")
-        well = outcome.ended in ("epochs", "patience", "time") and not outcome.diverged
-        console.print(outcome.told, style="" if well else "bold yellow")
+        well = outcome.stopped in ("epochs", "patience", "time") and not outcome.diverged
+        console.print(outcome.ending, style="" if well else "bold yellow")
     if outcome.scores:
         console.heading(f"On {plural(facts['rows']['test'], 'test row')} not seen before")
     console.show_notes(outcome.warnings)

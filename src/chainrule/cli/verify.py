@@ -40,7 +40,7 @@ def verify(
     if as_json:
         print_json({
             "holds": holds, "rows": len(trace.batch), "checked": len(proof.checks),
-            "numbers": proof.count,
+            "numbers": proof.numbers,
             "differences": len(proof.differences), "parameters": proof.parameters,
             "worst": {"address": proof.worst.address, "ulps": proof.worst.ulps},
             "failures": [str(check) for check in proof.failures],

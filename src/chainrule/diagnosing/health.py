@@ -14,6 +14,7 @@ from ..core.arrays import Array
 from ..core.epoch import check_batch
 from ..core.losses import Loss
 from ..core.network import Network, multiply_adds
+from ..renamed import RenamedAttribute
 from .symptoms import activations
 
 CALL, PAIR = 2e-4, 1e-9  # seconds of an examination, roughly: for a call, for a multiply-add
@@ -52,7 +53,8 @@ class HealthRecord:
 
 
 class Health:
-    """Watches a training: call `health.see(record)` in the loop over `train`, with either engine.
+    """Watches a training: call `health.update(record)` in the loop over `train`, with either
+    engine.
 
     It examines the same `rows` rows each time, and only while that takes less than `share` of the
     training time; `history` holds the results. Raises ValueError if the data do not fit the
@@ -74,19 +76,21 @@ class Health:
         cost = CALL + 3 * PAIR * len(chosen) * multiply_adds(net.layers, net.n_in)
         self._due = cost / share  # seconds of training before the next examination
 
-    def see(self, record: Timed) -> HealthRecord | None:
+    see, look = RenamedAttribute("update"), RenamedAttribute("measure")
+
+    def update(self, record: Timed) -> HealthRecord | None:
         """The health of the network if there is time to examine it, else None."""
         self.trained += record.seconds
         if self.trained < self._due:
             return None
         started = time.perf_counter()
-        self.history.append(self.look(record.epoch))
+        self.history.append(self.measure(record.epoch))
         cost = time.perf_counter() - started
         self.spent += cost
         self._due = (self.spent + cost) / self.share
         return self.history[-1]
 
-    def look(self, epoch: int) -> HealthRecord:
+    def measure(self, epoch: int) -> HealthRecord:
         """The health of the network now, however long it takes."""
         net, batch = self.net, self.batch
         with np.errstate(all="ignore"):

@@ -107,7 +107,9 @@ class BaseTabular(TableInput):
                 for record in records:
                     if self.verbose:
                         held_out = record.valid_loss
-                        score = "" if held_out is None else f", {run.watched} = {held_out:.8f}"
+                        score = (
+                            "" if held_out is None else f", {run.valid_loss_name} = {held_out:.8f}"
+                        )
                         print(f"Iteration {record.epoch + 1}, loss = {record.loss:.8f}{score}")
         except KeyboardInterrupt:
             if not run.records:

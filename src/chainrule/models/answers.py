@@ -98,7 +98,8 @@ class Answer:
         """As texts, numbers and lists."""
         return {
             "row": self.row + 1, "source": self.source, "target": self.target,
-            "answer": self.answer, "probability": self.probability, "true": self.true,
+            "prediction": self.answer, "answer": self.answer,  # "answer" until the next version
+            "probability": self.probability, "true": self.true,
             "unit": self.unit,
             "start": self.start, "end": self.end,
             "inputs": [

@@ -21,6 +21,7 @@ from ..core.branch_layers import chain_shapes
 from ..core.losses import Loss
 from ..core.network import Network
 from ..files import write_atomically
+from ..renamed import renamed_arguments
 from ..tables import Preparation, Schema
 from ..tables.stored import require
 from .agreement import check_agreement, try_out
@@ -79,16 +80,17 @@ def _tensors(net: Network) -> dict[str, Array]:
     return tensors | {name: getattr(net, name) for name in changed}
 
 
-def load(path: str | os.PathLike[str], *, own: Iterable[type] = ()) -> Any:
+@renamed_arguments(own="custom")
+def load(path: str | os.PathLike[str], *, custom: Iterable[type] = ()) -> Any:
     """Read what `save` wrote: a Model, or the Network that was saved bare. Runs no code of the
     file.
 
-    `own` lists the classes of own layers and losses. Raises OSError where the file cannot be read
-    and ModelFileError where it is truncated, of another version, not ours, or contradicts itself.
+    `custom` lists your own layer and loss classes. Raises OSError if the file cannot be
+    read, and ModelFileError if it is truncated, of another version, not ours, or inconsistent.
     """
     from safetensors import SafetensorError, safe_open
 
-    file, registry = Path(path), types_with(own)
+    file, registry = Path(path), types_with(custom)
     _check_place(file)
     try:
         with safe_open(file, framework="numpy") as opened:

@@ -40,16 +40,16 @@ MOST_ENTRIES = 10_000  # of a list among the settings of a layer
 MOST_LAYERS = 1000  # a network is built in time that grows with the square of their number
 
 
-def types_with(own: Iterable[type]) -> Registry:
+def types_with(custom: Iterable[type]) -> Registry:
     """The table of types by name, with a reader's own layers and losses added.
 
     Raises TypeError for anything but the class of a layer, a loss or a schedule.
     """
-    classes = [own] if isinstance(own, type) else list(own)
+    classes = [custom] if isinstance(custom, type) else list(custom)
     for cls in classes:
         if not (isinstance(cls, type) and issubclass(cls, PARTS) and is_dataclass(cls)):
             fix = "give the dataclasses of your own layers, losses or schedules"
-            raise TypeError(f"own lists {cls!r}: {fix}")
+            raise TypeError(f"custom lists {cls!r}: {fix}")
     return {**CORE_TYPES, **{cls.__name__: cls for cls in classes}}
 
 
@@ -108,7 +108,7 @@ def decode(data: Any, registry: Registry, base: type | tuple[type, ...], place: 
     cls = registry.get(kind)
     if cls is None:
         fault = f"{place} is of type {kind!r}, which this version does not know"
-        raise ValueError(f"{fault}: if it is your own, pass its class in `own`")
+        raise ValueError(f"{fault}: if it is your own, pass its class in `custom`")
     require(issubclass(cls, base), f"{place} is a {kind}, which does not belong there")
     names = {f.name for f in fields(cls) if f.init}
     for name in sorted(names ^ (set(data) - {"type"})):

@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Any
 
 from ..formulas.expression import derivative_of
+from ..renamed import RenamedAttribute
 from .arithmetic import decimals
 from .differences import Difference, Probe, cost
 from .recompute import Recomputation
@@ -71,9 +72,10 @@ class Verification:
 
     checks: tuple[Check, ...] = field(repr=False)
     differences: tuple[Difference, ...] = field(repr=False)
-    count: int
+    numbers: int
     parameters: int
     unknown: tuple[str, ...]
+    count = RenamedAttribute("numbers")
 
     def __bool__(self) -> bool:
         return not self.failures and all(one.holds for one in self.differences)
@@ -89,7 +91,7 @@ class Verification:
         return max(self.checks, key=lambda check: check.share)
 
     def __str__(self) -> str:
-        drawn = "" if len(self.checks) == self.count else f" of {self.count}, drawn by seed"
+        drawn = "" if len(self.checks) == self.numbers else f" of {self.numbers}, drawn by seed"
         if not self:
             wrong = [*self.failures, *(one for one in self.differences if not one.holds)]
             return f"refused: {wrong[0]}"

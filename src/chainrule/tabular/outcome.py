@@ -11,6 +11,7 @@ from ..core.metrics import METRICS
 from ..core.nonfinite import finite
 from ..models.answers import Answer, explain_answer
 from ..models.model import TableModel
+from ..renamed import RenamedAttribute
 from ..tables import Preparation, Schema
 from ..tables.rows import Rows
 from ..tables.table import cell_text
@@ -27,11 +28,11 @@ KEYS = {BOOSTING: "boosting", LINEAR: "linear", CONSTANT: "constant"}
 class Outcome:
     """The result of a run: the model, how it was trained, its scores compared with other models.
 
-    `settings` are the preset's as numbers, `reasons` in words, `watched` is what the records'
-    `valid_loss` is called; `ended` is "epochs", "patience", "time", "interrupted" or, if all
-    networks diverged, "diverged"; `diverged` counts those that did. `tested` is None without test
-    rows, `worst` are the ones with the largest errors, `shown` the test rows, or the training rows
-    if there is no test. Epochs count from 0.
+    `settings` are the preset's as numbers, `reasons` in words, `valid_loss_name` is what the
+    records' `valid_loss` is called; `stopped` is "epochs", "patience", "time", "interrupted" or, if
+    all networks diverged, "diverged"; `diverged` counts those that did. `tested` is None without
+    test rows, `worst` are the ones with the largest errors, `shown` the test rows, or the training
+    rows if there is no test. Epochs count from 0.
     """
 
     model: TableModel
@@ -42,8 +43,8 @@ class Outcome:
     settings: Mapping[str, Any]
     reasons: Mapping[str, str]
     records: Sequence[Record]
-    watched: str
-    ended: str
+    valid_loss_name: str
+    stopped: str
     diverged: int
     tested: Tested | None
     interval: Mapping[str, float] | None
@@ -53,6 +54,8 @@ class Outcome:
     seconds: Mapping[str, float]
     notes: Sequence[str]
     warnings: Sequence[str]
+    ended, told = RenamedAttribute("stopped"), RenamedAttribute("ending")
+    watched = RenamedAttribute("valid_loss_name")
 
     @property
     def scores(self) -> dict[str, dict[str, float]]:
@@ -103,14 +106,14 @@ class Outcome:
         return [coverage_in_words(self.interval, self.schema.target)] if self.interval else []
 
     @property
-    def told(self) -> str:
+    def ending(self) -> str:
         """How training ended, in a sentence; epochs are counted from 1."""
         done, best = plural(len(self.records), "epoch"), self.model.facts["best_epochs"]
         kept = f"kept epoch {best[0] + 1}"
         if len(best) > 1:
             low, high = min(best) + 1, max(best) + 1
             kept = f"kept each network's best epoch ({f'{low} to {high}' if low < high else low})"
-        if self.diverged and self.ended != "diverged":
+        if self.diverged and self.stopped != "diverged":
             kept += f"; {self.diverged} of {len(best)} networks diverged"
         how = {
             "epochs": f"All {done} done" if len(self.records) > 1 else "The one epoch is done",
@@ -119,7 +122,7 @@ class Outcome:
             "interrupted": f"Stopped by you after {done}",
             "diverged": f"Diverged after {done}",
         }
-        return f"{how[self.ended]}; {kept}"
+        return f"{how[self.stopped]}; {kept}"
 
     def to_dict(self) -> dict[str, Any]:
         """As texts, finite numbers, lists and dicts: the document of `train --json`."""
@@ -136,7 +139,8 @@ class Outcome:
             "training": {
                 **self.settings, "planned_epochs": self.settings["epochs"],
                 **{key: facts[key] for key in ("epochs", "best_epoch", "best_epochs", "seed")},
-                "reasons": dict(self.reasons), "stopped": self.ended, "told": self.told,
+                "reasons": dict(self.reasons), "stopped": self.stopped,
+                "ending": self.ending, "told": self.ending,  # "told" until the next version
             },
             "metric": facts["metric"], "test": self.scores.get(NETWORK),
             "baselines": {key: self.scores.get(name) for name, key in KEYS.items()},
@@ -149,8 +153,8 @@ class Outcome:
 
 
 def worst_rows(tested: Tested, places: Any, classes: Sequence[Any] | None) -> list[dict[str, Any]]:
-    """The WORST test rows with the largest errors: {row, true, answer, probability or error}; rows
-    count from 1, as in their file.
+    """The WORST test rows with the largest errors: {row, true, prediction, probability or error};
+    rows count from 1, as in their file.
     """
     answers, rows = tested.answers[NETWORK], list[dict[str, Any]]()
     wrong = tested.shares("mae" if classes is None else "log_loss", NETWORK)
@@ -158,9 +162,11 @@ def worst_rows(tested: Tested, places: Any, classes: Sequence[Any] | None) -> li
         true, answer = tested.y[i].item(), answers[i]
         row: dict[str, Any] = {"row": int(places[i]) + 1}
         if classes is None:
-            row |= {"true": true, "answer": float(answer), "error": float(answer) - true}
+            prediction: Any = float(answer)
+            row |= {"true": true, "error": prediction - true}
         else:
-            row |= {"true": classes[true], "answer": classes[answer.argmax()]}
-            row["probability"] = float(answer[true])
+            prediction = classes[answer.argmax()]
+            row |= {"true": classes[true], "probability": float(answer[true])}
+        row |= {"prediction": prediction, "answer": prediction}  # "answer" until the next version
         rows.append(row)
     return rows

@@ -41,8 +41,8 @@ def training_report(outcome: Outcome, *, command: Sequence[object]) -> Report:
 def _sections(outcome: Outcome, command: Sequence[object]) -> Iterator[Section]:
     model = outcome.model
     yield _worth(outcome)
-    curves = pictures.loss_curves(outcome.records, outcome.watched)
-    yield Section("How it was trained", outcome.told, picture=curves)
+    curves = pictures.loss_curves(outcome.records, outcome.valid_loss_name)
+    yield Section("How it was trained", outcome.ending, picture=curves)
     yield from _errors(outcome)
     drawing = pictures.network(model.net, outcome.preparation.feature_names, model.output_names)
     yield Section("The network", outcome.layers, picture=drawing)

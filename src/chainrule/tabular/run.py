@@ -68,7 +68,7 @@ class TableRun(Recorded):
     members: list[Member] = field(init=False)
     net: Network = field(init=False)
     records: list[Record] = field(init=False, default_factory=list)
-    ended: str | None = field(init=False, default=None)
+    stopped: str | None = field(init=False, default=None)
     temperature: float | None = field(init=False, default=None)
     _notes: list[str] = field(init=False, default_factory=list)
 
@@ -111,7 +111,7 @@ class TableRun(Recorded):
         check_count(self.net.layers)  # so that the model can be saved
 
     @property
-    def judged_by(self) -> str:
+    def test_metric(self) -> str:
         """The metric by which the network is compared with other models."""
         return self.metric or ("accuracy" if self.data.outputs else "rmse")
 
@@ -148,7 +148,7 @@ class TableRun(Recorded):
         """
         if self.records:
             raise ValueError("this run has already been trained: build a new run to train again")
-        self.ended = "interrupted"
+        self.stopped = "interrupted"
         try:
             epochs, started = self._affordable()
             before = time.perf_counter()
@@ -160,10 +160,10 @@ class TableRun(Recorded):
                     self.records.append(Record.mean(of_members, epoch, seconds, self.data.seed))
                     yield self.records[-1]
                     if self.time_limit and time.monotonic() - started > self.time_limit:
-                        self.ended = "time"
+                        self.stopped = "time"
                         return
             early = "patience" if len(self.records) < epochs else "epochs"
-            self.ended = "diverged" if all(member.diverged for member in self.members) else early
+            self.stopped = "diverged" if all(member.diverged for member in self.members) else early
         finally:
             self._calibrate()
 
@@ -245,7 +245,7 @@ class TableRun(Recorded):
         return list(dict.fromkeys([*self.data.notes, *self._notes]))
 
     @property
-    def watched(self) -> str:
+    def valid_loss_name(self) -> str:
         """The name of the score of the held-out rows; for accuracy and AUC it is not a loss."""
         return "held-out score" if self._chosen_by in ("accuracy", "auc") else "held-out loss"
 
@@ -294,7 +294,7 @@ class TableRun(Recorded):
         data, preset, best = self.data, self.preset, self.best_epochs
         facts: dict[str, Any] = {
             "source": data.table.source, "rows": self.rows, "data_sha256": data.table.sha256(),
-            "preset": preset.name, "metric": self.judged_by, "seed": data.seed,
+            "preset": preset.name, "metric": self.test_metric, "seed": data.seed,
             "average": data.train.X.mean(axis=0, dtype=np.float64).tolist(),
             "epochs": len(self.records), "best_epochs": best,
             "best_epoch": best[0] if len(best) == 1 else None,
@@ -322,15 +322,15 @@ class TableRun(Recorded):
             answers |= {other.name: other.answers for other in others if other.answers is not None}
             answers[CONSTANT] = constant(data, len(test))
             y = true_terms(data.preparation, test.y)
-            tested = Tested(data.schema.target, self.judged_by, y, answers, test.weight)
+            tested = Tested(data.schema.target, self.test_metric, y, answers, test.weight)
             if self.interval is not None:
                 interval = covered(model.interval_of(test.X), y, test.weight, self.interval)
             model.facts.update(test=finite(tested.scores), interval=interval)
             worst = worst_rows(tested, test.places, data.schema.classes)
         return Outcome(
             model, data.schema, data.preparation, len(data.table),
-            self.layers, self.settings, self.reasons, self.records, self.watched,
-            self.ended or "interrupted", len(self.divergences), tested, interval,
+            self.layers, self.settings, self.reasons, self.records, self.valid_loss_name,
+            self.stopped or "interrupted", len(self.divergences), tested, interval,
             verdict(tested, compared=compared), worst, test or data.train,
             {"training": self.seconds} | {other.name: other.seconds for other in others},
             data.notes,

@@ -20,9 +20,9 @@ def page(explanation: Explanation, see: Seen = lambda one: one) -> Iterator[Bloc
     parameter = explanation.address.name in explanation.trace.net.shapes
     what = "How the loss changes with" if parameter else "What makes"
     yield Heading(what, str(explanation.address), level=2)
-    if explanation.made is not None:
+    if explanation.equation is not None:
         yield from _output(explanation, see)
-        yield equation(see(explanation.made))
+        yield equation(see(explanation.equation))
     if explanation.inputs is not None:
         yield from _inputs(explanation, explanation.inputs)
     if explanation.is_slope:
@@ -67,8 +67,8 @@ def _output(explanation: Explanation, see: Seen) -> Iterator[Block]:
 
 def _unit(explanation: Explanation, see: Seen) -> Iterator[Block]:
     """The formula or the sum that makes a unit."""
-    if explanation.made is not None:
-        yield equation(see(explanation.made))
+    if explanation.equation is not None:
+        yield equation(see(explanation.equation))
     elif explanation.sum is not None:
         yield total(str(explanation.address), explanation.sum, see)
 
@@ -161,7 +161,11 @@ def _backward(explanation: Explanation, see: Seen) -> Iterator[Block]:
     largest = explanation.paths[0] if explanation.paths else explanation.blocked
     if largest is None:
         return
-    which = "" if explanation.count < 2 else f", along the largest of {explanation.count} paths"
+    which = (
+        ""
+        if explanation.path_count < 2
+        else f", along the largest of {explanation.path_count} paths"
+    )
     yield Heading(f"Backwards{which}")
     factors = [see(factor) for factor in largest.factors]
     yield from map(equation, factors)
@@ -171,7 +175,7 @@ def _backward(explanation: Explanation, see: Seen) -> Iterator[Block]:
 def _product(explanation: Explanation, path: Path, factors: list[Number], see: Seen) -> Equation:
     """∂L/∂ = the product of the factors = value."""
     whole = see(Number(("L", path.factors[-1].symbol[1]), path.product))
-    symbol = _symbol(whole) if explanation.count < 2 else name("product")
+    symbol = _symbol(whole) if explanation.path_count < 2 else name("product")
     numbers = [number(f.value) for f in factors]
     value = whole.value
     if [f.value for f in factors] != [f.value for f in path.factors]:
@@ -181,16 +185,16 @@ def _product(explanation: Explanation, path: Path, factors: list[Number], see: S
 
 def _paths(explanation: Explanation) -> Iterator[Block]:
     """Every path with its product, and what they add up to."""
-    if explanation.count < 2 or not explanation.paths:
+    if explanation.path_count < 2 or not explanation.paths:
         return
     which = f" of row {explanation.row}" if len(explanation.trace.batch) > 1 else ""
-    yield Heading(f"All {explanation.count} paths{which}")
+    yield Heading(f"All {explanation.path_count} paths{which}")
     parts = []
     for path in explanation.paths:
         units = [factor.symbol[1] for factor in path.factors if isinstance(factor.symbol, tuple)]
         parts.append(Number(" ← ".join(units), path.product))
     whole = sum(part.value for part in parts) + explanation.rest
-    every = Sum(tuple(parts), explanation.count, explanation.rest, whole)
+    every = Sum(tuple(parts), explanation.path_count, explanation.rest, whole)
     yield _summed("from the output back", "product", every)
 
 

@@ -33,7 +33,9 @@ to_latex, to_html = partial(write, LatexBody), partial(write, Html)
 
 
 FIELDS = {
-    Explanation: "address value row made sum paths count rest proof steps blocked inputs".split(),
+    Explanation: (
+        "address value row equation sum paths path_count rest proof steps blocked inputs".split()
+    ),
     Number: ["symbol", "value", "formula", "names", "note"],
     Sum: ["parts", "count", "rest"],
     Path: ["factors", "product"],
@@ -46,7 +48,9 @@ FIELDS = {
 def to_json(explanation: Explanation) -> dict[str, Any]:
     """The explanation as lists, texts and finite numbers; None for inf and nan."""
     blocked = explanation.blocked and _plain(explanation.blocked.factors)
-    return dict(finite({**_plain(explanation), "blocked": blocked}))
+    plain = {**_plain(explanation), "blocked": blocked}
+    old = {"made": plain["equation"], "count": plain["path_count"]}  # names until the next version
+    return dict(finite(plain | old))
 
 
 def _plain(value: Any) -> Any:
