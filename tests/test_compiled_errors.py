@@ -278,7 +278,7 @@ def test_every_optimizer_diverges_alike(optimizer: cr.Optimizer, dtype: Any) -> 
     lr = 1e200 if dtype is np.float64 else 1e25
     end = both(lambda: linear(1.0, dtype), **(BASE | {"optimizer": optimizer, "lr": lr}))
     assert isinstance(end.error, cr.Diverged)
-    assert "epoch 0, step 1" in str(end.error)
+    assert "epoch 1, step 2" in str(end.error)
 
 
 @pytest.mark.parametrize("net", [small, lambda: linear(1.0)], ids=["draws masks", "draws order"])
@@ -337,7 +337,7 @@ def test_theta_set_to_nan_between_two_records() -> None:
     ends = []
     for engine in ("readable", "compiled"):
         net = linear(1.0)
-        with pytest.raises(cr.Diverged, match="epoch 4, step 0: theta holds nan") as stop:
+        with pytest.raises(cr.Diverged, match="epoch 5, step 1: theta holds nan") as stop:
             spoiled(net, engine)
         ends.append((str(stop.value), net.theta))
     assert ends[0][0] == ends[1][0]

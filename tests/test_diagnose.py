@@ -180,7 +180,7 @@ def test_diverged_run_says_where() -> None:
     diagnosis = cr.diagnose(training.configuration, training.X, training.y)
     assert diagnosis.causes[0] == "learning_rate_too_high"
     evidence = next(f for f in diagnosis.findings if f.cause == "nonfinite").evidence[0]
-    assert "training diverged at epoch 0, step" in evidence
+    assert "training diverged at epoch 1, step" in evidence
     assert "0x" not in evidence
 
 
@@ -192,7 +192,9 @@ def test_functions_are_shown_without_their_addresses() -> None:
 def test_cells_that_are_not_finite_are_named() -> None:
     training = ALL["holes_in_the_table"].build()
     finding = cr.diagnose(training.configuration, training.X, training.y).findings[0]
-    assert "3 numbers that are not finite in column 1; the first is nan at row 3" in str(finding)
+    assert "3 numbers that are not finite in column X[:, 1]; the first is X[3, 1] = nan" in str(
+        finding
+    )
     assert finding.gain is not None
     assert "none → 0." in str(finding.gain)
 

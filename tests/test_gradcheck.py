@@ -104,7 +104,7 @@ def test_the_causes_are_the_closed_list() -> None:
         (deep("place"), 8, "f = sigmoid"),
         (outputs("missing"), 12, "f = tanh"),
         (outputs("b1 turned"), 12, "summed over its axis 0"),
-        (by_rows("off by one"), 10, "0 for row 9, 0.1 for the others"),
+        (by_rows("off by one"), 10, "0 for rows=[9], 0.1 for the others"),
         (by_rows("negative y"), 10, "one row at a time"),
         (outputs("decay missing"), 12, "0.1 times the parameter itself in W1 and W2"),
     ],

@@ -98,7 +98,7 @@ def test_the_operation_is_named_and_theta_kept(name: str) -> None:
     run = cr.train(
         net, loss, optimizer, inputs, Y, epochs=2, batch_size=2, lr=0.1, shuffle=False, rng=0
     )
-    with pytest.raises(cr.Diverged, match="^training diverged at epoch 0, step .*" + said) as stop:
+    with pytest.raises(cr.Diverged, match="^training diverged at epoch 1, step .*" + said) as stop:
         list(run)
     assert np.array_equal(net.theta, before, equal_nan=True)
     assert "\n" not in str(stop.value)
@@ -141,7 +141,7 @@ def test_an_overflowing_validation_loss_is_named() -> None:
     run = cr.train(
         net, cr.SquaredError(), cr.SGD(), X, Y, epochs=2, lr=1e-9, valid=(X * 1e200, Y), rng=0
     )
-    with pytest.raises(cr.Diverged, match="at epoch 0: the validation loss became inf"):
+    with pytest.raises(cr.Diverged, match="at epoch 1: the validation loss became inf"):
         next(run)
 
 

@@ -20,7 +20,7 @@ READERS = {
     "proof": {"formulas", "renamed"},
     "writing": {"core", "formulas", "trace", "chain"},
     "gradcheck": {"core"},
-    "diagnosing": {"core", "renamed", "writing"},
+    "diagnosing": {"core", "renamed"},
 }
 # Who may import the rooms that only users start, besides themselves.
 STARTED = {

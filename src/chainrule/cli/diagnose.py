@@ -50,4 +50,4 @@ def diagnose(file: str, time_limit: float, as_json: bool, **options: Any) -> Non
     if columns:
         click.echo()
     for i in columns[:SHOWN_COLUMNS]:
-        click.echo(f"Column {i} is {clean(names[i])}.")
+        click.echo(f"Column X[:, {i}] is {clean(names[i])}.")

@@ -269,7 +269,7 @@ class Run:
         for name, rate in zip(self.net.schedules(), scheduled, strict=True):
             self.net[name] = rate
         batch = self.data.take(self.order[k * self.batch_size : (k + 1) * self.batch_size])
-        place = f"training diverged at epoch {epoch + epochs}, step {k}"
+        place = f"training diverged at epoch {epoch + epochs + 1}, step {k + 1}"
         try:
             with np.errstate(all="ignore"):
                 trainer = Trainer(self.net, self.settings, self._optimizer_state(), self.rng)

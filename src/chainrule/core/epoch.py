@@ -143,7 +143,9 @@ class Trainer:
             try:
                 L, lr = self.scheduled_step(batch, step, steps, losses)
             except Diverged as stop:
-                raise Diverged(f"training diverged at epoch {epoch}, step {k}: {stop}") from None
+                raise Diverged(
+                    f"training diverged at epoch {epoch + 1}, step {k + 1}: {stop}"
+                ) from None
             total, counted = total + L * batch.mass, counted + batch.mass
         return total / counted, lr
 
@@ -155,7 +157,7 @@ def ordered(order: Order, epoch: int, n: int) -> Array:
     rows = np.asarray(order(epoch))
     whole = rows.shape == (n,) and rows.dtype.kind in "iu"
     if not (whole and np.array_equal(np.sort(rows), np.arange(n))):
-        raise ValueError(f"shuffle gave no order of {n} rows at epoch {epoch}: give each row once")
+        raise ValueError(f"shuffle({epoch}) gave no order of {n} rows: give each row once")
     return rows
 
 

@@ -13,7 +13,7 @@ from .changes import is_flat, nonzero_std, scaled, without_columns
 from .examination import Examination
 from .experiments import Outcome, Score, Setup
 from .findings import Gain
-from .formatting import listed, number, percent
+from .formatting import capitalized, listed, number, percent
 
 BINS = 20
 FEWEST = 10  # held-out rows to go by
@@ -29,7 +29,7 @@ def constant_columns(exam: Examination) -> None:
     after = exam.runner.run(without_columns(exam.setup, columns))
     verb = "holds" if len(columns) == 1 else "hold"
     evidence = [
-        f"{listed(columns).capitalize()} of {X.shape[1]} {verb} "
+        f"{capitalized(listed(columns))} of {X.shape[1]} {verb} "
         f"{number(X[0, flat[0]])}{', …,' if np.ptp(X[0, flat]) else ''} in all {len(X):,} rows."
     ]
     if len(flat) == X.shape[1]:
@@ -77,12 +77,12 @@ def leaking_columns(exam: Examination) -> None:
             continue
         kind = "R²" if codes is None else "2·AUC - 1" if codes.max() == 1 else "accuracy gained"
         evidence = (
-            f"Column {j} alone predicts the target: {kind} = {strength[j]:.4f}; the next best "
-            f"column reaches {np.max(np.delete(strength, j)):.2f}.",
+            f"Column X[:, {j}] alone predicts the target: {kind} = {strength[j]:.4f}; the next "
+            f"best column reaches {np.max(np.delete(strength, j)):.2f}.",
             f"Without it the same run ends at {number(without.loss)}, with it at "
             f"{number(now.loss)}.",
         )
-        fix = f"leave column {j} out, unless it is known before the answer is"
+        fix = f"leave column X[:, {j}] out, unless it is known before the answer is"
         gain = honest_gain(setup, now, without)
         exam.add("leaking_column", evidence, fix, gain, columns=(j,))
 
@@ -109,7 +109,7 @@ def identifiers(exam: Examination) -> None:
         return
     low, high = X[:, columns[0]].min(), X[:, columns[0]].max()
     evidence = (
-        f"{which.capitalize()} of {X.shape[1]} holds a whole number that is never the "
+        f"{capitalized(which)} of {X.shape[1]} holds a whole number that is never the "
         f"same twice in {n:,} rows, from {low:.0f} to {high:.0f}: it numbers the rows.",
         f"All columns scaled, the run ends at {number(without.loss)} without it and at "
         f"{number(before.loss)} with it: nothing is lost.",
@@ -182,8 +182,8 @@ def unscaled_inputs(exam: Examination) -> None:
     worst = int(np.argmax(np.where(far, np.abs(np.log(std)) + np.abs(mean) / std, -1)))
     verb = "is" if len(columns) == 1 else "are"
     evidence = (
-        f"{listed(columns).capitalize()} of {X.shape[1]} {verb} far from mean 0 and spread 1: "
-        f"column {worst} has mean {number(mean[worst])} and standard deviation "
+        f"{capitalized(listed(columns))} of {X.shape[1]} {verb} far from mean 0 and spread 1: "
+        f"X[:, {worst}] has mean {number(mean[worst])} and standard deviation "
         f"{number(std[worst])}.",
         f"Scaled, the same run ends at {number(after.train.loss)} on its training rows, unscaled "
         f"at {number(exam.now.train.loss)}.",

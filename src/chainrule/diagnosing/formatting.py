@@ -23,12 +23,18 @@ def percent(share: float) -> str:
 
 
 def listed(columns: tuple[int, ...]) -> str:
-    """column 3; columns 0, 2 and 5; at most six of them by number."""
+    """column X[:, 3]; columns X[:, [0, 2, 5]]; at most six by their indices."""
     if len(columns) == 1:
-        return f"column {columns[0]}"
+        return f"column X[:, {columns[0]}]"
+    shown, rest = list(columns), ""
     if len(columns) > 6:
-        return f"columns {', '.join(map(str, columns[:5]))} and {len(columns) - 5} more"
-    return f"columns {', '.join(map(str, columns[:-1]))} and {columns[-1]}"
+        shown, rest = shown[:5], f" and {len(columns) - 5} more"
+    return f"columns X[:, {shown}]{rest}"
+
+
+def capitalized(text: str) -> str:
+    """The text with a capital first letter; the others stay as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def training_loss(outcome: Outcome) -> str:

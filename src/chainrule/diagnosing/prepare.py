@@ -95,14 +95,14 @@ def holes_in_words(name: str, table: Array) -> str:
     """How many cells are not finite, in which columns, and the first of them."""
     holes = ~np.isfinite(table)
     row, column = np.argwhere(holes)[0].tolist()
-    columns, place = "", f"row {row}"
+    columns, place = "", f"[{row}]"
     if name == "X":
         columns = f" in {listed(tuple(np.flatnonzero(holes.any(axis=0)).tolist()))}"
-        place += f", column {column}"
+        place = f"[{row}, {column}]"
     numbers = "numbers that are" if holes.sum() > 1 else "number that is"
     return (
         f"{name} holds {int(holes.sum())} {numbers} not finite{columns}; the first is "
-        f"{table[row, column]} at {place}."
+        f"{name}{place} = {table[row, column]}."
     )
 
 

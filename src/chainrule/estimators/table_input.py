@@ -60,7 +60,7 @@ class TableInput(Parameters):
         lost = np.flatnonzero(is_missing(y_cells))
         if len(lost):
             raise ValueError(
-                f"y holds {values[lost[0]]!r} in row {lost[0]}, which a table reads as missing: "
+                f"y[{lost[0]}] is {values[lost[0]]!r}, which a table reads as missing: "
                 "leave those rows out, or rename that class"
             )
         self._targets(values)

@@ -215,4 +215,4 @@ def _second(exam: Examination, theta: Array, u: Array, v: Array) -> float:
 
 
 def _rows(rows: list[int]) -> str:
-    return f"{'row' if len(rows) == 1 else 'rows'} {listed(rows, 8)}"
+    return f"rows=[{listed(rows, 8)}]"

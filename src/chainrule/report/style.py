@@ -167,7 +167,7 @@ def column(name: str, values: Any) -> Array:
         raise ValueError(f"{name} has shape {array.shape}: a picture needs one number for each row")
     if not np.isfinite(array).all():
         row = int(np.flatnonzero(~np.isfinite(array))[0])
-        raise ValueError(f"{name} is {array[row]} in row {row}: a picture needs finite numbers")
+        raise ValueError(f"{name}[{row}] is {array[row]}: a picture needs finite numbers")
     return array
 
 

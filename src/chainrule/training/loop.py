@@ -251,5 +251,7 @@ def evaluate(
         Z = engines.forward(net, data.X, engine)
         value = loss.value(Z, data.y, data.weight)
     if not math.isfinite(value):
-        raise Diverged(f"training diverged at epoch {epoch}: the validation loss became {value}")
+        raise Diverged(
+            f"training diverged at epoch {epoch + 1}: the validation loss became {value}"
+        )
     return value
