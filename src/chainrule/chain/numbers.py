@@ -80,9 +80,8 @@ def update(trace: Trace, at: Address) -> tuple[Number, ...]:
     """From the gradient of a parameter to its new number: penalty, clipping, the optimizer."""
     settings = trace.settings
     changed = settings.penalty is not None or settings.clip is not None
-    stages = [name for name, _ in settings.optimizer.stages]
-    names = ["penalty", *(["g"] if changed else []), *stages, "after"]
-    steps = [Address(f"{at.name}.{name}", at.index) for name in names]
+    stages = ["penalty", *["g"] * changed, *(n for n, _ in settings.optimizer.stages), "after"]
+    steps = [Address(f"{at.name}.{stage}", at.index) for stage in stages]
     return tuple(number(trace, step) for step in steps if step.name in trace.values)
 
 
