@@ -349,5 +349,4 @@ def share_note(trace: Trace) -> str:
     weighted, summed_up = trace.batch.weight is not None, loss.reduction == "sum"
     if n == 1 or (summed_up and not weighted):
         return f"{loss.scale:g}"
-    share = "weight" if summed_up else "weight / Σ weight" if weighted else f"1/{n}"
-    return scale + share
+    return scale + ("weight" if summed_up else "weight / Σ weight" if weighted else f"1/{n}")
