@@ -82,9 +82,8 @@ def update(trace: Trace, at: Address) -> tuple[Number, ...]:
     """From the gradient of a parameter to its new number: penalty, clipping, the optimizer."""
     settings = trace.settings
     changed = settings.penalty is not None or settings.clip is not None
-    stages = [name for name, _ in settings.optimizer.stages]
-    names = ["penalty", *(["g"] if changed else []), *stages, "after"]
-    steps = [Address(f"{at.name}.{name}", at.index) for name in names]
+    stages = ["penalty", *["g"] * changed, *(n for n, _ in settings.optimizer.stages), "after"]
+    steps = [Address(f"{at.name}.{stage}", at.index) for stage in stages]
     return tuple(number(trace, step) for step in steps if step.name in trace.values)
 
 
@@ -352,5 +351,4 @@ def share_note(trace: Trace) -> str:
     weighted, summed_up = trace.batch.weight is not None, loss.reduction == "sum"
     if n == 1 or (summed_up and not weighted):
         return f"{loss.scale:g}"
-    share = "weight" if summed_up else "weight / Σ weight" if weighted else f"1/{n}"
-    return scale + share
+    return scale + ("weight" if summed_up else "weight / Σ weight" if weighted else f"1/{n}")

@@ -78,7 +78,8 @@ def largest_paths(
     count = np.array([int(slope != 0) for slope in first], object)
     levels = {start: _Level(first[None, :].copy(), [], np.zeros((3, 1, len(first)), int), count)}
     ends = list[tuple[str, Array, Place | None]]()
-    for place in trace.places[_after(trace, start) :]:
+    after = next((i + 1 for i, place in enumerate(trace.places) if place.y == start), 0)
+    for place in trace.places[after:]:
         sources = [name for name in dict.fromkeys(_sources(place)) if name in levels]
         if not sources:
             continue
@@ -100,11 +101,6 @@ def _sources(place: Place) -> tuple[str, ...]:
     if isinstance(place.layer, Branched):
         return (place.x, *place.inside) if place.layer.skip else place.inside
     return (place.x,)
-
-
-def _after(trace: Trace, value: str) -> int:
-    """The number of the first place after the layer whose output is this value."""
-    return next((i + 1 for i, place in enumerate(trace.places) if place.y == value), 0)
 
 
 def jacobian(place: Place, row: int, n: int) -> Array:

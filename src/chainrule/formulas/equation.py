@@ -34,6 +34,8 @@ class Equation:
 
     def match(self, index: Index) -> dict[str, int] | None:
         """Each letter of the left side for one number's index; None if the index does not fit."""
+        if self._letters is not None:
+            return dict(zip(self._letters, index, strict=True))
         at: dict[str, int] = {}
         for part, table, i in zip(self.index, self._tables, index, strict=True):
             fitted = {part.id: i} if isinstance(part, ast.Name) else table.get(i)
@@ -41,6 +43,12 @@ class Equation:
                 return None
             at |= fitted
         return at
+
+    @cached_property
+    def _letters(self) -> list[str] | None:
+        """The index if it consists of different letters, which is the usual case."""
+        letters = [part.id for part in self.index if isinstance(part, ast.Name)]
+        return letters if len(set(letters)) == len(self.index) else None
 
     @cached_property
     def _tables(self) -> list[dict[int, dict[str, int]]]:
@@ -148,9 +156,8 @@ def equation(
             for place, length in zip(indices(subscript), shapes[name], strict=True):
                 if isinstance(place, ast.Name):
                     lengths.setdefault(place.id, length)
-    left_letters = {part.id for part in index if isinstance(part, ast.Name)}
-    bare = names.bare - set(lengths) - set(used) - left_letters
-    settings = {letter: setting(letter) for letter in bare - {own}}
+    others = {own, *lengths, *used, *(part.id for part in index if isinstance(part, ast.Name))}
+    settings = {letter: setting(letter) for letter in names.bare - others}
     formula = Formula(show, stable if stable != show else "")
     return Equation(array(own), own, tuple(index), formula, arrays, settings, used, shapes, lengths)
 

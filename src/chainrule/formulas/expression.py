@@ -92,11 +92,8 @@ def parsed(text: str) -> ast.expr:
 @cache
 def letters_of(expression: str) -> frozenset[str]:
     """The names in an expression."""
-    return _letters_in(parsed(expression))
-
-
-def _letters_in(tree: ast.expr) -> frozenset[str]:
-    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+    nodes = ast.walk(parsed(expression))
+    return frozenset(node.id for node in nodes if isinstance(node, ast.Name))
 
 
 def evaluate(formula: Formula, names: Names) -> Any:
@@ -201,7 +198,8 @@ def _along(node: ast.expr, letter: str) -> Meaning | None:
         return None
     name, parts = node.value.id, indices(node)
     is_open = [isinstance(part, ast.Name) and part.id == letter for part in parts]
-    if is_open.count(True) != 1 or sum(letter in _letters_in(part) for part in parts) != 1:
+    places = [part for part in parts if letter in letters_of(ast.unparse(part))]
+    if is_open.count(True) != 1 or len(places) != 1:
         return None
     index = [None if free else build(part) for part, free in zip(parts, is_open, strict=True)]
     return lambda at, numbers: numbers.along(

@@ -15,6 +15,8 @@ from ..formulas.expression import FLOATS, Kind, Meaning, meaning
 from .arithmetic import BOUNDED, Rounded
 
 Slice = tuple[int | None, ...]  # an index with one place left open
+Reader = tuple[Equation, Meaning, EquationNumbers, EquationNumbers]
+"""An equation, what it computes, its numbers, and its numbers with bounds."""
 
 
 class Recomputation:
@@ -35,10 +37,7 @@ class Recomputation:
             for name, equations in trace.equations.items()
         }
 
-    def _reader(
-        self, stated: Equation
-    ) -> tuple[Equation, Meaning, EquationNumbers, EquationNumbers]:
-        """An equation, what it computes, its numbers, and its numbers with bounds."""
+    def _reader(self, stated: Equation) -> Reader:
         exact = EquationNumbers(stated, self.at, self.kind, self.along)
         bounded = EquationNumbers(stated, lambda *at: BOUNDED.of(self.at(*at)), BOUNDED, self.along)
         return stated, meaning(stated.formula.run), exact, bounded

@@ -23,8 +23,8 @@ class Typeset(Writer, ABC):
     def symbol(self, text: str) -> str:
         match = ADDRESS.fullmatch(text)
         if match is not None and (match["layer"] or match["index"] or match["own"] in VALUES):
-            keys = ("own", "layer", "index", "stage")
-            own, layer, index, stage = (part or "" for part in match.group(*keys))
+            part = match.groupdict(default="")
+            own, layer, index, stage = part["own"], part["layer"], part["index"], part["stage"]
         else:
             (own, _, index), layer, stage = text.partition("_"), "", ""
         if own.startswith("d") and own[1:2].isupper() and "_" not in own and not stage:
