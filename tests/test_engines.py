@@ -115,10 +115,11 @@ NO_ROOM = """
 import warnings
 import numpy as np
 import chainrule as cr
-from chainrule.compiled import engine
+from chainrule.compiled import program
+cr.load_engine("float64")
 def full(*arguments):
     raise MemoryError("Unable to allocate 9 GiB")
-engine.aligned_zeros = full
+program.aligned_zeros = full
 net, rows = cr.Network.mlp([2, 2, 1], rng=0), np.ones((4, 2))
 with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")

@@ -218,6 +218,24 @@ def test_what_overrides_a_method_inherits_no_equation_about_it() -> None:
     assert cr.to_python(step, "0.Z[0,0]") == f"print({float(value)!r})\n"
 
 
+class Steeper(cr.Tanh):
+    """tanh with twice its slope."""
+
+    def slopes(self, Z: Any, A: Any) -> Any:
+        return 2 * super().slopes(Z, A)
+
+
+def test_an_activation_that_overrides_its_slope_keeps_the_formula_of_its_value_alone() -> None:
+    net = cr.Network(2, [cr.Dense(3), Steeper(), cr.Dense(1)], rng=0)
+    step = cr.trace_step(net, Quartic(), Halved(), X, Y, lr=0.1)
+    proof = cr.verify(step)
+    assert "0.dZ" in proof.unknown
+    assert "1.A" not in proof.unknown
+    assert "0.W[0,0]" in str(cr.why(step, "0.W[0,0]", 0.5))
+    value = step.values["0.dZ"][0, 0]
+    assert cr.to_python(step, "0.dZ[0,0]") == f"print({float(value)!r})\n"
+
+
 def test_every_layer_of_ours_states_its_equations() -> None:
     from support.tables import LAYER_VARIANTS, LAYERS
 
