@@ -101,6 +101,22 @@ def test_an_old_name_still_works_and_warns(name: str, step: cr.Trace, tmp_path: 
     assert answer == new()
 
 
+OLD_ATTRIBUTES = [
+    (cls, attribute)
+    for cls in map(cr.__getattr__, cr.__all__)
+    if isinstance(cls, type)
+    for attribute in vars(cls).values()
+    if isinstance(attribute, RenamedAttribute)
+]
+
+
+@pytest.mark.parametrize(("cls", "attribute"), OLD_ATTRIBUTES, ids=lambda v: str(v)[:40])
+def test_an_old_attribute_names_one_that_exists(cls: type, attribute: RenamedAttribute) -> None:
+    assert attribute.new in {*dir(cls), *getattr(cls, "__dataclass_fields__", ())}
+    changes = (Path(__file__).parents[1] / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"`{attribute.old}`" in changes or f"`{cls.__name__}.{attribute.old}`" in changes
+
+
 def test_a_renamed_argument_cannot_be_given_twice() -> None:
     @renamed_arguments(old="new")
     def function(*, new: int) -> int:

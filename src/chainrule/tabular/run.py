@@ -24,6 +24,7 @@ from ..core.network import Network
 from ..core.nonfinite import finite
 from ..models.model import TableModel, covered, repeated, true_terms
 from ..models.spec import check_count
+from ..renamed import RenamedAttribute
 from ..tables import Table
 from ..tables.rows import class_weighted
 from ..training.loop import Record, Recorded, together
@@ -71,6 +72,8 @@ class TableRun(Recorded):
     stopped: str | None = field(init=False, default=None)
     temperature: float | None = field(init=False, default=None)
     _notes: list[str] = field(init=False, default_factory=list)
+    ended, judged_by = RenamedAttribute("stopped"), RenamedAttribute("test_metric")
+    watched = RenamedAttribute("valid_loss_name")
 
     @classmethod
     def read(cls, table: Table, target: str, preset: str = "strong", **settings: Any) -> Self:
