@@ -14,7 +14,7 @@ from test_trace import ROWS, alice, traced
 
 import chainrule as cr
 from chainrule.chain.explain import MAX_LISTED, explain
-from chainrule.chain.explanation import FEW, Explanation, Sum
+from chainrule.chain.explanation import ALWAYS_LISTED, Explanation, Sum
 from chainrule.formulas.expression import derivative_of, evaluate
 from chainrule.proof.arithmetic import steps
 from chainrule.trace.step import Trace, trace_step
@@ -64,7 +64,7 @@ def terms_within(found: Explanation) -> float:
 
 def check_sum(found: Sum, most: int = MAX_LISTED) -> None:
     assert adds_up([part.value for part in found.parts] + [found.rest], found.value)
-    assert len(found.parts) == (found.count if found.count <= FEW else most)
+    assert len(found.parts) == (found.count if found.count <= ALWAYS_LISTED else most)
 
 
 def check_products(found: Explanation) -> None:
@@ -157,7 +157,9 @@ def test_a_parameters_paths_and_rows_come_to_its_gradient(case: Case) -> None:
         by_row = found.sum.parts[row].value if found.sum else found.value
         products = [path.product for path in found.paths]
         assert adds_up([*products, found.rest], by_row, terms_within(found))
-        assert len(found.paths) == (found.path_count if found.path_count <= FEW else MAX_LISTED)
+        assert len(found.paths) == (
+            found.path_count if found.path_count <= ALWAYS_LISTED else MAX_LISTED
+        )
         check_products(found)
         if found.sum is not None:
             check_sum(found.sum)

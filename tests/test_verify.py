@@ -17,7 +17,7 @@ import chainrule as cr
 from chainrule.formulas.expression import derivative_of
 from chainrule.proof.differences import NEAR, Probe, cost
 from chainrule.proof.script import LINES, to_python
-from chainrule.proof.verify import DRAWN, verify
+from chainrule.proof.verify import SAMPLED, verify
 from chainrule.trace.step import Trace, replay, trace_step
 
 FEW = tuple((n, None) for n in (1, 2, 5))
@@ -219,8 +219,8 @@ def test_a_large_step_is_drawn_from() -> None:
     found = verify(trace, "0.dW[3,7]")
     assert found
     assert [check.address for check in found.checks][0] == "0.dW[3,7]"
-    assert len(found.checks) == DRAWN + 1
-    assert f"{DRAWN + 1} numbers of {found.numbers}, drawn by seed" in str(found)
+    assert len(found.checks) == SAMPLED + 1
+    assert f"{SAMPLED + 1} numbers of {found.numbers}, drawn by seed" in str(found)
     assert ("no central differences" in str(found)) == (not found.differences)
     again, other = verify(trace, seed=0), verify(trace, seed=1)
     assert [c.address for c in again.checks] == [c.address for c in found.checks[1:]]

@@ -16,11 +16,11 @@ PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "mars
 # What the rooms that read a training step may import of ours, besides themselves.
 READERS = {
     "trace": {"core", "formulas"},
-    "chain": {"core", "formulas", "renamed", "trace"},
-    "proof": {"formulas", "renamed"},
+    "chain": {"core", "formulas", "trace"},
+    "proof": {"formulas"},
     "writing": {"core", "formulas", "trace", "chain"},
     "gradcheck": {"core"},
-    "diagnosing": {"core", "renamed"},
+    "diagnosing": {"core"},
 }
 # Who may import the rooms that only users start, besides themselves.
 STARTED = {
@@ -106,7 +106,7 @@ def ban(module: str, seen: Import) -> str | None:
     if room in STARTED:
         allowed = {room, *STARTED[room]}
         return None if mine in allowed else f"only {', '.join(sorted(allowed))} may import {room}"
-    if mine in READERS and ours and room not in {mine, *READERS[mine]}:
+    if mine in READERS and ours and room not in {mine, "renamed", *READERS[mine]}:
         return f"{mine} imports {', '.join(sorted(READERS[mine]))} and itself only"
     if room == "compiled" and not inside(module, "compiled", "training.engines"):
         return "only engines chooses an engine"

@@ -15,13 +15,13 @@ from ..renamed import renamed_arguments
 from ..trace.address import Address, resolve
 from ..trace.places import Place
 from ..trace.step import Trace
-from .explanation import FEW, Explanation, Number, Path, Term, add_up, term
+from .explanation import ALWAYS_LISTED, Explanation, Number, Path, Term, add_up, term
 from .numbers import Filled, input_column, number, of_value, share_note, update
 from .paths import Hop, UnitPath, largest_paths
 
 MAX_LISTED = 8  # parts listed before "all others", if not all are listed
 U = 2.0**-53
-MANY = 4096  # paths of which all can be listed
+MAX_PATHS = 4096  # paths of which all can be listed
 
 
 @renamed_arguments(most="max_listed")
@@ -88,7 +88,7 @@ def _along(
             last = [_local_slope(trace, place, target, unit, str(at), slope)]
         return Path((*_loss_factors(trace, units, row), *hops, *last), units.product)
 
-    listed = min(max(FEW, max_listed), MANY)
+    listed = min(max(ALWAYS_LISTED, max_listed), MAX_PATHS)
     largest, count = largest_paths(trace, name, first, row, listed)
     paths = tuple(path(units) for units in (largest if count <= listed else largest[:max_listed]))
     blocked = () if count else largest_paths(trace, name, first, row, 1, blocked=True)[0]

@@ -13,7 +13,7 @@ from ..trace.notation import Notation
 from ..trace.step import Trace
 from .contributions import Contributions
 
-FEW = 64  # parts of which all are listed
+ALWAYS_LISTED = 64  # parts of which all are listed
 
 
 class Term(NamedTuple):
@@ -147,7 +147,7 @@ def term(trace: Trace, name: str, *index: int) -> Term:
 def add_up(parts: Sequence[Number], value: float, max_listed: int) -> Sum:
     """All parts of a sum or, if there are many, the largest and what the others add."""
     listed = list(parts)
-    if len(listed) > FEW:
+    if len(listed) > ALWAYS_LISTED:
         listed = sorted(listed, key=lambda part: -abs(part.value))[:max_listed]
     rest = value - math.fsum(part.value for part in listed) if len(listed) < len(parts) else 0.0
     return Sum(tuple(listed), len(parts), rest, value)

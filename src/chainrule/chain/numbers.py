@@ -174,7 +174,7 @@ def _is_undecided(node: ast.AST) -> bool:
 
 
 class _Decided(ast.NodeTransformer):
-    """Decides what no number of the trace does: draws, cases, indices; inner sums as values."""
+    """Resolves what depends on no traced number: draws, cases, indices; inner sums as values."""
 
     def __init__(self, at: Mapping[str, int], numbers: EquationNumbers) -> None:
         self.at, self.numbers = at, numbers

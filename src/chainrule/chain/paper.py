@@ -8,7 +8,7 @@ from typing import TypeGuard
 from ..formulas.expression import Formula, derivative_of, evaluate
 from ..trace.address import Address, resolve
 from ..trace.step import Trace
-from .explain import MANY, explain
+from .explain import MAX_PATHS, explain
 from .explanation import Number, Term
 
 ALL = 10**9  # parts of a sum: every one
@@ -105,7 +105,7 @@ class Paper:
             if of_row.path_count > len(of_row.paths):
                 raise ValueError(
                     f"{at} has {of_row.path_count} paths: rounding at every step is for at most "
-                    f"{MANY}"
+                    f"{MAX_PATHS}"
                 )
             for path in of_row.paths:
                 product = math.prod(self.value(factor) for factor in path.factors)

@@ -52,7 +52,7 @@ class Guarded(click.Group):
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")
         received.clear()
-        with held():  # once the verb has ended, what is left to say takes no more orders
+        with held():  # signals wait while the last output is written
             code = self._run(arguments, extra)
             if signal.SIGTERM in received and code in (0, NO, INTERRUPTED):
                 code = TERMINATED

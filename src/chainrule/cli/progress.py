@@ -30,7 +30,7 @@ STOPPING = "stopping after this {}; Ctrl-C again saves nothing"
 
 @dataclass
 class Interrupt:
-    """Ctrl-C or SIGTERM: armed, the first is only kept in `requested`; else KeyboardInterrupt."""
+    """Ctrl-C or SIGTERM: if armed, the first sets `requested`; else it raises KeyboardInterrupt."""
 
     armed: bool = False
     requested: int | None = None

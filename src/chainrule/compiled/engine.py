@@ -185,12 +185,12 @@ class Run:
         self._at("lr_factor", min(BLOCK, net.theta.size))[...] = 1.0
 
     def _at(self, place: str, size: int) -> Array:
-        """A view of what stands at a place of the layout."""
+        """A view of the numbers at a place of the layout."""
         start = int(self.layout[place])
         return self.memory[start : start + size]
 
     def _load(self, numbers: Array) -> None:
-        """Copy a network's numbers to the memory, laid out anew once they differ in lr_factor."""
+        """Copy a network's numbers to the memory; lay it out again once lr_factor is not 1."""
         p, q = self.net.theta.size, self.net.buffers.size
         theta, buffers, lr_factor, decay_factor = np.split(numbers, (p, p + q, p + q + p))
         if self.layout.one_lr and not np.all(lr_factor == 1.0):
@@ -309,7 +309,7 @@ def shard_rows(net: Network, batch_size: int) -> int:
 
 
 def lane_count(net: Network, shards: int) -> int:
-    """How many lanes so many shards have: by shapes alone, too. Each takes a gradient."""
+    """The number of lanes for these shards; it depends on shapes only. Each lane has a gradient."""
     return max(1, min(shards, LANES, GRADIENTS // max(1, net.theta.size)))
 
 

@@ -63,7 +63,7 @@ def loss_and_slope(layout, number, memory, base, rows):
 
 @addressed
 def backward(layout, table, memory, base, grad, first_row, rows, fresh):
-    """From dZ to the gradient of every parameter, which stands at `grad`: set by a lane's first
+    """From dZ to the gradient of every parameter, which is stored at `grad`: set by a lane's first
     shard, which is `fresh`, and added to by the others.
     """
     behind = grad + layout.n_theta

@@ -72,7 +72,7 @@ def scaled_copy(memory, to, factor, start, n):
 
 @inlined
 def dense_forward(row, table, memory, numbers):
-    """Z = X @ W + b; W stands at p of `numbers`, b behind it. `row.whole` says whether there is b.
+    """Z = X @ W + b; W is stored at p of `numbers`, b after it. `row.whole`: whether there is b.
 
     With two inputs and one output, the numbers stay in registers.
     """

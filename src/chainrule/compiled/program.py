@@ -1,9 +1,9 @@
 """From a network to a program: a table of whole numbers that one kernel runs, whatever the layers.
 
-A row of the table is one layer: what to do, how wide, and where its numbers stand. So a new stack
+A row of the table is one layer: what to do, how wide, and where its numbers are. So a new stack
 of layers is new data for compiled code, not new code to compile.
 
-All numbers of a run stand in one flat array, the memory. A *place* is an index of it, and has a
+All numbers of a run are in one flat array, the memory. A *place* is an index of it, and has a
 small letter; a capital one (X, W, dZ) is a matrix, as in the equations. A *lane* is the piece of
 memory in which one shard of rows goes forwards and backwards; the places of a table and the x, y,
 share, z and dz of a layout count from the lane's beginning, which kernels call `base`.
@@ -70,7 +70,7 @@ def program(
     net: Network, rows: int, *, lanes: int = 1, batch: int = 0, y_width: int = 0,
     one_lr: bool = False,
 ) -> Program:  # fmt: skip
-    """The program of a network for so many lanes and shards of at most `rows` rows.
+    """The program of a network for `lanes` lanes and shards of at most `rows` rows.
 
     For training `batch` is the number of rows of a whole batch and `y_width` the columns of the
     targets. Without them it is a program for prediction, which reads the network's own numbers.

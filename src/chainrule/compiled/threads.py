@@ -20,7 +20,7 @@ _one_at_a_time = threading.Lock()  # Numba's workqueue aborts the process if two
 
 @contextmanager
 def several_threads(wanted: int | None = None) -> Iterator[bool]:
-    """Whether parallel kernels may run here and now, on so many threads; None takes all there are.
+    """Whether parallel kernels may run here and now, on `wanted` threads; None means all.
 
     Not after a fork, because OpenMP ends a child that tries even if its parent has only started
     it, and not while another thread runs them. The serial kernels give the same bits.

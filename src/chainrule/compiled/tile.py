@@ -91,7 +91,7 @@ def _write(vectors: "_Vectors", rows: int, memory: Any, c: Any, first: Any, s: A
 
 
 class _Vectors:
-    """n numbers as so many vectors. The last one reads and writes only what n covers of it."""
+    """n numbers as `count` vectors. The last one reads and writes only what n covers of it."""
 
     def __init__(self, builder: Any, number: Any, count: int, n: Any) -> None:
         self.builder, self.number, self.count = builder, number, count

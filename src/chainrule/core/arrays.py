@@ -15,14 +15,15 @@ Pass = tuple[Array, dict[str, Array]]
 Random = np.random.Generator | None
 """What a layer draws from when it trains; None in prediction."""
 Equation = str | tuple[str, str]
-"""How a number is made: as a textbook has it, or that and what to compute where the textbook's
-overflows or cancels. A Python expression such as "Z[r,j] = sum_i(X[r,i] * W[i,j]) + b[j]", r the
-row: X is the layer's input (or the letter in `takes`); other names with an index are what `forward`
-puts into its cache, parameters and buffers; dW is the derivative of the loss by W, `mean_before`
-and `mean_after` a buffer before and after the step. `sum_i` runs over every i. A name without index
-is a setting of the layer, a buffer of one number, or n: how many numbers are pooled (the rows if
-`reach` is "batch", else the units). `drawn(a, b)` is a or b, as a random draw decided. Functions:
-exp, expm1, log, sqrt, tanh, cos, sin, abs, min, max, sign, sigma, softplus, Phi, phi, ratio."""
+"""How a number is computed: the textbook form, or a pair of it and a numerically stable form.
+
+A Python expression such as "Z[r,j] = sum_i(X[r,i] * W[i,j]) + b[j]", r the row: X is the layer's
+input (or the letter in `takes`); other names with an index are what `forward` puts into its cache,
+parameters and buffers; dW is the derivative of the loss by W, `mean_before` and `mean_after` a
+buffer before and after the step. `sum_i` runs over every i. A name without index is a setting of
+the layer, a buffer of one number, or n: how many numbers are pooled (the rows if `reach` is
+"batch", else the units). `drawn(a, b)` is a or b, as a random draw decided. Functions: exp, expm1,
+log, sqrt, tanh, cos, sin, abs, min, max, sign, sigma, softplus, Phi, phi, ratio."""
 
 
 def ceil_div(n: int, d: int) -> int:
@@ -42,8 +43,9 @@ def aligned_zeros(n: int, dtype: DTypeLike) -> Array:
 
 
 def forget_overridden(kind: type, statements: Mapping[str, Mapping[str, object]]) -> None:
-    """Take back what a class inherits about a method that it overrides: method -> the attributes
-    that describe it, with their empty values.
+    """If a subclass overrides a method but does not restate the formulas that describe it, reset
+    them to empty, so that an explanation never shows the parent's formula. `statements` has, for
+    each method, the attributes that describe it with their empty values.
     """
     for method, described in statements.items():
         for name, empty in described.items():

@@ -43,7 +43,7 @@ class Branched(Layer):
 
     @property
     def share(self) -> float:
-        """What each branch counts."""
+        """The weight of each branch in the sum."""
         return 1.0
 
     def with_branches(self, chains: Sequence[Sequence[Layer]]) -> Self:
@@ -207,7 +207,7 @@ def chain_shapes(layers: tuple[Layer, ...], n_in: int) -> tuple[int, Shapes, Sha
 
 
 def walk(layers: Iterable[Layer], n_in: int) -> Iterator[tuple[Layer, int, int]]:
-    """Every layer with the columns it takes and gives; those inside of it come before it."""
+    """Every layer with its numbers of inputs and outputs; inner layers come before their owner."""
     for layer in layers:
         n_out = layer.shapes(n_in)[0]
         for chain in layer.branches.values():

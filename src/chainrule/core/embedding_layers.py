@@ -1,4 +1,4 @@
-"""Layers that give a column more room than one number."""
+"""Layers that represent a column by several numbers."""
 
 import math
 from dataclasses import dataclass
@@ -109,8 +109,8 @@ class CategoryEmbedding(Layer):
     """Y = [X_alone | X_1 @ E_1 … X_g @ E_g],  dE_g = X_gᵀ @ dY_g,  dX_g = dY_g @ E_gᵀ.
 
     X (rows, n)  E_g (columns of group g, d)  Y (rows, columns of no group + d for each group), d
-    `size`; a group is (start, stop), the columns of one category. Of one-hot columns it picks the
-    row of E_g that belongs to the level: d learned numbers stand for it. E starts at N(0, 1).
+    `size`; a group is (start, stop), the columns of one category. For one-hot columns it selects
+    the row of E_g that belongs to the level: d learned numbers represent it. E starts at N(0, 1).
     """
 
     groups: tuple[tuple[int, int], ...]

@@ -2,9 +2,8 @@
 
 A layer is a frozen dataclass of settings and holds no numbers. Its parameters and buffers come in
 as the dict of named arrays `p`; what forward computed goes out as the dict of named arrays `cache`,
-and backward reads it. Own layers derive from `Layer` and are tested by `check_layer`. The
-elementwise layers, one for each activation, stand in `activation_layers.py`, those that are made of
-layers in `branch_layers.py`.
+and backward reads it. Your own layers derive from `Layer`; `check_layer` tests them. Activations
+are in `activation_layers.py`, layers that contain layers in `branch_layers.py`.
 """
 
 import math
@@ -26,9 +25,9 @@ class Layer:
     """Y = f(X; p)   X (n, n_in)  Y (n, n_out); the protocol of every layer, yours included.
 
     `reach` says what the numbers of one row of Y depend on: "unit" on the same unit of the same
-    row, "row" on the row, "batch" on other rows too. `linear`: whether Y is linear in X when it
-    predicts, but for a constant. `takes` is the letter of the input. `limits` says between which
-    numbers each setting must lie; raises ValueError beyond them.
+    row, "row" on the row, "batch" on other rows too. `linear`: whether Y is affine in X in
+    prediction. `takes` is the letter of the input. `limits` gives the range of each setting; raises
+    ValueError outside it.
     """
 
     reach: ClassVar[str] = "batch"
@@ -66,7 +65,7 @@ class Layer:
 
     def equations(self, n_in: int) -> tuple[Equation, ...]:
         """How a training step makes each number, in the language of `arrays.Equation`; () if not
-        stated. Where an index fits two equations the first holds.
+        stated. If two equations match an index, the first one applies.
         """
         return ()
 
@@ -76,12 +75,12 @@ class Layer:
 
     @property
     def branches(self) -> "Mapping[str, tuple[Layer, ...]]":
-        """Chains of inner layers, by what their names begin with; none for most."""
+        """Chains of inner layers by the prefix of their names; empty for most layers."""
         return {}
 
     @property
     def init_before(self) -> str:
-        """The initializer for the weights before this layer, where it is their activation."""
+        """The initializer for the weights before this layer, if this layer is their activation."""
         return "glorot_uniform"
 
     @property
@@ -233,11 +232,11 @@ class Dropout(Layer):
 
 @dataclass(frozen=True)
 class Temperature(Layer):
-    """Z = X / T   X, Z (rows, n)  T (1,): logits made less sure above 1, surer below; no class that
-    is likelier than another becomes less likely.
+    """Z = X / T   X, Z (rows, n)  T (1,): T > 1 makes probabilities less extreme, T < 1 more.
+    The order of the classes stays.
 
-    dX = dZ / T. T is a buffer that begins at `start` and that training leaves alone: it is fitted
-    afterwards, on rows that trained nothing before it. Guo et al. 2017, "On calibration of modern
+    dX = dZ / T. T is a buffer that begins at `start`. Training leaves it alone: it is fitted
+    afterwards, on rows that were not used for training. Guo et al. 2017, "On calibration of modern
     neural networks".
     """
 

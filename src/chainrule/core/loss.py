@@ -15,7 +15,7 @@ from .targets import check_weight
 class Loss:
     """L = scale · Σ_i w_i Σ_k l(Z_ik, Y_ik) / Σ_i w_i   Z (n, k)  Y (n, k)  w (n,).
 
-    An own loss defines `terms` and `slopes` (elementwise), and `link` where Ŷ is not Z.
+    Your own loss defines `terms` and `slopes` (elementwise), and `link` if Ŷ is not Z.
     `check_loss` tests it.
 
     The formulas say the same for explanations and the proof, in the language of `arrays.Equation`:
@@ -64,7 +64,7 @@ class Loss:
         return Z
 
     def inverse_link(self, Y: Array) -> Array:
-        """Z (n, k) whose link is Ŷ; as near as floats come where only an infinite one is."""
+        """Z (n, k) whose link is Ŷ; the nearest finite Z if the exact one is infinite."""
         return Y
 
     def constant(self, Y: Array) -> Array | None:
@@ -119,7 +119,7 @@ class Loss:
         return {"dL_dl": self._shares(Z, weight), "dl_dYhat": outer, "dYhat_dZ": inner}
 
     def unfused(self, Z: Array, Y: Array) -> tuple[Array, Array]:
-        """(dl/dŶ, dŶ/dZ), the factors of `slopes`; other than these where Ŷ is not Z."""
+        """(dl/dŶ, dŶ/dZ), the factors of `slopes`; override it if Ŷ is not Z."""
         return self.slopes(Z, Y), np.ones_like(Z)
 
     def _shares(self, Z: Array, weight: Array | None) -> Array:

@@ -206,8 +206,8 @@ def shares(
 def held_out_score(
     metric: str, y_true: ArrayLike, P: ArrayLike, weight: ArrayLike | None = None
 ) -> float:
-    """What the best epoch has least of on held-out rows of classes: the log loss ℓ if that is the
-    metric or the AUC cannot be told, else e + s ℓ / ln k with s = √(e (1 - e) / n), at least 1 / n.
+    """What the best epoch minimises on held-out rows of classes: the log loss ℓ if that is the
+    metric or the AUC is undefined, else e + s ℓ / ln k with s = √(e (1 - e) / n), at least 1 / n.
 
     e is the share of wrong answers, or 1 - AUC, of n rows and k classes: s is the standard error of
     e, so ℓ decides where few rows leave e to chance.

@@ -29,11 +29,11 @@ class Optimizer:
 
     limits: ClassVar[Limits] = {}
     stages: ClassVar[Stages] = ()
-    """What an update makes of each parameter, in order: (name, formula), the last is delta. Names:
+    """The stages of a parameter's update, in order: (name, formula); the last is delta. Names:
     g, theta, lr, decay, t, the settings, and the state with `_before` before it is updated."""
 
     state_vectors: ClassVar[tuple[str, ...]] = ()
-    """The names of what the state holds of each parameter."""
+    """The names of the state vectors, each with a number per parameter."""
 
     def __init_subclass__(cls) -> None:
         """An optimizer that overrides `update` or `delta` states its stages itself, or none."""

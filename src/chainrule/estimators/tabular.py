@@ -27,7 +27,7 @@ from ..tables.table import as_text
 from ..tables.target import class_codes
 from ..tabular.presets import PRESETS
 from ..tabular.run import TableRun
-from ..tabular.verdict import FOR_NUMBERS
+from ..tabular.verdict import COMPARED_FOR_NUMBERS
 from .html import with_network
 from .mlp_base import in_numpy
 from .parameters import ABOVE_0, BELOW_1, BETWEEN_0_AND_1, COUNT, Constraints, constraints
@@ -287,7 +287,7 @@ class TabularRegressor(RegressorMixin, BaseTabular):
     _task = "regression"
     _parameter_constraints: ClassVar[Constraints] = {
         **BaseTabular._parameter_constraints,
-        "metric": [StrOptions(set(FOR_NUMBERS)), None],
+        "metric": [StrOptions(set(COMPARED_FOR_NUMBERS)), None],
         "interval": [BETWEEN_0_AND_1, None],
     }
 

@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 Names = Mapping[str, Any]
-Text = str | tuple[str, str]  # as a textbook has it, or that and what to compute in its place
+Text = str | tuple[str, str]  # as in a textbook, or (textbook, numerically stable)
 OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.Pow: operator.pow, ast.Gt: operator.gt, ast.Lt: operator.lt, ast.LtE: operator.le,

@@ -283,7 +283,7 @@ def _doubt(point: Point, entries: Array, largest: float) -> float:
     if not len(finite):
         return float("inf")
     size = float(np.abs(point.d[finite]).max())
-    # An array whose slopes are all 0 is as sure as they are small beside the others.
+    # An array whose slopes are all 0 is the more certain, the smaller they are beside the others.
     return float(np.quantile(point.tolerance[finite], 0.9)) / max(size, 0.01 * largest, 1e-300)
 
 

@@ -198,15 +198,13 @@ def answer_of(loss: Loss | None) -> int:
 
 
 def true_terms(preparation: Preparation, y: Array) -> Array:
-    """The targets (n,) as `Model.in_terms` has its answers: the codes of the classes, or numbers in
-    their unit.
-    """
+    """The targets (n,) in the units of `Model.in_terms`: codes of classes, or numbers."""
     return y if preparation.classes else preparation.restore_target(y)
 
 
 def scores(y: Array, answers: Array, weight: Array | None) -> dict[str, float]:
-    """Held-out metrics of answers as `Model.in_terms` has them, beside the truth as `true_terms`
-    has it: accuracy, log_loss and auc for P (n, k), r2, rmse and mae for numbers (n,).
+    """Metrics of answers in the units of `Model.in_terms` against targets from `true_terms`:
+    accuracy, log_loss and auc for P (n, k), r2, rmse and mae for numbers (n,).
     """
     names = metrics.FOR_NUMBERS if answers.ndim == 1 else metrics.FOR_CLASSES
     codes = {"accuracy": answers.argmax(axis=-1)}

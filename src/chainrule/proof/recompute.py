@@ -1,4 +1,4 @@
-"""Every number of a trace once more, in plain Python, from the numbers it was made of.
+"""Recomputes every number of a trace in plain Python from the numbers that it depends on.
 
 Nothing here is shared with the engines: no NumPy, no layer, no loss of `core`, only the equations.
 Each number comes with how many units u = 2^-53 the engine's rounding may have moved it:

@@ -20,10 +20,10 @@ from .recompute import Recomputation
 U = 2.0**-53
 LARGEST = sys.float_info.max
 TINY = sys.float_info.min  # below it a product keeps few digits or none
-MOST = 100_000  # multiply-adds of a step up to which every number is recomputed
-DRAWN = 200  # numbers drawn from a larger step
-EFFORT = 200_000  # numbers recomputed for central differences
-PAIRS = 20_000_000  # multiply-adds for them
+MAX_FULL_CHECK = 100_000  # multiply-adds of a step up to which every number is recomputed
+SAMPLED = 200  # numbers drawn from a larger step
+MAX_RECOMPUTED = 200_000  # numbers recomputed for central differences
+MAX_MULTIPLY_ADDS = 20_000_000  # for them
 
 Place = tuple[str, tuple[int, ...]]  # the name of a value, an index
 
@@ -127,11 +127,11 @@ def verify(trace: Any, *addresses: str, seed: int = 0) -> Verification:
     count = sum(trace.values[name].size for name in names)
     chosen: list[Place] = []
     positions: Sequence[int] = range(count)
-    if multiply_adds(trace) > MOST:
+    if multiply_adds(trace) > MAX_FULL_CHECK:
         shapes = trace.net.shapes  # a parameter is proven by its gradient
         places = [(derivative_of(n) if n in shapes else n, index) for n, index in required]
         chosen = [place for place in places if place[0] in names]
-        positions = sorted(random.Random(seed).sample(positions, min(DRAWN, count)))
+        positions = sorted(random.Random(seed).sample(positions, min(SAMPLED, count)))
     chosen += _numbered(trace, names, positions)
     checks = tuple(_check(trace, scalar, exact, name, at) for name, at in chosen)
     differences = () if unknown else _differences(trace, required, seed)
@@ -142,7 +142,10 @@ def _differences(trace: Any, required: list[Place], seed: int) -> tuple[Differen
     """Central differences of all parameters, or of these and as many drawn as the effort allows."""
     parameter_of = {derivative_of(name): name for name in trace.net.shapes}
     size = int(trace.net.theta.size)
-    most = min(EFFORT // cost(trace), PAIRS // (1 + multiply_adds(trace) // 3)) // 2
+    most = (
+        min(MAX_RECOMPUTED // cost(trace), MAX_MULTIPLY_ADDS // (1 + multiply_adds(trace) // 3))
+        // 2
+    )
     chosen = [place for place in required if place[0] in trace.net.shapes and size > most][:most]
     count = max(0, min(size, most) - len(chosen))
     positions = sorted(random.Random(seed).sample(range(size), count))
@@ -186,11 +189,11 @@ def _check(
     address = f"{name}[{','.join(map(str, at))}]" if at else name
     if math.isinf(value) and _overflows(exact, name, at, value):
         return Check(address, value, value, value, 0.0, math.inf)
-    anew, bound = exact.number(name, at)
+    decimal, bound = exact.number(name, at)
     try:
         plain = float(scalar.number(name, at)[0])
     except ArithmeticError:  # what floats cannot divide, 40 digits can
-        plain = float(anew)
-    off = float(abs(exact.kind.of(value) - anew)) if math.isfinite(value) else math.inf
+        plain = float(decimal)
+    off = float(abs(exact.kind.of(value) - decimal)) if math.isfinite(value) else math.inf
     allowed = U * bound + TINY if math.isfinite(value) else 0.0
-    return Check(address, value, plain, float(anew), off, allowed)
+    return Check(address, value, plain, float(decimal), off, allowed)

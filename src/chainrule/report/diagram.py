@@ -51,9 +51,9 @@ def network(
     """Each Dense layer's units and weights: blue + and orange dashed −, width |w| within its layer.
 
     `feature_names` has n_in names, `class_names` one for each output (or two classes for one
-    output: the second is the one whose logit it is). Of an Average the first member is drawn, also
-    where a Temperature comes after it. Raises ValueError where they do not fit or no layer has a
-    matrix W.
+    output: the second is the one whose logit it is). For an Average, only the first member is
+    drawn, also if a Temperature follows it. Raises ValueError if they do not fit or no layer
+    has a matrix W.
     """
     layers, numbers = _drawn_part(net)
     names = [name for name, W in numbers.items() if name.endswith(".W") and W.ndim == 2]

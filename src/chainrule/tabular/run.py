@@ -37,7 +37,7 @@ from .member import Member
 from .memory import require_memory
 from .outcome import Outcome, worst_rows
 from .presets import PRESETS, Simple, get_preset
-from .verdict import FOR_NUMBERS, NETWORK, Tested, verdict
+from .verdict import COMPARED_FOR_NUMBERS, NETWORK, Tested, verdict
 
 FEWEST_EPOCHS = 8  # that are planned; a time limit may cut them off
 TRIAL_BATCHES = 16  # that tell how long an epoch takes
@@ -90,7 +90,7 @@ class TableRun(Recorded):
 
     def __post_init__(self) -> None:
         data = self.data
-        names = metrics.FOR_CLASSES if data.outputs else FOR_NUMBERS
+        names = metrics.FOR_CLASSES if data.outputs else COMPARED_FOR_NUMBERS
         if self.metric not in (None, *names):
             raise ValueError(f"metric is {self.metric!r}: use one of {', '.join(names)}")
         if self.interval is not None and data.outputs:
@@ -308,7 +308,7 @@ class TableRun(Recorded):
         return TableModel(self.net, self.loss, data.preparation, data.schema, facts)
 
     def outcome(self, *, compared: bool = True, watch: Watch | None = None) -> Outcome:
-        """What came of it: the test of the network and, unless `compared` is False, of other models
+        """The result: the test of the network and, unless `compared` is False, of other models
         that were trained on the same rows, for at most as long as it or COMPARE_SECONDS.
 
         `watch(name)` gives a context in which that model is trained. ValueError before training.

@@ -12,8 +12,8 @@ from ..models.model import scores
 from ..writing.words import number, plural, score
 from .baselines import BOOSTING, CONSTANT
 
-FOR_NUMBERS = ("rmse", "mae")
-COMPARED_BY = (*metrics.FOR_CLASSES, *FOR_NUMBERS)
+COMPARED_FOR_NUMBERS = ("rmse", "mae")
+COMPARED_BY = (*metrics.FOR_CLASSES, *COMPARED_FOR_NUMBERS)
 NETWORK = "network"
 CLEAR = 2.0  # standard errors from which a difference counts
 
@@ -73,7 +73,7 @@ class Tested:
 
 def verdict(tested: Tested | None, *, compared: bool) -> str:
     """What the network is worth on the test rows, and how it compares with the best other model,
-    in two to four plain sentences. `compared`: the other models were wanted.
+    in two to four plain sentences. `compared`: whether a comparison was requested.
     """
     if tested is None:
         return "No row was kept for a test, so nothing is known about new rows."

@@ -37,12 +37,12 @@ class Address:
 
     @property
     def owner(self) -> "Address":
-        """What stands before the last dot: of "0.W" the layer "0", of "0.W.m" the weight "0.W"."""
+        """The part before the last dot: the layer "0" for "0.W", the weight "0.W" for "0.W.m"."""
         return Address(self.name.rpartition(".")[0], self.index)
 
     @property
     def own(self) -> str:
-        """What stands behind the last dot: of "0.W" the parameter's own name "W"."""
+        """The part after the last dot: the parameter's own name "W" for "0.W"."""
         return self.name.rpartition(".")[2]
 
     def __str__(self) -> str:

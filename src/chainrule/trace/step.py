@@ -1,6 +1,6 @@
 """One training step with every number kept and named: forwards, backwards, the update.
 
-Values go by the names of a page: "X", then of each layer "0.Z", "1.A", "2.Z"; the loss's "Yhat",
+Values have the names used on paper: "X", then of each layer "0.Z", "1.A", "2.Z"; the loss's "Yhat",
 "l", "L"; backwards, with a d, "2.dZ", "1.dA", "0.dW"; and of each parameter what the update made of
 it, "0.W.g", "0.W.delta", "0.W.after". All arithmetic is that of `core`, in float64.
 """
@@ -39,7 +39,7 @@ from .places import Place, StepNumbers
 
 
 class Cells(Protocol):
-    """What `trace_step` asks of a preparation; `chainrule.tables.Preparation` has it."""
+    """The methods that `trace_step` needs; `chainrule.tables.Preparation` has them."""
 
     @property
     def feature_names(self) -> list[str]:

@@ -110,7 +110,7 @@ def load_engine(*dtypes: DTypeLike) -> bool:
     """Have the compiled engine for these dtypes, float64 if none is named: from the disk, or
     compiled now. True if it is there; from then on `net.predict` uses it.
 
-    For a server that only predicts, and for an image whose first user is not to wait.
+    For a server that only predicts, and for a container image whose first user need not wait.
     """
     kinds = [np.dtype(dtype) for dtype in dtypes or ("float64",)]
     for kind in kinds:

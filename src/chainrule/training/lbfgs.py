@@ -39,13 +39,13 @@ def minimize(
     restore: str = "last",
     threads: int | None = None,
 ) -> Iterator[Record]:
-    """argmin over theta of L(theta) + P(theta), all rows in every look; yields a Record an
+    """argmin over theta of L(theta) + P(theta); every evaluation uses all rows. Yields a Record per
     iteration.
 
     Limited-memory BFGS (Byrd, Lu, Nocedal, Zhu 1995) of scipy. It ends after `iterations`, or when
     the loss falls by less than `tol` of itself, or no gradient is larger than `tol`. `Record.loss`
-    is the loss after the iteration, penalty included, its lr is 1. The rest as in `train`. Raises
-    ValueError for a network with Dropout: the loss must be the same at every look.
+    is the loss after the iteration, penalty included, its lr is 1. The other arguments are as in
+    `train`. Raises ValueError for a network with Dropout: the loss must not be random.
     """
     check_settings(StepSettings(loss, SGD(), 1.0, penalty))
     require_count("minimize", "iterations", iterations)
@@ -86,9 +86,9 @@ class Objective:
         return L, grad
 
     def settle(self) -> None:
-        """Let running statistics take those of all rows at this theta."""
+        """Set the running statistics to those of all rows at this theta."""
         caches = self.net.forward(self.data.X, train=True)[1]
-        for _ in range(1000):  # each time they move but a part of the way
+        for _ in range(1000):  # each call moves them only part of the way
             before = self.net.buffers.copy()
             self.net.absorb(caches)
             if np.all(np.abs(self.net.buffers - before) <= 1e-12 * (1.0 + np.abs(before))):

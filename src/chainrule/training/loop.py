@@ -1,4 +1,4 @@
-"""train(): hands out one record an epoch; validation, patience, the best epoch.
+"""train(): yields one record per epoch; validation, patience, the best epoch.
 
 A callback is the body of the caller's `for` loop, early stopping by hand is `break`.
 """
@@ -106,7 +106,7 @@ def train(
     loop does to `net` counts from the next epoch on; X, y and weight must stay as they are.
 
     `shuffle` may be a function that gives the rows' order for an epoch, counted from 0. `state`, a
-    dict, receives the optimizer's state after each epoch; where it is not empty training goes on
+    dict, receives the optimizer's state after each epoch; if it is not empty, training continues
     from it.
 
     `engine` is "readable", "compiled", or "auto": the compiled one for work that would take the
@@ -153,8 +153,8 @@ def _records(
 
 
 class Best:
-    """The numbers of a network at its best epoch so far; of equal epochs the first, or the
-    `latest`, in which a falling learning rate has settled further.
+    """The numbers of a network at its best epoch so far. Of equally good epochs it keeps the first,
+    or the last if `latest`: there a falling learning rate has settled further.
     """
 
     def __init__(self, net: Network, *, latest: bool = False) -> None:
@@ -175,12 +175,12 @@ class Best:
 def together(
     streams: Sequence[Generator[Record, None, None]], threads: int
 ) -> Generator[list[Record], None, None]:
-    """The records of several trainings, epoch by epoch, as many at work at once as there are
-    threads. One that has ended counts with its last record; it is over when all have ended.
+    """The records of several trainings, epoch by epoch; at most `threads` run at once. A training
+    that has ended counts with its last record. The generator ends when all trainings have ended.
 
-    However it ends, nothing is at work any more and every stream is closed. Ctrl-C takes effect
-    when the epoch at work has ended and its records are handed out; of a single training, which
-    needs no other thread, at once.
+    However it ends, no training is running then and every stream is closed. Ctrl-C takes effect
+    when the running epoch has ended and its records have been yielded; a single training, which
+    needs no other thread, stops at once.
     """
     if len(streams) == 1:
         with closing(streams[0]) as records:

@@ -10,7 +10,7 @@ ENGINES = ("auto", "readable", "compiled")
 
 @dataclass(frozen=True)
 class Plan:
-    """The settings of `train` that are no part of a step; raises ValueError where one is wrong."""
+    """The settings of `train` that are not part of a step; raises ValueError if one is wrong."""
 
     epochs: int
     batch_size: int | None
