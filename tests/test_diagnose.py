@@ -23,9 +23,9 @@ from chainrule.diagnosing import changes, runner
 from chainrule.diagnosing import diagnose as diagnosing
 from chainrule.diagnosing.baselines import constant_output, guess_loss, perfect_loss
 from chainrule.diagnosing.experiments import Setup
-from chainrule.diagnosing.formatting import number
 from chainrule.diagnosing.runner import FUNCTION, Runner
 from chainrule.diagnosing.symptoms import bounded, flow, relus, twins, weight_ratio
+from chainrule.writing.words import in_text
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "diagnose.md"
 TABLE = DOCUMENT.read_text(encoding="utf-8").partition("## Causes")[2].partition("## ")[0]
@@ -119,7 +119,7 @@ def test_nothing_handed_in_is_changed_and_the_seed_repeats_it() -> None:
     training = setup(wave(80), [3, 8, 1], "relu", loss=SQ, epochs=10, lr=1e-5)
     theta, X, y = training.configuration.net.theta.copy(), training.X.copy(), training.y.copy()
     first, second = (
-        cr.diagnose(training.configuration, training.X, training.y, rng=3) for _ in range(2)
+        cr.diagnose(training.configuration, training.X, training.y, seed=3) for _ in range(2)
     )
     assert first.to_dict() == second.to_dict()
     np.testing.assert_array_equal(training.configuration.net.theta, theta)
@@ -211,7 +211,7 @@ MISTAKES = {
     "give a Configuration": lambda c: cr.diagnose("net", c.X, c.y),
     "one target for each": lambda c: cr.diagnose(c.configuration, c.X, c.y[:5]),
     "3 features": lambda c: cr.diagnose(c.configuration, c.X[:, [0, 1, 1]], c.y),
-    "rng is -1": lambda c: cr.diagnose(c.configuration, c.X, c.y, rng=-1),
+    "seed is -1": lambda c: cr.diagnose(c.configuration, c.X, c.y, seed=-1),
     "time_limit is 0": lambda c: cr.diagnose(c.configuration, c.X, c.y, time_limit=0),
     "lr is 0": lambda c: replace(c.configuration, lr=0),
     "epochs is 0": lambda c: replace(c.configuration, epochs=0),
@@ -263,8 +263,8 @@ def test_softmax_guess_is_the_entropy_of_the_shares() -> None:
 
 def test_numbers_in_words() -> None:
     shown = {0.693147: "0.6931", 12345.6: "12,346", 0: "0", 2e5: "200,000", 1e-6: "1e-06"}
-    assert {value: number(value) for value in shown} == shown
-    assert number(float("inf")) == "not finite"
+    assert {value: in_text(value) for value in shown} == shown
+    assert in_text(float("inf")) == "inf"
 
 
 TWO_ROWS = np.array([[1.0, 2.0], [-1.0, 0.5]])

@@ -20,7 +20,7 @@ class Judged(NamedTuple):
 def judge(run: Run, seed: int = 0) -> Judged:
     """Diagnose a run; what is allowed counts neither for nor against."""
     case = run.build()
-    found = set(cr.diagnose(case.configuration, case.X, case.y, valid=case.valid, rng=seed).causes)
+    found = set(cr.diagnose(case.configuration, case.X, case.y, valid=case.valid, seed=seed).causes)
     wrong = found - run.expected - run.allowed
     also = frozenset(found & run.allowed)
     return Judged(run, found & run.expected, wrong, run.expected - found, also)

@@ -19,8 +19,8 @@ READERS = {
     "chain": {"core", "formulas", "trace"},
     "proof": {"formulas"},
     "writing": {"core", "formulas", "trace", "chain"},
-    "gradcheck": {"core"},
-    "diagnosing": {"core"},
+    "gradcheck": {"core", "writing"},
+    "diagnosing": {"core", "writing"},
 }
 # Who may import the rooms that only users start, besides themselves.
 STARTED = {

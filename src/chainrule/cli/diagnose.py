@@ -35,7 +35,7 @@ def diagnose(file: str, time_limit: float, as_json: bool, **options: Any) -> Non
     valid = None if held_out is None else (held_out.X, held_out.y)
     with working("running experiments"):
         diagnosis = run_experiments(
-            configuration, member.rows.X, member.rows.y, valid, rng=run.data.seed,
+            configuration, member.rows.X, member.rows.y, valid, seed=run.data.seed,
             time_limit=time_limit,
         )  # fmt: skip
     names = run.data.preparation.feature_names

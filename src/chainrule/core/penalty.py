@@ -1,10 +1,11 @@
 """The penalty on large weights that is added to the loss, both to its value and its gradient."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
-from .arrays import Array
+from .arrays import Array, forget_overridden
 
 
 @dataclass(frozen=True)
@@ -13,12 +14,20 @@ class Penalty:
 
     Added to the loss of every batch whole, whatever its number of rows; with `per_row` divided by
     the batch's Σw, its number of rows if they have no weights, as scikit-learn's alpha is. Both at
-    once is the elastic net.
+    once is the elastic net. `formula` is what one parameter theta adds, `slope_formula` its
+    derivative, in the language of `arrays.Equation`.
     """
+
+    formula: ClassVar[str] = "f * (l1 * abs(theta) + l2 * theta**2 / 2)"
+    slope_formula: ClassVar[str] = "f * (l1 * sign(theta) + l2 * theta)"
 
     l1: float = 0.0
     l2: float = 0.0
     per_row: bool = False
+
+    def __init_subclass__(cls) -> None:
+        """A penalty that overrides a method states its formula itself, or none."""
+        forget_overridden(cls, {"value": {"formula": ""}, "grad": {"slope_formula": ""}})
 
     def __post_init__(self) -> None:
         if not (0.0 <= self.l1 < np.inf and 0.0 <= self.l2 < np.inf):
@@ -26,7 +35,7 @@ class Penalty:
 
     def of(self, mass: float) -> "Penalty":
         """The penalty on a batch of this Σw."""
-        return Penalty(self.l1 / mass, self.l2 / mass) if self.per_row else self
+        return replace(self, l1=self.l1 / mass, l2=self.l2 / mass) if self.per_row else self
 
     def value(self, theta: Array, factor: Array) -> float:
         """P as a number."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import dropwhile, takewhile
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from ..core.optimizers import Adam
 from ..core.schedules import Schedule
 from .configuration import Configuration
 from .experiments import Setup
-from .symptoms import BOUNDED, innermost
+from .symptoms import innermost, is_bounded
 
 LINEAR_STEPS = 300
 SCALES = (SquaredError, AbsoluteError, Pinball)  # losses that scale with the target
@@ -119,20 +118,23 @@ def mapped(layers: Sequence[Layer], f: Callable[[Layer, Layer | None], Layer]) -
     ]
 
 
-def replaced(layers: Sequence[Layer], kinds: Any, other: Layer) -> list[Layer]:
-    """The layers with `other` in the place of each layer of these kinds."""
-    return mapped(layers, lambda layer, _: other if isinstance(layer, kinds) else layer)
+def replaced(layers: Sequence[Layer], chosen: Callable[[Layer], bool], other: Layer) -> list[Layer]:
+    """The layers with `other` in the place of each chosen layer."""
+    return mapped(layers, lambda layer, _: other if chosen(layer) else layer)
 
 
 def with_relu(setup: Setup, seed: int) -> Setup:
     """Every hidden bounded activation replaced with ReLU, from a fresh start."""
     *hidden, last = setup.config.net.layers
-    return fresh_start(setup, [*replaced(hidden, BOUNDED, ReLU()), last], seed)
+    return fresh_start(setup, [*replaced(hidden, is_bounded, ReLU()), last], seed)
 
 
 def with_leaky_relu(setup: Setup) -> Setup:
     """Every ReLU replaced with LeakyReLU(0.1), with the same weights."""
-    return with_layers(setup, replaced(setup.config.net.layers, ReLU, LeakyReLU(0.1)))
+    return with_layers(
+        setup,
+        replaced(setup.config.net.layers, lambda layer: isinstance(layer, ReLU), LeakyReLU(0.1)),
+    )
 
 
 def hidden_sizes(net: Network) -> list[int]:
@@ -196,7 +198,7 @@ def is_restrained(config: Configuration) -> bool:
 def without_restraint(setup: Setup) -> Setup:
     """Without penalty, weight decay and Dropout, with the same weights."""
     config = setup.config
-    layers = replaced(config.net.layers, Dropout, Dropout(0.0))
+    layers = replaced(config.net.layers, lambda layer: isinstance(layer, Dropout), Dropout(0.0))
     optimizer = Adam() if decays(config) else config.optimizer
     return with_layers(setup, layers).change(penalty=None, optimizer=optimizer)
 

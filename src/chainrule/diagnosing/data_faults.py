@@ -8,12 +8,13 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.metrics import auc
+from ..writing.words import in_text, percent
 from .baselines import class_codes
 from .changes import is_flat, nonzero_std, scaled, without_columns
 from .examination import Examination
 from .experiments import Outcome, Score, Setup
 from .findings import Gain
-from .formatting import capitalized, listed, number, percent
+from .formatting import capitalized, listed
 
 BINS = 20
 FEWEST = 10  # held-out rows to go by
@@ -30,7 +31,7 @@ def constant_columns(exam: Examination) -> None:
     verb = "holds" if len(columns) == 1 else "hold"
     evidence = [
         f"{capitalized(listed(columns))} of {X.shape[1]} {verb} "
-        f"{number(X[0, flat[0]])}{', …,' if np.ptp(X[0, flat]) else ''} in all {len(X):,} rows."
+        f"{in_text(X[0, flat[0]])}{', …,' if np.ptp(X[0, flat]) else ''} in all {len(X):,} rows."
     ]
     if len(flat) == X.shape[1]:
         evidence.append("So every row looks the same to the network: it can only guess.")
@@ -71,7 +72,7 @@ def leaking_columns(exam: Examination) -> None:
     codes = class_codes(setup.config.loss, setup.train.y)
     strength = np.array([column_alone(x, y[:, 0], codes) for x in X.T])
     for j in np.flatnonzero(strength > 0.985).tolist():
-        name = f"without column {j}"
+        name = f"without X[:, {j}]"
         without = exam.runner.measure(name, without_columns(setup, [j])).judged
         if without.capped - now.capped < 0.1:
             continue
@@ -79,8 +80,8 @@ def leaking_columns(exam: Examination) -> None:
         evidence = (
             f"Column X[:, {j}] alone predicts the target: {kind} = {strength[j]:.4f}; the next "
             f"best column reaches {np.max(np.delete(strength, j)):.2f}.",
-            f"Without it the same run ends at {number(without.loss)}, with it at "
-            f"{number(now.loss)}.",
+            f"Without it the same run ends at {in_text(without.loss)}, with it at "
+            f"{in_text(now.loss)}.",
         )
         fix = f"leave column X[:, {j}] out, unless it is known before the answer is"
         gain = honest_gain(setup, now, without)
@@ -111,8 +112,8 @@ def identifiers(exam: Examination) -> None:
     evidence = (
         f"{capitalized(which)} of {X.shape[1]} holds a whole number that is never the "
         f"same twice in {n:,} rows, from {low:.0f} to {high:.0f}: it numbers the rows.",
-        f"All columns scaled, the run ends at {number(without.loss)} without it and at "
-        f"{number(before.loss)} with it: nothing is lost.",
+        f"All columns scaled, the run ends at {in_text(without.loss)} without it and at "
+        f"{in_text(before.loss)} with it: nothing is lost.",
     )
     fix = f"leave {which} out: a new row's number says nothing about its answer"
     after = exam.runner.run(without_columns(exam.setup, columns))
@@ -150,7 +151,8 @@ def duplicates(exam: Examination) -> None:
         at_end = Outcome(setup, exam.base.net)
         copied, new = (at_end.score(rows) for rows in (held.take(where), unique))
         evidence.append(
-            f"The loss is {number(copied.loss)} on these copies and {number(new.loss)} on the rest."
+            f"The loss is {in_text(copied.loss)} on these copies and {in_text(new.loss)} on the "
+            "rest."
         )
         gain = honest_gain(setup, exam.base.judged, new)
     fix = "drop the copies before the rows are split, or keep all copies of a row on one side"
@@ -183,10 +185,10 @@ def unscaled_inputs(exam: Examination) -> None:
     verb = "is" if len(columns) == 1 else "are"
     evidence = (
         f"{capitalized(listed(columns))} of {X.shape[1]} {verb} far from mean 0 and spread 1: "
-        f"X[:, {worst}] has mean {number(mean[worst])} and standard deviation "
-        f"{number(std[worst])}.",
-        f"Scaled, the same run ends at {number(after.train.loss)} on its training rows, unscaled "
-        f"at {number(exam.now.train.loss)}.",
+        f"X[:, {worst}] has mean {in_text(mean[worst])} and standard deviation "
+        f"{in_text(std[worst])}.",
+        f"Scaled, the same run ends at {in_text(after.train.loss)} on its training rows, unscaled "
+        f"at {in_text(exam.now.train.loss)}.",
     )
     fix = "scale each column: subtract its mean and divide by its standard deviation"
     exam.add("unscaled_inputs", evidence, fix, exam.gain(after))
@@ -205,11 +207,11 @@ def unscaled_target(exam: Examination) -> None:
     if not after.improves_on(exam.now):
         return
     evidence = (
-        f"The target has mean {number(np.max(np.abs(mean)))} and standard deviation "
-        f"{number(np.max(std))}, while the network's first answers lie around 0.",
+        f"The target has mean {in_text(np.max(np.abs(mean)))} and standard deviation "
+        f"{in_text(np.max(std))}, while the network's first answers lie around 0.",
         f"In units of what guessing the mean gives, the same run ends at "
-        f"{number(after.train.excess)} with the target scaled and at "
-        f"{number(exam.now.train.excess)} without.",
+        f"{in_text(after.train.excess)} with the target scaled and at "
+        f"{in_text(exam.now.train.excess)} without.",
     )
     fix = "train on (y - mean) / standard deviation and turn the answers back by hand"
     before, reached = (outcome.judged.excess for outcome in (exam.now, after))

@@ -13,6 +13,7 @@ from ..core.losses import Loss
 from ..core.network import Network
 from ..core.nonfinite import finite
 from ..core.optimizers import Adam
+from ..renamed import renamed_arguments
 from . import changes, data_faults, layer_faults, loss_faults, rate_faults, row_faults
 from .configuration import Configuration
 from .examination import Examination
@@ -72,33 +73,34 @@ class Diagnosis:
         return document
 
 
+@renamed_arguments(rng="seed")
 def diagnose(
     configuration: Any,
     X: ArrayLike,
     y: ArrayLike,
     valid: tuple[ArrayLike, ArrayLike] | None = None,
-    rng: int = 0,
+    seed: int = 0,
     time_limit: float | None = None,
 ) -> Diagnosis:
     """Run controlled experiments on copies and report cause → evidence → fix → measured gain.
 
     `configuration` is a `Configuration`, or a trained `Model` (its net and its loss). X (n, n_in)
     and y are the arguments of `train`, `valid` the rows to score on; without them a fifth of the
-    rows is held out if there are at least 50. The seed `rng` determines everything, unless
+    rows is held out if there are at least 50. The `seed` determines everything, unless
     `time_limit`, in seconds, ends the experiments early: `notes` says which are missing. Your
     arguments are not changed.
 
     Raises ValueError for data that `train` would refuse under this loss and every other.
     """
     config, trained = as_configuration(configuration)
-    if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
-        raise ValueError(f"rng is {rng!r}: use a whole number ≥ 0")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed is {seed!r}: use a whole number ≥ 0")
     if time_limit is not None and not time_limit > 0:
         raise ValueError(
             f"time_limit is {time_limit!r}: give a number above 0, or None for no limit"
         )
     deadline = np.inf if time_limit is None else time.perf_counter() + time_limit
-    runner = Runner(int(rng), deadline)
+    runner = Runner(int(seed), deadline)
     setup, findings = prepare(runner, config, X, y, valid, trained is not None)
     if hopeless := loss_faults.no_experiment(setup):
         findings.append(hopeless)

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from ..writing.words import in_text
 from .experiments import Score, Setup
-from .formatting import number
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Gain:
     in_common: str = ""
 
     def __str__(self) -> str:
-        change = f"{self.measure} {number(self.before)} → {number(self.after)}"
+        change = f"{self.measure} {in_text(self.before)} → {in_text(self.after)}"
         return f"{change}, {self.in_common}" if self.in_common else change
 
 

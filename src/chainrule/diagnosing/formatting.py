@@ -1,25 +1,7 @@
-"""Numbers, shares, columns and outcomes in words."""
+"""Columns and outcomes in words."""
 
-import math
-
+from ..writing.words import in_text
 from .experiments import Outcome
-
-
-def number(value: float, digits: int = 4) -> str:
-    """`digits` significant digits: 0.6931, 12,346, 1.2e+09."""
-    value = float(value)
-    if not math.isfinite(value):
-        return "none" if math.isnan(value) else "not finite"
-    if value != 0 and not 1e-4 <= abs(value) < 1e7:
-        return f"{value:.{digits - 1}g}"
-    size = 0 if value == 0 else math.floor(math.log10(abs(value)))
-    text = f"{value:,.{max(0, digits - 1 - size)}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def percent(share: float) -> str:
-    """A share in per cent: 75 %, 0.4 %."""
-    return f"{100 * share:.0f} %" if share == 0 or share >= 0.01 else f"{100 * share:.2g} %"
 
 
 def listed(columns: tuple[int, ...]) -> str:
@@ -39,4 +21,4 @@ def capitalized(text: str) -> str:
 
 def training_loss(outcome: Outcome) -> str:
     """The training loss of an outcome, or "diverged"."""
-    return "diverged" if outcome.stopped else number(outcome.train.loss)
+    return "diverged" if outcome.stopped else in_text(outcome.train.loss)

@@ -2,10 +2,11 @@
 saturated and dead units.
 """
 
+from ..writing.words import in_text, percent
 from . import changes, symptoms
 from .examination import Examination, three_starts, training_losses
 from .experiments import Outcome, Setup
-from .formatting import number, percent, training_loss
+from .formatting import training_loss
 
 SMALL, LARGE = 0.2, 4.0  # times the weights of Glorot's or He's start
 GROWS, GROWS_BY = 100.0, 1.5  # first layer's gradient against the last one's, and by layer
@@ -52,14 +53,14 @@ def unusual_start(exam: Examination) -> dict[str, list[str]]:
         size = "small" if ratio < 1 else "large"
         signs[f"{size}_initialization"] = [
             f"Too {size} an initialisation under {changes.activation_of(net)}: the weights are "
-            f"{number(ratio, 3)} times as large as Glorot's or He's start"
+            f"{in_text(ratio, 3)} times as large as Glorot's or He's start"
             f"{at_first(exam) if ratio > 1 else ''}."
         ]
     flow = symptoms.flow(net, exam.setup.config.loss, exam.setup.train)
     if flow is not None and flow.total > GROWS and flow.factor > GROWS_BY:
         signs["exploding_gradient"] = [
-            f"On the way back each layer multiplies the gradient by {number(flow.factor, 3)}: the "
-            f"first layer's is {number(flow.total, 3)} times the last one's."
+            f"On the way back each layer multiplies the gradient by {in_text(flow.factor, 3)}: the "
+            f"first layer's is {in_text(flow.total, 3)} times the last one's."
         ]
     return signs
 
@@ -85,7 +86,7 @@ def at_first(exam: Examination) -> str:
     start = Outcome(exam.setup, exam.setup.config.net).train
     if start.capped < 1.5:
         return ""
-    return f", and the loss before the first step is {number(start.loss)}"
+    return f", and the loss before the first step is {in_text(start.loss)}"
 
 
 def vanishing(exam: Examination) -> None:
@@ -98,8 +99,8 @@ def vanishing(exam: Examination) -> None:
     for name, after in trials.items():
         exam.runner.measured[f"depth and activation: {name}"] = after.judged.loss
     evidence = [
-        f"On the way back each layer multiplies the gradient by {number(flow.factor, 3)}: the "
-        f"first of {len(flow.sizes)} Dense layers gets {number(flow.total, 3)} of what the last "
+        f"On the way back each layer multiplies the gradient by {in_text(flow.factor, 3)}: the "
+        f"first of {len(flow.sizes)} Dense layers gets {in_text(flow.total, 3)} of what the last "
         "one gets.",
         f"Training loss with {training_losses(trials)}; as it is: {training_loss(exam.now)}.",
     ]
@@ -191,8 +192,8 @@ def trained_faults(exam: Examination) -> None:
         signs["saturation"] = f"{share} of the outputs of {saturated.place}, have no slope left."
     if not signs:
         signs["underfitting"] = (
-            f"The loss is {number(exam.base.train.loss)}; trained afresh, the same layers reach "
-            f"{number(exam.now.train.loss)}."
+            f"The loss is {in_text(exam.base.train.loss)}; trained afresh, the same layers reach "
+            f"{in_text(exam.now.train.loss)}."
         )
     fix = "train the same layers afresh, with Adam() and the default initialisation"
     for cause, evidence in signs.items():

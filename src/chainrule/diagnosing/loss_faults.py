@@ -6,14 +6,15 @@ import numpy as np
 
 from ..core.epoch import check_batch
 from ..core.losses import BinaryCrossEntropy, Loss, Poisson, SoftmaxCrossEntropy, SquaredError
+from ..writing.words import in_text, percent
 from . import changes
 from .baselines import class_codes
 from .examination import Examination
 from .experiments import Setup
 from .findings import Finding
-from .formatting import number, percent, training_loss
+from .formatting import training_loss
 from .row_faults import gain_in_recall, recalls
-from .symptoms import RANGES
+from .symptoms import output_range
 
 
 def refusal(setup: Setup) -> str | None:
@@ -74,7 +75,7 @@ def no_experiment(setup: Setup) -> Finding | None:
         return Finding("imbalance", evidence, "give rows with different targets")
     if np.isfinite(guess):
         return None
-    evidence = (f"The target reaches {number(np.abs(y).max())}: its loss is beyond every float.",)
+    evidence = (f"The target reaches {in_text(np.abs(y).max())}: its loss is beyond every float.",)
     return Finding("unscaled_target", evidence, "train on (y - mean) / standard deviation")
 
 
@@ -82,7 +83,7 @@ def out_of_reach(exam: Examination) -> None:
     """Targets outside the range of the last activation; the experiment leaves it out."""
     config, y = exam.setup.config, exam.setup.train.y
     last, loss = config.net.layers[-1], config.loss
-    low, high = RANGES.get(type(last), (-np.inf, np.inf))
+    low, high = output_range(last)
     if loss.classifies or loss.wants_logits or len(config.net.layers) < 2:
         return
     outside = float(np.mean((y < low - 1e-9) | (y > high + 1e-9)))

@@ -6,10 +6,10 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy
+from ..writing.words import in_text
 from .baselines import class_codes, guess_loss
 from .examination import Examination
 from .experiments import Score, Setup
-from .formatting import number
 
 
 def guessing(setup: Setup) -> tuple[str, ...]:
@@ -18,22 +18,22 @@ def guessing(setup: Setup) -> tuple[str, ...]:
     guess = guess_loss(loss, y, setup.config.net.n_out)
     k = equal_classes(guess, 1e-6)
     logarithm = "" if k is None else f" (= ln {k})"
-    return (f"{number(guess)}{logarithm} is what guessing gives: {constant_in_words(loss, y)}.",)
+    return (f"{in_text(guess)}{logarithm} is what guessing gives: {constant_in_words(loss, y)}.",)
 
 
 def summarize(exam: Examination) -> tuple[str, ...]:
     """What guessing, a linear model and this network reach, in plain words."""
     base, measured, lines = exam.base, exam.runner.measured, [*guessing(exam.first)]
     if "linear model" in measured:
-        linear, rows = number(measured["linear model"]), exam.first.judged_name
+        linear, rows = in_text(measured["linear model"]), exam.first.judged_name
         lines.append(f"A linear model reaches {linear} on the {rows} rows.")
     if base.stopped:
         return (*lines, f"This network's {base.stopped}.")
-    reached = number(base.judged.loss)
+    reached = in_text(base.judged.loss)
     lines.append(f"This network reaches {reached} on them: {standing_in_words(base.judged)}.")
     lines += constant_predictor(exam)
     if "one batch" in measured and "shuffled labels" in measured:
-        batch, shuffled = (number(measured[name]) for name in ("one batch", "shuffled labels"))
+        batch, shuffled = (in_text(measured[name]) for name in ("one batch", "shuffled labels"))
         lines.append(
             f"One batch alone is learnt to {batch}; with shuffled labels the training rows are "
             f"learnt to {shuffled}."
@@ -49,12 +49,12 @@ def constant_predictor(exam: Examination) -> list[str]:
         return []
     classes = equal_classes(score.loss, 5e-4)
     if abs(score.excess - 1) > 0.01:
-        value = f"and the loss, {number(score.loss)}, is above that of the best constant"
+        value = f"and the loss, {in_text(score.loss)}, is above that of the best constant"
     elif classes is not None and loss.wants_logits:
-        value = f"the loss equals ln {classes} = {number(score.loss)}"
+        value = f"the loss equals ln {classes} = {in_text(score.loss)}"
     else:
-        value = f"the loss equals what guessing gives, {number(score.loss)}"
-    low, high = number(Y.min()), number(Y.max())
+        value = f"the loss equals what guessing gives, {in_text(score.loss)}"
+    low, high = in_text(Y.min()), in_text(Y.max())
     answers = (
         f"all its answers are {low}" if low == high else f"its answers lie from {low} to {high}"
     )
@@ -90,4 +90,4 @@ def constant_in_words(loss: Loss, y: Array) -> str:
     if constant in ("one number", "the quantile"):
         return f"{constant} for every row"
     value = np.median(y) if constant == "the median" else y.mean()
-    return f"{constant}, {number(value)}, for every row"
+    return f"{constant}, {in_text(value)}, for every row"

@@ -9,12 +9,12 @@ from ..core.epoch import Batch
 from ..core.losses import BinaryCrossEntropy, Loss, SoftmaxCrossEntropy, SquaredError
 from ..core.network import Network
 from ..core.penalty import Penalty
+from ..writing.words import in_text, percent
 from . import changes
 from .baselines import by_rows, class_codes, guess_loss, perfect_loss
 from .examination import UNFINISHED, Examination, long_enough, lowest_loss, training_losses
 from .experiments import Outcome, Setup
 from .findings import Gain
-from .formatting import number, percent
 from .runner import Stream
 
 HALVES, COUNTS = 4, 0.08  # the number of halvings, and by how much half of the rows must be worse
@@ -98,7 +98,7 @@ def overfitting(exam: Examination) -> None:
     large = a - b >= 0.4 or after.lead(now.net) >= 2.0
     if not (large and b <= 0.85 * a and a - b >= 0.15):
         return
-    losses = (f"{name}: {number(outcome.judged.loss)}" for name, outcome in trials.items())
+    losses = (f"{name}: {in_text(outcome.judged.loss)}" for name, outcome in trials.items())
     evidence = (train_and_held(now), f"On the rows held out, with {', '.join(losses)}.")
     fix = f"restrain the network: {best}"
     if best == "the best epoch":
@@ -109,8 +109,8 @@ def overfitting(exam: Examination) -> None:
 def train_and_held(outcome: Outcome) -> str:
     """The losses on the training rows and on the held-out rows, as a sentence."""
     return (
-        f"The loss is {number(outcome.train.loss)} on the rows trained on and "
-        f"{number(outcome.judged.loss)} on the rows held out."
+        f"The loss is {in_text(outcome.train.loss)} on the rows trained on and "
+        f"{in_text(outcome.judged.loss)} on the rows held out."
     )
 
 
@@ -151,7 +151,7 @@ def shuffled_targets_are_learnt(exam: Examination) -> str | None:
         return None
     return (
         f"With the targets shuffled these {n} rows of {d} columns are learnt as well, to "
-        f"{number(shuffled.loss)}: what is learnt of so few rows need not be true of others."
+        f"{in_text(shuffled.loss)}: what is learnt of so few rows need not be true of others."
     )
 
 
@@ -179,12 +179,12 @@ def noise_floor(exam: Examination) -> None:
     if shuffled.capped - now.train.capped > 0.15:
         return
     evidence = (
-        f"On the rows held out neither this network ({number(now.judged.loss)}) nor a wider "
-        f"one ({number(wide.judged.loss)}) nor the linear model "
-        f"({number(line.loss_in_units_of(setup))}) is better than guessing by more than two "
+        f"On the rows held out neither this network ({in_text(now.judged.loss)}) nor a wider "
+        f"one ({in_text(wide.judged.loss)}) nor the linear model "
+        f"({in_text(line.loss_in_units_of(setup))}) is better than guessing by more than two "
         "standard errors.",
-        f"With the targets shuffled the training rows are learnt as well: {number(shuffled.loss)} "
-        f"against {number(now.train.loss)}.",
+        f"With the targets shuffled the training rows are learnt as well: {in_text(shuffled.loss)} "
+        f"against {in_text(now.train.loss)}.",
     )
     fix = "look for other columns: these say nothing about the target"
     exam.add("noise_floor", evidence, fix, None)
@@ -212,8 +212,8 @@ def report_floor(exam: Examination, floor: float) -> None:
         return
     evidence = (
         f"Rows with the same inputs have different targets: no network of these inputs can get "
-        f"below {number(floor)}, and this one is at {number(reached)}.",
-        f"Guessing gives {number(guess)}.",
+        f"below {in_text(floor)}, and this one is at {in_text(reached)}.",
+        f"Guessing gives {in_text(guess)}.",
     )
     fix = "look for columns that tell such rows apart: a larger network cannot"
     exam.add("noise_floor", evidence, fix, None)
@@ -244,8 +244,8 @@ def underfitting(exam: Examination) -> None:
         return
     linear = exam.runner.measured.get("linear model")
     evidence = [
-        f"The training rows themselves are learnt badly: {number(exam.now.train.loss)}"
-        + ("." if linear is None else f"; a linear model's loss is {number(linear)}."),
+        f"The training rows themselves are learnt badly: {in_text(exam.now.train.loss)}"
+        + ("." if linear is None else f"; a linear model's loss is {in_text(linear)}."),
         f"Training loss with {training_losses(trials)}.",
     ]
     exam.add("underfitting", evidence, LEARN_MORE[best], exam.gain(trials[best]))

@@ -7,16 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.activation_layers import (
-    HardSigmoid,
-    HardTanh,
-    ParametricActivation,
-    PReLU,
-    ReLU,
-    Sigmoid,
-    Softsign,
-    Tanh,
-)
+from ..core.activation_layers import ParametricActivation, PReLU, ReLU
 from ..core.arrays import Array
 from ..core.elementwise_layer import ElementwiseLayer
 from ..core.epoch import Batch
@@ -26,11 +17,7 @@ from ..core.network import Network
 
 ROWS = 500
 FLAT = 0.05  # a slope below this share of the steepest one counts as saturated
-RANGES: dict[type[Layer], tuple[float, float]] = {
-    Sigmoid: (0.0, 1.0), HardSigmoid: (0.0, 1.0), Tanh: (-1.0, 1.0), HardTanh: (-1.0, 1.0),
-    Softsign: (-1.0, 1.0), ReLU: (0.0, np.inf),
-}  # fmt: skip
-BOUNDED = tuple(kind for kind, (_, high) in RANGES.items() if high < np.inf)
+FAR = 1e9  # an input so large that an activation is near the end of its range
 
 
 class Activation(NamedTuple):
@@ -106,6 +93,26 @@ def _steepest(layer: Layer) -> float:
     return max(float(np.abs(slopes).max()), 1e-300)
 
 
+def output_range(layer: Layer) -> tuple[float, float]:
+    """The range of an activation, measured; infinite where it grows on. Of other layers, all
+    numbers.
+    """
+    if not isinstance(layer, ElementwiseLayer):
+        return -np.inf, np.inf
+    Z = np.array([-2 * FAR, -FAR, *np.linspace(-8.0, 8.0, 321), FAR, 2 * FAR])[None, :]
+    with np.errstate(all="ignore"):
+        A = layer.forward({}, Z)[0][0]
+    lowest = -np.inf if A[0] < A[1] - 1 else round(float(A.min()), 6)
+    highest = np.inf if A[-1] > A[-2] + 1 else round(float(A.max()), 6)
+    return lowest, highest
+
+
+def is_bounded(layer: Layer) -> bool:
+    """Whether an activation has a finite range and a slope inside it, so that it can saturate."""
+    finite = bool(np.isfinite(output_range(layer)).all())
+    return finite and _steepest(layer) > 1e-300
+
+
 class Flow(NamedTuple):
     """How gradients flow backwards: √mean (dL/dZ)² of each Dense layer, first to last.
 
@@ -133,7 +140,7 @@ def relus(net: Network, X: Array) -> list[Activation]:
 def bounded(net: Network, X: Array) -> list[Activation]:
     """The bounded activations before the last layer: they may be saturated."""
     hidden, last = activations(net, forward(net, X)[1]), str(len(net.layers) - 1)
-    return [a for a in hidden if isinstance(a.layer, BOUNDED) and a.name != last]
+    return [a for a in hidden if is_bounded(a.layer) and a.name != last]
 
 
 def most_dead(net: Network, X: Array) -> Activation:

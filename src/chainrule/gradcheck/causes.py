@@ -7,7 +7,7 @@ Each function takes the examination and returns its Finding, or None if the numb
 import numpy as np
 
 from ..core.arrays import Array
-from .examination import Examination, Finding, agree, first, names, number
+from .examination import Examination, Finding, agree, first, names, six_digits
 from .slopes import Point
 from .user_code import Block, stretch
 
@@ -37,16 +37,18 @@ def is_factor(exam: Examination) -> Finding | None:
         factors.append(r)
     r, points = factors[0], f"at all {len(exam.points)} points"
     same = max(factors) - min(factors) <= 1e-4 * abs(r)
-    evidence = f"g / d = {number(r)} in {names(parts)} {points}"
+    evidence = f"g / d = {six_digits(r)} in {names(parts)} {points}"
     if not same:
         pairs = list(zip(factors, parts, strict=True))[:6]
-        each = ", ".join(f"{number(factor)} in {part.name}" for factor, part in pairs)
+        each = ", ".join(f"{six_digits(factor)} in {part.name}" for factor, part in pairs)
         evidence = f"g / d is the same {points}: {each}"
     if all(factor < 0 for factor in factors):
         reason = f"beside the sign: {reason_for_factor(exam, -r)}" if abs(r + 1) > 1e-4 else ""
         return exam.finding("sign", evidence, factor=r, reason=reason)
     if same and _summed_too_often(exam, parts, r):
-        reason = f"the bias is summed {number(r)} times: over the inputs or outputs besides rows"
+        reason = (
+            f"the bias is summed {six_digits(r)} times: over the inputs or outputs besides rows"
+        )
         return exam.finding("bias_sum", evidence, factor=r, reason=reason)
     return exam.finding("scale", evidence, factor=r, reason=reason_for_factor(exam, r))
 
@@ -104,7 +106,7 @@ def reason_for_factor(exam: Examination, r: float) -> str:
     for factor, text in ((r, "1/m is missing"), (1 / (r or 1.0), "1/m is there twice")):
         if not m and 2.5 < factor < 1e9 and abs(factor - round(factor)) < 1e-4 * factor:
             return f"{text}, if there are {round(factor)} rows (say so with rows=)"
-    return f"a constant factor {number(r)}, such as a learning rate or a weight"
+    return f"a constant factor {six_digits(r)}, such as a learning rate or a weight"
 
 
 def is_overwritten(exam: Examination) -> Finding | None:
@@ -210,7 +212,7 @@ def is_penalty(exam: Examination) -> Finding | None:
         return None
     return exam.finding(
         "unknown",
-        f"what is missing is {number(weight)} times the parameter itself in "
+        f"what is missing is {six_digits(weight)} times the parameter itself in "
         f"{names(exam.wrong_parts())}: the gradient of a weight penalty",
     )
 

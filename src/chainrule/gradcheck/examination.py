@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array
+from ..writing.words import in_text
 from .slopes import Point, SlopeMeasurer
 from .user_code import Block, UserCode, stretch
 
@@ -128,8 +129,8 @@ class Examination:
         """
         point, k = self.worst()
         example = (
-            f"at {self.code.layout.block(k).entry(k)} the gradient is {number(point.g[k])}, "
-            f"but central differences give {number(point.d[k])} ± {point.bar[k]:.1g}"
+            f"at {self.code.layout.block(k).entry(k)} the gradient is {six_digits(point.g[k])}, "
+            f"but central differences give {six_digits(point.d[k])} ± {point.bar[k]:.1g}"
         )
         sentences = (*evidence, example, reason) if reason else (*evidence, example)
         places = tuple(block.name for block in (self.wrong_parts() if where is None else where))
@@ -156,6 +157,6 @@ def names(blocks: Iterable[Block]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-def number(value: float) -> str:
-    """Six digits of a number."""
-    return f"{value:.6g}"
+def six_digits(value: float) -> str:
+    """A number in a sentence, precise enough to compare gradients."""
+    return in_text(value, 6)

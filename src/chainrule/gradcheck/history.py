@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..core.arrays import Array
-from .examination import Examination, Finding, number
+from .examination import Examination, Finding, six_digits
 from .user_code import Returned, UserCode
 
 CALLS = 4
@@ -118,5 +118,5 @@ def _random(gradients: list[Array]) -> Finding:
 def _sample(g: Array) -> str:
     """The first entries of a gradient, from the first that is not 0."""
     start = int(np.argmax(g != 0))
-    shown = ", ".join(number(float(x)) for x in g[start : start + 2])
+    shown = ", ".join(six_digits(float(x)) for x in g[start : start + 2])
     return f"({'…, ' if start else ''}{shown}{', …' if start + 2 < len(g) else ''})"

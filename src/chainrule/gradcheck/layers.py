@@ -14,7 +14,7 @@ import numpy as np
 from ..core.activation_layers import ACTIVATIONS
 from ..core.arrays import Array
 from ..core.elementwise_layer import ElementwiseLayer
-from .examination import Examination, Finding, first, names, number
+from .examination import Examination, Finding, first, names, six_digits
 from .slopes import Point
 from .user_code import Block, stretch
 
@@ -149,7 +149,7 @@ def _explain(exam: Examination, base: Array, entry: int) -> Finding | None:
 def _finding(exam: Examination, entry: int, guess: Guess, c: Array, ratios: Array) -> Finding:
     block = exam.code.layout.block(entry)
     place, pairs = block.entry(entry), zip(c, ratios, strict=False)
-    measured = "; ".join(f"{place} = {at:g}: g / d = {number(ratio)}" for at, ratio in pairs)
+    measured = "; ".join(f"{place} = {at:g}: g / d = {six_digits(ratio)}" for at, ratio in pairs)
     evidence = (
         f"with {names(exam.wrong_parts())} at zero but {place}, z is the same on every row, and "
         f"g / d is that of {guess.words} in the place of f'(z), f = {guess.activation.name}: "
@@ -173,8 +173,8 @@ def is_derivative_at_zero(exam: Examination) -> Finding | None:
                 continue
             if abs(stand_in / slope - r) < 1e-5 * max(1.0, abs(r)):
                 evidence = (
-                    f"with {part.name} at zero z = 0 on every row, and g / d = {number(r)} in it: "
-                    f"{guess.words} in the place of f'(0) = {number(slope)}, "
+                    f"with {part.name} at zero z = 0 on every row, and g / d = {six_digits(r)} in "
+                    f"it: {guess.words} in the place of f'(0) = {six_digits(slope)}, "
                     f"f = {guess.activation.name}"
                 )
                 return exam.finding(guess.cause, evidence, where=(part,))

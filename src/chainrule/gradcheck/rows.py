@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.arrays import Array
-from .examination import Examination, Finding, first, number
+from .examination import Examination, Finding, first, six_digits
 from .slopes import Slope, smooth_slope
 from .user_code import Block, listed
 
@@ -47,11 +47,11 @@ def is_row_by_row(exam: Examination) -> Finding | None:
     off = [i for i in range(m) if abs(weights[i] - usual) > 1e-3 * max(1.0, abs(usual))]
     if not 0 < len(off) < m:
         return None
-    odd = number(round(float(weights[off[0]]), 9) + 0.0)  # no -0
+    odd = six_digits(round(float(weights[off[0]]), 9) + 0.0)  # no -0
     return exam.finding(
         "some_rows",
         f"the gradient of all rows is the sum of those of each row times a weight: "
-        f"{odd} for {_rows(off)}, {number(usual)} for the others",
+        f"{odd} for {_rows(off)}, {six_digits(usual)} for the others",
     )
 
 

@@ -3,7 +3,7 @@ the names of its numbers in this trace.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from itertools import chain
@@ -17,10 +17,6 @@ from ..formulas.expression import Formula, Text, derivative_of, indexed
 from .places import Place, StepNumbers
 
 OUTPUT = {"z": "[r,k]", "y": "[r,k]", "p": "[r,k]"}  # the letters of a loss, of one output
-PENALISED = (
-    ("penalty", "f * (l1 * sign(theta) + l2 * theta)"),
-    ("g", "scale * (gradient + penalty)"),
-)
 CROSSED = {"p": "[r,a]", "q": "[r,b]"}  # of one output and another
 
 
@@ -97,9 +93,6 @@ def _of_loss(trace: StepNumbers) -> Iterator[Equation]:
             arrays[field.name] = np.array(value)
             symbols = {s: indexed(text, {field.name: "[k]"}) for s, text in symbols.items()}
 
-    def setting(letter: str) -> Any:
-        return numbers[letter] if letter in numbers else getattr(loss, letter)
-
     def array(own: str) -> Any:
         return arrays.get(own, own)
 
@@ -108,7 +101,7 @@ def _of_loss(trace: StepNumbers) -> Iterator[Equation]:
         if formula.show:
             show, run = (f"{left} = {indexed(f, places)}" for f in (formula.show, formula.run))
             with _stated_by(loss, right):
-                bound = equation((show, run), array, setting, trace, symbols)
+                bound = equation((show, run), array, _setting(numbers, loss), trace, symbols)
             yield bound
 
     yield from stated("Yhat[r,k]", loss.link_formula)
@@ -138,19 +131,23 @@ def _of_update(trace: StepNumbers) -> Iterator[Equation]:
         arrays |= {f"theta{p}": name, f"f{p}": decays[name], f"g{p}": derivative_of(name)}
         arrays |= {f"c{p}": f"{name}.penalty"}
         total = f"sum_{letters}" if letters else ""
-        costs.append(f"{total}(f{p}{at} * (l1 * abs(theta{p}{at}) + l2 * theta{p}{at}**2 / 2))")
+        if penalty is not None and penalty.formula:
+            own = indexed(penalty.formula, {"theta": f"{p}{at}", "f": f"{p}{at}"})
+            costs.append(f"{total}({own})")
         cost = f" + c{p}{at}" if penalty is not None else ""
         squares.append(f"{total}((g{p}{at}{cost})**2)")
         yield from _of_parameter(trace, name, at, trace.lr * rates[name], decays[name])
-    weights = {} if penalty is None else {"l1": penalty.l1, "l2": penalty.l2}
-    numbers = {**weights, "limit": trace.settings.clip, "norm": "norm"}
+    numbers = {"limit": trace.settings.clip, "norm": "norm"}
+
     stated: dict[str, Text] = {
-        "penalty": f"penalty = {' + '.join(costs)}",
+        **({"penalty": f"penalty = {' + '.join(costs)}"} if costs else {}),
         "norm": f"norm = sqrt({' + '.join(squares)})",
         "clip": ("clip = min(1, limit / norm)", "clip = min(1, limit / norm) if norm > 0 else 1"),
     }
     for name in stated.keys() & values.keys():
-        yield equation(stated[name], arrays.__getitem__, numbers.__getitem__, trace)
+        with _stated_by(penalty, stated[name]):
+            bound = equation(stated[name], arrays.__getitem__, _setting(numbers, penalty), trace)
+        yield bound
 
 
 def _of_parameter(
@@ -163,16 +160,22 @@ def _of_parameter(
     arrays |= {key[len(name) + 1 :]: key for key in values if key.startswith(f"{name}.")}
     numbers = arrays | {"t": int(trace.state["t"]) + 1 if "t" in trace.state else 0}
     numbers |= {"scale": "clip" if "clip" in values else 1.0}
-    numbers |= {"penalty": 0.0} if penalty is None else {"l1": penalty.l1, "l2": penalty.l2}
-
-    def setting(letter: str) -> Any:
-        return numbers[letter] if letter in numbers else getattr(optimizer, letter)
-
+    numbers |= {"penalty": 0.0} if penalty is None else {}
     changed = penalty is not None or "clip" in values
-    gradient = PENALISED if changed else (("g", "gradient"),)
-    for stage, formula in (*gradient, *optimizer.stages, ("after", "theta + change")):
-        if f"{name}.{stage}" in values:
-            text = f"{stage}{at} = {indexed(formula, dict.fromkeys(arrays, at))}"
-            with _stated_by(optimizer, formula):
-                bound = equation(text, arrays.__getitem__, setting, trace)
+    stages: list[tuple[object, str, str]] = [
+        (penalty, "penalty", "" if penalty is None else penalty.slope_formula),
+        (None, "g", "scale * (gradient + penalty)" if changed else "gradient"),
+        *((optimizer, stage, formula) for stage, formula in optimizer.stages),
+        (None, "after", "theta + change"),
+    ]
+    for owner, stage, formula in stages:
+        if formula and f"{name}.{stage}" in values:
+            with _stated_by(owner, formula):
+                text = f"{stage}{at} = {indexed(formula, dict.fromkeys(arrays, at))}"
+                bound = equation(text, arrays.__getitem__, _setting(numbers, owner), trace)
             yield bound
+
+
+def _setting(numbers: Mapping[str, Any], owner: object) -> Callable[[str], Any]:
+    """What a name without index is: a number of the step, or a setting of its owner."""
+    return lambda letter: numbers[letter] if letter in numbers else getattr(owner, letter)

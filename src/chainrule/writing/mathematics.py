@@ -22,10 +22,9 @@ LETTERS = {
     "pi": ("π", r"\pi"),
     "lr": ("η", r"\eta"), "decay": ("λ", r"\lambda"), "l1": ("λ₁", r"\lambda_1"),
     "l2": ("λ₂", r"\lambda_2"), "change": ("Δθ", r"\Delta\theta"), "p": ("ŷ", r"\hat y"),
-    "m_hat": ("m̂", r"\hat m"), "v_hat": ("v̂", r"\hat v"), "total": ("Σe^z", r"\textstyle\sum e^z"),
+    "total": ("Σe^z", r"\textstyle\sum e^z"),
     "level": ("lnΣe^z", r"\textstyle\ln\sum e^z"),
-    "m_before": ("m_before", r"m_{t-1}"), "v_before": ("v_before", r"v_{t-1}"),
-    "s_before": ("s_before", r"s_{t-1}"), "gradient": ("∂L/∂θ", r"\partial L/\partial\theta"),
+    "gradient": ("∂L/∂θ", r"\partial L/\partial\theta"),
     "outer": ("∂l/∂ŷ", r"\partial l/\partial\hat y"), "L": ("L", "L"),
     "inner": ("∂ŷ/∂z", r"\partial\hat y/\partial z"),
 }  # fmt: skip
@@ -36,10 +35,22 @@ FUNCTIONS = {
     "softplus": ("softplus", r"\operatorname{softplus}"), "cos": ("cos", r"\cos"),
     "sin": ("sin", r"\sin"), "ratio": ("ratio", r"\operatorname{ratio}"),
 }  # fmt: skip
+ENDINGS = {"hat": ("%s\u0302", r"\hat %s"), "before": ("%s_before", "%s_{t-1}")}
 STAGES = {"delta": "Δ", "after": "new "}
 BELOW = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 COMPARED = {ast.Gt: (">", ">"), ast.Lt: ("<", "<"), ast.GtE: ("≥", r"\ge"), ast.LtE: ("≤", r"\le")}
 SUM, PRODUCT, MINUS, POWER, ATOM = range(5)  # how tightly an expression holds together
+
+
+def lettered(name: str) -> tuple[str, str] | None:
+    """A letter as plain text and LaTeX, with an optimizer's ending: m_hat, v_before; None for
+    others.
+    """
+    letter, _, ending = name.partition("_")
+    if ending in ENDINGS and len(letter) == 1:
+        plain, latex = ENDINGS[ending]
+        return plain % letter, latex % letter
+    return LETTERS.get(name)
 
 
 def parse(formula: Formula, values: Mapping[str, float] | None = None) -> Expression:
@@ -182,8 +193,9 @@ class Writer:
 
     def named(self, text: str) -> str:
         """A letter, an address or a label."""
-        if text in LETTERS or (text.isidentifier() and "_" not in text):
-            return self.letter % self.chosen(LETTERS.get(text, (text, text)))
+        letter = lettered(text)
+        if letter is not None or (text.isidentifier() and "_" not in text):
+            return self.letter % self.chosen(letter or (text, text))
         match = ADDRESS.fullmatch(text)
         if match is not None and match["stage"]:
             base = f"{match['layer']}.{match['own']}[{match['index']}]"

@@ -1,11 +1,10 @@
 """Mathematics for a typesetter (LaTeX) and for a browser (MathML)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from html import escape
 
 from ..trace.notation import ADDRESS
-from .mathematics import ATOM, POWER, SUM, Writer
+from .mathematics import ATOM, POWER, SUM, Writer, lettered
 
 # Values of a trace: plain text, LaTeX.
 VALUES = {
@@ -18,7 +17,6 @@ class Typeset(Writer, ABC):
     """Addresses and labels with their layer above and their index below."""
 
     slope, in_stage = "%s", "%s(%s)"
-    stages: Mapping[str, str] = {}
 
     def symbol(self, text: str) -> str:
         match = ADDRESS.fullmatch(text)
@@ -30,7 +28,11 @@ class Typeset(Writer, ABC):
         if own.startswith("d") and own[1:2].isupper() and "_" not in own and not stage:
             return self.slope % self.indexed(self.chosen((own[1:], own[1:])), layer, index)
         whole = self.indexed(self.chosen(VALUES.get(own, (own, own))), layer, index)
-        return self.in_stage % (self.stages.get(stage, stage), whole) if stage else whole
+        return self.in_stage % (self.stage(stage), whole) if stage else whole
+
+    def stage(self, name: str) -> str:
+        """A stage of the update."""
+        return name
 
     @abstractmethod
     def indexed(self, name: str, layer: str, index: str) -> str:
@@ -44,9 +46,7 @@ class Latex(Typeset):
     cases = r"\begin{cases} %s & \text{if } %s \\ %s & \text{else} \end{cases}"
     derivative, slope = r"\frac{\partial %s}{\partial %s}", r"\tfrac{\partial L}{\partial %s}"
     fraction = r"\frac{%s}{%s}", SUM, SUM, POWER
-    stages = {"m_hat": r"\hat m", "v_hat": r"\hat v", "delta": r"\Delta", "after": r"\text{new }",
-              "m_before": "m_{t-1}", "v_before": "v_{t-1}", "s_before": "s_{t-1}",
-              "penalty": "P'"}  # fmt: skip
+    stages = {"delta": r"\Delta", "after": r"\text{new }", "penalty": "P'"}
 
     def chosen(self, pair: tuple[str, str]) -> str:
         return pair[1]
@@ -55,8 +55,12 @@ class Latex(Typeset):
         mantissa, e, power = text.partition("e")
         return rf"{mantissa}\cdot 10^{{{int(power)}}}" if e else text.replace("∞", r"\infty")
 
+    def stage(self, name: str) -> str:
+        letter = lettered(name)
+        return self.stages.get(name) or (letter[1] if letter else name.replace("_", r"\_"))
+
     def staged(self, stage: str, parameter: str) -> str:
-        return self.stages.get(stage, stage) + self.group % parameter
+        return self.stage(stage) + self.group % parameter
 
     def indexed(self, name: str, layer: str, index: str) -> str:
         above, below = f"^{{({layer})}}" * bool(layer), f"_{{{index}}}" * bool(index)

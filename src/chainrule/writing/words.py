@@ -51,6 +51,16 @@ def number(value: float, digits: int = 4) -> str:
     return f"{value:.{max(0, digits - 1 - size)}f}"
 
 
+def in_text(value: float, digits: int = 4) -> str:
+    """At most `digits` significant digits, as a sentence has them: 0.5, 12,346, 1.2e-06."""
+    value = float(value)
+    if not math.isfinite(value) or (value != 0 and not 1e-4 <= abs(value) < 1e7):
+        return f"{value:.{digits - 1}g}"
+    size = 0 if value == 0 else math.floor(math.log10(abs(value)))
+    text = f"{value:,.{max(0, digits - 1 - size)}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def percent(share: float) -> str:
     """A share in per cent, with a decimal where rounding would say 0 or 100 and be wrong."""
     exact = 100 * share
