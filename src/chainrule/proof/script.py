@@ -119,9 +119,9 @@ def _steps(trace: Any) -> Iterator[str]:
                 product = f"[[z + b for z, b in zip(row, {b})] for row in {product}]"
             yield f"{y} = {product}"
         else:
-            row = _activation(trace, place)
-            formula = Formula(row.formula, row.stable)
-            yield f"{y} = each(lambda z: {_filled(formula, place.layer)}, {x})"
+            activation = _activation(trace, place)
+            formula = Formula.of(activation.formula)
+            yield f"{y} = each(lambda z: {_filled(formula, activation)}, {x})"
     yield f"Y = {trace['Y'].tolist()}"
     yield from _loss(trace, _variable(trace.output))
     yield from _back(trace)
