@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from support import processes
 os.environ["MPLBACKEND"] = "Agg"
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+# Where a script starts the tests in the background, they and all they start would ignore Ctrl-C.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONGEST = ("test_docs.py", "test_examples.py")
 
