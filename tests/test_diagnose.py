@@ -2,10 +2,11 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from support.broken_runs import run as tuned
 from support.broken_score import Judged, figures, judge
 
 import chainrule as cr
+from chainrule.core.activation_layers import ACTIVATIONS
+from chainrule.core.elementwise_layer import ElementwiseLayer
 from chainrule.core.epoch import Batch
 from chainrule.core.initializers import normal
 from chainrule.diagnosing import changes, runner
@@ -24,7 +27,14 @@ from chainrule.diagnosing import diagnose as diagnosing
 from chainrule.diagnosing.baselines import constant_output, guess_loss, perfect_loss
 from chainrule.diagnosing.experiments import Setup
 from chainrule.diagnosing.runner import FUNCTION, Runner
-from chainrule.diagnosing.symptoms import bounded, flow, relus, twins, weight_ratio
+from chainrule.diagnosing.symptoms import (
+    bounded,
+    flow,
+    output_range,
+    relus,
+    twins,
+    weight_ratio,
+)
 from chainrule.writing.words import in_text
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "diagnose.md"
@@ -283,6 +293,37 @@ def test_saturated_outputs_by_hand() -> None:
     sigmoid = cr.Network.mlp([2, 2, 1], "sigmoid", rng=0)
     sigmoid["0.W"] = np.array([[0.0, 50.0], [0.0, 0.0]])
     assert [(a.name, a.saturated) for a in bounded(sigmoid, TWO_ROWS)] == [("1", 0.5)]
+
+
+@dataclass(frozen=True)
+class Own(ElementwiseLayer):
+    """A = 3 Z / √(1 + Z²), bounded by ±3."""
+
+    def values(self, Z: Any) -> Any:
+        return 3 * Z / np.sqrt(1 + Z**2)
+
+    def slopes(self, Z: Any, A: Any) -> Any:
+        return 3 / (1 + Z**2) ** 1.5
+
+
+def test_an_activation_of_your_own_can_be_saturated() -> None:
+    net = cr.Network(2, [cr.Dense(2), Own(), cr.Dense(1)], rng=0)
+    net["0.W"] = np.array([[0.0, 50.0], [0.0, 0.0]])
+    assert [(a.name, a.saturated) for a in bounded(net, TWO_ROWS)] == [("1", 0.5)]
+
+
+RANGES = {
+    "identity": (-np.inf, np.inf), "step": (0.0, 1.0), "sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0),
+    "relu": (0.0, np.inf), "leaky_relu": (-np.inf, np.inf), "elu": (-1.0, np.inf),
+    "selu": (-1.758099, np.inf), "gelu": (-0.169971, np.inf), "silu": (-0.278465, np.inf),
+    "mish": (-0.308841, np.inf), "softplus": (0.0, np.inf), "softsign": (-1.0, 1.0),
+    "hard_sigmoid": (0.0, 1.0), "hard_tanh": (-1.0, 1.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_range_of_an_activation_is_measured(name: str) -> None:
+    assert output_range(ACTIVATIONS[name]()) == pytest.approx(RANGES[name], abs=1e-4)
 
 
 def test_weights_of_the_default_start_have_the_ratio_1() -> None:

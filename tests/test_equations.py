@@ -244,3 +244,65 @@ def test_every_layer_of_ours_states_its_equations() -> None:
         rows = np.random.default_rng(0).normal(size=(4, 3))
         step = cr.trace_step(net, cr.SquaredError(), cr.SGD(), rows, rows[:, :1], lr=0.1, rng=0)
         assert cr.verify(step).unknown == (), name
+
+
+@dataclass(frozen=True)
+class Cubic(cr.Penalty):
+    """P = l2 Σ f|θ|³."""
+
+    formula = "f * l2 * abs(theta)**3"
+    slope_formula = "f * l2 * 3 * theta * abs(theta)"
+
+    def value(self, theta: Any, factor: Any) -> float:
+        return float(self.l2 * np.sum(factor * np.abs(theta) ** 3))
+
+    def grad(self, theta: Any, factor: Any) -> Any:
+        return factor * self.l2 * 3 * theta * np.abs(theta)
+
+
+@dataclass(frozen=True)
+class Silent(Cubic):
+    """The same, with methods of its own and so without formulas."""
+
+    def value(self, theta: Any, factor: Any) -> float:
+        return super().value(theta, factor)
+
+    def grad(self, theta: Any, factor: Any) -> Any:
+        return super().grad(theta, factor)
+
+
+def penalised(penalty: cr.Penalty) -> cr.Trace:
+    net = cr.Network(2, [cr.Dense(1)], rng=0)
+    return cr.trace_step(net, cr.SquaredError(), cr.Adam(), X, Y, lr=0.1, penalty=penalty)
+
+
+@pytest.mark.parametrize("per_row", [False, True])
+def test_a_penalty_of_your_own_is_explained_and_proven(per_row: bool) -> None:
+    trace = penalised(Cubic(l2=0.3, per_row=per_row))
+    proof = cr.verify(trace)
+    assert proof
+    assert proof.differences
+    assert not proof.unknown
+    first = cr.explain(trace, "0.W[1,0]").steps[0]
+    theta = trace.net["0.W"][1, 0]
+    assert first.formula is not None
+    assert first.formula.show == Cubic.slope_formula
+    assert first.value == pytest.approx(0.9 * theta * abs(theta) / (3 if per_row else 1))
+
+
+def test_a_penalty_with_methods_of_its_own_inherits_no_formula() -> None:
+    proof = cr.verify(penalised(Silent(l2=0.3)))
+    assert proof
+    assert set(proof.unknown) == {"penalty", "0.W.penalty", "0.b.penalty"}
+    assert cr.Penalty.formula
+    assert not Silent.formula
+    assert not Silent.slope_formula
+
+
+def test_a_penalty_that_names_something_unknown_ends_in_a_sentence() -> None:
+    @dataclass(frozen=True)
+    class Wrong(cr.Penalty):
+        slope_formula = "f * strength * theta"
+
+    with pytest.raises(ValueError, match="Wrong states .*strength.*cannot be read"):
+        cr.verify(penalised(Wrong(l2=0.3)))

@@ -23,7 +23,8 @@ class Gain:
     in_common: str = ""
 
     def __str__(self) -> str:
-        change = f"{self.measure} {in_text(self.before)} → {in_text(self.after)}"
+        before = "none" if math.isnan(self.before) else in_text(self.before)
+        change = f"{self.measure} {before} → {in_text(self.after)}"
         return f"{change}, {self.in_common}" if self.in_common else change
 
 
