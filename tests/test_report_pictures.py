@@ -261,7 +261,7 @@ BAD: list[tuple[Any, str]] = [
     (lambda: pictures.decision_boundary(side, np.eye(2), [0, 2]), "classes 0 to 1"),
     (lambda: pictures.decision_boundary(side, np.eye(2), [0, 1], classes="abc"), "names 3"),
     (lambda: pictures.decision_boundary(lambda X: X[:, 0] * 9, np.eye(2), [0, 1]), "loss.link"),
-    (lambda: pictures.fitted_line(lambda X: X, [1.0, math.inf], [1, 2]), "inf in row 1"),
+    (lambda: pictures.fitted_line(lambda X: X, [1.0, math.inf], [1, 2]), r"\[1\] is inf"),
     (lambda: pictures.residuals([], []), "one number for each row"),
     (lambda: pictures.residuals([1.0, 2.0], [1.0]), "y 2 and predicted 1"),
     (lambda: pictures.confusion([[1, 2]], ["a", "b"]), "k × k"),

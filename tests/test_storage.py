@@ -62,7 +62,7 @@ def without_functions(layers: tuple[Layer, ...]) -> list[Layer]:
 def test_any_network_comes_back(tmp_path_factory: pytest.TempPathFactory, net: Network) -> None:
     file = tmp_path_factory.mktemp("net") / "net.model"
     assert save(net, file) == file
-    back = load(file, own=OWN)
+    back = load(file, custom=OWN)
     assert type(back) is Network
     assert_same_network(net, back)
     assert list(back.layers) == without_functions(net.layers)
@@ -170,16 +170,16 @@ def test_numbers_are_read_by_any_program(tmp_path: Path) -> None:
 def test_own_classes_are_asked_for(tmp_path: Path) -> None:
     net = Network(2, [Residual((Scaled(2.0), Shift())), Dense(1)], rng=0)
     save(net, tmp_path / "m")
-    with pytest.raises(ValueError, match=r"'Scaled', which this version does not know.*`own`"):
+    with pytest.raises(ValueError, match=r"'Scaled', which this version does not know.*`custom`"):
         load(tmp_path / "m")
-    assert load(tmp_path / "m", own=OWN).layers[0] == net.layers[0]
+    assert load(tmp_path / "m", custom=OWN).layers[0] == net.layers[0]
 
 
 @pytest.mark.parametrize("own", [[int], ["Scaled"], [Layer()], int, [Layer]], ids="abcde")
 def test_own_must_be_classes_of_parts(tmp_path: Path, own: Any) -> None:
     save(Network(2, [Dense(1)], rng=0), tmp_path / "m")
-    with pytest.raises(TypeError, match="own lists"):
-        load(tmp_path / "m", own=own)
+    with pytest.raises(TypeError, match="custom lists"):
+        load(tmp_path / "m", custom=own)
 
 
 class Bare(Layer):
@@ -365,7 +365,7 @@ def test_own_loss_comes_back(tmp_path: Path) -> None:
     doubled: Loss = OWN[2](power=3, scale=0.5)
     model = Model(Network(1, [Dense(1)], rng=0), doubled)
     save(model, tmp_path / "m")
-    back = load(tmp_path / "m", own=OWN)
+    back = load(tmp_path / "m", custom=OWN)
     assert back.loss == doubled
     assert same_bits(back.predict(np.ones((1, 1))), model.predict(np.ones((1, 1))))
 

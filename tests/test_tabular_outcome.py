@@ -186,7 +186,7 @@ def test_how_it_ended_is_told_with_epochs_counted_from_1(
     record = whole.records[0]
     model = replace(whole.model, facts={**whole.model.facts, "best_epochs": best})
     outcome = replace(
-        whole, model=model, ended=ended, records=[record._replace(epoch=e) for e in range(epochs)]
+        whole, model=model, stopped=ended, records=[record._replace(epoch=e) for e in range(epochs)]
     )
     assert outcome.ending == told
     assert document(outcome)["training"]["ending"] == told
