@@ -10,25 +10,17 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from support.compiled_cases import Case, cases
-from test_trace import ROWS, alice, traced
+from support.traces import ROWS, alice, boolean_trace, some_trace
 
 import chainrule as cr
 from chainrule.chain.explain import MAX_LISTED, explain
 from chainrule.chain.explanation import ALWAYS_LISTED, Explanation, Sum
 from chainrule.formulas.expression import derivative_of, evaluate
 from chainrule.proof.arithmetic import steps
-from chainrule.trace.step import Trace, trace_step
+from chainrule.trace.step import trace_step
 
 U = 2.0**-53
 SLOW = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
-
-
-def some_trace(case: Case) -> Trace:
-    try:
-        return traced(case)
-    except cr.Diverged:
-        assume(False)
-        raise
 
 
 def adds_up(parts: list[float], value: float, size: float = 0.0) -> bool:
@@ -230,16 +222,6 @@ def test_the_gradients_of_text_003(texts: dict[str, Any], place: str) -> None:
     found = explain(alice(), address[place])
     assert abs(found.value - texts["003-alice-gradients"][place]) < 1e-12
     assert abs(found.steps[-1].value - texts["003-alice-step"][place]) < 1e-12
-
-
-def boolean_trace(texts: dict[str, Any]) -> Trace:
-    """Text 001: the row (1, 0, 1) through the 3-3-1 network, half the squared error, lr 0.5."""
-    case = texts["001-forward"]
-    layers = [cr.Dense(3, bias=False), cr.Sigmoid(), cr.Dense(1, bias=False), cr.Sigmoid()]
-    net = cr.Network(3, layers, rng=0)
-    net["0.W"], net["2.W"] = case["W1"], case["W2"]
-    loss = cr.SquaredError(scale=0.5)
-    return trace_step(net, loss, cr.SGD(), [case["x"]], [case["target"]], lr=0.5)
 
 
 def test_the_numbers_of_text_001(texts: dict[str, Any]) -> None:

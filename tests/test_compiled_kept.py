@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.compiled_runs import environment, python, toy, work
+from support.fallbacks import BOTH, POSIX, falls_back
 from support.processes import PATIENCE, end, start
-from test_compiled_cache import BOTH, POSIX, falls_back
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.compiled_runs import python
+from support.matrix_products import kernel, numbers
 from support.numeric import Array
 
 from chainrule.compiled import tile
@@ -22,15 +23,6 @@ from chainrule.compiled.products import product as kernel_product
 DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32"])
 LANES = {"float64": tile.VECTOR // 8, "float32": tile.VECTOR // 4}
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23}
-
-
-@cache
-def kernel() -> Any:
-    @numba.njit
-    def call(memory, c, left, a, step_m, step_k, right, b, M, K, N):  # type: ignore[no-untyped-def]
-        kernel_product(memory, c, memory, c, N, left, a, step_m, step_k, right, b, M, K, N)
-
-    return call
 
 
 @cache
@@ -76,15 +68,6 @@ def product(C: Array, A: Array, B: Array, transposed: bool = False) -> Array:
     assert np.isnan([memory[:3], memory[-3:]]).all()
     found: Array = memory[3:-3].reshape(M, N)
     return found
-
-
-def numbers(dtype: str, M: int, K: int, N: int, seed: int = 0) -> tuple[Array, Array, Array]:
-    rng = np.random.default_rng(seed)
-    return (
-        rng.normal(size=(M, N)).astype(dtype),
-        rng.normal(size=(M, K)).astype(dtype),
-        rng.normal(size=(K, N)).astype(dtype),
-    )
 
 
 def bound(C: Array, A: Array, B: Array) -> Array:
@@ -176,7 +159,7 @@ def test_the_gradient_of_the_input_whichever_matrix_is_transposed(
 AT_THE_EDGE = """
 import ctypes, mmap
 import numpy as np
-from test_compiled_products import kernel, numbers
+from support.matrix_products import kernel, numbers
 page = mmap.PAGESIZE
 libc = ctypes.CDLL(None, use_errno=True)
 

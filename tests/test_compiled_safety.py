@@ -12,15 +12,18 @@ import pytest
 from support.compiled_runs import (
     GOALS,
     ROWS,
+    RUNS,
     at_once,
+    blas,
     digest,
     large,
+    long_run,
     python,
     toy,
     trained,
     work,
 )
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
 import chainrule as cr
 from chainrule.training import engines
@@ -180,28 +183,9 @@ def test_a_threaded_server_predicts_while_it_trains(layer: str) -> None:
     assert told == ["True"] * 6 + [expected(0)]
 
 
-def long_run(**how: Any) -> tuple[cr.Network, Iterator[cr.Record]]:
-    """Epochs that take the kernel hundredths of a second each, on several threads."""
-    rows, goals = np.tile(ROWS, (20, 1)), np.tile(GOALS, 20)
-    settings = {"epochs": 10**6, "batch_size": 256, "lr": 1e-3, "rng": 0, "engine": "compiled"}
-    net = large()
-    return net, cr.train(net, cr.SquaredError(), cr.Adam(), rows, goals, **(settings | how))
-
-
-def toy_run(**how: Any) -> tuple[cr.Network, Iterator[cr.Record]]:
-    """Hundreds of epochs in one call; the best one, for the validation row, is the fourth."""
-    net = cr.Network(1, [cr.Dense(1, bias=False, init=0.0)], rng=0)
-    settings: dict[str, Any] = {"epochs": 10**8, "lr": 0.1, "rng": 0, "engine": "compiled"}
-    settings |= {"valid": ([[1.0]], [0.6])} if "restore" in how else {}
-    return net, cr.train(net, cr.SquaredError(), cr.SGD(), [[1.0]], [1.0], **(settings | how))
-
-
-RUNS = {"long": long_run, "toy": toy_run}
 INTERRUPTED = """
-import os, signal, sys
-from threading import Timer
-from support.compiled_runs import digest
-from test_compiled_safety import RUNS
+from support.processes import PATIENCE, start
+from threadpoolctl import threadpool_info, threadpool_limits
 net, run = RUNS[sys.argv[1]](**dict(pair.split("=") for pair in sys.argv[2:]))
 epochs = 0
 try:
@@ -272,10 +256,6 @@ def test_ctrl_c_puts_back_the_best_epoch() -> None:
     assert [bits] == bits_after("toy", 4)
 
 
-def blas() -> list[int]:
-    return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
-
-
 @pytest.fixture
 def three() -> Iterator[list[int]]:
     """BLAS on three threads, whatever the machine has; how many each library then says."""
@@ -335,7 +315,8 @@ import os, sys
 from threading import Event, Thread
 from support.processes import PATIENCE, start
 from threadpoolctl import threadpool_limits
-from test_compiled_safety import blas, engines, toy
+from chainrule.training import engines
+from support.compiled_runs import blas, toy
 toy()
 threadpool_limits(3, user_api="blas")
 inside, leave = Event(), Event()

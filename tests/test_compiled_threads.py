@@ -2,7 +2,6 @@
 predict at once; a prediction is the same alone and among others.
 """
 
-import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,42 +14,18 @@ from hypothesis import given, settings
 from support.compiled_cases import Case, cases
 from support.compiled_runs import Seen, python
 from support.numeric import Array
+from support.thread_runs import NETS, X, run
 
 import chainrule as cr
 from chainrule.compiled import engine, prediction
 
 SEVERAL = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one core: one thread")
-BLOCK = cr.Residual((cr.LayerNorm(), cr.Dense(100), cr.ReLU(), cr.Dropout(0.2)))
-NETS: dict[str, tuple[list[cr.Layer], cr.Optimizer, dict[str, Any]]] = {
-    "adam": ([cr.Dense(100), cr.ReLU(), cr.Dense(10)], cr.Adam(), {}),
-    "deep": ([cr.Dense(100), BLOCK, BLOCK, cr.Dense(10)], cr.Nesterov(), {"clip": 0.1}),
-    "penalty": ([cr.Dropout(0.3), cr.Dense(120, False), cr.PReLU(), cr.Dense(10)],
-                cr.AdamW(), {"penalty": cr.Penalty(0.001, 0.01), "batch_size": None}),
-}  # fmt: skip
-RNG = np.random.default_rng(0)
-X, CLASSES = RNG.normal(size=(1500, 64)), RNG.integers(0, 10, 1500)
-WEIGHT = RNG.uniform(0.0, 2.0, 1500)
 
 
 @pytest.fixture(autouse=True)
 def _compiled_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the engine is loaded; and as before for the tests of other files."""
     monkeypatch.setattr(cr.Network, "compiled_forward", staticmethod(prediction.forward))
-
-
-def run(name: str, dtype: str, threads: int | None) -> bytes:
-    """Every number that training leaves, and the losses."""
-    layers, optimizer, how = NETS[name]
-    net = cr.Network(64, layers, rng=1, dtype=dtype)
-    net.lr_factor[::7] = 0.5
-    how = {"batch_size": 512, "weight": WEIGHT, "lr": 0.01, "epochs": 3, "rng": 2} | how
-    run = cr.train(net, cr.SoftmaxCrossEntropy(label_smoothing=0.1), optimizer, X, CLASSES,
-                   threads=threads, engine="compiled", **how)  # fmt: skip
-    losses = []
-    for record in run:
-        assert record.engine == "compiled"
-        losses.append(record.loss)
-    return np.array(losses).tobytes() + net.numbers.tobytes()
 
 
 @pytest.fixture
@@ -105,19 +80,9 @@ def test_threads_change_no_bit(name: str, dtype: str, given_threads: list[bool])
 
 MANY_THREADS = """
 import sys
-from test_compiled_threads import digests
+from support.thread_runs import digests
 print(*digests([int(n) for n in sys.argv[1:]]), sep="\\n")
 """
-
-
-def digests(threads: list[int]) -> set[str]:
-    """What training on so many threads comes to, and predicting on all there are."""
-    found, net = set(), cr.Network(64, NETS["deep"][0], rng=0)
-    cr.load_engine("float64")
-    for n in threads:
-        numbers = [run(name, "float32", n) for name in NETS] + [net.predict(X).tobytes()]
-        found.add(hashlib.sha256(b"".join(numbers)).hexdigest())
-    return found
 
 
 def test_any_number_of_threads_gives_the_same_bits() -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.numeric import Array
-from test_chain import boolean_trace
-from test_trace import alice
+from support.traces import alice, boolean_trace
 
 import chainrule as cr
 

@@ -1,6 +1,6 @@
 """Which claims are ticks in a table, which have a line of their own, and where sections end."""
 
-from test_lessons import shown
+from support.lesson_pages import shown
 
 from chainrule.lessons import Part, Progress, Say, to_json, to_markdown
 from chainrule.lessons.documents import sections

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
+from support.lesson_pages import shown
 
 from chainrule import SGD, Dense, Sigmoid, SquaredError
 from chainrule.lessons import (
@@ -203,12 +204,6 @@ HOLDS = [
 @pytest.mark.parametrize(("expected", "actual", "holds"), HOLDS)
 def test_claim_compares_number_by_number(expected: object, actual: object, holds: bool) -> None:
     assert claim("x", expected, actual).holds is holds  # type: ignore[arg-type]
-
-
-def shown(found: list[Part], **options: object) -> tuple[str, bool]:
-    console = Console(file=io.StringIO(), **{"width": 80, **options})  # type: ignore[arg-type]
-    holds = render_terminal(found, console)
-    return console.file.getvalue(), holds  # type: ignore[attr-defined]
 
 
 EXAMPLE: list[Part] = [

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from support.compiled_cases import Case, cases
-from test_chain import boolean_trace, some_trace
-from test_trace import ROWS, alice
+from support.traces import ROWS, alice, boolean_trace, some_trace
 
 import chainrule as cr
 from chainrule.core.activation_layers import ACTIVATIONS

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from test_report_pictures import HOSTILE, drawn, texts, title
+from support.figures import HOSTILE, drawn, texts, title
 
 from chainrule import (
     Average,

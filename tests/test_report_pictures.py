@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from support.figures import HOSTILE, drawn, texts, title
 
 from chainrule import (
     Network,
@@ -20,8 +21,6 @@ from chainrule.core import metrics
 from chainrule.report import pictures, style
 from chainrule.writing.words import clean, count, number, percent, plural, score, shorten
 
-HOSTILE = "$\\frac$ <script>alert('x')</script> ₤ 漢字 \x00\n\u202e" + "long " * 20
-
 
 @dataclass(frozen=True)
 class Epoch:
@@ -30,22 +29,10 @@ class Epoch:
     valid_loss: float | None = None
 
 
-def title(figure: Figure) -> str:
-    return figure.get_suptitle().replace("\n", " ")
-
-
 def line(figure: Figure, label: str, axes: int = 0) -> Any:
     found = [drawn for drawn in figure.axes[axes].get_lines() if drawn.get_label() == label]
     assert len(found) == 1, label
     return found[0]
-
-
-def drawn(figure: Figure) -> bytes:
-    return pictures.to_svg(figure).encode()
-
-
-def texts(figure: Figure) -> str:
-    return "\n".join(text.get_text() for axes in figure.axes for text in axes.texts)
 
 
 def falling(n: int) -> list[Epoch]:

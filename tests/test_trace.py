@@ -7,23 +7,15 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from support.compiled_cases import Case, cases
 from support.numeric import Array
+from support.traces import ALICE, ROWS, alice, traced
 
 import chainrule as cr
 from chainrule.core.epoch import StepSettings, Trainer, check_batch
 from chainrule.core.schedules import value_at
 from chainrule.formulas.expression import derivative_of
-from chainrule.trace.step import Trace, trace_step
+from chainrule.trace.step import trace_step
 
-ROWS = tuple((n, None) for n in (1, 2, 3, 7, 20))
 SLOW = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
-
-
-def traced(case: Case, **how: Any) -> Trace:
-    """The trace of a case's first step, with its own settings."""
-    return trace_step(
-        case.net(), case.goal.loss, case.optimizer, **case.data(), lr=case.lr,
-        penalty=case.penalty, clip=case.clip, rng=case.seed, **how,
-    )  # fmt: skip
 
 
 def stepped(case: Case) -> tuple[cr.Network, float]:
@@ -75,16 +67,6 @@ def test_names_are_those_of_the_layers(case: Case) -> None:
         assert trace.values[derivative_of(name)].shape == shape
         assert trace.values[f"{name}.after"].shape == shape
     assert trace.values[trace.places[-1].y].shape == (case.rows, case.goal.outputs)
-
-
-ALICE = np.array([[-2.0, -1.0]])
-
-
-def alice(**how: Any) -> Trace:
-    """Text 003: one sample through the 2-2-1 network, every weight 1."""
-    layers = [cr.Dense(2, init=1.0), cr.Sigmoid(), cr.Dense(1, init=1.0), cr.Sigmoid()]
-    settings: dict[str, Any] = {"lr": 0.1} | how
-    return trace_step(cr.Network(2, layers), cr.SquaredError(), cr.SGD(), ALICE, [1.0], **settings)
 
 
 def test_alices_numbers_have_names(texts: dict[str, Any]) -> None:

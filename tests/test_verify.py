@@ -1,7 +1,5 @@
 """The proof of a trace: it holds for every network, and no changed number escapes it."""
 
-import contextlib
-import io
 import math
 from dataclasses import replace
 
@@ -10,8 +8,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from support.compiled_cases import Case, cases
-from test_chain import boolean_trace, some_trace
-from test_trace import alice
+from support.traces import address, alice, boolean_trace, printed, some_trace
 
 import chainrule as cr
 from chainrule.formulas.expression import derivative_of
@@ -233,18 +230,6 @@ def test_what_is_given_is_not_made_anew() -> None:
     assert "Y" not in names
     assert "0.Z" in names
     assert cost(trace) == 17
-
-
-def address(name: str, index: tuple[int, ...]) -> str:
-    return f"{name}[{','.join(map(str, index))}]" if index else name
-
-
-def printed(source: str) -> float:
-    """What a script prints, run with nothing but Python's own."""
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        exec(compile(source, "<copied>", "exec"), {"__name__": "__main__"})  # noqa: S102
-    return float(out.getvalue())
 
 
 PLAIN = [

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_chain import boolean_trace
-from test_trace import alice
+from support.traces import alice, boolean_trace
 
 import chainrule as cr
 from chainrule.chain.why import why

@@ -14,6 +14,7 @@ from threading import Barrier, Event
 from typing import Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 import chainrule as cr
 from support.numeric import Array
@@ -95,8 +96,32 @@ def toy() -> str:
     return digest(net.theta, net.predict(ROWS[:8, :3]))
 
 
+def long_run(**how: Any) -> tuple[cr.Network, Iterator[cr.Record]]:
+    """Epochs that take the kernel hundredths of a second each, on several threads."""
+    rows, goals = np.tile(ROWS, (20, 1)), np.tile(GOALS, 20)
+    settings = {"epochs": 10**6, "batch_size": 256, "lr": 1e-3, "rng": 0, "engine": "compiled"}
+    net = large()
+    return net, cr.train(net, cr.SquaredError(), cr.Adam(), rows, goals, **(settings | how))
+
+
+def toy_run(**how: Any) -> tuple[cr.Network, Iterator[cr.Record]]:
+    """Hundreds of epochs in one call; the best one, for the validation row, is the fourth."""
+    net = cr.Network(1, [cr.Dense(1, bias=False, init=0.0)], rng=0)
+    settings: dict[str, Any] = {"epochs": 10**8, "lr": 0.1, "rng": 0, "engine": "compiled"}
+    settings |= {"valid": ([[1.0]], [0.6])} if "restore" in how else {}
+    return net, cr.train(net, cr.SquaredError(), cr.SGD(), [[1.0]], [1.0], **(settings | how))
+
+
+RUNS = {"long": long_run, "toy": toy_run}
+
+
 def digest(*arrays: Array) -> str:
     return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
+
+
+def blas() -> list[int]:
+    """On how many threads each BLAS library computes."""
+    return [lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"]
 
 
 def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
