@@ -306,3 +306,17 @@ def test_a_penalty_that_names_something_unknown_ends_in_a_sentence() -> None:
 
     with pytest.raises(ValueError, match="Wrong states .*strength.*cannot be read"):
         cr.verify(penalised(Wrong(l2=0.3)))
+
+
+@pytest.mark.parametrize(
+    ("penalty", "note"),
+    [
+        (cr.Penalty(l2=0.3), "Σ f (l1 |θ| + l2 θ² / 2) of all parameters"),
+        (Cubic(l2=0.3), f"the sum of {Cubic.formula} over all parameters"),
+        (Silent(l2=0.3), "given"),
+    ],
+)
+def test_the_page_of_a_penalty_says_what_it_is_the_sum_of(penalty: cr.Penalty, note: str) -> None:
+    page = cr.explain(penalised(penalty), "penalty")
+    assert page.equation is not None
+    assert page.equation.note == note

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.losses import SoftmaxCrossEntropy
+from ..core.penalty import Penalty
 from ..formulas.equation import Equation, EquationNumbers
 from ..formulas.expression import Formula, Meaning, build, evaluate, indices, parsed, source_of
 from ..trace.address import Address
@@ -20,10 +21,6 @@ from .contributions import Contributions, contributions
 from .explanation import Explanation, Number, Sum, Term, add_up, term
 
 SHARED = Formula("share * l")  # what one output adds to L
-ALL_PARAMETERS = {
-    "norm": "√ Σ g² of all parameters",
-    "penalty": "Σ f (l1 |θ| + l2 θ² / 2) of all parameters",
-}
 
 
 def of_value(trace: Trace, at: Address, max_listed: int) -> Explanation:
@@ -36,11 +33,11 @@ def of_value(trace: Trace, at: Address, max_listed: int) -> Explanation:
         )
     if note is not None:
         return Explanation(trace, at, value, row, Number(str(at), value, note=note))
-    made = _made(trace, at, value, max_listed)
-    if isinstance(made, Sum):
-        return Explanation(trace, at, value, row, sum=made)
+    computed = _by_equation(trace, at, value, max_listed)
+    if isinstance(computed, Sum):
+        return Explanation(trace, at, value, row, sum=computed)
     inputs = prediction(trace, *at.index) if at.name == "Yhat" else None
-    return Explanation(trace, at, value, row, made, inputs=inputs)
+    return Explanation(trace, at, value, row, computed, inputs=inputs)
 
 
 def _row(trace: Trace, at: Address) -> int | None:
@@ -51,8 +48,10 @@ def _row(trace: Trace, at: Address) -> int | None:
 
 def _note(trace: Trace, at: Address) -> str | None:
     """In words where a number comes from, for which no formula is shown; None for others."""
-    if at.name in ALL_PARAMETERS:
-        return ALL_PARAMETERS[at.name]
+    if at.name == "norm":
+        return "√ Σ g² of all parameters"
+    if at.name == "penalty":
+        return _penalty_note(trace.settings.penalty)
     if at.name == "dL_dl":
         return share_note(trace)
     if at.own == "dX" and at.name != "dX":
@@ -64,18 +63,26 @@ def _note(trace: Trace, at: Address) -> str | None:
     return None if known else "given"
 
 
-def _made(trace: Trace, at: Address, value: float, max_listed: int) -> Number | Sum:
+def _penalty_note(penalty: Penalty | None) -> str:
+    """What the penalty is the sum of."""
+    formula = "" if penalty is None else penalty.formula
+    if formula == Penalty.formula:
+        return "Σ f (l1 |θ| + l2 θ² / 2) of all parameters"
+    return f"the sum of {formula} over all parameters" if formula else "given"
+
+
+def _by_equation(trace: Trace, at: Address, value: float, max_listed: int) -> Number | Sum:
     """The number by its equation."""
     for one in trace.equations.get(at.name, []):
         if (letters := one.match(at.index)) is not None:
-            return Filled(trace, one, letters).made(str(at), value, max_listed)
+            return Filled(trace, one, letters).number_or_sum(str(at), value, max_listed)
     return Number(str(at), value)
 
 
 def number(trace: Trace, at: Address) -> Number:
     """A number by its formula."""
-    made = _made(trace, at, float(trace[at.name][at.index]), 0)
-    return made if isinstance(made, Number) else Number(str(at), made.value)
+    computed = _by_equation(trace, at, float(trace[at.name][at.index]), 0)
+    return computed if isinstance(computed, Number) else Number(str(at), computed.value)
 
 
 def update(trace: Trace, at: Address) -> tuple[Number, ...]:
@@ -94,7 +101,7 @@ class Filled:
         self.trace, self.equation, self.at = trace, stated, dict(at)
         self.numbers = EquationNumbers(stated, lambda name, *index: float(trace[name][index]))
 
-    def made(self, symbol: str, value: float, max_listed: int) -> Number | Sum:
+    def number_or_sum(self, symbol: str, value: float, max_listed: int) -> Number | Sum:
         """The number: a sum of the terms on the right side, or a formula."""
         formula = self.equation.formula
         shown, run = addends(formula.show), addends(formula.run)
