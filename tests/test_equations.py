@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.core.arrays import Equation
+from chainrule.core.equations import EquationText
 from chainrule.core.optimizers import State
 
 X, Y = np.array([[0.3, -1.2], [0.8, 0.5], [-0.4, 0.9]]), np.array([[0.2], [-0.7], [1.1]])
@@ -38,7 +38,7 @@ class Square(cr.Layer):
         Z = cache["Z"]
         return dA * 2 * p["factor"] * Z, {"factor": (dA * Z * Z).sum(axis=0)}
 
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
+    def equations(self, n_in: int) -> tuple[EquationText, ...]:
         return (
             "A[r,j] = factor[j] * Z[r,j]**2",
             f"dZ[r,j] = dA[r,j] * ({self.slope})",
@@ -169,7 +169,7 @@ def test_a_formula_may_name_an_attribute_of_its_class() -> None:
 
 def test_a_layer_that_states_nothing_is_left_out_of_the_proof() -> None:
     class Silent(Square):
-        def equations(self, n_in: int) -> tuple[Equation, ...]:
+        def equations(self, n_in: int) -> tuple[EquationText, ...]:
             return ()
 
     proof = cr.verify(trace(Silent()))

@@ -22,9 +22,10 @@ from support.models import small_model
 
 from chainrule.core.activation_layers import LeakyReLU
 from chainrule.core.branch_layers import Residual
-from chainrule.core.layers import BatchNorm, Dense, Dropout
+from chainrule.core.layers import Dense, Dropout
 from chainrule.core.losses import Huber, Pinball
 from chainrule.core.network import Network
+from chainrule.core.normalisation_layers import BatchNorm
 from chainrule.core.schedules import WarmUp
 from chainrule.models.model import Model
 from chainrule.models.modelfile import ModelFileError, load, save

@@ -14,8 +14,9 @@ from safetensors.numpy import save as tensors_to_bytes
 from support.modelfiles import edit, header_of, joined, outcome, parts, with_header
 from support.processes import completed
 
-from chainrule.core.layers import BatchNorm, Dense
+from chainrule.core.layers import Dense
 from chainrule.core.network import Network
+from chainrule.core.normalisation_layers import BatchNorm
 from chainrule.models.modelfile import ModelFileError, load, save
 
 

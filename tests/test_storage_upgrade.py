@@ -27,8 +27,9 @@ from chainrule import load, read_table, save
 from chainrule.core.activation_layers import ParametricActivation, PReLU, Tanh
 from chainrule.core.branch_layers import Average, Residual
 from chainrule.core.embedding_layers import CategoryEmbedding, CosineEmbedding
-from chainrule.core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale
+from chainrule.core.layers import Dense, Dropout, Layer, Scale
 from chainrule.core.network import Network
+from chainrule.core.normalisation_layers import BatchNorm, LayerNorm
 from chainrule.models.cosine_order import BY_COLUMN, group_cosines, order_then
 from chainrule.models.modelfile import ModelFileError
 from chainrule.models.spec import LAYERS

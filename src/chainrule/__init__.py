@@ -14,9 +14,8 @@ from .core import showing
 
 _HOMES = {
     "core.network": ["Network"],
-    "core.layers": [
-        "Layer", "Dense", "Scale", "Dropout", "Temperature", "BatchNorm", "LayerNorm",
-    ],
+    "core.layers": ["Layer", "Dense", "Scale", "Dropout", "Temperature"],
+    "core.normalisation_layers": ["BatchNorm", "LayerNorm"],
     "core.branch_layers": ["Residual", "Average"],
     "core.activation_layers": [
         "Identity", "Step", "Sigmoid", "Tanh", "ReLU", "LeakyReLU", "PReLU", "ELU", "SELU", "GELU",

@@ -16,9 +16,10 @@ import numpy as np
 from ..core.arrays import Array, ceil_div
 from ..core.branch_layers import walk
 from ..core.epoch import Batch, EpochResult, StepSettings, Trainer, ordered, start_state
-from ..core.layers import BatchNorm, Dropout
+from ..core.layers import Dropout
 from ..core.network import Network, multiply_adds
 from ..core.nonfinite import ADVICE, Diverged
+from ..core.normalisation_layers import BatchNorm
 from ..core.optimizers import State
 from ..core.schedules import Schedule
 from ..training.plan import Plan

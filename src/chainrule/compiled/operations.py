@@ -17,8 +17,9 @@ from ..core.activation_layers import ParametricActivation, PReLU
 from ..core.branch_layers import Average, Residual, walk
 from ..core.embedding_layers import CategoryEmbedding, CosineEmbedding
 from ..core.epoch import StepSettings
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale, Temperature
+from ..core.layers import Dense, Dropout, Layer, Scale, Temperature
 from ..core.network import Network
+from ..core.normalisation_layers import BatchNorm, LayerNorm
 from ..core.penalty import Penalty
 from . import embeddings, layers, losses, products, updates
 from .activations import ACTIVATIONS, backward_kernel, forward_kernel

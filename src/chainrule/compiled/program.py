@@ -16,8 +16,9 @@ import numpy as np
 from ..core.activation_layers import ParametricActivation
 from ..core.arrays import Array, Shapes, aligned_zeros, ceil_div
 from ..core.branch_layers import Branched
-from ..core.layers import BatchNorm, Dense, Dropout, Layer
+from ..core.layers import Dense, Dropout, Layer
 from ..core.network import Network
+from ..core.normalisation_layers import BatchNorm
 from .embeddings import END, FIRST
 from .operations import BLEND, BRANCH, DROPOUT, FIRST_SUM, NUMBERS, OPERATIONS, RUNNING_NORM, SUM
 

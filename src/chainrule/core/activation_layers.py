@@ -6,8 +6,9 @@ import numpy as np
 
 from . import activations as f
 from .activations import SELU_ALPHA, SELU_SCALE
-from .arrays import Array, Arrays, Equation, Pass, Random, defined_below
+from .arrays import Array, Arrays, Pass, Random
 from .elementwise_layer import ElementwiseLayer, of_units
+from .equations import EquationText, defined_below
 from .layers import Layer, LearnedPerUnit
 
 LARGEST = 1e30  # a start that float32 holds
@@ -261,7 +262,7 @@ class PReLU(LearnedPerUnit):
         slope = np.where(cache["Z"] > 0, 1.0, p["alpha"]).astype(dA.dtype)
         return dA * slope, {"alpha": (dA * below).sum(axis=0)}
 
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
+    def equations(self, n_in: int) -> tuple[EquationText, ...]:
         return (
             "A[r,j] = Z[r,j] if Z[r,j] > 0 else alpha[j] * Z[r,j]",
             "dZ[r,j] = dA[r,j] * (1 if Z[r,j] > 0 else alpha[j])",
@@ -306,7 +307,7 @@ class ParametricActivation(LearnedPerUnit):
         dZ = (1.0 - mix) * dA + mix * dA * self.activation_layer.slopes(Z, F)
         return dZ, {"mix": (dA * (F - Z)).sum(axis=0)}
 
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
+    def equations(self, n_in: int) -> tuple[EquationText, ...]:
         layer, slope = self.activation_layer, "dZ[r,j] = dA[r,j] * (1 - mix[j] + mix[j] * ({}))"
         return (
             of_units("F[r,j] = {}", layer.formula),

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from .arrays import Array, Arrays, Equation, Pass, Random, Shapes
+from .arrays import Array, Arrays, Pass, Random, Shapes
+from .equations import EquationText
 from .layers import Layer, prefixed, within
 from .schedules import Schedule
 
@@ -23,7 +24,7 @@ class Branched(Layer):
     skip: ClassVar[bool] = False
     reach = "row"
 
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
+    def equations(self, n_in: int) -> tuple[EquationText, ...]:
         """F[m,r,j] is what branch m gives, dB[m,r,j] the derivative through it alone."""
         x, dy = ("X[r,j] + ", "dY[r,j] + ") if self.skip else ("", "")
         if len(self.branches) == 1:

@@ -3,7 +3,8 @@
 import re
 from typing import ClassVar
 
-from .arrays import Array, Arrays, Equation, Pass, Random, forget_overridden
+from .arrays import Array, Arrays, Pass, Random
+from .equations import EquationText, forget_overridden
 from .layers import Layer
 
 
@@ -11,14 +12,14 @@ class ElementwiseLayer(Layer):
     """A = f(Z)   Z (n, k)  A (n, k),  dZ = dA * f′(Z).
 
     An activation defines `values` and `slopes`, and states both as formulas: `formula` of z and
-    `slope_formula` of z and a, in the language of `arrays.Equation`. `kinks` lists the z at which
-    the slope jumps: there no derivative exists and `slopes` takes one of the two sides (ReLU: 0 at
-    0). `init_before` names the initializer that keeps the variance from layer to layer.
+    `slope_formula` of z and a, in the language of `equations.EquationText`. `kinks` lists the z at
+    which the slope jumps: there no derivative exists and `slopes` takes one of the two sides (ReLU:
+    0 at 0). `init_before` names the initializer that keeps the variance from layer to layer.
     """
 
     name: ClassVar[str] = ""
-    formula: ClassVar[Equation] = ""
-    slope_formula: ClassVar[Equation] = ""
+    formula: ClassVar[EquationText] = ""
+    slope_formula: ClassVar[EquationText] = ""
     reach, takes = "unit", "Z"
 
     def __init_subclass__(cls) -> None:
@@ -42,12 +43,12 @@ class ElementwiseLayer(Layer):
     def backward(self, p: Arrays, cache: Arrays, dA: Array) -> Pass:
         return dA * self.slopes(cache["Z"], cache["A"]), {}
 
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
+    def equations(self, n_in: int) -> tuple[EquationText, ...]:
         stated = (("A[r,j] = {}", self.formula), ("dZ[r,j] = dA[r,j] * ({})", self.slope_formula))
         return tuple(of_units(pattern, formula) for pattern, formula in stated if formula)
 
 
-def of_units(pattern: str, formula: Equation, A: str = "A") -> Equation:
+def of_units(pattern: str, formula: EquationText, A: str = "A") -> EquationText:
     """An equation of one unit from a formula of z and a."""
     units = {"z": "Z[r,j]", "a": f"{A}[r,j]"}
     texts = (formula, formula) if isinstance(formula, str) else formula

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Array, Arrays, Equation, Pass, Random, Shapes
+from .arrays import Array, Arrays, Pass, Random, Shapes
 from .checks import require_count
+from .equations import EquationText
 from .layers import Layer
 
 TURN = 2.0 * math.pi
@@ -86,7 +87,7 @@ class CosineEmbedding(Layer):
         dX[:, columns] += turn * np.einsum("rck,ck->rc", dU, p["w"])
         return dX, grads
 
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
+    def equations(self, n_in: int) -> tuple[EquationText, ...]:
         more, column = self.size - 1, f"{self.embedded(n_in)}[c]"
         u, t = f"2 * pi * X[r,{column}] * w[c,f] + b[c,f]", f"{n_in} + {more} * c + o"
         return (
@@ -165,8 +166,8 @@ class CategoryEmbedding(Layer):
             dX[:, a:b], grads[f"E{g}"] = dG @ p[f"E{g}"].T, X[:, a:b].T @ dG
         return dX, grads
 
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
-        alone, stated = self.alone(n_in), list[Equation]()
+    def equations(self, n_in: int) -> tuple[EquationText, ...]:
+        alone, stated = self.alone(n_in), list[EquationText]()
         for g, (first, _) in enumerate(self.groups):
             x, y = f"r,{first} + i", f"r,{len(alone) + g * self.size} + o"
             stated += [

@@ -3,7 +3,8 @@
 A layer is a frozen dataclass of settings and holds no numbers. Its parameters and buffers come in
 as the dict of named arrays `p`; what forward computed goes out as the dict of named arrays `cache`,
 and backward reads it. Your own layers derive from `Layer`; `check_layer` tests them. Activations
-are in `activation_layers.py`, layers that contain layers in `branch_layers.py`.
+are in `activation_layers.py`, norms in `normalisation_layers.py`, layers that contain layers in
+`branch_layers.py`.
 """
 
 import math
@@ -13,8 +14,9 @@ from typing import ClassVar, TypeVar
 
 import numpy as np
 
-from .arrays import Array, Arrays, Equation, Pass, Random, Shapes, forget_overridden
-from .checks import BELOW_ONE, Limits, require_count, require_limits
+from .arrays import Array, Arrays, Pass, Random, Shapes
+from .checks import Limits, require_count, require_limits
+from .equations import EquationText, forget_overridden
 from .initializers import Initializer, get_initializer
 from .schedules import Schedule
 
@@ -63,8 +65,8 @@ class Layer:
     def absorb(self, p: Arrays, cache: Arrays) -> None:
         """Update the buffers of `p` in place from a training step's cache (running statistics)."""
 
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
-        """How a training step makes each number, in the language of `arrays.Equation`; () if not
+    def equations(self, n_in: int) -> tuple[EquationText, ...]:
+        """How a training step computes each number, in the language of `EquationText`; () if not
         stated. If two equations match an index, the first one applies.
         """
         return ()
@@ -135,7 +137,7 @@ class Dense(Layer):
             grads["b"] = dZ.sum(axis=0)
         return dZ @ p["W"].T, grads
 
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
+    def equations(self, n_in: int) -> tuple[EquationText, ...]:
         return (
             "Z[r,j] = sum_i(X[r,i] * W[i,j])" + (" + b[j]" if self.bias else ""),
             "dX[r,i] = sum_j(dZ[r,j] * W[i,j])",
@@ -176,7 +178,7 @@ class Scale(LearnedPerUnit):
     def backward(self, p: Arrays, cache: Arrays, dY: Array) -> Pass:
         return dY * p["gamma"], {"gamma": (dY * cache["X"]).sum(axis=0)}
 
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
+    def equations(self, n_in: int) -> tuple[EquationText, ...]:
         return (
             "Y[r,j] = gamma[j] * X[r,j]",
             "dX[r,j] = dY[r,j] * gamma[j]",
@@ -219,7 +221,7 @@ class Dropout(Layer):
     def backward(self, p: Arrays, cache: Arrays, dY: Array) -> Pass:
         return (dY * cache["M"] if "M" in cache else dY), {}
 
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
+    def equations(self, n_in: int) -> tuple[EquationText, ...]:
         return (
             "M[r,j] = drawn(0, 1 / (1 - rate))",
             "Y[r,j] = X[r,j] * M[r,j]",
@@ -257,117 +259,8 @@ class Temperature(Layer):
     def backward(self, p: Arrays, cache: Arrays, dZ: Array) -> Pass:
         return dZ / p["T"], {}
 
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
+    def equations(self, n_in: int) -> tuple[EquationText, ...]:
         return "Z[r,j] = X[r,j] / T[0]", "dX[r,j] = dZ[r,j] / T[0]"
-
-
-class Normalisation(Layer):
-    """Y = gamma * H + beta,  H = (X - mean) * S,  S = 1 / √(var + epsilon): BatchNorm over each
-    column (`axis` 0), LayerNorm over each row.
-    """
-
-    axis: ClassVar[int] = 0
-    epsilon: float
-
-    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
-        return n_in, {"gamma": (n_in,), "beta": (n_in,)}, {}
-
-    def initialize(self, p: Arrays, rng: np.random.Generator, X: Array | None = None) -> None:
-        for name, view in p.items():
-            view[...] = 1.0 if name in ("gamma", "var") else 0.0
-
-    def normalise(self, p: Arrays, X: Array, mean: Array, var: Array) -> Pass:
-        """Y, and what else the cache holds: S and H."""
-        S = 1.0 / np.sqrt(var + X.dtype.type(self.epsilon))
-        H = (X - mean) * S
-        return p["gamma"] * H + p["beta"], {"S": S, "H": H}
-
-    def backward(self, p: Arrays, cache: Arrays, dY: Array) -> Pass:
-        H, S = cache["H"], cache["S"]
-        grads = {"gamma": (dY * H).sum(axis=0), "beta": dY.sum(axis=0)}
-        dH = dY * p["gamma"]
-        if "mean" in cache:  # mean and variance depend on X too, unless they are running ones
-            level, along = (part.mean(axis=self.axis, keepdims=True) for part in (dH, dH * H))
-            dH = dH - level - H * along
-        return dH * S, grads
-
-    def normalised(self, mean: str, var: str, S: str, pooled: str) -> tuple[Equation, ...]:
-        """The equations of all numbers but dX; `pooled` is the index that is averaged over."""
-        return (
-            f"{mean} = sum_{pooled}(X[r,j] / n)",
-            f"{var} = sum_{pooled}((X[r,j] - {mean})**2 / n)",
-            f"{S} = 1 / sqrt({var} + epsilon)",
-            f"H[r,j] = (X[r,j] - {mean}) * {S}",
-            "Y[r,j] = gamma[j] * H[r,j] + beta[j]",
-            "dgamma[j] = sum_r(dY[r,j] * H[r,j])",
-            "dbeta[j] = sum_r(dY[r,j])",
-        )
-
-
-@dataclass(frozen=True)
-class BatchNorm(Normalisation):
-    """Y = gamma * H + beta,  H = (X - mean) / √(var + epsilon), mean and var of each column of the
-    batch.
-
-    In prediction the running mean and variance (buffers) take their place; a training step moves
-    them by buffer ← momentum * buffer + (1 - momentum) * batch, the variance with n - 1. Ioffe and
-    Szegedy 2015.
-    """
-
-    momentum: float = 0.9
-    epsilon: float = 1e-5
-    linear = True
-    limits = {"momentum": (0, BELOW_ONE), "epsilon": (0, math.inf)}
-
-    def shapes(self, n_in: int) -> tuple[int, Shapes, Shapes]:
-        return n_in, {"gamma": (n_in,), "beta": (n_in,)}, {"mean": (n_in,), "var": (n_in,)}
-
-    def forward(self, p: Arrays, X: Array, *, train: bool = False, rng: Random = None) -> Pass:
-        if not train:
-            return self.normalise(p, X, p["mean"], p["var"])
-        mean, var = X.mean(axis=0), X.var(axis=0)
-        Y, cache = self.normalise(p, X, mean, var)
-        return Y, {"mean": mean, "var": var, **cache}
-
-    def absorb(self, p: Arrays, cache: Arrays) -> None:
-        n = len(cache["H"])
-        if n < 2:
-            return  # one row has no variance
-        for name, batch in (("mean", cache["mean"]), ("var", cache["var"] * (n / (n - 1)))):
-            p[name][...] = self.momentum * p[name] + (1.0 - self.momentum) * batch
-
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
-        moved = "momentum * {0}_before[j] + (1 - momentum) * {0}[j]{1} if n > 1 else {0}_before[j]"
-        return (
-            *self.normalised("mean[j]", "var[j]", "S[j]", "r"),
-            "dX[r,j] = S[j] * gamma[j] * (dY[r,j] - sum_k(dY[k,j]) / n"
-            " - H[r,j] * sum_k(dY[k,j] * H[k,j]) / n)",
-            f"mean_after[j] = {moved.format('mean', '')}",
-            f"var_after[j] = {moved.format('var', ' * n / (n - 1)')}",
-        )
-
-
-@dataclass(frozen=True)
-class LayerNorm(Normalisation):
-    """Y = gamma * H + beta,  H = (X - mean) / √(var + epsilon), mean and var of each row. Ba et al.
-    2016.
-    """
-
-    epsilon: float = 1e-5
-    axis, reach = 1, "row"
-    limits = {"epsilon": (0, math.inf)}
-
-    def forward(self, p: Arrays, X: Array, *, train: bool = False, rng: Random = None) -> Pass:
-        mean, var = X.mean(axis=1, keepdims=True), X.var(axis=1, keepdims=True)
-        Y, cache = self.normalise(p, X, mean, var)
-        return Y, {"mean": mean, "var": var, **cache}
-
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
-        return (
-            *self.normalised("mean[r,0]", "var[r,0]", "S[r,0]", "j"),
-            "dX[r,j] = S[r,0] * (dY[r,j] * gamma[j] - sum_k(dY[r,k] * gamma[k]) / n"
-            " - H[r,j] * sum_k(dY[r,k] * gamma[k] * H[r,k]) / n)",
-        )
 
 
 def within(named: Mapping[str, V], prefix: str) -> dict[str, V]:

@@ -6,8 +6,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from .arrays import Array, Equation, forget_overridden
+from .arrays import Array
 from .checks import as_dtype, as_real
+from .equations import EquationText, forget_overridden
 from .targets import check_weight
 
 
@@ -18,7 +19,7 @@ class Loss:
     Your own loss defines `terms` and `slopes` (elementwise), and `link` if Ŷ is not Z.
     `check_loss` tests it.
 
-    The formulas say the same for explanations and the proof, in the language of `arrays.Equation`:
+    The formulas say the same for explanations and the proof, in the language of `EquationText`:
     `formula` l and `slope_formula` dl/dz of z, y and p = ŷ, `link_formula` ŷ of z; where ŷ is not
     z also `outer_formula` dl/dŷ, `inner_formula` dŷ/dz and, where an output depends on the others,
     `cross_formula` dŷ/dz of another output, whose ŷ is q. `symbols` explains further letters;
@@ -30,12 +31,12 @@ class Loss:
     scale: float = field(default=1.0, kw_only=True)
     reduction: str = field(default="mean", kw_only=True)
     wants_logits: ClassVar[bool] = False
-    formula: ClassVar[Equation] = ""
-    slope_formula: ClassVar[Equation] = ""
-    link_formula: ClassVar[Equation] = "z"
-    outer_formula: ClassVar[Equation] = ""
-    inner_formula: ClassVar[Equation] = "1"
-    cross_formula: ClassVar[Equation] = ""
+    formula: ClassVar[EquationText] = ""
+    slope_formula: ClassVar[EquationText] = ""
+    link_formula: ClassVar[EquationText] = "z"
+    outer_formula: ClassVar[EquationText] = ""
+    inner_formula: ClassVar[EquationText] = "1"
+    cross_formula: ClassVar[EquationText] = ""
     symbols: ClassVar[Mapping[str, str]] = {}
     kinks: ClassVar[tuple[str, ...]] = ()
     classifies: ClassVar[bool] = False

@@ -17,7 +17,8 @@ from typing import ClassVar
 import numpy as np
 
 from .activations import log_sum_exp, sigmoid, softmax, softplus
-from .arrays import Array, defined_below
+from .arrays import Array
+from .equations import defined_below
 from .loss import Loss as Loss
 from .targets import class_targets
 

@@ -11,8 +11,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from .arrays import Array, defined_below, forget_overridden
+from .arrays import Array
 from .checks import BELOW_ONE, Limits, require_limits
+from .equations import defined_below, forget_overridden
 from .schedules import Schedule, value_at
 
 State = dict[str, Array]

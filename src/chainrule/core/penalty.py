@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from .arrays import Array, forget_overridden
+from .arrays import Array
+from .equations import forget_overridden
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Penalty:
     Added to the loss of every batch whole, whatever its number of rows; with `per_row` divided by
     the batch's Σw, its number of rows if they have no weights, as scikit-learn's alpha is. Both at
     once is the elastic net. `formula` is what one parameter theta adds, `slope_formula` its
-    derivative, in the language of `arrays.Equation`.
+    derivative, in the language of `equations.EquationText`.
     """
 
     formula: ClassVar[str] = "f * (l1 * abs(theta) + l2 * theta**2 / 2)"

@@ -11,9 +11,10 @@ from ..core.activation_layers import ParametricActivation, PReLU, ReLU
 from ..core.arrays import Array
 from ..core.elementwise_layer import ElementwiseLayer
 from ..core.epoch import Batch
-from ..core.layers import BatchNorm, Dense, Layer, prefixed, within
+from ..core.layers import Dense, Layer, prefixed, within
 from ..core.losses import Loss
 from ..core.network import Network
+from ..core.normalisation_layers import BatchNorm
 
 ROWS = 500
 FLAT = 0.05  # a slope below this share of the steepest one counts as saturated

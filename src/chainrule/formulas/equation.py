@@ -1,4 +1,4 @@
-"""Equations: how every number of one value is made, in the language of `arrays.Equation`."""
+"""Equations: how every number of one value is made, in the language of `equations.EquationText`."""
 
 import ast
 import itertools

@@ -1,5 +1,5 @@
 """Formulas as data: Python expressions, which are shown as mathematics, filled in with numbers, run
-on their own as a proof, and copied into a script. `core.arrays.Equation` describes the language.
+on their own as a proof, and copied into a script. `core/equations.py` describes the language.
 
 Nothing is passed to `eval`: the expression's syntax tree is walked. `sigma`, `softplus`, `Phi` and
 `phi` stand for σ, ln(1 + e^z) and the normal distribution, `ratio` for a / b where 0 / 0 is 0.

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from ..core.activation_layers import ACTIVATION_LAYERS, ParametricActivation
 from ..core.branch_layers import Average, Residual
 from ..core.embedding_layers import CosineEmbedding
-from ..core.layers import BatchNorm, Dense, Dropout, Layer, LayerNorm, Scale, Temperature
+from ..core.layers import Dense, Dropout, Layer, Scale, Temperature
 from ..core.network import Network
+from ..core.normalisation_layers import BatchNorm, LayerNorm
 
 Order = NDArray[np.intp] | None
 # Layers that give their columns in the order in which they take them. Each of their parameters and
