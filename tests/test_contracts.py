@@ -23,13 +23,14 @@ from chainrule.core import (
     layers,
     losses,
     metrics,
+    normalisation_layers,
     optimizers,
     schedules,
 )
-from chainrule.core.arrays import defined_below
 from chainrule.core.contracts import central_difference
 from chainrule.core.elementwise_layer import ElementwiseLayer
 from chainrule.core.epoch import Batch, StepSettings, Trainer
+from chainrule.core.equations import defined_below
 
 ALL_LAYERS = LAYERS | LAYER_VARIANTS
 ALL_LOSSES = LOSSES | UNTRAINABLE
@@ -44,7 +45,7 @@ def subclasses(base: type, *modules: ModuleType) -> set[type]:
     """The public classes that derive from `base` in these modules."""
     found = {v for module in modules for v in vars(module).values() if inspect.isclass(v)}
     public = {c for c in found if not c.__name__.startswith("_")}
-    hidden = {base, ElementwiseLayer, layers.LearnedPerUnit, layers.Normalisation}
+    hidden = {base, ElementwiseLayer, layers.LearnedPerUnit, normalisation_layers.Normalisation}
     hidden |= {branch_layers.Branched}
     return {c for c in public if issubclass(c, base)} - hidden
 

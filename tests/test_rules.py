@@ -218,11 +218,10 @@ LIMITS = {"activation": 3, "optimizer": 3, "loss": 4, "layer": 4}
 CHOICES = {
     "Dense": {"chain", "compiled", "core", "diagnosing", "estimators", "lessons", "models",
               "tabular", "writing"},
-    "Sigmoid": {"core/epoch.py", "diagnosing/symptoms.py", "estimators/mlp_base.py", "lessons"},
-    "HardSigmoid": {"core/epoch.py", "diagnosing/symptoms.py"},
+    "Sigmoid": {"core/epoch.py", "estimators/mlp_base.py", "lessons"},
+    "HardSigmoid": {"core/epoch.py"},
     "Step": {"chain/session.py", "compiled/kernels.py", "compiled/step.py", "models/upgrade.py"},
     "Identity": {"estimators/mlp_base.py"}, "ReLU": {"diagnosing"}, "LeakyReLU": {"diagnosing"},
-    "Tanh": {"diagnosing"}, "Softsign": {"diagnosing"}, "HardTanh": {"diagnosing"},
     "PReLU": {"chain/why.py", "diagnosing"},
     "ParametricActivation": {"compiled/program.py", "diagnosing", "models/cosine_order.py",
                              "tabular/presets.py"},

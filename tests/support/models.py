@@ -7,7 +7,14 @@ import numpy as np
 from hypothesis import strategies as st
 
 from chainrule.core import activation_layers as al
-from chainrule.core import branch_layers, embedding_layers, layers, losses, schedules
+from chainrule.core import (
+    branch_layers,
+    embedding_layers,
+    layers,
+    losses,
+    normalisation_layers,
+    schedules,
+)
 from chainrule.core.arrays import Array, Arrays, Shapes
 from chainrule.core.network import Network
 from chainrule.models.model import Model
@@ -89,8 +96,8 @@ def keeping() -> st.SearchStrategy[layers.Layer]:
     flat = st.one_of(
         elementwise(),
         st.builds(layers.Dropout, st.one_of(st.floats(0, 0.9), st.sampled_from(RATES))),
-        st.builds(layers.BatchNorm, SMALL, SMALL),
-        st.builds(layers.LayerNorm, SMALL),
+        st.builds(normalisation_layers.BatchNorm, SMALL, SMALL),
+        st.builds(normalisation_layers.LayerNorm, SMALL),
         st.builds(layers.Scale, SMALL),
         st.builds(layers.Temperature, st.floats(0.3, 3.0)),
         st.builds(

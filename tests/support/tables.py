@@ -17,6 +17,7 @@ from chainrule.core import (
     layers,
     losses,
     metrics,
+    normalisation_layers,
     optimizers,
     schedules,
 )
@@ -51,8 +52,8 @@ LAYERS: dict[str, layers.Layer] = ACTIVATION_LAYERS | {
     "scale": layers.Scale(),
     "temperature": layers.Temperature(1.7),
     "dropout": layers.Dropout(0.3),
-    "batch_norm": layers.BatchNorm(),
-    "layer_norm": layers.LayerNorm(),
+    "batch_norm": normalisation_layers.BatchNorm(),
+    "layer_norm": normalisation_layers.LayerNorm(),
     "residual": branch_layers.Residual((layers.Dense(3), al.Tanh(), layers.Dense(3))),
     "average": branch_layers.Average(
         ((layers.Dense(3),), (al.Tanh(), layers.Dense(2), al.SiLU(), layers.Dense(3)))
@@ -73,16 +74,21 @@ LAYER_VARIANTS: dict[str, layers.Layer] = {
     "average_mixed": branch_layers.Average(
         (
             (branch_layers.Residual((al.Sigmoid(),)), layers.Dense(2)),
-            (layers.LayerNorm(), layers.Dropout(0.3), layers.Dense(2, bias=False)),
+            (normalisation_layers.LayerNorm(), layers.Dropout(0.3), layers.Dense(2, bias=False)),
             (branch_layers.Average(((layers.Dense(2),), (layers.Scale(), layers.Dense(2)))),),
         )
     ),
     "prelu_steep": al.PReLU(1.5),
     "dropout_none": layers.Dropout(0.0),
     "dropout_scheduled": layers.Dropout(schedules.Cosine(0.4)),
-    "batch_norm_quick": layers.BatchNorm(momentum=0.5, epsilon=0.1),
+    "batch_norm_quick": normalisation_layers.BatchNorm(momentum=0.5, epsilon=0.1),
     "residual_mixed": branch_layers.Residual(
-        (layers.BatchNorm(), al.PReLU(), layers.Dropout(0.2), branch_layers.Residual((al.SiLU(),)))
+        (
+            normalisation_layers.BatchNorm(),
+            al.PReLU(),
+            layers.Dropout(0.2),
+            branch_layers.Residual((al.SiLU(),)),
+        )
     ),
 }
 
