@@ -92,7 +92,7 @@ def test_what_the_recipe_adds_runs_on_both_engines_is_explained_proven_and_store
 ) -> None:
     """It compiles the kernels of the copy: most of a minute."""
     assert followed(tmp_path, [*CLASSES, *KERNELS], "check") == [
-        "Squareplus: compiled",
+        "ISRU: compiled",
         "Offset: compiled",
         "PseudoHuber: compiled",
         "Bounded: compiled",
@@ -104,7 +104,7 @@ def test_what_has_no_row_runs_on_the_readable_engine_with_the_reason(tmp_path: P
     """A schedule needs no kernel. The kernels run uncompiled, which saves a minute."""
     why = "has no compiled kernel: the readable engine runs instead"
     assert followed(tmp_path, CLASSES, "say", NUMBA_DISABLE_JIT="1") == [
-        f"Squareplus: readable; the layer Squareplus {why}",
+        f"ISRU: readable; the layer ISRU {why}",
         f"Offset: readable; the layer Offset {why}",
         f"PseudoHuber: readable; the loss PseudoHuber {why}",
         f"Bounded: readable; the optimizer Bounded {why}",

@@ -11,31 +11,39 @@ SOURCES = Path(__file__).parents[2] / "src" / "chainrule"
 
 
 class Addition(NamedTuple):
-    """A text that a file of the package receives, in front of one that it has."""
+    """A text that a file of the package receives, in front of one that it has; or a new file."""
 
     file: str
     text: str
-    before: str
+    before: str = ""
 
 
 CLASSES = (
     Addition("core/activation_layers.py", '''
 @dataclass(frozen=True)
-class Squareplus(ElementwiseLayer):
-    """A = (Z + √(Z² + alpha)) / 2. Barron 2021."""
+class ISRU(ElementwiseLayer):
+    """A = Z / √(1 + alpha Z²),  slope (1 / √(1 + alpha Z²))³. Carlile et al. 2017."""
 
-    alpha: float = 4.0
-    name, formula = "squareplus", "(z + sqrt(z**2 + alpha)) / 2"
-    slope_formula = "1 / 2 + z / (2 * sqrt(z**2 + alpha))"
+    alpha: float = 1.0
+    name, formula = "isru", "z / sqrt(1 + alpha * z**2)"
+    slope_formula = "(1 / sqrt(1 + alpha * z**2))**3"
+    limits = {"alpha": (0, LARGEST)}
 
     def values(self, Z: Array) -> Array:
-        return (Z + np.sqrt(Z * Z + self.alpha)) / 2.0
+        return np.asarray(Z / np.hypot(1.0, self.alpha**0.5 * Z))
 
     def slopes(self, Z: Array, A: Array) -> Array:
-        return 0.5 + 0.5 * Z / np.sqrt(Z * Z + self.alpha)
+        return np.asarray((1.0 / np.hypot(1.0, self.alpha**0.5 * Z)) ** 3)
 
 ''', "\n@dataclass(frozen=True)\nclass PReLU("),
-    Addition("core/layers.py", '''
+    Addition("core/offset_layers.py", '''"""Offsets."""
+
+from dataclasses import dataclass
+
+from .arrays import Array, Arrays, Equation, Pass, Random
+from .layers import LearnedPerUnit
+
+
 @dataclass(frozen=True)
 class Offset(LearnedPerUnit):
     """Y = X + strength * c   c (n,) is learned.
@@ -59,8 +67,7 @@ class Offset(LearnedPerUnit):
             "dX[r,j] = dY[r,j]",
             "dc[j] = strength * sum_r(dY[r,j])",
         )
-
-''', "\ndef within("),
+'''),
     Addition("core/losses.py", '''
 @dataclass(frozen=True)
 class PseudoHuber(Loss):
@@ -108,17 +115,17 @@ class Falling(Schedule):
         return 1.0 - (1.0 - self.end) * step / steps
 
 ''', "\ndef value_at("),
-    Addition("__init__.py", '"Squareplus", ', '"Identity", "Step",'),
-    Addition("__init__.py", '"Offset", ', '"Layer", "Dense",'),
+    Addition("__init__.py", '"ISRU", ', '"Identity", "Step",'),
+    Addition("__init__.py", '    "core.offset_layers": ["Offset"],\n', '    "core.losses": ['),
     Addition("__init__.py", '"PseudoHuber", ', '"Loss", "SquaredError",'),
     Addition("__init__.py", '"Bounded", ', '"Optimizer", "SGD",'),
     Addition("__init__.py", '"Falling", ', '"Schedule", "Constant",'),
 )  # fmt: skip
 KERNELS = (
     Addition("compiled/activations.py", """    (
-        al.Squareplus,
-        lambda z, c: 0.5 * (z + np.sqrt(z * z + c.alpha)),
-        lambda z, a, c: 0.5 + 0.5 * z / np.sqrt(z * z + c.alpha),
+        al.ISRU,
+        lambda z, c: z / np.hypot(c.one, np.sqrt(c.alpha) * z),
+        lambda z, a, c: (c.one / np.hypot(c.one, np.sqrt(c.alpha) * z)) ** 3,
     ),
 """, "    (al.Softplus,"),
     Addition("compiled/activations.py", "import numpy as np\n\n", "from ..core import activation"),
@@ -162,7 +169,8 @@ def bounded(T, G, F, M, V, E, rule, step):
         T[i] -= rate * F[i] * M[i] / np.sqrt(one + M[i] * M[i])
 
 ''', "\n@inlined\ndef adagrad("),
-    Addition("compiled/operations.py", "Offset, ", "Scale, Temperature\n"),
+    Addition("compiled/operations.py", "from ..core.offset_layers import Offset\n",
+             "from ..core.penalty "),
     Addition("compiled/operations.py",
              "    Operation(\n        Offset, layers.offset_forward, layers.offset_backward, "
              'settings=("strength",),\n    ),\n',
@@ -181,7 +189,7 @@ def copied(folder: Path, additions: Iterable[Addition]) -> Path:
     shutil.copytree(SOURCES, folder / "chainrule", ignore=shutil.ignore_patterns("__pycache__"))
     for file, text, before in additions:
         path = folder / "chainrule" / file
-        source = path.read_text(encoding="utf-8")
-        assert source.count(before) == 1, f"{file} has {before!r} {source.count(before)} times"
+        source = path.read_text(encoding="utf-8") if before else ""
+        assert not before or source.count(before) == 1, f"{before!r} is not once in {file}"
         path.write_text(source.replace(before, text + before), encoding="utf-8")
     return folder

@@ -21,8 +21,8 @@ PLAIN = Case(
     "float64", 23, 8, seed=3,
 )  # fmt: skip
 USES = {
-    "Squareplus": replace(PLAIN, layers=(
-        cr.Dense(4), cr.Squareplus(2.0), cr.Dense(3), cr.ParametricActivation("squareplus"),
+    "ISRU": replace(PLAIN, layers=(
+        cr.Dense(4), cr.ISRU(2.0), cr.Dense(3), cr.ParametricActivation("isru"),
     )),
     "Offset": replace(PLAIN, layers=(
         cr.Dense(4), cr.Offset(), cr.Residual((cr.Offset(0.2, 1.5), cr.Tanh())),
@@ -34,7 +34,7 @@ USES = {
     ),
 }  # fmt: skip
 SHOWN = {
-    "Squareplus": "(z + √(z² + α)) / 2",
+    "ISRU": "z / √(1 + α · z²)",
     "Offset": "x + strength · c",
     "PseudoHuber": "√(width² + (z - y)²) - width",
     "Bounded": "keep · u_before + (1 - keep) · g",
@@ -84,9 +84,13 @@ def check_file(case: Case, file: Path) -> None:
 
 def check(name: str, file: Path) -> None:
     """Everything, for one class."""
-    check_engines(USES[name])
-    check_trace(USES[name], SHOWN[name])
-    check_file(USES[name], file)
+    try:
+        check_engines(USES[name])
+        check_trace(USES[name], SHOWN[name])
+        check_file(USES[name], file)
+    except Exception as error:
+        error.add_note(f"with {name}")
+        raise
 
 
 def said(case: Case) -> str:
