@@ -3,6 +3,7 @@ stable one, for every activation, loss and optimizer.
 """
 
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,12 @@ def both(formula: Formula) -> list[Formula]:
     return [formula, Formula(formula.show)]
 
 
+def settings_of(one: Any) -> dict[str, float]:
+    """The numbers that a layer or loss is set to, by name."""
+    values = {field.name: getattr(one, field.name) for field in fields(one)}
+    return {name: value for name, value in values.items() if isinstance(value, float)}
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name: str) -> None:
     layer = ACTIVATIONS[name]()
@@ -29,7 +36,7 @@ def test_activations(name: str) -> None:
     slopes = layer.backward({}, cache, np.ones_like(Z))[0]
     value, slope = Formula.of(layer.formula), Formula.of(layer.slope_formula)
     for j, z in enumerate(Z[0].tolist()):
-        names = {"z": z, "a": float(A[0, j]), "alpha": getattr(layer, "alpha", 0.0)}
+        names = {"z": z, "a": float(A[0, j]), **settings_of(layer)}
         np.testing.assert_allclose(evaluate(value, names), A[0, j], **NEAR)
         np.testing.assert_allclose(evaluate(slope, names), slopes[0, j], **NEAR)
         for formula, exact in ((value, A), (slope, slopes)):
@@ -55,8 +62,9 @@ def test_losses(name: str) -> None:
     slopes = None if name == "sum_of_errors" else loss.slopes(outputs, Y)
     unfused = None if name == "sum_of_errors" else loss.factors(outputs, np.asarray(targets, float))
     for i, z in enumerate(outputs[:, 0].tolist()):
-        names = {"z": z, "y": float(Y[i, 0]), "p": float(loss.link(outputs)[i, 0]),
-                 "delta": 1.0, "q": 0.5}  # fmt: skip
+        names = {"z": z, "y": float(Y[i, 0]), "p": float(loss.link(outputs)[i, 0])}
+        names |= settings_of(loss)
+        names |= {letter: names[name] for letter, name in loss.symbols.items()}
         pairs = [(loss.link_formula, loss.link(outputs)), (loss.formula, loss.terms(outputs, Y))]
         if slopes is not None and unfused is not None:
             outer = loss.outer_formula or loss.slope_formula
