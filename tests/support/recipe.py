@@ -40,7 +40,8 @@ class ISRU(ElementwiseLayer):
 
 from dataclasses import dataclass
 
-from .arrays import Array, Arrays, Equation, Pass, Random
+from .arrays import Array, Arrays, Pass, Random
+from .equations import EquationText
 from .layers import LearnedPerUnit
 
 
@@ -61,7 +62,7 @@ class Offset(LearnedPerUnit):
     def backward(self, p: Arrays, cache: Arrays, dY: Array) -> Pass:
         return dY, {"c": self.strength * dY.sum(axis=0)}
 
-    def equations(self, n_in: int) -> tuple[Equation, ...]:
+    def equations(self, n_in: int) -> tuple[EquationText, ...]:
         return (
             "Y[r,j] = X[r,j] + strength * c[j]",
             "dX[r,j] = dY[r,j]",
