@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from support.compiled_cases import Case, cases
+from support.numeric import Array, Point
+from support.paths import every_path
+from support.tables import LAYER_VARIANTS, LAYERS
 from support.traces import ROWS, alice, boolean_trace, some_trace
 
 import chainrule as cr
 from chainrule.chain.explain import MAX_LISTED, explain
-from chainrule.chain.explanation import ALWAYS_LISTED, Explanation, Sum
-from chainrule.formulas.expression import derivative_of, evaluate
+from chainrule.chain.explanation import ALWAYS_LISTED, Explanation, Number, Sum
+from chainrule.formulas.expression import evaluate
 from chainrule.proof.arithmetic import steps
-from chainrule.trace.step import trace_step
+from chainrule.trace.step import Trace, trace_step
 
 U = 2.0**-53
 SLOW = settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
@@ -31,32 +34,75 @@ def adds_up(parts: list[float], value: float, size: float = 0.0) -> bool:
     return abs(math.fsum(parts) - value) <= bound
 
 
-def terms_within(found: Explanation) -> float:
-    """Σ |terms| of the paths: a factor of a LayerNorm, S gamma (1 - 1/n - H_u H_v / n), is a sum of
-    terms itself, which may nearly cancel.
+def check_formula(one: Number, value: float) -> None:
+    """What the formula of a number comes to, if it has one."""
+    if one.formula is not None:
+        numbers = {letter: term.value for letter, term in one.names.items()}
+        assert evaluate(one.formula, numbers) == pytest.approx(value, rel=1e-9, abs=1e-12)
+
+
+def check_sum(found: Sum, whole: Sum, most: int = MAX_LISTED) -> None:
+    """All parts, which `whole` lists, come to the value; the largest are listed, and `rest` is what
+    the others come to.
     """
-    trace, whole = found.trace, abs(found.rest)
-    norms = {p.y: p for p in trace.places if isinstance(p.layer, cr.LayerNorm)}
-    for path in found.paths:
-        size = abs(path.product)
-        for factor in path.factors:
-            place = norms.get(factor.symbol[0].partition("[")[0])
-            if place is None or "[" not in factor.symbol[1] or not factor.value:
-                continue
-            if factor.symbol[1].partition("[")[0] != place.x:
-                continue  # by gamma or beta
-            row, v = (int(i) for i in factor.symbol[0].partition("[")[2][:-1].split(","))
-            u = int(factor.symbol[1].partition("[")[2][:-1].split(",")[1])
-            H, S = place.cache["H"][row], place.cache["S"][row, 0]
-            inner = (u == v) + (1 + abs(H[u] * H[v])) / len(H)
-            size *= abs(S * place.p["gamma"][v] * inner / factor.value)
-        whole += float(size)
+    for part in whole.parts:
+        check_formula(part, part.value)
+    every = sorted((part.value for part in whole.parts), key=abs, reverse=True)
+    assert (len(every), whole.rest) == (found.count, 0.0)
+    assert adds_up(every, found.value)
+    check_largest([part.value for part in found.parts], found.rest, every, most)
+
+
+def check_largest(
+    listed: list[float], rest: float, every: list[float], most: int, size: float = 0.0
+) -> None:
+    """Whether all are listed or, if they are many, the largest, and `rest` is the others' sum."""
+    if len(every) <= ALWAYS_LISTED:
+        assert sorted(listed) == pytest.approx(sorted(every), rel=1e-13, abs=0.0)
+        assert rest == 0.0
+        return
+    every = sorted(every, key=abs, reverse=True)
+    assert list(map(abs, listed)) == pytest.approx(list(map(abs, every[:most])), rel=1e-13, abs=0.0)
+    others = math.fsum([*every, *(-part for part in listed)])
+    bound = steps(len(every)) * U * max(size, sum(map(abs, every)))
+    assert abs(others - rest) <= bound
+
+
+def check_paths(
+    found: Explanation, start: str, first: Array, value: float, most: int = MAX_LISTED
+) -> None:
+    """Every path is counted, all of them come to the value, and the largest are listed."""
+    check_products(found)
+    assert found.row is not None
+    every = every_path(found.trace, start, first, found.row)
+    if every is None:
+        return
+    products = every.products.tolist()
+    assert found.path_count == len(products)
+    assert adds_up(products, value, every.size)
+    listed = [path.product for path in found.paths]
+    check_largest(listed, found.rest, products, most, every.size)
+
+
+def all_parts(found: Explanation) -> Sum:
+    """The sum of an explanation with every part listed."""
+    whole = found.sum
+    if whole is not None and len(whole.parts) < whole.count:
+        whole = explain(found.trace, str(found.address), row=found.row, max_listed=10**6).sum
+    assert whole is not None
     return whole
 
 
-def check_sum(found: Sum, most: int = MAX_LISTED) -> None:
-    assert adds_up([part.value for part in found.parts] + [found.rest], found.value)
-    assert len(found.parts) == (found.count if found.count <= ALWAYS_LISTED else most)
+def slopes_of(trace: Trace, name: str, index: tuple[int, ...], row: int) -> tuple[str, Array]:
+    """What a parameter's layer makes, and the derivative of each unit in a row by the parameter."""
+    layer, _, own = name.rpartition(".")
+    place = next(place for place in trace.places if place.name == layer)
+    slopes, dY = [], np.zeros_like(trace[place.y])
+    for v in range(dY.shape[1]):
+        dY[...] = 0.0
+        dY[row, v] = 1.0
+        slopes.append(place.layer.backward(place.p, place.cache, dY)[1][own][index])
+    return place.y, np.array(slopes)
 
 
 def check_products(found: Explanation) -> None:
@@ -80,16 +126,14 @@ def test_every_name_of_a_trace_is_explained() -> None:
     for name, value in trace.values.items():
         index = tuple(n - 1 for n in value.shape)
         found = explain(trace, f"{name}{list(index)}" if index else name)
-        assert found.value == pytest.approx(float(value[index]), rel=1e-12)
         lines = found.to_text(cr.Notation(digits=6)).splitlines()
         assert len(lines) > 1, name
         for one in filter(None, (found.equation, *found.steps)):
-            if one.formula is not None:
-                numbers = {letter: term.value for letter, term in one.names.items()}
-                made = evaluate(one.formula, numbers)
-                assert made == pytest.approx(one.value, rel=1e-9, abs=1e-12), name
+            check_formula(one, one.value)
+        if found.equation is not None and not found.is_slope:
+            assert found.equation.value == float(value[index]), name
         if found.sum is not None:
-            check_sum(found.sum)
+            check_sum(found.sum, all_parts(found))
 
 
 def test_a_gradient_of_zero_shows_the_factor_that_is_zero() -> None:
@@ -145,16 +189,11 @@ def test_a_parameters_paths_and_rows_come_to_its_gradient(case: Case) -> None:
         index = [int(rng.integers(0, n)) for n in shape]
         row = int(rng.integers(0, case.rows))
         found = explain(trace, f"{name}{index}", row=row)
-        assert found.value == trace.values[derivative_of(found.address.name)][found.address.index]
         by_row = found.sum.parts[row].value if found.sum else found.value
-        products = [path.product for path in found.paths]
-        assert adds_up([*products, found.rest], by_row, terms_within(found))
-        assert len(found.paths) == (
-            found.path_count if found.path_count <= ALWAYS_LISTED else MAX_LISTED
-        )
-        check_products(found)
+        start, first = slopes_of(trace, name, tuple(index), row)
+        check_paths(found, start, first, by_row)
         if found.sum is not None:
-            check_sum(found.sum)
+            check_sum(found.sum, all_parts(found))
 
 
 @SLOW
@@ -166,36 +205,55 @@ def test_a_derivatives_paths_come_to_it(case: Case) -> None:
         row, unit = (int(rng.integers(0, n)) for n in trace[name].shape)
         layer, dot, own = name.rpartition(".")
         found = explain(trace, f"{layer}{dot}d{own}[{row},{unit}]")
-        assert found.value == trace[f"{layer}{dot}d{own}"][row, unit]
-        products = [path.product for path in found.paths]
-        assert adds_up([*products, found.rest], found.value, terms_within(found))
-        check_products(found)
+        check_paths(found, name, np.eye(trace[name].shape[1])[unit], found.value)
+
+
+@pytest.mark.parametrize("layer", LAYERS | LAYER_VARIANTS)
+def test_slopes_are_those_of_central_differences(layer: str) -> None:
+    net = cr.Network(3, [cr.Dense(3), (LAYERS | LAYER_VARIANTS)[layer], cr.Dense(2)], rng=1)
+    rng = np.random.default_rng(2)
+    net.theta = net.theta + rng.uniform(-0.3, 0.3, net.theta.size)
+    X, y, loss = rng.normal(size=(5, 3)), rng.normal(size=(5, 2)), cr.SquaredError()
+    trace = trace_step(net, loss, cr.SGD(), X, y, lr=0.1, rng=Point.SEED)
+    point, compared = Point(net, loss, X, y), []
+    for name, vector in {**{name: net[name] for name in net.shapes}, "dX": X}.items():
+        index = tuple(int(rng.integers(0, n)) for n in vector.shape)
+        flat = int(np.ravel_multi_index(index, vector.shape))
+        slope = explain(trace, f"{name}{list(index)}").value
+        compared.append(point.agrees(vector.reshape(-1), flat, slope))
+    assert sum(compared) > len(compared) / 2
 
 
 @SLOW
 @given(case=cases(ROWS))
 def test_units_and_the_loss_come_to_their_terms(case: Case) -> None:
     trace = some_trace(case)
-    whole = explain(trace, "loss").sum
-    assert whole is not None
-    check_sum(whole)
+    found = explain(trace, "loss")
+    assert found.sum is not None
+    check_sum(found.sum, all_parts(found))
+    values = trace.values
+    every = [*(values["dL_dl"] * values["l"]).ravel().tolist(), float(values.get("penalty", 0.0))]
+    assert sum(part.value for part in all_parts(found).parts) == pytest.approx(sum(every), rel=1e-9)
     rng = np.random.default_rng(case.seed)
     for place in trace.places:
         row, unit = (int(rng.integers(0, n)) for n in trace[place.y].shape)
         found = explain(trace, f"{place.y}[{row},{unit}]")
-        assert found.value == trace[place.y][row, unit]
         if found.sum is not None:
-            check_sum(found.sum)
+            check_sum(found.sum, all_parts(found))
+        elif found.equation is not None:
+            check_formula(found.equation, float(trace[place.y][row, unit]))
 
 
 @SLOW
 @given(case=cases(ROWS))
 def test_a_product_before_it_is_simplified_agrees(case: Case) -> None:
+    assume(case.goal.loss.outer_formula)
     trace = some_trace(case)
     assume(np.isfinite(trace.values["dl_dYhat"]).all())
     name = next(iter(trace.net.shapes), None)
     assume(name is not None)
     proof = explain(trace, f"{name}{[0] * len(trace.net.shapes[str(name)])}", row=0).proof
+    assert len(proof) == 2 * case.goal.outputs
     for fused, unfused in zip(proof[::2], proof[1::2], strict=True):
         assert abs(fused.value - unfused.value) <= 1e-13
 
@@ -247,9 +305,11 @@ def test_too_many_paths_are_summed_up() -> None:
     rows = found.sum
     assert rows is not None
     assert (len(rows.parts), rows.count) == (5, 70)
-    check_sum(rows, 5)
-    sizes = [abs(path.product) for path in found.paths]
-    assert sizes == sorted(sizes, reverse=True)
+    check_sum(rows, all_parts(found), 5)
+    by_row = (X[:, 1] * trace["0.dZ"][:, 2]).tolist()
+    assert found.row is not None
+    start, first = slopes_of(trace, "0.W", (1, 2), found.row)
+    check_paths(found, start, first, by_row[found.row], 5)
 
 
 def test_the_largest_paths_are_the_largest_of_all() -> None:
@@ -266,51 +326,6 @@ def test_the_largest_paths_are_the_largest_of_all() -> None:
     largest = sorted(every, key=abs, reverse=True)[:7]
     np.testing.assert_allclose([path.product for path in found.paths], largest, rtol=1e-13)
     assert found.path_count == len(every)
-
-
-@pytest.mark.parametrize(
-    ("address", "words"),
-    [
-        ("", "names nothing in this trace: write it like"),
-        ("9.W[0,0]", "names nothing"),
-        ("0.W[7,0]", r"0.W\[7,0\] does not exist: .* shape \(2, 2\)"),
-        ("0.W", "say which number"),
-        ("0.W[a]", "names nothing"),
-        ("0.W[-1,0]", "does not exist"),
-        ("layer 9 unit 0", "there is no layer 9: layers are 0, 1, 2, 3"),
-        ("layer 0 unit 5", "does not exist"),
-        ("row 3", "does not exist"),
-        ('input "Age"', 'there is no input "Age": inputs are x0, x1'),
-        ("0.W[0,0,0]", "does not exist"),
-        ("0.W[--1,0]", "has no whole numbers as its indices"),
-        ("0.W[0,,0]", "has no whole numbers as its indices"),
-        ("x" * 2000, "an address is 'xxx"),
-        ("__class__", "names nothing"),
-    ],
-)
-def test_addresses_that_name_nothing(address: str, words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        explain(alice(), address)
-
-
-@pytest.mark.parametrize(
-    ("address", "name", "index"),
-    [
-        ("0.W[1,0]", "0.W", (1, 0)),
-        (" 2.b ", "2.b", (0,)),
-        ("2.W[1]", "2.W", (1, 0)),
-        ("layer 1 unit 1", "1.A", (0, 1)),
-        ("Layer 1 Unit 1 row 0", "1.A", (0, 1)),
-        ("row 0", "Yhat", (0, 0)),
-        ("prediction", "Yhat", (0, 0)),
-        ("loss", "L", ()),
-        ("loss row 0", "l", (0, 0)),
-        ("0.dZ[0,1]", "0.dZ", (0, 1)),
-    ],
-)
-def test_addresses(address: str, name: str, index: tuple[int, ...]) -> None:
-    found = explain(alice(), address).address
-    assert (found.name, found.index) == (name, index)
 
 
 def test_an_input_is_explained() -> None:
@@ -347,18 +362,3 @@ def test_a_gradient_is_explained_like_its_parameter() -> None:
     page = str(explain(alice(), "row 0"))
     assert "2.Z[0,0] = 1.A[0,0] · 2.W[0,0]" in page
     assert page.index("2.Z[0,0] =") < page.index("Yhat[0,0] =")
-
-
-@pytest.mark.parametrize("how", [{"max_listed": 0}, {"max_listed": 1.5}, {"row": 1.5}, {"row": -1}])
-def test_odd_settings(how: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"explain max_listed is|there is no row .*rows 0 to 0"):
-        explain(alice(), "L", **how)
-
-
-def test_a_batch_must_be_told_which_row() -> None:
-    net = cr.Network(2, [cr.Dense(1)], rng=0)
-    trace = trace_step(net, cr.SquaredError(), cr.SGD(), np.ones((4, 2)), np.ones(4), lr=0.1)
-    with pytest.raises(ValueError, match="this trace has 4 rows: say which, such as row 0"):
-        explain(trace, "layer 0 unit 0")
-    with pytest.raises(ValueError, match="there is no row 4: this trace has rows 0 to 3"):
-        explain(trace, "0.b", row=4)

@@ -4,7 +4,7 @@ that every kinked input lies on: independent of chainrule's own check.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,9 +45,10 @@ class Point:
     y: Array
     weight: Array | None = None
     train: bool = True
+    SEED: ClassVar[int] = 5  # of what layers draw
 
     def forward(self) -> tuple[float, Array, list[dict[str, Array]]]:
-        rng = np.random.default_rng(5)
+        rng = np.random.default_rng(self.SEED)
         Z, caches = self.net.forward(self.X, train=self.train, rng=rng)
         return self.loss.value(Z, self.y, self.weight), Z, caches
 
@@ -69,10 +70,10 @@ class Point:
         for vector, derivative in ((self.X.reshape(-1), dX.ravel()), (self.net.theta, grad)):
             stride = max(1, vector.size // picks)
             for i in range(0, vector.size, stride):
-                counts[0 if self._agrees(vector, i, float(derivative[i])) else 1] += 1
+                counts[0 if self.agrees(vector, i, float(derivative[i])) else 1] += 1
         return counts[0], counts[1]
 
-    def _agrees(self, vector: Array, i: int, derivative: float) -> bool:
+    def agrees(self, vector: Array, i: int, derivative: float) -> bool:
         """Whether entry i could be compared; an AssertionError where it differs."""
         seen = []
         for h in STEPS:
