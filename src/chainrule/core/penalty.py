@@ -36,7 +36,9 @@ class Penalty:
 
     def of(self, mass: float) -> "Penalty":
         """The penalty on a batch of this Σw."""
-        return replace(self, l1=self.l1 / mass, l2=self.l2 / mass) if self.per_row else self
+        if not self.per_row:
+            return self
+        return replace(self, l1=self.l1 / mass, l2=self.l2 / mass, per_row=False)
 
     def value(self, theta: Array, factor: Array) -> float:
         """P as a number."""
