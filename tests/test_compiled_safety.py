@@ -184,8 +184,9 @@ def test_a_threaded_server_predicts_while_it_trains(layer: str) -> None:
 
 
 INTERRUPTED = """
-from support.processes import PATIENCE, start
-from threadpoolctl import threadpool_info, threadpool_limits
+import os, signal, sys
+from threading import Timer
+from support.compiled_runs import RUNS, digest
 net, run = RUNS[sys.argv[1]](**dict(pair.split("=") for pair in sys.argv[2:]))
 epochs = 0
 try:
