@@ -118,6 +118,13 @@ def test_the_page_says_what_the_outcome_says(whole: Outcome) -> None:
     assert "Its worst rows" in [section.heading for section in report.sections]
 
 
+def test_the_page_of_the_worst_rows_has_no_old_names(whole: Outcome) -> None:
+    page = report_html(training_report(whole, command=["chainrule"]))
+    heads = re.findall(r"<th scope=\"col\"[^>]*>(.*?)</th>", page.partition("Its worst rows")[2])
+    last = "error" if whole.schema.classes is None else "probability of the true value"
+    assert sorted(heads[:4]) == sorted(["row", "true value", "answer", last])
+
+
 def test_the_worst_rows_are_the_worst_and_have_the_numbers_of_their_file() -> None:
     """Rows without a target or of weight 0 come before them: the numbers count them too."""
     columns = {name: values.copy() for name, values in made_up().columns.items()}
@@ -136,7 +143,8 @@ def test_the_worst_rows_are_the_worst_and_have_the_numbers_of_their_file() -> No
         assert row["true"] == table.columns["y"][place]
         assert row["prediction"] == outcome.model.predict(table)[place]
         assert row["probability"] == pytest.approx(right[place])
-    assert document(outcome)["worst_rows"] == list(outcome.worst)
+    old = [{**row, "answer": row["prediction"]} for row in outcome.worst]
+    assert document(outcome)["worst_rows"] == old
 
 
 def test_the_worst_rows_of_numbers_of_a_test_table() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from ..core.activation_layers import ACTIVATIONS
 from ..core.arrays import Array
 from ..core.elementwise_layer import ElementwiseLayer
+from ..writing.mathematics import in_words
 from .examination import Examination, Finding, first, names, six_digits
 from .slopes import Point
 from .user_code import Block, stretch
@@ -117,8 +118,7 @@ def _guesses_of(activation: ElementwiseLayer) -> Iterator[Guess]:
 
 def _shown(activation: ElementwiseLayer) -> str:
     """The slope of an activation as a textbook has it."""
-    formula = activation.slope_formula
-    return formula if isinstance(formula, str) else formula[0]
+    return in_words(activation.slope_formula)
 
 
 def _explain(exam: Examination, base: Array, entry: int) -> Finding | None:

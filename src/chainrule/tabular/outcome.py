@@ -131,6 +131,7 @@ class Outcome:
             KEYS[name]: dict(zip(("gain", "error"), tested.gain(name), strict=True))
             for name in self.scores if name != NETWORK
         }  # fmt: skip
+        worst = [{**row, "answer": row["prediction"]} for row in self.worst]  # the old name
         document = {
             **model.target_facts,
             "columns": [asdict(column) for column in self.schema.columns],
@@ -144,7 +145,7 @@ class Outcome:
             },
             "metric": facts["metric"], "test": self.scores.get(NETWORK),
             "baselines": {key: self.scores.get(name) for name, key in KEYS.items()},
-            "gains": gains, "verdict": self.verdict, "worst_rows": list(self.worst),
+            "gains": gains, "verdict": self.verdict, "worst_rows": worst,
             "temperature": facts["temperature"], "interval": self.interval,
             "seconds": facts["seconds"], "seconds_of": dict(self.seconds),
             "engine": facts["engine"], "notes": list(self.notes), "warnings": list(self.warnings),
@@ -162,11 +163,9 @@ def worst_rows(tested: Tested, places: Any, classes: Sequence[Any] | None) -> li
         true, answer = tested.y[i].item(), answers[i]
         row: dict[str, Any] = {"row": int(places[i]) + 1}
         if classes is None:
-            prediction: Any = float(answer)
-            row |= {"true": true, "error": prediction - true}
+            row |= {"true": true, "prediction": float(answer), "error": float(answer) - true}
         else:
-            prediction = classes[answer.argmax()]
-            row |= {"true": classes[true], "probability": float(answer[true])}
-        row |= {"prediction": prediction, "answer": prediction}  # "answer" until the next version
+            row |= {"true": classes[true], "prediction": classes[answer.argmax()]}
+            row["probability"] = float(answer[true])
         rows.append(row)
     return rows

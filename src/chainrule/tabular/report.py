@@ -19,7 +19,11 @@ from .verdict import NETWORK
 MANY = 40  # columns; further ones are counted, not listed
 PARTS = {"train": "training", "valid": "held-out", "test": "test"}
 SHOWN_VALUES = 12  # of a layer's numbers
-HEADS = {"true": "true value", "probability": "probability of the true value"}
+HEADS = {
+    "prediction": "answer",
+    "true": "true value",
+    "probability": "probability of the true value",
+}
 
 
 def training_report(outcome: Outcome, *, command: Sequence[object]) -> Report:

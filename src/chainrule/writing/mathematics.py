@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import reduce
 
-from ..formulas.expression import Formula, evaluate, parsed
+from ..formulas.expression import Formula, Text, evaluate, parsed
 from ..trace.notation import ADDRESS, Notation
 
 Expression = ast.expr
@@ -229,3 +229,8 @@ class Writer:
     def root(self, inside: str) -> str:
         """The square root."""
         return f"√{inside}" if inside.isalnum() else f"√({inside})"
+
+
+def in_words(text: Text) -> str:
+    """A formula for a sentence: "1 - a²" for "1 - a**2"."""
+    return Writer(Notation())(parse(Formula.of(text)))
