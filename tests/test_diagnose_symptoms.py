@@ -64,6 +64,21 @@ RANGES = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Slow(ElementwiseLayer):
+    """A = asinh Z, which grows without end, but slowly."""
+
+    def values(self, Z: Any) -> Any:
+        return np.arcsinh(Z)
+
+    def slopes(self, Z: Any, A: Any) -> Any:
+        return 1 / np.sqrt(1 + Z**2)
+
+
+def test_an_activation_that_grows_slowly_is_not_bounded() -> None:
+    assert output_range(Slow()) == (-np.inf, np.inf)
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_the_range_of_an_activation_is_measured(name: str) -> None:
     assert output_range(ACTIVATIONS[name]()) == pytest.approx(RANGES[name], abs=1e-4)

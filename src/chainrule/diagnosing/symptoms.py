@@ -18,7 +18,8 @@ from ..core.normalisation_layers import BatchNorm
 
 ROWS = 500
 FLAT = 0.05  # a slope below this share of the steepest one counts as saturated
-FAR = 1e9  # an input so large that an activation is near the end of its range
+FAR = 1e9  # an input so large that a bounded activation is near the end of its range
+STILL = 1e-6  # an activation that changes by more from FAR to 2 FAR is not bounded
 
 
 class Activation(NamedTuple):
@@ -95,16 +96,16 @@ def _steepest(layer: Layer) -> float:
 
 
 def output_range(layer: Layer) -> tuple[float, float]:
-    """The range of an activation, measured; infinite where it grows on. Of other layers, all
-    numbers.
+    """The measured range of an activation; an end is infinite if the activation still changes far
+    out. For other layers, all numbers.
     """
     if not isinstance(layer, ElementwiseLayer):
         return -np.inf, np.inf
     Z = np.array([-2 * FAR, -FAR, *np.linspace(-8.0, 8.0, 321), FAR, 2 * FAR])[None, :]
     with np.errstate(all="ignore"):
         A = layer.forward({}, Z)[0][0]
-    lowest = -np.inf if A[0] < A[1] - 1 else round(float(A.min()), 6)
-    highest = np.inf if A[-1] > A[-2] + 1 else round(float(A.max()), 6)
+    lowest = -np.inf if A[0] < A[1] - STILL else round(float(A.min()), 6)
+    highest = np.inf if A[-1] > A[-2] + STILL else round(float(A.max()), 6)
     return lowest, highest
 
 
