@@ -47,9 +47,10 @@ class UnitPath:
 
 @dataclass
 class _Level:
-    """The best paths to each of the m units of a value: their products (k, m); the values that they
-    come from; for each path the number of that value, its slot and its unit there (3, k, m); and
-    how many paths there are in all (m,), as Python's integers.
+    """The best paths to each of the m units of a value.
+
+    `products` (k, m); the values that the paths come from; for each path the number of that value,
+    its slot and its unit there (3, k, m); the number of all paths (m,), as Python's integers.
     """
 
     products: Array

@@ -192,9 +192,7 @@ class Session:
 
     @renamed_arguments(sample="row")
     def explain(self, address: str, row: int | None = None, step: int | None = None) -> Explanation:
-        """The chain behind a number of the step that comes next, or of another; `row` is the row
-        of its batch.
-        """
+        """Explain a number of the next step, or of `step`; `row` counts in its batch."""
         return explain(self.trace(step), address, row=row)
 
     def predict(self, X: ArrayLike) -> Array:

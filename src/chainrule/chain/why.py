@@ -60,7 +60,7 @@ class Why:
 
 
 def why(trace: Trace, address: str, mine: float | str) -> Why:
-    """The mis-step behind a number calculated by hand, for a parameter behind its gradient.
+    """Find the slip that explains a number calculated by hand; for a parameter, its gradient.
 
     Mis-steps that require recomputing the step (rounding on the way, a bias forgotten, another
     slope) are tried on batches of at most 8 rows and 250 outputs of layers. `mine` as text,

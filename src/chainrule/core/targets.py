@@ -26,7 +26,7 @@ def check_weight(weight: ArrayLike, n: int) -> Array:
 
 
 def class_targets(Z: Array, y: Array, owner: str) -> Array | None:
-    """One-hot rows (n, k) from integer classes (n,), or None where y is no vector."""
+    """One-hot rows (n, k) from integer classes (n,), or None if y is not a vector."""
     y, k = np.asarray(y), Z.shape[1]
     if k < 2:
         raise ValueError(

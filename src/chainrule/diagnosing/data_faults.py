@@ -8,13 +8,13 @@ import numpy as np
 
 from ..core.arrays import Array
 from ..core.metrics import auc
-from ..writing.words import in_text, percent
+from ..writing.words import capitalized, in_text, percent
 from .baselines import class_codes
 from .changes import is_flat, nonzero_std, scaled, without_columns
 from .examination import Examination
 from .experiments import Outcome, Score, Setup
 from .findings import Gain
-from .formatting import capitalized, listed
+from .formatting import listed
 
 BINS = 20
 FEWEST = 10  # held-out rows to go by

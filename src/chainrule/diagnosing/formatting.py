@@ -14,11 +14,6 @@ def listed(columns: tuple[int, ...]) -> str:
     return f"columns X[:, {shown}]{rest}"
 
 
-def capitalized(text: str) -> str:
-    """The text with a capital first letter; the others stay as they are."""
-    return text[:1].upper() + text[1:]
-
-
 def training_loss(outcome: Outcome) -> str:
     """The training loss of an outcome, or "diverged"."""
     return "diverged" if outcome.stopped else in_text(outcome.train.loss)

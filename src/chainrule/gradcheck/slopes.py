@@ -20,7 +20,7 @@ EPS = float(np.finfo(np.float64).eps)
 RTOL = 1e-6
 """The relative error allowed beyond the bars: what the project asks of its own gradients."""
 ROUGH = 1e-13
-"""Noise, as a share of the loss, from which on it is no float64 computation."""
+"""The noise, as a share of the loss, above which it is not a float64 computation."""
 ROUGH_SHARE = 0.01
 LEVELS = 12
 FIRST_STEP = 0.1

@@ -52,7 +52,7 @@ TEXTS = {
 
 
 def get_lesson(name: str) -> Lesson:
-    """The lesson of that name; ValueError with the names there are for any other."""
+    """The lesson of that name. Raises ValueError, which lists the names, for an unknown one."""
     if name not in LESSONS:
         raise ValueError(f"there is no lesson {name!r}: choose one of {', '.join(LESSONS)}")
     return LESSONS[name]

@@ -44,7 +44,7 @@ def save(model: Model | Network, path: str | os.PathLike[str]) -> Path:
 
     Raises OSError where the place cannot be written, ValueError or TypeError for a model that
     `load` would refuse: numbers that are not finite, parts that do not fit each other, facts that
-    are no JSON. An existing file then stays as it is.
+    are not JSON. An existing file then stays as it is.
     """
     from safetensors.numpy import save as to_bytes
 

@@ -116,7 +116,7 @@ class Probe:
         return sides
 
     def difference(self, name: str, index: tuple[int, ...]) -> Difference:
-        """The central difference of one parameter beside its gradient, penalty included."""
+        """The central difference of one parameter, compared with its gradient, penalty included."""
         slope = float(self.trace.values[derivative_of(name)][index])
         if f"{name}.penalty" in self.trace.values:
             slope += float(self.trace.values[f"{name}.penalty"][index])

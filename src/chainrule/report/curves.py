@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from ..core import metrics as measure
 from ..core.arrays import Array, ceil_div
-from ..writing.words import clean, number, plural, score, shorten, wrap
+from ..writing.words import capitalized, clean, number, plural, score, shorten, wrap
 from . import style
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _loss_words(
         return f"After one epoch the {watched} is {number(values[0], 3)}", description
     if np.ptp(values[np.isfinite(values)]) == 0:
         return f"The {watched} stays at {number(values[0], 3)}", description
-    lowest = f"{watched.capitalize()} is lowest at epoch {epochs[best]}"
+    lowest = f"{capitalized(watched)} is lowest at epoch {epochs[best]}"
     return f"{lowest}: {number(values[best], 3)}", description
 
 
@@ -237,7 +237,7 @@ def _headline(table: Mapping[str, Sequence[float]], models: Sequence[str]) -> st
         (i for i, value in enumerate(row) if np.isfinite(value)), key=lambda i: -sign * row[i]
     )
     first = shorten(models[order[0]], 28)
-    title = f"{first[:1].upper()}{first[1:]}: {_spoken(metric)} {score(metric, row[order[0]])}"
+    title = f"{capitalized(first)}: {_spoken(metric)} {score(metric, row[order[0]])}"
     if len(order) == 1:
         return title
     level = "level with" if row[order[1]] == row[order[0]] else "ahead of"

@@ -159,7 +159,7 @@ def padded(values: Any, share: float = 0.06) -> tuple[float, float]:
 
 
 def column(name: str, values: Any) -> Array:
-    """The values as float64 (n,); raises ValueError where they are no finite column of numbers."""
+    """The values as float64 (n,); raises ValueError if they are not a column of finite numbers."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]

@@ -40,7 +40,7 @@ def read_table(
     table): then each cell is read as in training, whatever the other cells are, and one that cannot
     be read so is refused where a number or date is needed.
 
-    Raises FileNotFoundError, ValueError for content that is no table, OSError for a file that may
+    Raises FileNotFoundError, ValueError if the content is not a table, OSError for a file that may
     not be read, TypeError for a source of another type.
     """
     reading = dict(reading or {})

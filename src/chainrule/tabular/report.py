@@ -12,7 +12,7 @@ from ..report import pictures
 from ..report.html import Report, Section
 from ..tables.plan import ColumnPlan
 from ..tables.schema import column_rows
-from ..writing.words import count, number, task_in_words
+from ..writing.words import capitalized, count, number, task_in_words
 from .outcome import Outcome
 from .verdict import NETWORK
 
@@ -37,7 +37,7 @@ def training_report(outcome: Outcome, *, command: Sequence[object]) -> Report:
         facts |= {"test rows": len(outcome.tested.y), name: outcome.score_rows[0][name]}
     facts["parameters"] = outcome.model.net.theta.size
     task = task_in_words(outcome.schema.classes)
-    subtitle = f"{task[0].upper()}{task[1:]}, learned from {outcome.model.facts['source']}"
+    subtitle = f"{capitalized(task)}, learned from {outcome.model.facts['source']}"
     sections = list(_sections(outcome, command))
     return Report(f"Predicting {outcome.schema.target}", subtitle, sections, facts)
 

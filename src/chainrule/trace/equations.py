@@ -1,5 +1,5 @@
-"""The equation of every number of a trace, as the layers, the loss and the optimizer state it, with
-the names of its numbers in this trace.
+"""The equation of every number of a trace, as the layers, the loss, the penalty and the optimizer
+state it, with the names of its numbers in this trace.
 """
 
 import math
@@ -25,7 +25,7 @@ def equations(
 ) -> dict[str, list[Equation]]:
     """The equations of each value by its name; inputs and values without a statement have none.
 
-    Raises ValueError for a loss or an optimizer that names something unknown.
+    Raises ValueError for a loss, penalty or optimizer that names something unknown.
     """
     by_value: dict[str, list[Equation]] = {}
     for stated in (*chain(*of_layers.values()), *_of_loss(trace), *_of_update(trace)):
@@ -138,9 +138,8 @@ def _of_update(trace: StepNumbers) -> Iterator[Equation]:
         squares.append(f"{total}((g{p}{at}{cost})**2)")
         yield from _of_parameter(trace, name, at, trace.lr * rates[name], decays[name])
     numbers = {"limit": trace.settings.clip, "norm": "norm"}
-
-    stated: dict[str, Text] = {
-        **({"penalty": f"penalty = {' + '.join(costs)}"} if costs else {}),
+    stated: dict[str, Text] = {"penalty": f"penalty = {' + '.join(costs)}"} if costs else {}
+    stated |= {
         "norm": f"norm = sqrt({' + '.join(squares)})",
         "clip": ("clip = min(1, limit / norm)", "clip = min(1, limit / norm) if norm > 0 else 1"),
     }

@@ -43,8 +43,8 @@ SUM, PRODUCT, MINUS, POWER, ATOM = range(5)  # how tightly an expression holds t
 
 
 def lettered(name: str) -> tuple[str, str] | None:
-    """A letter as plain text and LaTeX, with an optimizer's ending: m_hat, v_before; None for
-    others.
+    """A letter as (plain text, LaTeX), also with an optimizer's ending such as m_hat or v_before;
+    None for any other name.
     """
     letter, _, ending = name.partition("_")
     if ending in ENDINGS and len(letter) == 1:
@@ -54,7 +54,7 @@ def lettered(name: str) -> tuple[str, str] | None:
 
 
 def parse(formula: Formula, values: Mapping[str, float] | None = None) -> Expression:
-    """What a formula shows, or what it runs if floats cannot compute the former of these values."""
+    """The formula as shown, or its stable form if floats cannot compute the shown one."""
     stable = values is not None and formula.stable and not _computes(formula, values)
     return parsed(formula.stable if stable else formula.show)
 

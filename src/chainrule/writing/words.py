@@ -33,6 +33,11 @@ def shorten(text: object, width: int = 20) -> str:
     return f"{whole[: width - 1 - tail].rstrip()}…{whole[len(whole) - tail :].lstrip()}"
 
 
+def capitalized(text: str) -> str:
+    """The text with a capital first letter; the others stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def wrap(text: str, width: int) -> str:
     """The text in lines of at most `width` characters."""
     return "\n".join(textwrap.wrap(text, width))
@@ -71,7 +76,7 @@ def percent(share: float) -> str:
 
 
 def count(n: float) -> str:
-    """How many: 1,234; what is no whole number, such as a sum of weights, as `number` has it."""
+    """A count: 1,234. A number that is not whole, such as a sum of weights, as in `number`."""
     return f"{n:,.0f}" if float(n).is_integer() else number(n)
 
 
